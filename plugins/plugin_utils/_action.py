@@ -1,0 +1,66 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What the collection's action plugins have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
+
+
+class Failure(Exception):
+    """What a task cannot do, in words for the operator; the fields go into its result."""
+
+    def __init__(self, message: str, **fields: object) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+class Action(ActionBase):  # type: ignore[misc]
+    """An action that runs on the controller: checked arguments in, a result out.
+
+    perform() gets the arguments as SPEC (an Ansible argument spec) describes them, and returns
+    the task's result; the Failure or Problems that it raises becomes a failed result without a
+    traceback.
+    """
+
+    SPEC: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @abstractmethod
+    def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Do the work and return the result. Raises Failure or Problems."""
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff(self) -> bool:
+        return bool(self._task.diff)
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(self.SPEC)
+        try:
+            return result | {"changed": False} | self.perform(args, task_vars or {})
+        except Failure as failure:
+            return result | failure.fields | {"failed": True, "msg": str(failure)}
+        except Problems as found:
+            problems = [str(problem) for problem in found.problems]
+            return result | {"failed": True, "msg": "\n".join(problems), "problems": problems}
+
+
+def refuse_problems(task_vars: Mapping[str, Any]) -> None:
+    """Stop a task for a server whose fleet could not be read.
+
+    The inventory plugin gives such a server vmm_problems in place of vmm_vms. Raises Failure.
+    """
+    problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+    if problems:
+        raise Failure("\n".join(problems), problems=problems)
