@@ -1,3 +1,3 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The commands and daemons of OpenBSD that the stand-in server knows."""
+"""Models of OpenBSD's programs: each module exports COMMANDS, a table from path to handler."""

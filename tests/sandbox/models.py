@@ -1,0 +1,52 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Which models a server is made of: the one list of their modules."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .call import Handler
+
+# Module of sandbox.model, and the attribute of the machine that its class of that name becomes.
+# The class is called with the machine; it may have start() and stop(), called after loading the
+# state and before saving it, and watch(), called after each modelled command.
+PARTS = {
+    "accounts": ("accounts", "Accounts"),
+    "network": ("network", "Network"),
+    "rcctl": ("services", "Services"),
+    "sysctl": ("sysctl", "Sysctl"),
+    "pfctl": ("pf", "Pf"),
+    "vmd": ("vmd", "Vmd"),
+    "dhcpd": ("dhcpd", "Dhcpd"),
+    "httpd": ("httpd", "Httpd"),
+    "sensorsd": ("sensorsd", "Sensorsd"),
+}
+# Modules that only bring commands.
+COMMANDS = ("switch_user", "system", "processes", "devices", "vmctl")
+
+
+def load() -> dict[str, ModuleType]:
+    """All model modules by name."""
+    found = {}
+    for name in (*PARTS, *COMMANDS):
+        try:
+            found[name] = importlib.import_module(f"{__package__}.model.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__package__}.model.{name}":
+                raise
+    return found
+
+
+def commands(modules: dict[str, ModuleType]) -> dict[str, Handler]:
+    """Path of each modelled command and its handler; a path stands in one module only."""
+    table: dict[str, Handler] = {}
+    for name, module in modules.items():
+        own: dict[str, Handler] = getattr(module, "COMMANDS", {})
+        if clash := table.keys() & own.keys():
+            raise ValueError(f"model {name}: {', '.join(sorted(clash))} is modelled already")
+        table |= own
+    return table
