@@ -1,0 +1,42 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The one place where libraries outside of Python and ansible-core are imported.
+
+A library that is missing is reported when it is first used, with what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import bcrypt
+    import netaddr
+
+
+class MissingLibrary(RuntimeError):
+    """A library that the collection needs is not installed on the controller."""
+
+
+class _Missing:
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __getattr__(self, name: str) -> object:
+        raise MissingLibrary(
+            f"{self._package} is not installed for the Python that runs ansible: "
+            f"pip install {self._package}"
+        )
+
+
+if not TYPE_CHECKING:
+    try:
+        import bcrypt
+    except ImportError:
+        bcrypt = _Missing("bcrypt")
+    try:
+        import netaddr
+    except ImportError:
+        netaddr = _Missing("netaddr")
+
+__all__ = ["MissingLibrary", "bcrypt", "netaddr"]
