@@ -42,6 +42,26 @@ class Action(ActionBase):  # type: ignore[misc]
     def diff(self) -> bool:
         return bool(self._task.diff)
 
+    @property
+    def templar(self) -> Any:
+        return self._templar
+
+    @property
+    def loader(self) -> Any:
+        return self._loader
+
+    def find_template(self, name: str) -> str:
+        """The path of a template of the role or playbook. Raises AnsibleError."""
+        return str(self._find_needle("templates", name))
+
+    def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
+        """Run a command on the server, with become where it is asked for: rc, stdout, stderr.
+
+        Raises AnsibleConnectionFailure where the server is not reached.
+        """
+        result: dict[str, Any] = self._low_level_execute_command(command, in_data=in_data)
+        return result
+
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:

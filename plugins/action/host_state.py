@@ -1,0 +1,101 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.host_state: probe a server once, plan, apply in one transaction."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _current, _render
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
+    Action,
+    Failure,
+    refuse_problems,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._diff import file_diffs
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
+    Document,
+    DocumentError,
+    check,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._host_state_spec import SPEC
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan, plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_accounts import keys_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
+
+
+class ActionModule(Action):
+    """Brings a server to what state documents want."""
+
+    SPEC = SPEC
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        refuse_problems(task_vars)
+        try:
+            documents = self._documents(args, task_vars)
+            if args["render_to"]:
+                directory = Path(args["render_to"]) / str(task_vars["inventory_hostname"])
+                return _write(documents, directory)
+            return self._converge(documents)
+        except (DocumentError, PlanError) as error:
+            raise Failure(str(error)) from error
+
+    def _documents(
+        self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> tuple[Document, ...]:
+        templates = Templates(self, task_vars)
+        name = args["name"] or str(task_vars.get("ansible_role_name", "host_state"))
+        wanted = args["documents"] or [{**args, "name": name}]
+        documents = tuple(
+            _render.document(item["name"] or name, item, templates.render) for item in wanted
+        )
+        check(documents)
+        return documents
+
+    def _converge(self, documents: t.Sequence[Document]) -> dict[str, t.Any]:
+        agent = Agent(self.execute)
+        questions = _current.questions(documents)
+        current = _current.parse(agent.probe(questions))
+        warnings = []
+        if current.unfinished and self.check_mode:
+            warnings.append("an earlier run was cut off on this server; the next one undoes it")
+        elif current.unfinished:
+            agent.apply([])
+            warnings.append("an earlier run was cut off on this server; it was undone first")
+            current = _current.parse(agent.probe(questions))
+        made = plan(documents, current)
+        result: dict[str, t.Any] = {"changed": bool(made.changes), "changes": list(made.changes)}
+        if warnings:
+            result["warnings"] = warnings
+        if self.diff:
+            result["diff"] = file_diffs(made, agent)
+        if self.check_mode:
+            self._show(made)
+        elif made.steps:
+            agent.apply(made.steps)
+        return result
+
+    def _show(self, made: Plan) -> None:
+        for change in made.changes:
+            self._display.display(f"  would {change}")
+
+
+def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]:
+    """Writes what a server would get below a directory of the controller."""
+    changed = []
+    for document in documents:
+        keys = [keys_file(item, f"/home/{item.name}", item.name) for item in document.accounts]
+        for item in (*document.files, *keys):
+            path = directory / item.path.lstrip("/")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not path.is_file() or path.read_bytes() != item.content:
+                    path.touch(mode=0o600 if item.sensitive else 0o644)
+                    path.write_bytes(item.content)
+                    changed.append(str(path))
+            except OSError as error:
+                raise Failure(f"{path}: {error.strerror}; name a directory to write to") from error
+    return {"changed": bool(changed), "changes": [f"write {path}" for path in changed]}

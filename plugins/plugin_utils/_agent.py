@@ -1,0 +1,95 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Talks to the server: one SSH execution of `perl -` a request, program and request on its input.
+
+Nothing is in an argument or an environment variable, and nothing stays on the server.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import secrets
+import socket
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step, apply_request, digest
+
+PROGRAM: t.Final = Path(__file__).with_name("agent.pl")
+COMMAND: t.Final = "/usr/bin/perl -"
+
+
+class Execute(t.Protocol):
+    """Runs a command on the server with this standard input: {rc, stdout, stderr}."""
+
+    def __call__(self, command: str, in_data: bytes) -> t.Mapping[str, t.Any]: ...
+
+
+def payload(request: t.Mapping[str, t.Any], contents: bytes = b"") -> bytes:
+    """Program, length and SHA-256 of the request, the request, and the contents of files."""
+    header = json.dumps(request, separators=(",", ":")).encode("ascii")
+    data = header + contents
+    front = f"{len(header)} {len(data)} {digest(data)}\n".encode()
+    return PROGRAM.read_bytes() + b"__END__\n" + front + data
+
+
+class Agent:
+    """One server's agent."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
+        """The agent's answer. Raises Failure where perl did not run or did not answer."""
+        result = self._execute(COMMAND, in_data=payload(request, contents))
+        lines = [line for line in str(result["stdout"]).splitlines() if line.strip()]
+        try:
+            answer: dict[str, t.Any] = json.loads(lines[-1])
+        except (IndexError, ValueError):
+            said = str(result["stderr"]).strip() or "\n".join(lines) or "nothing"
+            raise Failure(
+                f"the server did not run {COMMAND} as expected (exit status {result['rc']}); "
+                f"it said: {said}"
+            ) from None
+        return answer
+
+    def probe(self, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """The answer to a probe. Raises Failure."""
+        answer = self.ask(request)
+        if "failed" in answer:
+            raise Failure(f"the server could not be looked at: {answer['failed']['text']}")
+        return answer
+
+    def apply(self, steps: t.Sequence[Step]) -> dict[str, t.Any]:
+        """Carries the steps out, or nothing. Raises Failure with the reason and what became."""
+        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+        by = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+        answer = self.ask(*apply_request(steps, run_id, by))
+        if "failed" in answer:
+            raise Failure(explain(answer["failed"], steps, run_id))
+        return answer
+
+
+def explain(failed: t.Mapping[str, t.Any], steps: t.Sequence[Step], run_id: str) -> str:
+    """A failed transaction in words: what, why, what the tools said, and how the server is now."""
+    number = failed.get("step")
+    title = f"{steps[number].title}: " if number is not None else ""
+    said = [failed.get(name) or "" for name in ("stderr", "stdout", "explain")]
+    parts = [title + failed["text"], *(text.strip() for text in said)]
+    if failed.get("undo_problems"):
+        parts.append("NOT all of it could be put back: " + "; ".join(failed["undo_problems"]))
+    else:
+        parts.append("The server is as it was before.")
+    # One byte is one character on the wire; the tools write UTF-8.
+    text = "\n".join(part for part in parts if part)
+    text = text.encode("latin-1", "replace").decode("utf-8", "replace")
+    # The checkers read staged files: the operator knows their final names.
+    for step in steps:
+        if step.do == "stage":
+            path = Path(step.fields["path"])
+            text = text.replace(str(path.with_name(f".{path.name}.{run_id}")), str(path))
+    return text

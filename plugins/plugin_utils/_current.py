@@ -1,0 +1,168 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A server's present state, as far as state documents ask for it, and the question for it."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document
+
+SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
+
+
+@dataclass(frozen=True)
+class PathFacts:
+    """What lstat(2) says of a path; `sha256` is there for regular files."""
+
+    type: str
+    mode: str
+    owner: str
+    group: str
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """rcctl(8)'s view of a service; `exists` is false where it knows no such service."""
+
+    exists: bool = True
+    enabled: bool = False
+    running: bool = False
+    flags: str = ""
+    timeout: int = 30
+
+
+@dataclass(frozen=True)
+class UserFacts:
+    """An account; `files` are those of its home that key logins need, seen with its rights."""
+
+    home: str
+    shell: str
+    group: str
+    groups: tuple[str, ...] = ()
+    files: t.Mapping[str, PathFacts | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Current:
+    """The answer to a probe, by name."""
+
+    paths: t.Mapping[str, PathFacts | None] = field(default_factory=dict)
+    read: t.Mapping[str, bytes] = field(default_factory=dict)
+    entries: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    services: t.Mapping[str, ServiceFacts] = field(default_factory=dict)
+    sysctls: t.Mapping[str, str] = field(default_factory=dict)
+    users: t.Mapping[str, UserFacts] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    interfaces: frozenset[str] = frozenset()
+    system: str = "OpenBSD"
+    unfinished: bool = False
+
+
+def line_files(document: Document) -> tuple[str, ...]:
+    """The files in which a document wants single lines."""
+    paths = [line.path for line in document.lines]
+    if document.sysctls:
+        paths.append(SYSCTL_CONF)
+    return tuple(dict.fromkeys(paths))
+
+
+def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
+    """The probe request for what these documents speak of (agent.pl has its form)."""
+    paths: dict[str, dict[str, t.Any]] = {}
+    runs = [{"name": "uname", "argv": ["/usr/bin/uname", "-s"]}]
+    for document in documents:
+        for path in document.paths():
+            parent = str(PurePosixPath(path).parent)
+            paths.setdefault(parent, {"path": parent, "hash": 0})
+            paths[path] = {"path": path}
+        for path in line_files(document):
+            paths[path] = {"path": path, "read": 1}
+        for path in (*(image.path for image in document.images), *_nodes(document)):
+            paths[path] = {"path": path, "hash": 0}
+        for service in document.services:
+            for verb in ("get", "check"):
+                argv = [TOOLS["rcctl"], verb, service.name]
+                runs.append({"name": f"{verb} {service.name}", "argv": argv})
+        if document.sysctls:
+            argv = [TOOLS["sysctl"], *sorted(document.sysctls)]
+            runs.append({"name": f"sysctl {document.name}", "argv": argv})
+        for name in document.interfaces:
+            runs.append({"name": f"ifconfig {name}", "argv": [TOOLS["ifconfig"], name]})
+    accounts = [account.name for document in documents for account in document.accounts]
+    groups = [name for document in documents for name in document.groups]
+    groups += [name for doc in documents for account in doc.accounts for name in account.groups]
+    return {
+        "verb": "probe",
+        "paths": list(paths.values()),
+        "list": [item.path for doc in documents for item in doc.directories if item.purge],
+        "users": sorted(set(accounts)),
+        "groups": sorted(set(groups)),
+        "run": runs,
+    }
+
+
+def parse(answer: t.Mapping[str, t.Any]) -> Current:
+    """The agent's answer to questions(), as facts."""
+    services: dict[str, ServiceFacts] = {}
+    sysctls: dict[str, str] = {}
+    interfaces: set[str] = set()
+    runs: t.Mapping[str, t.Any] = answer["run"]
+    for name, result in runs.items():
+        verb, _space, subject = name.partition(" ")
+        if verb == "get":
+            services[subject] = _service(subject, result, runs[f"check {subject}"])
+        elif verb == "sysctl":
+            # sysctl(8) exits 0 for a name that it does not know: what it printed counts.
+            pairs = (line.split("=", 1) for line in result["stdout"].splitlines() if "=" in line)
+            sysctls.update({key: value for key, value in pairs})
+        elif verb == "ifconfig" and result["rc"] == 0:
+            interfaces.add(subject)
+    return Current(
+        paths={path: _path(facts) for path, facts in answer["paths"].items()},
+        read={path: base64.b64decode(text) for path, text in answer["read"].items()},
+        entries={path: tuple(names) for path, names in answer["list"].items()},
+        services=services,
+        sysctls=sysctls,
+        users={name: _user(facts) for name, facts in answer["users"].items()},
+        groups=frozenset(answer["groups"]),
+        interfaces=frozenset(interfaces),
+        system=runs["uname"]["stdout"].strip(),
+        unfinished=bool(answer["unfinished"]),
+    )
+
+
+def _nodes(document: Document) -> tuple[str, ...]:
+    return tuple(f"/dev/{name}" for name in document.devices)
+
+
+def _path(facts: t.Mapping[str, t.Any] | None) -> PathFacts | None:
+    if facts is None:
+        return None
+    names = ("type", "mode", "owner", "group", "size", "sha256")
+    return PathFacts(**{name: facts[name] for name in names if name in facts})
+
+
+def _user(facts: t.Mapping[str, t.Any]) -> UserFacts:
+    files = {name: _path(is_there) for name, is_there in facts["files"].items()}
+    groups = tuple(facts["groups"])
+    return UserFacts(facts["home"], facts["shell"], facts["group"], groups, files)
+
+
+def _service(name: str, get: t.Mapping[str, t.Any], check: t.Mapping[str, t.Any]) -> ServiceFacts:
+    # rcctl(8) get: 0 enabled, 1 disabled, 2 no such service.
+    if get["rc"] not in (0, 1):
+        return ServiceFacts(exists=False)
+    values = dict(line.split("=", 1) for line in get["stdout"].splitlines() if "=" in line)
+    flags = values.get(f"{name}_flags", "")
+    return ServiceFacts(
+        enabled=get["rc"] == 0,
+        running=check["rc"] == 0,
+        flags="" if flags == "NO" else flags,
+        timeout=int(values.get(f"{name}_timeout") or 30),
+    )

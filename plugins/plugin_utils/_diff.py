@@ -1,0 +1,44 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Diffs in the form that Ansible shows, with the old contents fetched in one execution."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import FileDiff
+
+
+def file_diffs(plan: Plan, agent: Agent) -> list[dict[str, str]]:
+    """What --diff prints: contents of files that change, and the other changes as they are."""
+    wanted = [item for item in plan.diffs if item.existed and not item.sensitive]
+    old: dict[str, bytes] = {}
+    if wanted:
+        asks = [
+            {"path": item.path, "read": 1} | ({"as": item.as_user} if item.as_user else {})
+            for item in wanted
+        ]
+        answer = agent.probe({"verb": "probe", "paths": asks})
+        old = {path: base64.b64decode(text) for path, text in answer["read"].items()}
+    shown: list[dict[str, str]] = []
+    for step in plan.steps:
+        if step.diff:
+            shown.append(_one(step.diff, old.get(step.diff.path, b"")))
+        elif step.change:
+            shown.append({"prepared": f"{step.change}\n"})
+    return shown
+
+
+def _one(item: FileDiff, before: bytes) -> dict[str, t.Any]:
+    if item.sensitive:
+        verb = "remove" if item.after is None else "change" if item.existed else "create"
+        return {"prepared": f"{verb} {item.path} (its content is secret and not shown)\n"}
+    return {
+        "before_header": item.path if item.existed else "(no file)",
+        "after_header": item.path if item.after is not None else "(no file)",
+        "before": before.decode("utf-8", "replace"),
+        "after": (item.after or b"").decode("utf-8", "replace"),
+    }

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""State documents: what one role wants of one server.
+
+A document is plain data that was checked; it knows nothing of a server's present state.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+# Where OpenBSD's base keeps the programs that documents name without a path.
+_DIRECTORIES = {
+    "/usr/sbin": ("dhcpd", "httpd", "nsd-checkzone", "rcctl", "sensorsd", "vmctl", "vmd"),
+    "/sbin": ("ifconfig", "pfctl", "sysctl"),
+    "/usr/bin": ("doas", "tail"),
+    "/bin": ("sh",),
+}
+TOOLS: t.Final[t.Mapping[str, str]] = {
+    name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
+}
+
+_PATH = re.compile(r"\A(/[A-Za-z0-9_.,:@%+=-]+)+\Z")
+
+
+class DocumentError(ValueError):
+    """A state document that cannot be meant: says which document, resource and value."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file with its whole content."""
+
+    path: str
+    content: bytes
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "wheel"
+    validate: str | None = None
+    sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory; `purge` is a glob: entries that match and are in no document are removed."""
+
+    path: str
+    mode: str = "0755"
+    owner: str = "root"
+    group: str = "wheel"
+    purge: str | None = None
+    sensitive: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One `key=value` line in a file that others edit too, such as sysctl.conf(5)."""
+
+    path: str
+    key: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A disk image for vmd(8), made blank when it is missing, never changed otherwise."""
+
+    path: str
+    size: str
+    format: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that logs in by key: `groups` are added to what it has."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    authorized_keys: tuple[str, ...] = ()
+    shell: str = "/bin/ksh"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of rcctl(8). `shows` is what its status command must name once it is up."""
+
+    name: str
+    enabled: bool = True
+    running: bool = True
+    flags: str | None = None
+    timeout: int | None = None
+    on_change: str = "restart"
+    shows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """All that one role wants of one server."""
+
+    name: str
+    files: tuple[File, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    lines: tuple[Line, ...] = ()
+    images: tuple[Image, ...] = ()
+    devices: tuple[str, ...] = ()
+    sysctls: t.Mapping[str, str] | None = None
+    groups: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    services: tuple[Service, ...] = ()
+    interfaces: tuple[str, ...] = ()
+
+    def paths(self) -> t.Iterator[str]:
+        """The paths of all files, directories and images, in this order."""
+        yield from (item.path for item in self.files)
+        yield from (item.path for item in self.directories)
+        yield from (item.path for item in self.images)
+
+
+def argv(command: str) -> tuple[str, ...]:
+    """Splits a command as a shell would and gives its program an absolute path; no shell runs it.
+
+    Raises DocumentError for a program that is neither absolute nor one of OpenBSD's that we know.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise DocumentError(f"{command!r} is no command: {error}") from error
+    if not words:
+        raise DocumentError("a command is empty; name a program and its arguments")
+    program = TOOLS.get(words[0], words[0])
+    if not program.startswith("/"):
+        raise DocumentError(f"{words[0]!r} is no known program; write its absolute path")
+    return (program, *words[1:])
+
+
+def check(documents: t.Sequence[Document]) -> None:
+    """Raises DocumentError for paths that are unsafe or that two documents want at once."""
+    seen: dict[str, str] = {}
+    for document in documents:
+        for path in document.paths():
+            if not _PATH.match(path) or ".." in PurePosixPath(path).parts:
+                raise DocumentError(
+                    f"{document.name}: {path!r} is no path for a server; use an absolute path of "
+                    "letters, digits and . _ - , : @ % + = without '..'"
+                )
+            if path in seen:
+                raise DocumentError(
+                    f"{document.name}: {path} is wanted a second time (first by {seen[path]}); "
+                    "name each path once"
+                )
+            seen[path] = document.name
+        for service in document.services:
+            if service.name == "vmd" and service.on_change == "restart":
+                raise DocumentError(
+                    f"{document.name}: vmd: on_change: restart would stop every VM; use reload"
+                )

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The arguments of puffy.vmm.host_state, as an Ansible argument spec."""
+
+from __future__ import annotations
+
+import typing as t
+
+Options = dict[str, t.Any]
+
+_ATTRIBUTES: Options = {
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "wheel"},
+}
+
+
+def _list_of(options: Options) -> Options:
+    return {"type": "list", "elements": "dict", "options": options}
+
+
+DOCUMENT: t.Final[Options] = {
+    "name": {"type": "str"},
+    "files": _list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "template": {"type": "str"},
+            "content": {"type": "str"},
+            "each": {"type": "list", "elements": "dict"},
+            "mode": {"type": "str", "default": "0644"},
+            **_ATTRIBUTES,
+            "validate": {"type": "str"},
+            "sensitive": {"type": "bool", "default": False},
+        }
+    ),
+    "directories": _list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "mode": {"type": "str", "default": "0755"},
+            **_ATTRIBUTES,
+            "purge": {"type": "str"},
+            "sensitive": {"type": "bool", "default": False},
+        }
+    ),
+    "lines": _list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
+            "line": {"type": "str", "required": True},
+        }
+    ),
+    "images": _list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "size": {"type": "str", "required": True},
+            "format": {"type": "str", "required": True, "choices": ["raw", "qcow2"]},
+        }
+    ),
+    "devices": {"type": "list", "elements": "str"},
+    "sysctls": {"type": "dict"},
+    "groups": {"type": "list", "elements": "str"},
+    "accounts": _list_of(
+        {
+            "name": {"type": "str", "required": True},
+            "groups": {"type": "list", "elements": "str"},
+            "authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+            "shell": {"type": "str", "default": "/bin/ksh"},
+        }
+    ),
+    "services": _list_of(
+        {
+            "name": {"type": "str", "required": True},
+            "enabled": {"type": "bool", "default": True},
+            "running": {"type": "bool", "default": True},
+            "flags": {"type": "str"},
+            "timeout": {"type": "int"},
+            "on_change": {
+                "type": "str",
+                "choices": ["reload", "restart", "nothing"],
+                "default": "restart",
+            },
+            "shows": {"type": "list", "elements": "str"},
+        }
+    ),
+    "interfaces": {"type": "list", "elements": "str"},
+}
+
+SPEC: t.Final[Options] = {
+    **DOCUMENT,
+    "documents": _list_of(DOCUMENT),
+    "render_to": {"type": "path"},
+}

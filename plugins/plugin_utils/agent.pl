@@ -1,0 +1,563 @@
+#!/usr/bin/perl
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+#
+# The server's side of puffy.vmm. It comes on standard input ("perl -") with
+# one request behind __END__, answers with one JSON object on standard output
+# and leaves nothing of itself on the server.
+#
+# A request is a line "HEADER TOTAL SHA256", HEADER bytes of JSON, then the
+# contents of files; TOTAL counts both and SHA256 is theirs. A request that
+# did not arrive whole changes nothing.  All strings are bytes: a character
+# of the JSON is one byte of a path, an argument or an output.
+#
+# Verbs: "probe" looks and changes nothing, "apply" carries out a list of
+# steps as one transaction: all of them, or the way back.
+
+use v5.36;
+use Digest::SHA ();
+use Fcntl qw(:DEFAULT :flock :mode);
+use IO::Handle ();
+use JSON::PP   ();
+use MIME::Base64 qw(encode_base64);
+
+my $STATE   = '/var/backups/puffy.vmm';    # lock, journal, old files
+my $PENDING = "$STATE/pending";            # a transaction under way
+my $JSON    = JSON::PP->new->ascii->canonical;
+my $stop    = q{};                         # name of a signal that came in
+our $undoing = 0;                          # the way back is not interrupted
+
+local $SIG{PIPE} = 'IGNORE';
+local @SIG{qw(HUP INT TERM)} = (sub ($name) { $stop = $name }) x 3;
+local $ENV{PATH} = '/usr/bin:/bin:/usr/sbin:/sbin';
+local $| = 1;
+umask 077;
+chdir '/' or fail("chdir /: $!");
+
+sub fail ($text, %more) { die {text => $text, %more} }
+
+# A line to the controller while work goes on: it keeps the connection from
+# looking dead, and a controller that went away is noticed here.
+sub beat () {
+	return if $undoing;
+	fail("interrupted by SIG$stop") if $stop;
+	print "\n" or fail('the connection to the controller was lost');
+	return;
+}
+
+sub request () {
+	my ($header, $total, $sum) = (<main::DATA> // q{}) =~ /\A(\d+) [ ] (\d+) [ ] ([0-9a-f]{64})\n\z/xms;
+	my $data = q{};
+	1 while $total
+	    && length $data < $total
+	    && read main::DATA, $data, $total - length $data, length $data;
+	fail('the request did not arrive whole; nothing was changed')
+	    if !$sum || Digest::SHA::sha256_hex($data) ne $sum;
+	return ($JSON->decode(substr $data, 0, $header), substr $data, $header);
+}
+
+# Files in the home of a user are touched with that user's rights, so that no
+# link that the user planted leads to a file of somebody else.
+sub as_user ($user, $code) {
+	return $code->() if !defined $user;
+	my ($uid, $gid) = (getpwnam $user)[2, 3];
+	fail("there is no user $user") if !defined $uid;
+	my $groups = $);
+	my $result;
+	$) = "$gid $gid";
+	$> = $uid;
+	my $ok    = $> == $uid && eval { $result = $code->(); 1 };
+	my $error = $@ || {text => "cannot act as user $user: $!"};
+	$> = 0;
+	$) = $groups;
+	die $error if !$ok;
+	return $result;
+}
+
+sub type_of ($mode) {
+	return
+	      S_ISREG($mode) ? 'file'
+	    : S_ISDIR($mode) ? 'directory'
+	    : S_ISLNK($mode) ? 'link'
+	    : S_ISCHR($mode) ? 'character device'
+	    :                  'other';
+}
+
+sub name_of ($id, $lookup) {
+	state %seen;
+	return $seen{"$lookup $id"} //= ($lookup eq 'user' ? getpwuid $id : getgrgid $id) // "$id";
+}
+
+sub id_of ($name, $lookup) {
+	my $id = $lookup eq 'user' ? getpwnam $name : getgrnam $name;
+	return $id // ($name =~ /\A\d+\z/xms ? $name : fail("there is no $lookup $name"));
+}
+
+sub slurp ($path) {
+	sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
+	my $text = do { local $/ = undef; <$in> } // q{};
+	close $in or fail("$path: $!");
+	return $text;
+}
+
+# What is at a path: undef for nothing, else its type, mode, owner, group,
+# size, and the SHA-256 of a regular file.
+sub look ($path, $hash = 1) {
+	my @stat = lstat $path;
+	if (!@stat) {
+		return if $!{ENOENT} || $!{ENOTDIR};
+		fail("$path: $!");
+	}
+	my %is = (
+		type   => type_of($stat[2]),
+		mode   => sprintf('%04o', S_IMODE($stat[2])),
+		owner  => name_of($stat[4], 'user'),
+		group  => name_of($stat[5], 'group'),
+		size   => $stat[7],
+		blocks => $stat[12],
+	);
+	if ($hash && $is{type} eq 'file') {
+		sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
+		$is{sha256} = Digest::SHA->new(256)->addfile($in)->hexdigest;
+		close $in or fail("$path: $!");
+	}
+	return \%is;
+}
+
+# Runs a program without a shell; an answer always comes within the time.
+sub run ($argv, %how) {
+	my $limit = $how{timeout} // 60;
+	pipe my $out_r, my $out_w or fail("pipe: $!");
+	pipe my $err_r, my $err_w or fail("pipe: $!");
+	my $pid = fork // fail("fork: $!");
+	if (!$pid) {
+		setpgrp 0, 0;
+		local @SIG{qw(HUP INT TERM PIPE)} = ('DEFAULT') x 4;
+		if (   (!$how{cwd} || chdir $how{cwd})
+			&& open(STDIN,  '<',  '/dev/null')
+			&& open(STDOUT, '>&', $out_w)
+			&& open(STDERR, '>&', $err_w))
+		{
+			exec {$argv->[0]} @{$argv} or print {*STDERR} "$argv->[0]: $!\n";
+		}
+		kill 'KILL', $$;
+	}
+	close $out_w or fail("pipe: $!");
+	close $err_w or fail("pipe: $!");
+	my %text  = (out => q{}, err => q{});
+	my %from  = (out => $out_r, err => $err_r);
+	my $until = time + $limit;
+	my ($done, $status, $timed_out) = (0, 0, 0);
+	while (1) {
+		my $bits = q{};
+		vec($bits, fileno $_, 1) = 1 for values %from;
+		my $ready = select $bits, undef, undef, $done ? 0 : 0.05;
+		for my $name ($ready > 0 ? sort keys %from : ()) {
+			next if !vec $bits, fileno $from{$name}, 1;
+			my $got = sysread $from{$name}, my $chunk, 65_536;
+			if   ($got) { $text{$name} .= $chunk if length $text{$name} < 262_144 }
+			else        { delete $from{$name} }
+		}
+		last if $done && $ready <= 0;
+		last if $done && !%from;
+		if (!$done && waitpid($pid, 1) == $pid) { ($done, $status) = (1, $?) }
+		if (!$done && time > $until) {
+			$timed_out = 1;
+			kill 'TERM', -$pid;
+			select undef, undef, undef, 0.5;
+			kill 'KILL', -$pid;
+			waitpid $pid, 0;
+			last;
+		}
+		select undef, undef, undef, 0.005 if !%from;
+	}
+	return {
+		rc => $timed_out ? 124 : $status & 127 ? 128 + ($status & 127) : $status >> 8,
+		stdout => $text{out},
+		stderr => $text{err},
+	};
+}
+
+sub probe ($request) {
+	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => []);
+	for my $ask (@{$request->{paths} // []}) {
+		$answer{paths}{$ask->{path}} = as_user(
+			$ask->{as},
+			sub {
+				my $is = look($ask->{path}, $ask->{hash} // 1);
+				$answer{read}{$ask->{path}} = encode_base64(slurp($ask->{path}), q{})
+				    if $ask->{read} && $is && $is->{type} eq 'file';
+				return $is;
+			}
+		);
+	}
+	for my $path (@{$request->{list} // []}) {
+		opendir my $dir, $path or next;
+		$answer{list}{$path} = [sort grep { $_ ne q{.} && $_ ne q{..} } readdir $dir];
+		closedir $dir;
+	}
+	my %member;
+	if (@{$request->{users} // []}) {
+		while (my @group = getgrent) { push @{$member{$_}}, $group[0] for split q{ }, $group[3] }
+	}
+	for my $name (@{$request->{users} // []}) {
+		my @is = getpwnam $name or next;
+		my ($home, $shell) = @is[7, 8];
+		my %keys = map { my $path = "$home/$_"; ($_ => as_user($name, sub { look($path) })) }
+		    qw(.ssh .ssh/authorized_keys);
+		$answer{users}{$name} = {
+			home   => $home,
+			shell  => $shell,
+			group  => name_of($is[3], 'group'),
+			groups => $member{$name} // [],
+			files  => \%keys,
+		};
+	}
+	$answer{groups} = [grep { defined getgrnam $_ } @{$request->{groups} // []}];
+	for my $ask (@{$request->{run} // []}) {
+		$answer{run}{$ask->{name}} = run($ask->{argv}, %{$ask});
+	}
+	$answer{unfinished} = -e "$PENDING/journal" ? JSON::PP::true() : JSON::PP::false();
+	return \%answer;
+}
+
+sub write_file ($path, $content, %how) {
+	sysopen my $out, $path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600 or fail("$path: $!");
+	my $ok = (print {$out} $content) && $out->flush && $out->sync;
+	my $why = "$!";
+	$ok = close($out) && $ok;
+	if (!$ok) { unlink $path; fail("$path: $why") }
+	attributes($path, %how) if defined $how{mode};
+	return;
+}
+
+sub attributes ($path, %how) {
+	chown(id_of($how{owner}, 'user'), id_of($how{group}, 'group'), $path) == 1
+	    or fail("chown $how{owner}:$how{group} $path: $!");
+	chmod(oct $how{mode}, $path) == 1 or fail("chmod $how{mode} $path: $!");
+	return;
+}
+
+sub sync_directory ($path) {
+	my ($directory) = $path =~ m{\A(.*)/}xms;
+	sysopen my $handle, $directory || q{/}, O_RDONLY or return;
+	$handle->sync;
+	close $handle or return;
+	return;
+}
+
+# One change at a time on a server: the kernel drops the lock with the holder.
+sub lock_server ($request) {
+	mkdir $STATE, 0700 or $!{EEXIST} or fail("$STATE: $!");
+	sysopen my $lock, "$STATE/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600 or fail("$STATE/lock: $!");
+	my $until = time + ($request->{lock_wait} // 60);
+	while (!flock $lock, LOCK_EX | LOCK_NB) {
+		if (time >= $until) {
+			my $holder = <$lock> // 'somebody';
+			chomp $holder;
+			fail("another run is changing this server: $holder; run again when it has ended");
+		}
+		beat();
+		select undef, undef, undef, 0.25;
+	}
+	truncate $lock, 0;
+	print {$lock} ($request->{by} // 'a run') . ' since ' . gmtime() . " UTC\n";
+	$lock->flush;
+	return $lock;
+}
+
+sub remove_tree ($path) {
+	if (-d $path && !-l $path) {
+		opendir my $dir, $path or return;
+		my @names = grep { $_ ne q{.} && $_ ne q{..} } readdir $dir;
+		closedir $dir;
+		remove_tree("$path/$_") for @names;
+		rmdir $path;
+	}
+	else { unlink $path }
+	return;
+}
+
+# The journal says, before anything is changed, how each thing was and how it
+# will be; the way back needs nothing else, also after a crash.
+sub write_journal ($request) {
+	remove_tree($PENDING);
+	mkdir $PENDING, 0700 or fail("$PENDING: $!");
+	my ($number, @entries) = (0);
+	for my $step (@{$request->{steps}}) {
+		my %entry = %{$step};
+		if ($step->{do} =~ /\A(?:commit|remove|attributes|directory)\z/xms) {
+			$entry{was} = as_user($step->{as}, sub { look($step->{path}) });
+			if ($step->{do} =~ /\A(?:commit|remove)\z/xms && $entry{was}) {
+				my $old = as_user($step->{as}, sub { slurp($step->{path}) });
+				fail("$step->{path}: it changes while it is read; run again")
+				    if Digest::SHA::sha256_hex($old) ne $entry{was}{sha256};
+				$entry{old} = "$PENDING/" . $number++;
+				write_file($entry{old}, $old);
+			}
+		}
+		push @entries, \%entry;
+	}
+	my %journal = (id => $request->{id}, by => $request->{by}, steps => \@entries);
+	write_file("$PENDING/new", $JSON->encode(\%journal));
+	rename "$PENDING/new", "$PENDING/journal" or fail("$PENDING/journal: $!");
+	sync_directory("$PENDING/journal");
+	return \@entries;
+}
+
+sub same ($is, $before) {
+	return !!grep { defined $_ ? $is && ($is->{sha256} // q{}) eq $_ : !$is } @{$before};
+}
+
+# Steps that cannot be recognised by their traces are noted before they run.
+sub note_begun ($step) {
+	open my $out, '>>', "$PENDING/begun" or fail("$PENDING/begun: $!");
+	(print {$out} "$step->{n}\n") && $out->flush && $out->sync or fail("$PENDING/begun: $!");
+	close $out or fail("$PENDING/begun: $!");
+	return;
+}
+
+sub guard ($step) {
+	my $is = as_user($step->{as}, sub { look($step->{path}) });
+	fail("$step->{path} is no regular file any more") if $is && $is->{type} ne 'file';
+	fail("$step->{path} was changed by somebody else while this run was planning; run again")
+	    if $step->{before} && !same($is, $step->{before});
+	return;
+}
+
+sub staged ($step, $id) {
+	my ($directory, $name) = $step->{path} =~ m{\A(.*)/([^/]+)\z}xms;
+	return "$directory/.$name.$id";
+}
+
+sub check_run ($step, $result) {
+	my $ok = $step->{ok} // [0];
+	return if !@{$ok} || grep { $_ == $result->{rc} } @{$ok};
+	fail($result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}", %{$result});
+}
+
+sub wait_for ($step) {
+	my $until = time + ($step->{seconds} // 10);
+	my $settle = $step->{settle} // 0;
+	my $good;
+	while (1) {
+		beat();
+		my $result = run($step->{argv}, %{$step});
+		my $ok     = $step->{ok} // [0];
+		my @lacking = grep { $result->{stdout} !~ /$_/xms } @{$step->{match} // []};
+		if ((!@{$ok} || grep { $_ == $result->{rc} } @{$ok}) && !@lacking) {
+			$good //= time;
+			return if time - $good >= $settle;
+		}
+		else {
+			undef $good;
+			fail('it did not come to pass in time', %{$result}) if time >= $until;
+		}
+		select undef, undef, undef, 0.25;
+	}
+	return;
+}
+
+my %DO = (
+	directory => sub ($step, $blobs, $request) {
+		my $path = $step->{path};
+		as_user(
+			$step->{as},
+			sub {
+				mkdir $path, 0700 or $!{EEXIST} or fail("$path: $!");
+				my $is = look($path);
+				fail("$path is no directory") if $is->{type} ne 'directory';
+				attributes($path, %{$step});
+			}
+		);
+	},
+	stage => sub ($step, $blobs, $request) {
+		guard($step);
+		my $content = substr ${$blobs}, $step->{blob}[0], $step->{blob}[1];
+		as_user($step->{as}, sub { write_file(staged($step, $request->{id}), $content, %{$step}) });
+	},
+	commit => sub ($step, $blobs, $request) {
+		guard($step);
+		as_user(
+			$step->{as},
+			sub {
+				rename staged($step, $request->{id}), $step->{path} or fail("$step->{path}: $!");
+				sync_directory($step->{path});
+			}
+		);
+	},
+	remove => sub ($step, $blobs, $request) {
+		guard($step);
+		unlink $step->{path} or fail("$step->{path}: $!");
+	},
+	attributes => sub ($step, $blobs, $request) {
+		as_user($step->{as}, sub { attributes($step->{path}, %{$step}) });
+	},
+	link => sub ($step, $blobs, $request) {
+		link $step->{from}, $step->{path} or fail("$step->{path}: $!");
+		unlink $step->{from} or fail("$step->{from}: $!");
+	},
+	run => sub ($step, $blobs, $request) {
+		my @argv = map { ref ? staged($_, $request->{id}) : $_ } @{$step->{argv}};
+		check_run($step, run(\@argv, %{$step}));
+	},
+	wait   => sub ($step, $blobs, $request) { wait_for($step) },
+	expect => sub ($step, $blobs, $request) {
+		my $is = look($step->{path}, 0);
+		fail("$step->{path} was not made") if !$is || $is->{type} ne $step->{type};
+	},
+);
+
+# Puts one step back; what is already as it was is left alone.
+sub undo ($step, $id) {
+	my ($path, $was) = @{$step}{qw(path was)};
+	if ($step->{do} eq 'run') {
+		for my $back (@{$step->{undo} // []}) { check_run($back, run($back->{argv}, %{$back})) }
+		return;
+	}
+	if ($step->{do} eq 'stage' || $step->{do} eq 'link') {
+		my $away = $step->{do} eq 'stage' ? staged($step, $id) : $path;
+		as_user($step->{as}, sub { unlink $away or $!{ENOENT} or fail("$away: $!") });
+		unlink $step->{from} if $step->{from};
+		return;
+	}
+	return if $step->{do} !~ /\A(?:commit|remove|attributes|directory)\z/xms;
+	my $content = $step->{old} ? slurp($step->{old}) : undef;
+	as_user(
+		$step->{as},
+		sub {
+			my $is = look($path);
+			if ($step->{do} eq 'directory' && !$was) { rmdir $path or $!{ENOENT} or fail("$path: $!") }
+			elsif ($step->{do} eq 'directory' || $step->{do} eq 'attributes') { attributes($path, %{$was}) }
+			elsif (same($is, [$was ? $was->{sha256} : undef])) { return }
+			elsif (!same($is, [$step->{sha256}])) { fail('it was changed by somebody else; left as it is') }
+			elsif (!$was) { unlink $path or $!{ENOENT} or fail("$path: $!") }
+			else {
+				my $new = staged($step, $id);
+				unlink $new;
+				write_file($new, $content, %{$was});
+				rename $new, $path or fail("$path: $!");
+			}
+			sync_directory($path);
+		}
+	);
+	return;
+}
+
+# Steps come last first.
+sub way_back ($steps, $id) {
+	local $undoing = 1;
+	my @problems;
+	# Files first, then programs: a daemon restarts with its old files.
+	for my $step ((grep { $_->{do} ne 'run' } @{$steps}), grep { $_->{do} eq 'run' } @{$steps}) {
+		next if eval { undo($step, $id); 1 };
+		my $error = ref $@ ? $@ : {text => "$@"};
+		push @problems, join ': ', $step->{title} // $step->{path} // $step->{do},
+		    $error->{text}, grep { length } $error->{stderr} // q{};
+	}
+	remove_tree($PENDING) if !@problems;
+	return \@problems;
+}
+
+# A run that was killed in the middle left its journal: back to before it.
+sub recover () {
+	return if !-e "$PENDING/journal";
+	my $journal = $JSON->decode(slurp("$PENDING/journal"));
+	my %begun   = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
+	my @steps   = grep { $_->{do} !~ /\A(?:run|link)\z/xms || $begun{$_->{n}} } @{$journal->{steps}};
+	my $problems = way_back([reverse @steps], $journal->{id});
+	fail("an earlier run was cut off and could not be undone: @{$problems}") if @{$problems};
+	return $journal->{by};
+}
+
+sub keep_generation ($request, $steps) {
+	for my $step (grep { $_->{sensitive} && $_->{old} } @{$steps}) { unlink $step->{old} }
+	if (grep { $_->{old} } @{$steps}) {
+		rename $PENDING, "$STATE/$request->{id}" or fail("$STATE/$request->{id}: $!");
+	}
+	else { remove_tree($PENDING) }
+	opendir my $dir, $STATE or return;
+	my @generations = sort grep { /\A\d{8}T\d{6}/xms } readdir $dir;
+	closedir $dir;
+	my $keep = $request->{keep} // 10;
+	remove_tree("$STATE/" . shift @generations) while @generations > $keep;
+	return;
+}
+
+sub explain ($step) {
+	return q{} if !$step->{explain};
+	my $result = eval { run($step->{explain}, timeout => 10) } or return q{};
+	return $result->{stdout};
+}
+
+sub apply ($request, $blobs) {
+	my $lock      = lock_server($request);
+	my $recovered = recover();
+	my ($step, @done, $journal);
+	my $ok = eval {
+		guard($_) for grep { $_->{before} && $_->{do} ne 'attributes' && !$_->{late} } @{$request->{steps}};
+		$journal = write_journal($request);
+		for my $next (@{$journal}) {
+			$step = $next;
+			beat();
+			note_begun($step) if $step->{do} =~ /\A(?:run|link)\z/xms;
+			unshift @done, $step if $step->{undo_always} || $step->{do} ne 'run';
+			$DO{$step->{do}}->($step, \$blobs, $request);
+			unshift @done, $step if !$step->{undo_always} && $step->{do} eq 'run';
+		}
+		undef $step;
+		beat();
+		1;
+	};
+	my $error = $ok ? undef : ref $@ ? $@ : {text => "$@"};
+	my %answer = (recovered => $recovered);
+	if ($error) {
+		$error->{explain} = $step ? explain($step) : q{};
+		my $problems = way_back(\@done, $request->{id});
+		remove_tree($PENDING) if !@{$problems};
+		$answer{failed} = {%{$error}, step => $step ? $step->{n} : undef, undo_problems => $problems};
+	}
+	else { keep_generation($request, $journal) }
+	truncate $lock, 0;
+	close $lock or fail("$STATE/lock: $!");
+	return \%answer;
+}
+
+# Where OpenBSD can hold this program to what the request names, it is held. A
+# journal that waits for its way back names more.
+sub confine ($request) {
+	return if !eval { require OpenBSD::Pledge; require OpenBSD::Unveil; 1 };
+	my $changes = $request->{verb} eq 'apply';
+	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
+	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
+	my @runs    = (@steps, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
+	my @paths   = ("$STATE/lock", @{$request->{list} // []});
+	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @{$request->{paths} // []};
+	push @paths, map { (getpwnam $_)[7] } @{$request->{users} // []};
+
+	my %sight = map { $_ => 'r' } grep { -d } @INC;
+	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
+	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain)} } @runs;
+	# Unveil takes 128 paths: the top directory stands for all below it.
+	for my $path (grep { defined } @paths) {
+		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
+		$sight{$top} = $changes ? 'rwc' : 'r' if $top;
+	}
+	for my $path (sort keys %sight) {
+		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");
+	}
+	OpenBSD::Unveil::unveil() or fail("unveil: $!");
+	OpenBSD::Pledge::pledge(qw(rpath getpw proc exec id),
+		$changes ? qw(wpath cpath fattr chown flock) : ())
+	    or fail("pledge: $!");
+	return;
+}
+
+my %answer = eval {
+	my ($request, $blobs) = request();
+	confine($request);
+	my $result = $request->{verb} eq 'probe' ? probe($request) : apply($request, $blobs);
+	%{$result};
+};
+if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }
+print $JSON->encode(\%answer), "\n";
