@@ -60,9 +60,11 @@ DOCUMENT: t.Final[Options] = {
     "groups": {"type": "list", "elements": "str"},
     "accounts": _list_of(
         {
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
+            "each": {"type": "list", "elements": "dict"},
             "groups": {"type": "list", "elements": "str"},
-            "authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+            "key_options": {"type": "list", "elements": "str", "no_log": False},
             "shell": {"type": "str", "default": "/bin/ksh"},
         }
     ),

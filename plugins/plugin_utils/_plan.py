@@ -74,8 +74,9 @@ def _need_interfaces(document: Document, current: Current) -> None:
     missing = [name for name in document.interfaces if name not in current.interfaces]
     if missing:
         raise PlanError(
-            f"{document.name}: there is no interface {missing[0]} on this server; without it vmd "
-            "would exit and stop every VM; create it first (hostname.if(5), netstart(8))"
+            f"{document.name}: there is no interface {missing[0]} on this server; create it first "
+            "(hostname.if(5), netstart(8)); vmd(8) exits, and every VM with it, when the interface "
+            "of a switch is missing"
         )
 
 

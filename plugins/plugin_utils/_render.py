@@ -36,7 +36,7 @@ def document(name: str, args: t.Mapping[str, t.Any], render: Render) -> Document
         devices=tuple(args.get("devices") or ()),
         sysctls={str(key): str(value) for key, value in (args.get("sysctls") or {}).items()},
         groups=tuple(args.get("groups") or ()),
-        accounts=tuple(_account(item) for item in args.get("accounts") or ()),
+        accounts=tuple(_accounts(name, args.get("accounts") or ())),
         services=tuple(_service(item) for item in args.get("services") or ()),
         interfaces=tuple(args.get("interfaces") or ()),
     )
@@ -46,10 +46,19 @@ def _given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {key: value for key, value in item.items() if value is not None}
 
 
-def _account(item: t.Mapping[str, t.Any]) -> Account:
-    given = _given(item)
-    lists = {key: tuple(given.get(key, ())) for key in ("groups", "authorized_keys")}
-    return Account(**given | lists)
+def _accounts(name: str, items: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Account]:
+    for item in items:
+        options = ",".join(item.get("key_options") or ())
+        for one in [item] if item.get("each") is None else item["each"]:
+            if not one.get("name"):
+                raise DocumentError(f"{name}: an account has no name; give one")
+            keys = one.get("ssh_keys") or ()
+            yield Account(
+                name=one["name"],
+                groups=tuple(item.get("groups") or ()),
+                authorized_keys=tuple(f"{options} {key}" if options else key for key in keys),
+                shell=item.get("shell") or Account.shell,
+            )
 
 
 def _service(item: t.Mapping[str, t.Any]) -> Service:
