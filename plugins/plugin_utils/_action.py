@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.puffy.vmm.plugins.module_utils._libraries import MissingLibrary
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
 
 
@@ -71,6 +72,8 @@ class Action(ActionBase):  # type: ignore[misc]
             return result | {"changed": False} | self.perform(args, task_vars or {})
         except Failure as failure:
             return result | failure.fields | {"failed": True, "msg": str(failure)}
+        except MissingLibrary as missing:
+            return result | {"failed": True, "msg": str(missing)}
         except Problems as found:
             problems = [str(problem) for problem in found.problems]
             return result | {"failed": True, "msg": "\n".join(problems), "problems": problems}

@@ -1,0 +1,128 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The fleet directory: VM files and ledgers as text, in and out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
+from ansible_collections.puffy.vmm.plugins.plugin_utils._atomic import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import exclusive_lock
+
+VMS = "vms"
+ALLOCATIONS = "allocations"
+CREDENTIALS = "credentials"
+
+# A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
+_LIMITS = {VMS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024}
+
+_LINK = "is a symbolic link; links are not followed here, put the real one in its place"
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class NoFleet(ValueError):
+    """The path does not lead to a fleet directory."""
+
+
+@dataclass(frozen=True)
+class FleetTexts:
+    """The files of a fleet by name ("web1.yml"), and what is wrong with those that are missing."""
+
+    vms: Mapping[str, str]
+    ledgers: Mapping[str, str]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class FleetDirectory:
+    path: Path
+
+    def read(self) -> FleetTexts:
+        """Read all VM files and ledgers; a file that cannot be read becomes a problem.
+
+        Raises NoFleet when there is no directory for VM files: an empty fleet has an empty one,
+        and a mistyped path must not look like a fleet without VMs.
+        """
+        if not (self.path / VMS).is_dir():
+            raise NoFleet(
+                f"{self.path} is no fleet directory: it has no directory {VMS}/ with one file a VM"
+            )
+        problems: list[Problem] = []
+        vms = self._read_all(VMS, problems)
+        ledgers = self._read_all(ALLOCATIONS, problems)
+        return FleetTexts(vms, ledgers, tuple(problems))
+
+    @contextmanager
+    def lock(self, patience: float) -> Iterator[None]:
+        """Be the only one who writes to the fleet directory. Raises LockHeld and OSError."""
+        allocations = self.path / ALLOCATIONS
+        allocations.mkdir(mode=0o755, exist_ok=True)
+        with exclusive_lock(allocations / ".lock", patience):
+            yield
+
+    def write_ledgers(self, ledgers: Mapping[str, str]) -> None:
+        """Replace these ledgers, each in one step. Only for who holds the lock. Raises OSError."""
+        for name, text in ledgers.items():
+            write_file(self.path / ALLOCATIONS / name, text.encode(), 0o644)
+
+    def _read_all(self, folder: str, problems: list[Problem]) -> dict[str, str]:
+        texts: dict[str, str] = {}
+        try:
+            directory = os.open(self.path / folder, _OPEN | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return texts
+        except OSError as error:
+            link = (self.path / folder).is_symlink()
+            problems.append(Problem(f"{folder}/", "", _LINK if link else _reason(error)))
+            return texts
+        try:
+            for name in sorted(os.listdir(directory)):
+                if name.startswith("."):
+                    continue
+                try:
+                    texts[name] = _read(directory, name, _LIMITS[folder])
+                except _Unreadable as reason:
+                    shown = name.encode("unicode_escape").decode("ascii")
+                    problems.append(Problem(f"{folder}/{shown}", "", str(reason)))
+        finally:
+            os.close(directory)
+        return texts
+
+
+class _Unreadable(Exception):
+    pass
+
+
+def _read(directory: int, name: str, limit: int) -> str:
+    if not name.endswith(".yml") or not name.isascii() or not name.isprintable():
+        raise _Unreadable(
+            "only files with an ASCII name that ends in .yml belong here; rename or remove it"
+        )
+    try:
+        descriptor = os.open(name, _OPEN, dir_fd=directory)
+    except OSError as error:
+        raise _Unreadable(_reason(error)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _Unreadable("is no regular file; only regular files belong here")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise _Unreadable(f"is larger than {limit} bytes, which no such file needs")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _Unreadable(
+            f"is not UTF-8 text: byte {error.start + 1} is {content[error.start]:#04x}"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    return _LINK if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
