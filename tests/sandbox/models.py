@@ -35,9 +35,8 @@ def load() -> dict[str, ModuleType]:
     for name in (*PARTS, *COMMANDS):
         try:
             found[name] = importlib.import_module(f"{__package__}.model.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"{__package__}.model.{name}":
-                raise
+        except (ImportError, SyntaxError):
+            continue
     return found
 
 

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The part of a server that no session can change: /bin, /sbin and /usr, made from the host's programs.
+
+It is made once for a directory of servers. Programs of the host that are safe to use lie below
+/usr/libexec/sandbox/host, out of the PATH; what stands in the PATH takes OpenBSD's options.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from . import tools
+
+HERE = Path(__file__).parent
+LIBEXEC = "usr/libexec/sandbox"
+_LIBRARY = re.compile(r"(?:(\S+) => )?(/\S+) \(0x")
+
+
+class Missing(RuntimeError):
+    """The host lacks a program that the sandbox needs."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """``binds``: directories of the host that a session sees read-only, and where."""
+
+    path: Path
+    binds: tuple[tuple[str, str], ...]
+
+
+def prepare(path: Path, commands: tuple[str, ...]) -> Base:
+    """Makes the directory unless it is there; ``commands`` are the paths of modelled commands."""
+    stamp = path / LIBEXEC / "made"
+    perl = _perl_directories()
+    if not stamp.exists() or stamp.read_text() != _fingerprint(commands):
+        shutil.rmtree(path, ignore_errors=True)
+        _make(path, perl, commands)
+        stamp.write_text(_fingerprint(commands))
+    return Base(path, tuple((one, one) for one in perl))
+
+
+def host_program(name: str) -> str:
+    """The path of a host's program; Missing with the name of what is not there."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
+    if found is None:
+        raise Missing(f"{name} is not installed on this machine")
+    return found
+
+
+def fakeroot_library() -> str:
+    """libfakeroot for message queues, which a namespace of its own keeps apart."""
+    found = sorted(Path("/usr/lib").glob("**/libfakeroot-sysv.so"))
+    if not found:
+        raise Missing("libfakeroot-sysv.so is not installed on this machine (package fakeroot)")
+    return str(found[0])
+
+
+def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
+    for name in ("bin", "sbin", "usr/bin", "usr/sbin", f"{LIBEXEC}/host", f"{LIBEXEC}/proc"):
+        (path / name).mkdir(parents=True)
+    (path / LIBEXEC / "socket").touch()
+    for one in (*perl, "/usr/local", "/usr/share"):
+        (path / one.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    shutil.copytree(HERE / "inside/perl5", path / "usr/libdata/perl5")
+    for one in _vendor_directories():
+        place = path / one.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.symlink_to("/usr/libdata/perl5")
+    shutil.copy(fakeroot_library(), path / LIBEXEC / "libfakeroot.so")
+    programs = {name: path / f"{LIBEXEC}/host/{name}" for name in tools.HOST_PROGRAMS}
+    programs |= {"perl": path / "usr/bin/perl", "mksh": path / "bin/ksh"}
+    for name, place in programs.items():
+        shutil.copy(host_program(name), place)
+    os.link(path / "bin/ksh", path / "bin/sh")
+    _copy_libraries(path, [host_program(name) for name in programs] + [fakeroot_library()])
+    tools.install(path)
+    stub = (HERE / "inside/stub.pl").read_text()
+    for command in commands:
+        if PurePosixPath(command).parts[1] in ("bin", "sbin", "usr"):
+            _write_program(path / command.lstrip("/"), stub)
+
+
+def _write_program(place: Path, text: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+    place.chmod(0o755)
+
+
+def _copy_libraries(path: Path, programs: list[str]) -> None:
+    """The shared libraries of the programs, at the host's places (what is below /lib, in /usr/lib)."""
+    listing = subprocess.run(
+        ["ldd", *programs], capture_output=True, text=True, check=False
+    ).stdout
+    for library in {match[2] for match in _LIBRARY.finditer(listing)}:
+        place = path / "usr" / library.lstrip("/").removeprefix("usr/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            shutil.copy(library, place)
+
+
+def _perl_directories() -> list[str]:
+    """Where the host's perl has the modules that come with perl itself."""
+    script = 'use Config; print join "\\n", grep { -d } @Config{qw(archlibexp privlibexp)}, @INC'
+    out = subprocess.run(
+        [host_program("perl"), "-e", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    core = [one for one in out if re.search(r"/perl-base$|/perl/\d", one)]
+    return sorted({one for one in core if not one.startswith("/usr/local")})
+
+
+def _vendor_directories() -> list[str]:
+    """Where the host's perl looks for modules that did not come with it."""
+    out = subprocess.run(
+        [host_program("perl"), "-e", r'print join "\n", @INC'],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()
+    return [one for one in out if one.startswith("/usr/share/perl5")]
+
+
+def _fingerprint(commands: tuple[str, ...]) -> str:
+    newest = max(one.stat().st_mtime_ns for one in HERE.glob("**/*") if one.is_file())
+    return f"{newest} {' '.join(sorted(commands))}\n"

@@ -1,0 +1,253 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A server as tests and the command line see it from outside."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import namespace, sshd, wire
+from .base import host_program
+
+_START_SECONDS = 30
+# faked(1) first, so that the process that holds the machine sees the server's owners.
+_LAUNCH = (
+    'key=$1 faked=$2 library=$3; shift 3; "$faked" --key "$key" </dev/null >/dev/null && '
+    'LD_PRELOAD=$library FAKEROOTKEY=$key exec "$@"'
+)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One ssh execution: when it began (seconds since 1970), who ran what, and how much it moved."""
+
+    time: float
+    user: str
+    command: str
+    command_bytes: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    rc: int
+
+
+class ServerError(RuntimeError):
+    """The server could not be started or did not do what it was asked."""
+
+
+class Server:
+    """A stand-in for an OpenBSD server called ``name``; its state stays below ``directory``.
+
+    Servers of one directory share the client's key, ssh_config and the read-only base. With
+    ``attached`` (the default) the server dies with the thread that started it.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, *, hostname: str = "", attached: bool = True
+    ) -> None:
+        self.directory = directory.absolute()
+        self.name = name
+        self.hostname = hostname or f"{name}.example.org"
+        self.attached = attached
+        self.home = self.directory / name
+        self.root = self.home / "root"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *, speed: float = 1) -> Server:
+        """Starts the server and returns when ssh answers; ServerError with its output otherwise."""
+        if self.running:
+            return self
+        run = self.home / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        key = sshd.make_key(self._shared("key"), "client")
+        sshd.make_key(self.home / "host_key", self.name)
+        (self.home / "hostname").write_text(self.hostname + "\n")
+        sshd.write_accounts(run, [])
+        shutil.copy(Path(__file__).parent / "inside/session.pl", run / "shell")
+        (run / "shell").chmod(0o755)
+        from . import base
+
+        settings = {
+            "hostname": self.hostname, "key": key, "base": str(self._shared("base")),
+        }
+        words = namespace.outer(self.directory, run)
+        words += ["/bin/sh", "-c", _LAUNCH, "sh", namespace.QUEUE_KEY]
+        words += [host_program("faked-sysv"), base.fakeroot_library()]
+        words += [sys.executable, "-m", "sandbox.process"]
+        environment = {
+            **os.environ, "FAKEROOTDONTTRYCHOWN": "1",
+            "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONDONTWRITEBYTECODE": "1",
+            "SANDBOX_SETTINGS": json.dumps(settings), "SANDBOX_SPEED": str(speed),
+        }
+        with (self.home / "machine.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [*words, str(self.home), str(self._wanted_port())],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                env=environment, cwd="/", start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
+        line = self._process.stdout.readline() if ready else ""
+        self._process.stdout.close()
+        if not line.strip().isdigit():
+            self._process.kill()
+            self._process.wait()
+            text = (self.home / "machine.log").read_text()
+            raise ServerError(f"{self.name} does not start:\n{text}")
+        (self.home / "port").write_text(line)
+        (self.home / "pid").write_text(f"{self._process.pid}\n")
+        self._write_ssh_config()
+        return self
+
+    def stop(self) -> None:
+        """Saves the state and ends all processes of the server; nothing if it does not run."""
+        if not self.running:
+            return
+        pid = int((self.home / "pid").read_text())
+        watch = os.pidfd_open(pid)
+        with contextlib.suppress(ServerError, OSError, EOFError):
+            self._ask("stop")
+        select.select([watch], [], [], _START_SECONDS)
+        os.close(watch)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+        (self.home / "pid").unlink(missing_ok=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process answers."""
+        with contextlib.suppress(OSError, ServerError, EOFError):
+            return bool(self._ask("ping") == self.hostname)
+        return False
+
+    @property
+    def port(self) -> int:
+        """The port of 127.0.0.1 that its ssh answers on."""
+        return int((self.home / "port").read_text())
+
+    def ssh_config(self) -> Path:
+        """The ssh_config(5) file with all servers of the directory."""
+        return self.directory / "ssh_config"
+
+    def ssh(
+        self, command: str, *, user: str = "root", stdin: bytes = b"", options: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command through the real ssh client."""
+        words = ["ssh", "-F", str(self.ssh_config()), *options, f"{user}@{self.name}", command]
+        return subprocess.run(words, input=stdin, capture_output=True, check=False)
+
+    def executions(self) -> list[Execution]:
+        """The ssh executions that have ended, oldest first."""
+        log = self.home / "ssh.log"
+        if not log.exists():
+            return []
+        return [Execution(**json.loads(line)) for line in log.read_text().splitlines()]
+
+    def fault(self, name: str, *arguments: str) -> None:
+        """Switches a failure of faults.py on."""
+        self._ask("fault", fault=[name, *arguments])
+
+    def clear(self, name: str | None = None) -> None:
+        """Switches off the failures of that name, or all."""
+        self._ask("clear", name=name)
+
+    def faults(self) -> list[list[str]]:
+        """The failures that are on, each a name and its arguments."""
+        found: list[list[str]] = self._ask("faults")
+        return found
+
+    def cut(self) -> None:
+        """Drops every connection that has a session running."""
+        self._ask("cut")
+
+    def state(self) -> dict[str, Any]:
+        """The models' data."""
+        found: dict[str, Any] = self._ask("state")
+        return found
+
+    def read(self, path: str) -> bytes:
+        """A file of the server."""
+        return base64.b64decode(self._ask("read", path=path))
+
+    def write(
+        self, path: str, content: bytes | str, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Writes a file of the server, as somebody who is logged in there could."""
+        raw = content.encode() if isinstance(content, str) else content
+        self._ask(
+            "write", path=path, content=base64.b64encode(raw).decode(), mode=mode, owner=owner
+        )
+
+    def remove(self, path: str) -> None:
+        """Removes a file or directory of the server."""
+        self._ask("remove", path=path)
+
+    def snapshot(self, without: Collection[str] = ("/var/log", "/tmp")) -> dict[str, Any]:
+        """Every path with its mode, owner and content's checksum, to compare before and after."""
+        found: dict[str, Any] = self._ask("snapshot", without=list(without))
+        return found
+
+    def _ask(self, action: str, **more: object) -> Any:
+        """The control socket's answer; OSError if there is none, ServerError for a refusal."""
+        directory = os.open(self.home / "run", os.O_PATH)
+        try:
+            with socket.socket(socket.AF_UNIX) as peer:
+                # By way of /proc, since the path of a socket has 107 bytes at most.
+                peer.connect(f"/proc/self/fd/{directory}/control.sock")
+                wire.send_json(peer, {"do": action, **more})
+                answer = wire.receive_json(peer)
+        finally:
+            os.close(directory)
+        if "error" in answer:
+            raise ServerError(f"{self.name}: {action}: {answer['error']}")
+        return answer["value"]
+
+    def _shared(self, name: str) -> Path:
+        place = self.directory / ".shared"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return place / name
+
+    def _wanted_port(self) -> int:
+        """The port of last time, so that an ssh_config stays true; 0 for any if it is taken."""
+        with contextlib.suppress(OSError, ValueError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", self.port))
+            return self.port
+        return 0
+
+    def _write_ssh_config(self) -> None:
+        """Writes ssh_config and known_hosts for all servers of the directory that have a port."""
+        blocks, known = [], []
+        for place in sorted(self.directory.glob("*/port")):
+            name = place.parent.name
+            public = (place.parent / "host_key.pub").read_text().split()[:2]
+            known.append(f"{name} {' '.join(public)}\n")
+            blocks.append(
+                f"Host {name}\n"
+                f"  HostName 127.0.0.1\n  Port {place.read_text().strip()}\n  User root\n"
+                f"  HostKeyAlias {name}\n  IdentityFile {self._shared('key')}\n"
+                f"  UserKnownHostsFile {self._shared('known_hosts')}\n"
+                "  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n  UpdateHostKeys no\n"
+                "  GlobalKnownHostsFile /dev/null\n  BatchMode yes\n  LogLevel ERROR\n"
+            )
+        _replace(self._shared("known_hosts"), "".join(known))
+        _replace(self.ssh_config(), "".join(blocks))
+
+
+def _replace(place: Path, text: str) -> None:
+    fresh = place.with_name(f"{place.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(place)

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The OpenSSH daemon in front of a server, run once for each connection.
+
+It runs as one ordinary user for whom every account of the server has the same number, so it never
+changes its user; which account a session has is the business of the session's shell.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .base import host_program
+from .namespace import UID
+
+_CONFIG = """\
+AuthorizedKeysFile {root}%h/.ssh/authorized_keys
+HostKey {directory}/host_key
+KbdInteractiveAuthentication no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+PidFile none
+PrintMotd no
+StrictModes no
+Subsystem sftp /usr/libexec/sftp-server
+UsePAM no
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What sshd needs to know of an account."""
+
+    name: str
+    home: str
+
+
+def make_key(path: Path, comment: str) -> str:
+    """Makes an ed25519 key pair unless it is there; the public key's line without the comment."""
+    if not path.exists():
+        keygen = host_program("ssh-keygen")
+        words = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+def write_config(directory: Path, root: Path) -> None:
+    """Writes sshd_config; ``directory`` is the server's own on the host."""
+    text = _CONFIG.format(directory=directory, root=root)
+    (directory / "sshd_config").write_text(text)
+
+
+def write_accounts(run: Path, accounts: Iterable[Account]) -> None:
+    """Writes in place what sshd sees as passwd, group and nsswitch.conf."""
+    lines = [f"{one.name}:x:{UID}:{UID}::{one.home}:/run/shell\n" for one in accounts]
+    (run / "passwd").write_text("".join(lines))
+    (run / "group").write_text(f"server:x:{UID}:\ntty:x:{UID}:\n")
+    (run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+
+
+def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]:
+    """Starts sshd on an accepted connection."""
+    hidden = ("LD_PRELOAD", "FAKEROOT")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+    words = [host_program("sshd"), "-i", "-f", str(directory / "sshd_config")]
+    words += ["-E", str(directory / "sshd.log")]
+    return subprocess.Popen(
+        words, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL, env=environment
+    )
