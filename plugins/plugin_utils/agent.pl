@@ -415,10 +415,16 @@ sub undo ($step, $id) {
 		for my $back (@{$step->{undo} // []}) { check_run($back, run($back->{argv}, %{$back})) }
 		return;
 	}
-	if ($step->{do} eq 'stage' || $step->{do} eq 'link') {
-		my $away = $step->{do} eq 'stage' ? staged($step, $id) : $path;
-		as_user($step->{as}, sub { unlink $away or $!{ENOENT} or fail("$away: $!") });
-		unlink $step->{from} if $step->{from};
+	if ($step->{do} eq 'stage') {
+		my $staged = staged($step, $id);
+		as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
+		return;
+	}
+	if ($step->{do} eq 'link') {
+		# While the other name is there, only the same file under this one is the step's own.
+		my ($from, $to) = map { join q{ }, (lstat)[0, 1] } $step->{from}, $path;
+		unlink $path if !$step->{keep} && (!$from || $from eq $to);
+		unlink $step->{from};
 		return;
 	}
 	return if $step->{do} !~ /\A(?:commit|remove|attributes|directory)\z/xms;
@@ -464,7 +470,9 @@ sub recover () {
 	return if !-e "$PENDING/journal";
 	my $journal = $JSON->decode(slurp("$PENDING/journal"));
 	my %begun   = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
-	my @steps   = grep { $_->{do} !~ /\A(?:run|link)\z/xms || $begun{$_->{n}} } @{$journal->{steps}};
+	my @steps   = grep { $_->{do} ne 'run' || $begun{$_->{n}} } @{$journal->{steps}};
+	# Since the crash somebody may have put data into a new image.
+	$_->{keep} = 1 for @steps;
 	my $problems = way_back([reverse @steps], $journal->{id});
 	fail("an earlier run was cut off and could not be undone: @{$problems}") if @{$problems};
 	return $journal->{by};
@@ -500,7 +508,7 @@ sub apply ($request, $blobs) {
 		for my $next (@{$journal}) {
 			$step = $next;
 			beat();
-			note_begun($step) if $step->{do} =~ /\A(?:run|link)\z/xms;
+			note_begun($step) if $step->{do} eq 'run';
 			unshift @done, $step if $step->{undo_always} || $step->{do} ne 'run';
 			$DO{$step->{do}}->($step, \$blobs, $request);
 			unshift @done, $step if !$step->{undo_always} && $step->{do} eq 'run';
