@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
-from ansible_collections.puffy.vmm.plugins.plugin_utils._atomic import write_file
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem, shown_name
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import (
+    Unreadable,
+    open_directory,
+    read_file,
+    write_file,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import exclusive_lock
 
 VMS = "vms"
@@ -22,10 +25,6 @@ CREDENTIALS = "credentials"
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
 _LIMITS = {VMS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024}
-
-_LINK = "is a symbolic link; links are not followed here, put the real one in its place"
-
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class NoFleet(ValueError):
@@ -76,53 +75,34 @@ class FleetDirectory:
     def _read_all(self, folder: str, problems: list[Problem]) -> dict[str, str]:
         texts: dict[str, str] = {}
         try:
-            directory = os.open(self.path / folder, _OPEN | os.O_DIRECTORY)
+            directory = open_directory(self.path / folder)
         except FileNotFoundError:
             return texts
-        except OSError as error:
-            link = (self.path / folder).is_symlink()
-            problems.append(Problem(f"{folder}/", "", _LINK if link else _reason(error)))
+        except Unreadable as reason:
+            problems.append(Problem(f"{folder}/", "", str(reason)))
             return texts
         try:
             for name in sorted(os.listdir(directory)):
                 if name.startswith("."):
                     continue
                 try:
-                    texts[name] = _read(directory, name, _LIMITS[folder])
-                except _Unreadable as reason:
-                    shown = name.encode("unicode_escape").decode("ascii")
-                    problems.append(Problem(f"{folder}/{shown}", "", str(reason)))
+                    texts[name] = _text(directory, name, _LIMITS[folder])
+                except Unreadable as reason:
+                    problems.append(Problem(f"{folder}/{shown_name(name)}", "", str(reason)))
         finally:
             os.close(directory)
         return texts
 
 
-class _Unreadable(Exception):
-    pass
-
-
-def _read(directory: int, name: str, limit: int) -> str:
+def _text(directory: int, name: str, limit: int) -> str:
     if not name.endswith(".yml") or not name.isascii() or not name.isprintable():
-        raise _Unreadable(
+        raise Unreadable(
             "only files with an ASCII name that ends in .yml belong here; rename or remove it"
         )
-    try:
-        descriptor = os.open(name, _OPEN, dir_fd=directory)
-    except OSError as error:
-        raise _Unreadable(_reason(error)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _Unreadable("is no regular file; only regular files belong here")
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise _Unreadable(f"is larger than {limit} bytes, which no such file needs")
+    content = read_file(name, limit, directory)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Unreadable(
+        raise Unreadable(
             f"is not UTF-8 text: byte {error.start + 1} is {content[error.start]:#04x}"
         ) from error
-
-
-def _reason(error: OSError) -> str:
-    return _LINK if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
