@@ -1,0 +1,291 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""plan(): current and desired in, steps out."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
+    Current,
+    PathFacts,
+    ServiceFacts,
+    UserFacts,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
+    Account,
+    Directory,
+    Document,
+    DocumentError,
+    File,
+    Image,
+    Line,
+    Service,
+    argv,
+    check,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_files import set_line
+from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError, Step, digest
+
+ETC = PathFacts("directory", "0755", "root", "wheel", 512)
+
+
+def facts(content: bytes, mode: str = "0644", owner: str = "root") -> PathFacts:
+    return PathFacts("file", mode, owner, "wheel", len(content), digest(content))
+
+
+def now(paths: t.Mapping[str, PathFacts | None] | None = None, **more: t.Any) -> Current:
+    return Current(paths={"/etc": ETC, "/var": ETC, **(paths or {})}, **more)
+
+
+def brief(step: Step) -> str:
+    """A step in a word or two: what it does, and to what or with which command."""
+    if step.do in ("run", "wait"):
+        words = [word if isinstance(word, str) else "{path}" for word in step.fields["argv"]]
+        words[0] = words[0].rpartition("/")[2]
+        return f"{step.do} {' '.join(words)}"
+    return f"{step.do} {step.fields['path']}"
+
+
+CONF = File("/etc/x.conf", b"new\n")
+CHECKED = dataclasses.replace(CONF, validate="dhcpd -n -c {path}")
+OWNER = Account("puffy", ("vmdusers",), ("ssh-ed25519 AAAA",))
+KEYS = b"ssh-ed25519 AAAA\n"
+HOME = {
+    ".ssh": PathFacts("directory", "0700", "puffy", "puffy", 512),
+    ".ssh/authorized_keys": PathFacts("file", "0600", "puffy", "puffy", 0, digest(b"")),
+}
+DHCPD = Service("dhcpd", flags="vport42")
+UP = ServiceFacts(enabled=True, running=True, flags="vport42")
+DHCPD_IS_FINE = ["wait rcctl check dhcpd"]
+
+CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
+    "a file that is as wanted": (
+        Document("r", files=(CONF,)), now({"/etc/x.conf": facts(b"new\n")}), [], [],
+    ),
+    "a missing file": (
+        Document("r", files=(CONF,)), now({"/etc/x.conf": None}),
+        ["create /etc/x.conf"], ["stage /etc/x.conf", "commit /etc/x.conf"],
+    ),
+    "other content, with a checker": (
+        Document("r", files=(CHECKED,)), now({"/etc/x.conf": facts(b"old\n")}),
+        ["change /etc/x.conf"],
+        ["stage /etc/x.conf", "run dhcpd -n -c {path}", "commit /etc/x.conf"],
+    ),
+    "only the mode differs": (
+        Document("r", files=(CONF,)), now({"/etc/x.conf": facts(b"new\n", "0600")}),
+        ["change mode or owner of /etc/x.conf"], ["attributes /etc/x.conf"],
+    ),
+    "all files are staged and checked before any is put in place": (
+        Document("r", files=(CHECKED, File("/etc/y.conf", b"y"))), now(),
+        ["create /etc/x.conf", "create /etc/y.conf"],
+        ["stage /etc/x.conf", "run dhcpd -n -c {path}", "stage /etc/y.conf",
+         "commit /etc/x.conf", "commit /etc/y.conf"],
+    ),
+    "directories, parents first, and strays": (
+        Document(
+            "r",
+            directories=(Directory("/var/a/b"), Directory("/var/a", purge="*.conf")),
+            files=(File("/var/a/keep.conf", b""),),
+        ),
+        now({"/var/a": dataclasses.replace(ETC, mode="0700"), "/var/a/keep.conf": facts(b"")},
+            entries={"/var/a": (".hidden.conf", "keep.conf", "note", "stray.conf")}),
+        ["change mode or owner of /var/a", "create directory /var/a/b", "remove /var/a/stray.conf"],
+        ["directory /var/a", "directory /var/a/b", "remove /var/a/stray.conf"],
+    ),
+    "an image is made once, whole, and never touched again": (
+        Document("r", images=(Image("/var/a.img", "1G", "raw"), Image("/var/b.img", "1G", "raw"))),
+        now({"/var/a.img": facts(b"data")}),
+        ["create image /var/b.img (1G, raw)"],
+        ["run rm -f /var/.new-b.img", "run vmctl create -s 1G raw:/var/.new-b.img",
+         "link /var/b.img"],
+    ),
+    "device nodes, by one MAKEDEV": (
+        Document("r", devices=("tap3", "tap4", "tap5")),
+        now({"/dev/tap3": PathFacts("character device", "0600", "root", "wheel", 0)}),
+        ["make device nodes tap4 tap5"],
+        ["run sh MAKEDEV tap4 tap5", "expect /dev/tap4", "expect /dev/tap5"],
+    ),
+    "a kernel variable, set, read back and kept": (
+        Document("r", sysctls={"net.inet.ip.arpq.maxlen": "256"}),
+        now({"/etc/sysctl.conf": None}, sysctls={"net.inet.ip.arpq.maxlen": "50"}),
+        ["create /etc/sysctl.conf", "set net.inet.ip.arpq.maxlen from 50 to 256"],
+        ["stage /etc/sysctl.conf", "commit /etc/sysctl.conf",
+         "run sysctl net.inet.ip.arpq.maxlen=256", "wait sysctl -n net.inet.ip.arpq.maxlen"],
+    ),
+    "a new owner": (
+        Document("r", groups=("vmdusers",), accounts=(OWNER,)), now(),
+        ["create group vmdusers", "create account puffy",
+         "create /home/puffy/.ssh/authorized_keys"],
+        ["run groupadd vmdusers",
+         "run useradd -m -g =uid -G vmdusers -s /bin/ksh -c puffy puffy",
+         "stage /home/puffy/.ssh/authorized_keys", "commit /home/puffy/.ssh/authorized_keys"],
+    ),
+    "an owner with other keys": (
+        Document("r", accounts=(OWNER,)),
+        now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", ("vmdusers",), HOME)}),
+        ["change /home/puffy/.ssh/authorized_keys"],
+        ["stage /home/puffy/.ssh/authorized_keys", "commit /home/puffy/.ssh/authorized_keys"],
+    ),
+    "a service that is as wanted": (
+        Document("r", services=(DHCPD,)), now(services={"dhcpd": UP}), [], [],
+    ),
+    "a service that was never used": (
+        Document("r", services=(DHCPD,)), now(services={"dhcpd": ServiceFacts()}),
+        ["enable dhcpd", "set flags of dhcpd to vport42", "start dhcpd"],
+        ["run rcctl enable dhcpd", "run rcctl set dhcpd flags vport42", "run rcctl start dhcpd",
+         *DHCPD_IS_FINE],
+    ),
+    "a changed file restarts": (
+        Document("r", files=(CONF,), services=(DHCPD,)), now(services={"dhcpd": UP}),
+        ["create /etc/x.conf", "restart dhcpd"],
+        ["stage /etc/x.conf", "commit /etc/x.conf", "run rcctl restart dhcpd", *DHCPD_IS_FINE],
+    ),
+    "changed flags need a restart where a file would only need a reload": (
+        Document("r", services=(Service("httpd", flags="-v", on_change="reload"),)),
+        now(services={"httpd": UP}),
+        ["set flags of httpd to -v", "restart httpd"],
+        ["run rcctl set httpd flags -v", "run rcctl restart httpd", "wait rcctl check httpd"],
+    ),
+    "vmd is reloaded by vmctl and judged by what it shows": (
+        Document("r", files=(CONF,), interfaces=("veb0",),
+                 services=(Service("vmd", on_change="reload", timeout=600, shows=("web1",)),)),
+        now(services={"vmd": ServiceFacts(enabled=True, running=True)},
+            interfaces=frozenset({"veb0"})),
+        ["create /etc/x.conf", "set timeout of vmd to 600", "reload vmd"],
+        ["stage /etc/x.conf", "commit /etc/x.conf", "run ifconfig veb0",
+         "run rcctl set vmd timeout 600", "run vmctl reload", "wait rcctl check vmd",
+         "wait vmctl status"],
+    ),
+    "a service that shall rest": (
+        Document("r", services=(Service("httpd", enabled=False, running=False),)),
+        now(services={"httpd": UP}),
+        ["disable httpd", "stop httpd"], ["run rcctl disable httpd", "run rcctl stop httpd"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_plan(name: str) -> None:
+    document, current, changes, steps = CASES[name]
+    made = plan([document], current)
+    assert list(made.changes) == changes
+    assert [brief(step) for step in made.steps] == steps
+
+
+REFUSALS: dict[str, tuple[Document, Current, str]] = {
+    "another system": (Document("r"), now(system="Linux"), "runs Linux, not OpenBSD"),
+    "a link in a file's place": (
+        Document("r", files=(CONF,)),
+        now({"/etc/x.conf": PathFacts("link", "0755", "root", "wheel", 4)}),
+        "r: /etc/x.conf is a link, no file; move it away",
+    ),
+    "no parent": (
+        Document("r", files=(File("/opt/x", b""),)), now(), "there is no directory /opt",
+    ),
+    "an image that is no file": (
+        Document("r", images=(Image("/var/a.img", "1G", "raw"),)), now({"/var/a.img": ETC}),
+        "vmd takes only files as images",
+    ),
+    "a switch's interface is missing": (
+        Document("r", interfaces=("veb0",)), now(), "there is no interface veb0 on this server",
+    ),
+    "an unknown service": (
+        Document("r", services=(Service("nosuch"),)), now(), "no service nosuch",
+    ),
+    "an unknown kernel variable": (
+        Document("r", sysctls={"net.nosuch": "1"}), now(), "kernel has no such variable",
+    ),
+    "an operator's account": (
+        Document("r", accounts=(OWNER,)),
+        now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", ("vmdusers", "wheel"))}),
+        "is in group wheel, so it is not an owner's",
+    ),
+    "somebody else's account": (
+        Document("r", accounts=(OWNER,)),
+        now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy")}),
+        "is not in group vmdusers",
+    ),
+    "an account whose primary group is wheel": (
+        Document("r", accounts=(OWNER,)),
+        now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "wheel", ("vmdusers",))}),
+        "is in group wheel",
+    ),
+    "vmd shall stop": (
+        Document("r", services=(Service("vmd", running=False, on_change="reload"),)),
+        now(services={"vmd": ServiceFacts(enabled=True, running=True)}),
+        "would stop every VM",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_plan_refuses(name: str) -> None:
+    document, current, text = REFUSALS[name]
+    with pytest.raises(PlanError) as error:
+        plan([document], current)
+    assert text in str(error.value)
+
+
+def test_files_of_an_account_are_touched_with_its_own_rights() -> None:
+    steps = plan([Document("r", groups=("vmdusers",), accounts=(OWNER,))], now()).steps
+    assert [step.fields["as"] for step in steps if step.do in ("stage", "commit")] == ["puffy"] * 2
+
+
+def test_a_service_that_fails_is_brought_back() -> None:
+    document = Document("r", files=(CONF,), services=(DHCPD,))
+    steps = plan([document], now(services={"dhcpd": UP})).steps
+    (restart,) = (step for step in steps if brief(step) == "run rcctl restart dhcpd")
+    back = [" ".join(item["argv"]) for item in restart.fields["undo"]]
+    assert back == ["/usr/sbin/rcctl restart dhcpd", "/usr/sbin/rcctl start dhcpd"]
+    assert restart.fields["undo_always"]
+
+
+def test_every_call_of_vmctl_and_rcctl_has_a_time_limit() -> None:
+    for document, current, _changes, _steps in CASES.values():
+        for step in plan([document], current).steps:
+            if step.do == "run":
+                assert step.fields.get("timeout", 60) <= 600
+
+
+LINES = {
+    "": "key=1\n",
+    "# comment\nother=2": "# comment\nother=2\nkey=1\n",
+    "key=0\nother=2\n": "key=1\nother=2\n",
+    "key=3\nkey=0\n": "key=3\nkey=1\n",
+    "#key=0\nkeyed=4\n": "#key=0\nkeyed=4\nkey=1\n",
+    "key=1 # as it was\n": "key=1 # as it was\n",
+    "key=1": "key=1",
+}
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_set_line(text: str) -> None:
+    assert set_line(text, Line("/etc/sysctl.conf", "key", "key=1")) == LINES[text]
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (Document("r", files=(CONF, CONF)), "/etc/x.conf is wanted a second time"),
+        (Document("r", files=(File("etc/x", b""),)), "is no path for a server"),
+        (Document("r", files=(File("/etc/../x", b""),)), "is no path for a server"),
+        (Document("r", files=(File("/etc/a\nb", b""),)), "is no path for a server"),
+        (Document("r", services=(Service("vmd"),)), "would stop every VM; use reload"),
+    ],
+)
+def test_documents_that_cannot_be_meant(document: Document, text: str) -> None:
+    with pytest.raises(DocumentError) as error:
+        check([document])
+    assert text in str(error.value)
+
+
+def test_commands_are_split_without_a_shell() -> None:
+    assert argv("vmd -n -f {path}") == ("/usr/sbin/vmd", "-n", "-f", "{path}")
+    assert argv("/bin/echo 'a b' ; rm") == ("/bin/echo", "a b", ";", "rm")
+    for command, text in {"nosuch x": "no known program", "": "empty", "'": "no command"}.items():
+        with pytest.raises(DocumentError, match=text):
+            argv(command)
