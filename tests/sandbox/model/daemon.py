@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Outcome:
     """How an action of a daemon ended.
 
-    `killed` is set by a stop that the time limit cut short (rc.subr prints "killed" instead of "ok");
-    `stderr` is what the daemon's own program wrote, which rcctl shows with -d only.
+    `killed` is set by a stop that the time limit cut short (rc.subr prints "killed" instead of
+    "ok"); `stderr` is what the daemon's own program wrote, which rcctl shows with -d only.
     """
 
     ok: bool
@@ -31,8 +31,8 @@ class Daemon:
 
     `flags` are the words of NAME_flags in rc.conf.local(8), without the rc.d script's own defaults;
     `timeout` is NAME_timeout in seconds. `alive` is rc_check: is the daemon's process there now?
-    `reload` and `configtest` are None where the rc.d script does not support the action.
-    rcctl calls configtest before start, reload and restart, as rc.subr(8) does, and never calls start for
+    `reload` and `configtest` are None where the rc.d script does not support the action. rcctl
+    calls configtest before start, reload and restart, as rc.subr(8) does, and never calls start for
     a daemon that lives or stop for one that does not.
     """
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 """LALR(1) tables and a parser that recovers from errors the way yacc(1) does.
 
-Where a message of a yacc-made parser points to, and which later messages it swallows, follows from its tables: which
-states reduce without looking ahead, and the three tokens that must be shifted after an error. The rules are
-those of POSIX yacc and of byacc, which OpenBSD uses.
+Where a message of a yacc-made parser points to, and which later messages it swallows, follows from
+its tables: which states reduce without looking ahead, and the three tokens that must be shifted
+after an error. The rules are those of POSIX yacc and of byacc, which OpenBSD uses.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 END = "$end"
 ERROR = "error"
 _UNKNOWN = "#"
+_RECOVERY = 3
 
 Item = tuple[int, int]  # rule, position of the dot
 Action = Callable[..., object]
@@ -40,7 +41,10 @@ class Tables:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    """Read one rule a line, as in `option: MEMORY NUMBER -> memory`; the first rule's left side is the start symbol."""
+    """Read one rule a line, as in `option: MEMORY NUMBER -> memory`.
+
+    The first rule's left side is the start symbol.
+    """
     found = [Rule("$accept", (text.split(":", 1)[0].strip(), END), "")]
     for line in filter(None, map(str.strip, text.splitlines())):
         left, _, rest = line.partition(":")
@@ -160,6 +164,45 @@ def build(text: str) -> Tables:
     return _Builder(rules(text)).build()
 
 
+class _Stack:
+    """States with the values of their symbols."""
+
+    def __init__(self, tables: Tables, actions: Mapping[str, Action]) -> None:
+        self.tables = tables
+        self.actions = actions
+        self.states = [0]
+        self.values: list[object] = [None]
+
+    @property
+    def shifts(self) -> Mapping[str, int]:
+        return self.tables.shifts[self.states[-1]]
+
+    def shift(self, symbol: str, value: object) -> None:
+        self.states.append(self.shifts[symbol])
+        self.values.append(value)
+
+    def reduce(self, number: int) -> None:
+        """Raises Reject, with nothing changed, if the rule's action does."""
+        rule = self.tables.rules[number]
+        start = len(self.values) - len(rule.right)
+        arguments = self.values[start:]
+        if rule.action:
+            value = self.actions[rule.action](*arguments)
+        else:
+            value = arguments[0] if arguments else None
+        del self.states[start:], self.values[start:]
+        self.shift(rule.left, value)
+
+    def recover(self) -> bool:
+        """Go back to where an error is expected; False if it is nowhere."""
+        while ERROR not in self.shifts:
+            del self.states[-1], self.values[-1]
+            if not self.states:
+                return False
+        self.shift(ERROR, None)
+        return True
+
+
 def run(
     tables: Tables,
     next_token: Callable[[], tuple[str, object]],
@@ -168,55 +211,36 @@ def run(
 ) -> bool:
     """Parse; False if the input ended while an error was being recovered from.
 
-    An action gets the values of its rule's right side and returns the value of the left side. A rule without
-    an action has the value of its first symbol.
+    An action gets the values of its rule's right side and returns the value of the left side. A
+    rule without an action has the value of its first symbol.
     """
-    states: list[int] = [0]
-    values: list[object] = [None]
+    stack = _Stack(tables, actions)
     token: tuple[str, object] | None = None
     pending = 0  # tokens still to be shifted before errors are reported again
     while True:
-        rule_number = tables.defaults[states[-1]]
-        if rule_number is None:
-            if token is None:
-                token = next_token()
-            name = token[0]
-            if name == END and END in tables.shifts[states[-1]]:
-                return True
-            target = tables.shifts[states[-1]].get(name)
-            if target is not None:
-                states.append(target)
-                values.append(token[1])
-                token = None
-                pending = max(0, pending - 1)
+        number = tables.defaults[stack.states[-1]]
+        if number is None:
+            token = token or next_token()
+            if token[0] in stack.shifts:
+                if token[0] == END:
+                    return True
+                stack.shift(*token)
+                token, pending = None, max(0, pending - 1)
                 continue
-            rule_number = tables.reductions[states[-1]].get(name)
-        failed = rule_number is None
-        if rule_number is not None:
-            rule = tables.rules[rule_number]
-            size = len(rule.right)
-            arguments = values[len(values) - size :]
+            number = tables.reductions[stack.states[-1]].get(token[0])
+        if number is not None:
             try:
-                action = actions[rule.action] if rule.action else None
-                value = action(*arguments) if action else (arguments[0] if arguments else None)
-            except Reject:
-                failed = True
-            else:
-                del states[len(states) - size :], values[len(values) - size :]
-                states.append(tables.shifts[states[-1]][rule.left])
-                values.append(value)
+                stack.reduce(number)
                 continue
-        elif pending == 0:
-            syntax_error()
-        if failed and pending == 3 and rule_number is None:
-            if token is None or token[0] == END:
+            except Reject:
+                pass
+        elif pending == _RECOVERY and token is not None:
+            if token[0] == END:
                 return False
             token = None
             continue
-        pending = 3
-        while ERROR not in tables.shifts[states[-1]]:
-            del states[-1], values[-1]
-            if not states:
-                return False
-        states.append(tables.shifts[states[-1]][ERROR])
-        values.append(None)
+        elif pending == 0:
+            syntax_error()
+        pending = _RECOVERY
+        if not stack.recover():
+            return False

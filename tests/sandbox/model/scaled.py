@@ -11,9 +11,10 @@ _SCALED = re.compile(r"\s*([-+]?)(\d*)(?:\.(\d*))?([bkmgtpeBKMGTPE]?)(?![A-Za-z0
 
 
 def scan(text: str) -> int:
-    """Bytes of `1.5G` and the like; what follows the unit is ignored unless it is a letter or a digit.
+    """Bytes of `1.5G` and the like, as an integer.
 
-    Raises ValueError with strerror(3)'s words.
+    What follows the unit is ignored unless it is a letter or a digit. Raises ValueError with
+    strerror(3)'s words.
     """
     match = _SCALED.match(text)
     if match is None:
@@ -23,8 +24,8 @@ def scan(text: str) -> int:
         if match.end() != len(text):
             raise ValueError("Invalid argument")
         fraction = ""
-    factor = 1024 ** _UNITS.index(unit.upper() or "B")
-    value = int(whole or "0") * factor
+    factor: int = 1024 ** _UNITS.index(unit.upper() or "B")
+    value: int = int(whole or "0") * factor
     if fraction:
         value += int(fraction) * factor // 10 ** len(fraction)
     if len(whole) >= 21 or value >= 2**63:

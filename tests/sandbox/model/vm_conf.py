@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 NAME_MAX = 64  # bytes of a VM's or a switch's name, the terminating NUL included
 NICS_MAX = 4
@@ -53,7 +53,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class Vm:
-    """A vm block, or what vmctl start asks for; `given` tells which kinds of options were set at all."""
+    """A vm block, or what vmctl start asks for; `given` tells which kinds of options were set."""
 
     name: str
     parent: str = ""
@@ -98,3 +98,43 @@ class Settings:
     local_prefix: str = "100.64.0.0/10"
     local_prefix6: str = "fd00::/8"
     agentx_path: str = ""
+
+
+class World(Protocol):
+    """What the parser asks the system; what touches files raises OSError in OpenBSD's words."""
+
+    def read(self, path: str) -> str: ...
+    def realpath(self, path: str) -> str: ...
+    def is_qcow2(self, path: str) -> bool: ...
+    def user(self, name: str) -> int | None: ...
+    def group(self, name: str) -> int | None: ...
+
+
+class Registrar(Protocol):
+    """Takes what was read while the parser goes on; `vm` gives strerror(3)'s words or None."""
+
+    def switch(self, switch: Switch) -> None: ...
+    def vm(self, vm: Vm, disabled: bool, boot: str) -> str | None: ...
+
+
+@dataclass
+class Session:
+    """What outlives one parse in a process of vmd.
+
+    `macros` are those of the command line. `boot` is the path of a vm block that failed after its
+    boot statement: vmd keeps it, and the next block gets it. Without a registrar it is `vmd -n`.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    macros: Mapping[str, str] = field(default_factory=dict)
+    registrar: Registrar | None = None
+    boot: str = ""
+
+
+@dataclass
+class Result:
+    ok: bool = True
+    log: list[str] = field(default_factory=list)  # without the program's name
+    warnings: list[str] = field(default_factory=list)  # to standard error only
+    switches: list[Switch] = field(default_factory=list)
+    vms: list[tuple[Vm, bool]] = field(default_factory=list)  # with "disabled"

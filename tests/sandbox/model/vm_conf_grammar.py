@@ -14,8 +14,8 @@ file: file included NL
 file: file NL
 file: file macro NL
 file: file global NL
-file: file switch NL
-file: file vm NL
+file: file switch_block NL
+file: file vm_block NL
 file: file error NL -> skipped
 
 included: include text -> include
@@ -33,7 +33,7 @@ agentx_options: agentx_options agentx_option
 agentx_option: context STRING
 agentx_option: path STRING -> agentx_path
 
-switch: switch_head { newlines switch_options } -> switch_end
+switch_block: switch_head { newlines switch_options } -> switch_end
 switch_head: switch text -> switch_begin
 switch_options: switch_options switch_option newline
 switch_options: switch_option newlines
@@ -44,7 +44,7 @@ switch_option: locked lladdr -> switch_locked
 switch_option: rdomain NUMBER -> switch_rdomain
 switch_option: state -> switch_state
 
-vm: vm_head { newlines vm_options } -> vm_end
+vm_block: vm_head { newlines vm_options } -> vm_end
 vm_head: vm text parent -> vm_begin
 parent: -> nothing
 parent: instance text -> second
@@ -108,9 +108,9 @@ state: up -> yes
 state: down -> no
 enabled: enable -> yes
 enabled: disable -> no
-boot_device: cdrom -> word
-boot_device: disk -> word
-boot_device: net -> word
+boot_device: cdrom
+boot_device: disk
+boot_device: net
 maybe_comma: ,
 maybe_comma:
 newlines: NL newlines

@@ -18,11 +18,15 @@ STRING = "STRING"
 NUMBER = "NUMBER"
 BAD = "BAD"  # the rest of a line that could not be read
 
-KEYWORDS = frozenset(
-    """add agentx allow boot cdrom context delay device disable disk down enable format group id include inet6
-    instance interface interfaces lladdr local locked memory net owner parallel path prefix rdomain sev seves size
-    socket staggered start switch up vm""".split()
-)
+# fmt: off
+KEYWORDS = frozenset((
+    "add", "agentx", "allow", "boot", "cdrom", "context", "delay", "device", "disable", "disk",
+    "down", "enable", "format", "group", "id", "include", "inet6", "instance", "interface",
+    "interfaces", "lladdr", "local", "locked", "memory", "net", "owner", "parallel", "path",
+    "prefix", "rdomain", "sev", "seves", "size", "socket", "staggered", "start", "switch", "up",
+    "vm",
+))
+# fmt: on
 TOKEN_MAX = 8096  # bytes, the terminating NUL included
 
 _EOF = ""
@@ -37,7 +41,10 @@ _EXPAND, _EXPANDED = "\x01", "\x02"
 
 @dataclass
 class Source:
-    """A file that is being read. Included files count from line 0, because they begin with a line end put back."""
+    """A file that is being read.
+
+    An included one counts from line 0, because it begins with the line end that was put back.
+    """
 
     name: str
     text: str
@@ -61,9 +68,11 @@ class Macro:
 
 
 class Lexer:
-    """Gives token after token; `report` gets each error's text with the place it is reported for."""
+    """Gives token after token; `report` gets each error with the place it is reported for."""
 
-    def __init__(self, name: str, text: str, macros: dict[str, Macro], report: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, text: str, macros: dict[str, Macro], report: Callable[[str], None]
+    ) -> None:
         self.sources = [Source(name, text, line=1)]
         self.macros = macros
         self.line = 0  # of the last token, which is what messages show
@@ -153,40 +162,49 @@ class Lexer:
 
     def token(self) -> tuple[str, object]:
         while True:
-            while (c := self._get()) == " ":
-                pass
-            self.line = self.source.line
-            if c == "#":
-                while (c := self._get()) not in ("\n", _EOF):
-                    pass
+            c = self._first()
             if c != "$" or self._expanding:
-                break
-            name = ""
-            while True:
-                c = self._get()
-                if c == _EOF:
-                    return END, None
-                if len(name) + 2 >= TOKEN_MAX:
-                    return self._too_long()
-                if c not in _ALNUM and c != "_":
-                    break
-                name += c
-            self._unget(c)
-            macro = self.macros.get(name)
-            if macro is None:
-                self.error(f"macro '{name}' not defined")
-                return self._skip_line()
-            macro.used = True
-            for char in _EXPANDED + macro.value[::-1] + _EXPAND:
-                self._unget(char)
+                return self._token_from(c)
+            problem = self._expand()
+            if problem is not None:
+                return problem
+
+    def _first(self) -> str:
+        """The first character of a token; a comment is passed over up to its line end."""
+        while (c := self._get()) == " ":
+            pass
+        self.line = self.source.line
+        if c == "#":
+            while (c := self._get()) not in ("\n", _EOF):
+                pass
+        return c
+
+    def _expand(self) -> tuple[str, object] | None:
+        """Put a macro's value in front of what follows; the token for a failure."""
+        name = ""
+        while (c := self._get()) in _ALNUM or c == "_":
+            if len(name) + 2 >= TOKEN_MAX:
+                return self._too_long()
+            name += c
+        if c == _EOF:
+            return END, None
+        self._unget(c)
+        macro = self.macros.get(name)
+        if macro is None:
+            self.error(f"macro '{name}' not defined")
+            return self._skip_line()
+        macro.used = True
+        for char in _EXPANDED + macro.value[::-1] + _EXPAND:
+            self._unget(char)
+        return None
+
+    def _token_from(self, c: str) -> tuple[str, object]:
         if c in ("'", '"'):
             return self._quoted(c)
         if c == "-" or c in _DIGITS:
             number = self._number(c)
             if number is not None:
                 return number
-            if c == "-":
-                return c, None
         if c in _WORD_START:
             return self._word(c)
         if c == "\n":
@@ -255,4 +273,4 @@ class Lexer:
             if c not in _WORD:
                 break
         self._unget(c)
-        return (text, None) if text in KEYWORDS else (STRING, text)
+        return (text if text in KEYWORDS else STRING), text

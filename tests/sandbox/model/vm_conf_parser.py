@@ -4,108 +4,42 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import replace
 
-from sandbox.model import lalr, scaled, vm_conf_grammar
+from sandbox.model import lalr, vm_conf_grammar
+from sandbox.model import vm_conf_values as values
 from sandbox.model.lalr import Reject
 from sandbox.model.vm_conf import (
     DISKS_MAX,
-    MEMORY_MAX,
     NAME_MAX,
     NICS_MAX,
     Disk,
     Identity,
     Nic,
-    Settings,
+    Result,
+    Session,
     Switch,
     Vm,
+    World,
 )
 from sandbox.model.vm_conf_lexer import Lexer, Macro
 
-MEGABYTE = 1024**2
 _IFNAME_MAX = 16
 _PATH_MAX = 1024
 _RDOMAIN_MAX = 255
-_PSEUDO_INTERFACE = re.compile(r"([^0-9]+)[0-9]+")
-_LLADDR = re.compile(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}")
 _INSTANCE_FLAGS = {"boot": "kernel"}
-
-
-class World(Protocol):
-    """What the parser asks the system; the methods that touch files raise OSError with OpenBSD's words."""
-
-    def read(self, path: str) -> str: ...
-    def realpath(self, path: str) -> str: ...
-    def is_qcow2(self, path: str) -> bool: ...
-    def user(self, name: str) -> int | None: ...
-    def group(self, name: str) -> int | None: ...
-
-
-class Registrar(Protocol):
-    """Takes what was read while the parser goes on, as vmd does; `vm` returns strerror(3)'s words or None."""
-
-    def switch(self, switch: Switch) -> None: ...
-    def vm(self, vm: Vm, disabled: bool, boot: str) -> str | None: ...
-
-
-@dataclass
-class Leftover:
-    """What an earlier parse of the same process left behind: the boot path of a block that failed is kept."""
-
-    boot: str = ""
-
-
-@dataclass
-class Result:
-    ok: bool = True
-    log: list[str] = field(default_factory=list)  # without the program's name
-    warnings: list[str] = field(default_factory=list)  # to standard error only
-    settings: Settings = field(default_factory=Settings)
-    switches: list[Switch] = field(default_factory=list)
-    vms: list[tuple[Vm, bool]] = field(default_factory=list)  # with "disabled"
-
-
-def interface_type(name: str) -> str:
-    """The `veb` of veb42; empty if this is no name of an interface with a number."""
-    match = _PSEUDO_INTERFACE.fullmatch(name)
-    return match[1] if match and len(match[1]) < _IFNAME_MAX - 1 else ""
-
-
-def memory_size(value: int | str) -> tuple[int, str]:
-    """Bytes in whole megabytes, or 0 and the reason."""
-    try:
-        size = scaled.scan(value) if isinstance(value, str) else value
-    except ValueError as error:
-        return 0, f"invalid memory size: {value}: {error}"
-    if size < MEGABYTE:
-        return 0, "memory size must be at least 1MB"
-    if size > MEMORY_MAX:
-        return 0, f"memory size too large (limit is {scaled.show(MEMORY_MAX)})"
-    return size // MEGABYTE * MEGABYTE, ""
 
 
 class _Parser:
     """The actions of the grammar, one method each."""
 
-    def __init__(
-        self,
-        lexer: Lexer,
-        world: World,
-        settings: Settings,
-        registrar: Registrar | None,
-        leftover: Leftover,
-        result: Result,
-    ) -> None:
+    def __init__(self, lexer: Lexer, world: World, session: Session, result: Result) -> None:
         self.lexer = lexer
         self.world = world
-        self.registrar = registrar
-        self.leftover = leftover
+        self.session = session
+        self.settings = session.settings
         self.result = result
-        self.result.settings = settings
         self.disabled = False
         self.block = Switch("", "")
         self.machine = Vm("")
@@ -115,9 +49,14 @@ class _Parser:
 
     def fail(self, text: str) -> Reject:
         """Report an error; the caller raises what this returns."""
-        self.result.ok = False
         self.lexer.error(text)
         return Reject()
+
+    def checked(self, check: Callable[[str], str], text: str, message: str) -> str:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise self.fail(message.format(error)) from None
 
     # values
 
@@ -155,10 +94,8 @@ class _Parser:
         return owner
 
     def address(self, text: str) -> str:
-        if not _LLADDR.match(text):
-            # The message of vmd has a line end of its own.
-            raise self.fail(f"invalid address: {text}\n")
-        return ":".join(f"{int(octet, 16):02x}" for octet in text.split(":")[:6])
+        # The message of vmd has a line end of its own.
+        return self.checked(values.lladdr, text, "invalid address: {}\n")
 
     def image_format(self, _: object, text: str) -> str:
         if text.lower() not in ("raw", "qcow2"):
@@ -195,49 +132,30 @@ class _Parser:
     # global statements
 
     def local_inet6(self, *_: object) -> None:
-        self.result.settings.inet6 = True
+        self.settings.inet6 = True
 
     def local_prefix4(self, _local: object, _prefix: object, text: str) -> None:
-        self.result.settings.local_prefix = self.prefix(text, "local prefix", 4, 1, 16)
+        self.settings.local_prefix = self.checked(values.prefix4, text, "invalid local prefix: {}")
 
     def local_prefix6(self, _local: object, _inet6: object, _prefix: object, text: str) -> None:
-        self.result.settings.local_prefix6 = self.prefix(text, "local inet6 prefix", 6, 0, 64)
-        self.result.settings.inet6 = True
-
-    def prefix(self, text: str, what: str, version: int, shortest: int, longest: int) -> str:
-        address, slash, length = text.rpartition("/")
-        if not slash:
-            address, length = text, str(longest)
-        reason = ""
-        if not re.fullmatch(r"[-+]?[0-9]+", length):
-            reason = "invalid"
-        elif not shortest <= int(length) <= longest:
-            reason = "too small" if int(length) < shortest else "too large"
-        else:
-            try:
-                found = ipaddress.ip_interface(f"{address}/{int(length)}")
-            except ValueError:
-                reason = "invalid format" if version == 4 else "non-recoverable failure in name resolution"
-            else:
-                if found.version != version:
-                    reason = "invalid format" if version == 4 else "no address associated with name"
-                elif found.ip != found.network.network_address:
-                    reason = "bad mask"
-        if reason:
-            raise self.fail(f"invalid {what}: {reason}")
-        return f"{address}/{int(length)}"
+        self.settings.local_prefix6 = self.checked(
+            values.prefix6, text, "invalid local inet6 prefix: {}"
+        )
+        self.settings.inet6 = True
 
     def socket_owner(self, _socket: object, _owner: object, owner: Identity) -> None:
         # A user without a group leaves the socket to group 0.
-        self.result.settings.socket_owner = replace(owner, gid=owner.gid or 0)
+        self.settings.socket_owner = replace(owner, gid=owner.gid or 0)
 
     def agentx_path(self, _: object, path: str) -> None:
         if not path.startswith("/"):
             raise self.fail("agentx path is not absolute")
 
-    def staggered(self, _s: object, _t: object, _p: object, parallel: int, _d: object, delay: int) -> None:
-        self.result.settings.parallel = parallel
-        self.result.settings.delay = delay
+    def staggered(
+        self, _s: object, _t: object, _p: object, parallel: int, _d: object, delay: int
+    ) -> None:
+        self.settings.parallel = parallel
+        self.settings.delay = delay
 
     def set_enabled(self, enabled: bool) -> None:
         self.disabled = not enabled
@@ -252,7 +170,7 @@ class _Parser:
         self.block = replace(self.block, group=self.valid_group(name))
 
     def switch_interface(self, _: object, name: str) -> None:
-        if interface_type(name) not in ("bridge", "veb"):
+        if values.interface_type(name) not in ("bridge", "veb"):
             raise self.fail(f"invalid switch interface: {name}")
         if len(name) >= _IFNAME_MAX:
             raise self.fail(f"switch interface too long: {name}")
@@ -273,14 +191,14 @@ class _Parser:
         if self.disabled:
             return
         self.result.switches.append(self.block)
-        if self.registrar:
-            self.registrar.switch(self.block)
+        if self.session.registrar:
+            self.session.registrar.switch(self.block)
 
     # virtual machines
 
-    def change(self, kind: str, **values: object) -> None:
+    def change(self, kind: str, **changed: object) -> None:
         given = self.machine.given | {kind} if kind else self.machine.given
-        self.machine = replace(self.machine, given=given, **values)  # type: ignore[arg-type]
+        self.machine = replace(self.machine, given=given, **changed)  # type: ignore[arg-type]
 
     def vm_begin(self, _: object, name: str, instance: str | None) -> None:
         self.disabled = False
@@ -316,17 +234,17 @@ class _Parser:
             raise self.fail(f"too many interfaces: {self.nics_used}")
         self.nics[number] = replace(self.nics[number], local=local)
         if name is not None:
-            if name != "tap" and interface_type(name) != "tap":
+            if name != "tap" and values.interface_type(name) != "tap":
                 raise self.fail(f"invalid interface: {name}")
             if len(name) >= _IFNAME_MAX:
                 raise self.fail(f"interface name too long: {name}")
             self.nics[number] = replace(self.nics[number], tap=name)
         self.change("interface")
 
-    def change_nic(self, **values: object) -> None:
+    def change_nic(self, **changed: object) -> None:
         # The options come before the statement that counts the interface.
         number = min(self.nics_used, NICS_MAX)
-        self.nics[number] = replace(self.nics[number], **values)  # type: ignore[arg-type]
+        self.nics[number] = replace(self.nics[number], **changed)  # type: ignore[arg-type]
 
     def nic_switch(self, _: object, name: str) -> None:
         if len(name) >= NAME_MAX:
@@ -356,17 +274,13 @@ class _Parser:
         self.change("interface")
 
     def boot(self, _: object, path: str) -> None:
-        if self.leftover.boot:
+        if self.session.boot:
             raise self.fail("kernel specified more than once")
         try:
-            self.leftover.boot = self.world.realpath(path)
+            self.session.boot = self.world.realpath(path)
         except OSError as error:
             raise self.fail(f"kernel path not found: {error.strerror}") from None
         self.change("kernel")
-
-    def word(self, _: object) -> str:
-        # The token is a keyword, whose text the lexer has just given.
-        return self.lexer.last
 
     def boot_device(self, _boot: object, _device: object, device: str) -> None:
         self.change("", boot_device=device)
@@ -382,17 +296,17 @@ class _Parser:
         if self.machine.memory:
             what = "argument" if isinstance(value, str) else "memory"
             raise self.fail(f"{what} specified more than once")
-        size, reason = memory_size(value)
-        if reason:
-            self.result.log.append(reason)
-            raise self.fail(f"failed to parse size: {value}")
+        try:
+            size = values.memory(value)
+        except ValueError as error:
+            self.result.log.append(str(error))
+            raise self.fail(f"failed to parse size: {value}") from None
         self.change("memory", memory=size)
 
     def owner(self, _: object, owner: Identity) -> None:
         self.change("", owner=owner)
 
-    def allow(self, _: object) -> None:
-        word = self.lexer.last
+    def allow(self, word: str) -> None:
         self.change("", allow=self.machine.allow | {_INSTANCE_FLAGS.get(word, word)})
 
     def allow_owner(self, _: object, owner: Identity) -> None:
@@ -401,42 +315,29 @@ class _Parser:
     def vm_end(self, *_: object) -> None:
         nics = tuple(self.nics[: max(self.nics_used, self.nics_wanted)])
         self.machine = replace(self.machine, nics=nics)
-        self.result.vms.append((replace(self.machine, boot=self.leftover.boot), self.disabled))
-        if self.registrar:
-            reason = self.registrar.vm(self.machine, self.disabled, self.leftover.boot)
+        self.result.vms.append((replace(self.machine, boot=self.session.boot), self.disabled))
+        if self.session.registrar:
+            reason = self.session.registrar.vm(self.machine, self.disabled, self.session.boot)
             if reason is not None:
                 raise self.fail(f'vm "{self.machine.name}" failed: {reason}')
-        self.leftover.boot = ""
+        self.session.boot = ""
 
 
-def parse(
-    name: str,
-    text: str,
-    world: World,
-    *,
-    macros: Mapping[str, str] | None = None,
-    settings: Settings | None = None,
-    registrar: Registrar | None = None,
-    leftover: Leftover | None = None,
-) -> Result:
-    """Read `text`, which is the file `name`.
-
-    `macros` are those of the command line; `settings` are changed in place by global statements; without
-    a `registrar` it is `vmd -n`.
-    """
-    known = {key: Macro(value, persistent=True) for key, value in (macros or {}).items()}
+def parse(name: str, text: str, world: World, session: Session | None = None) -> Result:
+    """Read `text`, which is the file `name`; the session's settings are changed in place."""
+    session = session or Session()
+    known = {key: Macro(value, persistent=True) for key, value in session.macros.items()}
     result = Result()
-    lexer = Lexer(name, text, known, result.log.append)
-    parser = _Parser(lexer, world, settings or Settings(), registrar, leftover or Leftover(), result)
-    actions = {rule.action: getattr(parser, rule.action) for rule in _TABLES.rules if rule.action}
 
-    def syntax_error() -> None:
-        parser.fail("syntax error")
-
-    if not lalr.run(_TABLES, lexer.token, actions, syntax_error):
+    def report(message: str) -> None:
         result.ok = False
-    result.warnings = [f"warning: macro '{key}' not used" for key, macro in known.items() if not macro.used]
+        result.log.append(message)
+
+    lexer = Lexer(name, text, known, report)
+    parser = _Parser(lexer, world, session, result)
+    tables = vm_conf_grammar.tables()
+    actions = {rule.action: getattr(parser, rule.action) for rule in tables.rules if rule.action}
+    if not lalr.run(tables, lexer.token, actions, lambda: lexer.error("syntax error")):
+        result.ok = False
+    result.warnings = [f"macro '{key}' not used" for key, macro in known.items() if not macro.used]
     return result
-
-
-_TABLES = vm_conf_grammar.tables()

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Network interfaces: what they are and what ifconfig(8) shows of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+UP, BROADCAST, LOOPBACK, RUNNING = 0x1, 0x2, 0x8, 0x40
+PROMISC, SIMPLEX, MULTICAST = 0x100, 0x800, 0x8000
+AUTOCONF6, AUTOCONF4, LRO = 0x400000, 0x800000, 0x2000000
+_FLAGS = {
+    UP: "UP",
+    BROADCAST: "BROADCAST",
+    0x4: "DEBUG",
+    LOOPBACK: "LOOPBACK",
+    0x10: "POINTOPOINT",
+    0x20: "STATICARP",
+    RUNNING: "RUNNING",
+    0x80: "NOARP",
+    PROMISC: "PROMISC",
+    0x200: "ALLMULTI",
+    SIMPLEX: "SIMPLEX",
+    0x1000: "LINK0",
+    0x2000: "LINK1",
+    0x4000: "LINK2",
+    MULTICAST: "MULTICAST",
+    AUTOCONF6: "AUTOCONF6",
+    AUTOCONF4: "AUTOCONF4",
+    LRO: "LRO",
+}
+_ETHERNET = BROADCAST | SIMPLEX | MULTICAST
+SWITCHES = ("bridge", "veb")
+# fmt: off
+CLONERS = (
+    "aggr", "bpe", "bridge", "carp", "egre", "enc", "eoip", "etherip", "gif", "gre", "lo",
+    "mgre", "mpe", "mpip", "mpw", "nvgre", "pair", "pflog", "pflow", "pfsync", "pppoe",
+    "rport", "sec", "svlan", "tap", "tpmr", "trunk", "tun", "veb", "vether", "vlan", "vport",
+    "vxlan", "wg",
+)
+# fmt: on
+_NO_MTU = ("veb", "enc")
+_PHYSICAL = ("vio", "vlan")
+_ETHERNET_TYPES = ("vio", "vlan", "vport", "vether", "tap")
+
+
+@dataclass
+class Interface:
+    """One interface; addresses are written as address/length."""
+
+    name: str
+    index: int
+    lladdr: str = ""
+    up: bool = False
+    mtu: int = 1500
+    flags: int = 0  # beyond what the type and the state bring
+    description: str = ""
+    groups: list[str] = field(default_factory=list)
+    inet: list[str] = field(default_factory=list)
+    inet6: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    parent: str = ""
+    vnetid: int | None = None
+    rdomain: int = 0
+    opened: bool = False  # a tap(4) whose device is open
+    kept: bool = True  # stays when its device is closed
+
+    @property
+    def type(self) -> str:
+        return type_of(self.name)
+
+    @property
+    def is_switch(self) -> bool:
+        return self.type in SWITCHES
+
+    @property
+    def is_ethernet(self) -> bool:
+        return self.type in _ETHERNET_TYPES
+
+    def all_flags(self, in_switch: bool) -> int:
+        kind = self.type
+        base = {"bridge": 0, "enc": 0, "pflog": 0, "lo": LOOPBACK | MULTICAST | LRO}
+        flags = base.get(kind, _ETHERNET) | self.flags
+        if self.up:
+            flags |= UP
+            idle = (kind == "tap" and not self.opened) or (kind == "vlan" and not self.parent)
+            flags |= 0 if idle else RUNNING
+        return flags | (PROMISC if in_switch else 0)
+
+
+def type_of(name: str) -> str:
+    match = re.fullmatch(r"([a-z]+)[0-9]+", name)
+    return match[1] if match else ""
+
+
+def show_flags(flags: int) -> str:
+    names = [name for bit, name in _FLAGS.items() if flags & bit]
+    return f"flags={flags:x}<{','.join(names)}>"
+
+
+def show(one: Interface, all_: Mapping[str, Interface], *, brief: bool = False) -> str:
+    """The lines of one interface; `brief` is the listing of all, with the first address only."""
+    in_switch = any(one.name in other.members for other in all_.values())
+    head = f"{one.name}: {show_flags(one.all_flags(in_switch))}"
+    head += f" rdomain {one.rdomain}" if one.rdomain else ""
+    head += "" if one.type in _NO_MTU else f" mtu {one.mtu}"
+    lines = [head]
+    if one.lladdr:
+        lines.append(f"\tlladdr {one.lladdr}")
+    if one.description:
+        lines.append(f"\tdescription: {one.description}")
+    priority = "" if one.is_switch else " priority 0"
+    lines.append(f"\tindex {one.index}{priority} llprio 3")
+    if one.type == "vlan":
+        vnetid = "none" if one.vnetid is None else one.vnetid
+        parent = one.parent or "none"
+        lines.append(f"\tencap: vnetid {vnetid} parent {parent} txprio packet rxprio outer")
+    if one.groups:
+        lines.append(f"\tgroups: {' '.join(one.groups)}")
+    if one.type in _PHYSICAL:
+        active = one.type == "vio" or (one.up and one.parent)
+        lines += [
+            "\tmedia: Ethernet autoselect",
+            f"\tstatus: {'active' if active else 'no carrier'}",
+        ]
+    elif one.type == "tap":
+        lines.append(f"\tstatus: {'active' if one.opened and one.up else 'no carrier'}")
+    lines += _addresses(one, brief)
+    if one.type == "bridge":
+        lines.append("\tpriority 32768 hellotime 2 fwddelay 15 maxage 20 holdcnt 6 proto rstp")
+        if not brief:
+            lines.append("\tdesignated: id 00:00:00:00:00:00 priority 0")
+    for member in one.members:
+        lines.append(f"\t{member} flags=3<LEARNING,DISCOVER>")
+        lines.append(f"\t\tport {all_[member].index} ifpriority 0 ifcost 0")
+    if one.is_switch and not brief:
+        lines.append("\tAddresses (max cache: 100, timeout: 240):")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _addresses(one: Interface, brief: bool) -> list[str]:
+    lines = []
+    for text in one.inet6:
+        address = ipaddress.IPv6Interface(text)
+        scope = f"%{one.name}" if address.is_link_local else ""
+        line = f"\tinet6 {address.ip}{scope} prefixlen {address.network.prefixlen}"
+        lines.append(line + (f" scopeid 0x{one.index:x}" if scope else ""))
+    for text in one.inet[:1] if brief else one.inet:
+        network = ipaddress.IPv4Interface(text)
+        line = f"\tinet {network.ip} netmask 0x{int(network.netmask):08x}"
+        if one.type != "lo":
+            line += f" broadcast {network.network.broadcast_address}"
+        lines.append(line)
+    return lines
