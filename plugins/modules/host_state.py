@@ -1,0 +1,313 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_state
+short_description: Bring an OpenBSD server to a described state in one transaction
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Takes state documents, which tell what files, directories, images, accounts, services and so on
+    a server shall have, and makes them true.
+  - Looks at the server once, works out the difference on the controller, and sends one request
+    that changes everything or nothing. That is one SSH execution when nothing changes and two when
+    something does, or three with C(--diff), whatever the number of files.
+  - New files are staged, read by the daemons' own checkers, put into place, and the services are
+    reloaded or restarted and seen to live. When a step fails, everything is put back, the services
+    come back with their old files, and the error tells what was refused and why.
+  - A file that somebody changes between the look and the change stops the run.
+  - The server needs OpenBSD's base system and nothing else, no Python. A Perl program comes over
+    the connection with each request; nothing of it stays there. Files that were replaced are kept,
+    root's alone, under C(/var/backups/puffy.vmm) for ten generations.
+options:
+  name:
+    description: The name of the document in messages. The default is the name of the role.
+    type: str
+  files:
+    description: Files with their whole content. Each needs O(files[].template) or O(files[].content).
+    type: list
+    elements: dict
+    suboptions: &files
+      path:
+        description:
+          - Where the file belongs.
+          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+        type: str
+        required: true
+      template:
+        description: A Jinja2 template of the role, rendered on the controller.
+        type: str
+      content:
+        description: The content itself.
+        type: str
+      each:
+        description: One file for each of these; the template sees one of them as C(item).
+        type: list
+        elements: dict
+      mode:
+        description: Permission bits in octal, quoted.
+        type: str
+        default: "0644"
+      owner:
+        description: The user that owns the file.
+        type: str
+        default: root
+      group:
+        description: The group of the file.
+        type: str
+        default: wheel
+      validate:
+        description:
+          - A command that must accept the file before it is put into place, with C({path}) for the
+            staged file, such as C(dhcpd -n -c {path}). No shell takes part.
+        type: str
+      sensitive:
+        description: Whether the content is secret. It is then never fetched, shown or kept.
+        type: bool
+        default: false
+  directories:
+    description: Directories.
+    type: list
+    elements: dict
+    suboptions: &directories
+      path:
+        description: Where the directory belongs.
+        type: str
+        required: true
+      mode:
+        description: Permission bits in octal, quoted.
+        type: str
+        default: "0755"
+      owner:
+        description: The user that owns the directory.
+        type: str
+        default: root
+      group:
+        description: The group of the directory.
+        type: str
+        default: wheel
+      purge:
+        description: A glob. Files that match it and are in no document are removed.
+        type: str
+      sensitive:
+        description: Whether the content of such files is secret. It is then never kept.
+        type: bool
+        default: false
+  lines:
+    description: Single C(key=value) lines in files that others edit too; all other lines stay.
+    type: list
+    elements: dict
+    suboptions: &lines
+      path:
+        description: The file.
+        type: str
+        required: true
+      key:
+        description: What stands before the C(=).
+        type: str
+        required: true
+      line:
+        description: The whole line.
+        type: str
+        required: true
+  images:
+    description: Disk images, made blank by vmctl(8) where they are missing and never changed.
+    type: list
+    elements: dict
+    suboptions: &images
+      path:
+        description: The file.
+        type: str
+        required: true
+      size:
+        description: The size that the guest sees, such as C(50G).
+        type: str
+        required: true
+      format:
+        description: The format.
+        type: str
+        required: true
+        choices: [raw, qcow2]
+  devices:
+    description: Names of device nodes in C(/dev), made by MAKEDEV(8) where they are missing.
+    type: list
+    elements: str
+  sysctls:
+    description: Kernel variables with their values, set at once and in C(/etc/sysctl.conf).
+    type: dict
+  groups:
+    description: Groups that must exist.
+    type: list
+    elements: str
+  accounts:
+    description:
+      - Accounts that log in by key and have no password.
+      - An account that is there already must be in all of its groups, and in neither C(wheel) nor
+        C(operator), or the run stops. So no data of a customer reaches an operator's account.
+    type: list
+    elements: dict
+    suboptions: &accounts
+      name:
+        description: The name of the account.
+        type: str
+      ssh_keys:
+        description: The public keys that may log in; all others are removed.
+        type: list
+        elements: str
+      each:
+        description: One account for each of these, which have C(name) and C(ssh_keys).
+        type: list
+        elements: dict
+      groups:
+        description: Groups of a new account.
+        type: list
+        elements: str
+      key_options:
+        description: Options before each key, as in authorized_keys of sshd(8).
+        type: list
+        elements: str
+      shell:
+        description: The login shell of a new account.
+        type: str
+        default: /bin/ksh
+  services:
+    description: Services of rcctl(8).
+    type: list
+    elements: dict
+    suboptions: &services
+      name:
+        description: The name of the service.
+        type: str
+        required: true
+      enabled:
+        description: Whether it starts with the system.
+        type: bool
+        default: true
+      running:
+        description: Whether it runs.
+        type: bool
+        default: true
+      flags:
+        description: Its flags. They stay as they are when this is not given.
+        type: str
+      timeout:
+        description: Seconds that rc(8) gives it to start and to stop.
+        type: int
+      on_change:
+        description:
+          - What to do when a file of the document changed. vmd(8) is always reloaded by vmctl(8)
+            and never restarted.
+        type: str
+        choices: [reload, restart, nothing]
+        default: restart
+      shows:
+        description: Names of VMs that C(vmctl status) must show after a change of vmd(8).
+        type: list
+        elements: str
+  interfaces:
+    description: Network interfaces that must be there, or nothing is changed.
+    type: list
+    elements: str
+  documents:
+    description: Several documents, carried out in one transaction instead of the options above.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name of the document in messages.
+        type: str
+      files:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *files
+      directories:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *directories
+      lines:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *lines
+      images:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *images
+      devices:
+        description: As above.
+        type: list
+        elements: str
+      sysctls:
+        description: As above.
+        type: dict
+      groups:
+        description: As above.
+        type: list
+        elements: str
+      accounts:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *accounts
+      services:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *services
+      interfaces:
+        description: As above.
+        type: list
+        elements: str
+  render_to:
+    description:
+      - A directory of the controller. The files are written below it, under the name of the server,
+        and the server is not connected to.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: Shows how files would change, but not the content of secret ones.
+    support: full
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Configure dhcpd(8)
+  puffy.vmm.host_state:
+    files:
+      - path: /etc/dhcpd.conf
+        template: dhcpd.conf.j2
+        validate: dhcpd -n -c {path}
+    services:
+      - name: dhcpd
+        flags: vport0
+
+- name: A response file for each machine, and none for any other
+  puffy.vmm.host_state:
+    name: responses
+    directories:
+      - path: /var/www/htdocs/install
+        purge: "*-install.conf"
+    files:
+      - each: "{{ machines }}"
+        path: /var/www/htdocs/install/<mac>-install.conf
+        template: install.conf.j2
+        sensitive: true
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or in check mode would be, one string each.
+  type: list
+  elements: str
+  returned: success
+  sample: [change /etc/dhcpd.conf, restart dhcpd]
+"""
