@@ -39,7 +39,7 @@ class ActionModule(Action):
             if args["render_to"]:
                 directory = Path(args["render_to"]) / str(task_vars["inventory_hostname"])
                 return _write(documents, directory)
-            return self._converge(documents)
+            return self._converge(documents, args)
         except (DocumentError, PlanError) as error:
             raise Failure(str(error)) from error
 
@@ -55,7 +55,9 @@ class ActionModule(Action):
         check(documents)
         return documents
 
-    def _converge(self, documents: t.Sequence[Document]) -> dict[str, t.Any]:
+    def _converge(
+        self, documents: t.Sequence[Document], args: t.Mapping[str, t.Any]
+    ) -> dict[str, t.Any]:
         agent = Agent(self.execute)
         questions = _current.questions(documents)
         current = _current.parse(agent.probe(questions))
@@ -75,7 +77,7 @@ class ActionModule(Action):
         if self.check_mode:
             self._show(made)
         elif made.steps:
-            agent.apply(made.steps)
+            agent.apply(made.steps, args["confirm"], self.reconnect)
         return result
 
     def _show(self, made: Plan) -> None:

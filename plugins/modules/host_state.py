@@ -262,6 +262,12 @@ options:
         description: As above.
         type: list
         elements: str
+  confirm:
+    description:
+      - For changes that may cut the server off. The server puts everything back by itself unless the
+        controller reaches it over a new connection within this many seconds. It costs one more SSH
+        execution when something changes.
+    type: int
   render_to:
     description:
       - A directory of the controller. The files are written below it, under the name of the server,

@@ -21,7 +21,7 @@ class Failure(Exception):
         self.fields = fields
 
 
-class Action(ActionBase):  # type: ignore[misc]
+class Action(ActionBase):
     """An action that runs on the controller: checked arguments in, a result out.
 
     perform() gets the arguments as SPEC (an Ansible argument spec) describes them, and returns
@@ -62,6 +62,10 @@ class Action(ActionBase):  # type: ignore[misc]
         """
         result: dict[str, Any] = self._low_level_execute_command(command, in_data=in_data)
         return result
+
+    def reconnect(self) -> None:
+        """Drop the connection that Ansible keeps open, so that the next command makes a new one."""
+        self._connection.reset()
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None

@@ -64,14 +64,31 @@ class Agent:
             raise Failure(f"the server could not be looked at: {answer['failed']['text']}")
         return answer
 
-    def apply(self, steps: t.Sequence[Step]) -> dict[str, t.Any]:
-        """Carries the steps out, or nothing. Raises Failure with the reason and what became."""
+    def apply(
+        self,
+        steps: t.Sequence[Step],
+        confirm: int | None = None,
+        reconnect: t.Callable[[], None] | None = None,
+    ) -> None:
+        """Carries the steps out, or nothing. Raises Failure with the reason and what became.
+
+        With `confirm`, the server puts everything back by itself unless it is reached over a new
+        connection, which `reconnect` makes, within so many seconds.
+        """
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
         by = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
-        answer = self.ask(*apply_request(steps, run_id, by))
+        request, contents = apply_request(steps, run_id, by)
+        if confirm:
+            request["confirm"] = confirm
+        answer = self.ask(request, contents)
         if "failed" in answer:
             raise Failure(explain(answer["failed"], steps, run_id))
-        return answer
+        if confirm:
+            if reconnect:
+                reconnect()
+            answer = self.ask({"verb": "confirm", "id": run_id})
+            if "failed" in answer:
+                raise Failure(f"the change was not confirmed: {answer['failed']['text']}")
 
 
 def explain(failed: t.Mapping[str, t.Any], steps: t.Sequence[Step], run_id: str) -> str:

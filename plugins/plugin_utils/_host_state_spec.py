@@ -89,5 +89,6 @@ DOCUMENT: t.Final[Options] = {
 SPEC: t.Final[Options] = {
     **DOCUMENT,
     "documents": _list_of(DOCUMENT),
+    "confirm": {"type": "int"},
     "render_to": {"type": "path"},
 }

@@ -12,7 +12,8 @@
 # of the JSON is one byte of a path, an argument or an output.
 #
 # Verbs: "probe" looks and changes nothing, "apply" carries out a list of
-# steps as one transaction: all of them, or the way back.
+# steps as one transaction: all of them, or the way back. An apply that asks
+# for it is put back after some seconds unless "confirm" comes before.
 
 use v5.36;
 use Digest::SHA ();
@@ -178,7 +179,7 @@ sub run ($argv, %how) {
 	};
 }
 
-sub probe ($request) {
+sub probe ($request, @) {
 	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => []);
 	for my $ask (@{$request->{paths} // []}) {
 		$answer{paths}{$ask->{path}} = as_user(
@@ -492,6 +493,34 @@ sub keep_generation ($request, $steps) {
 	return;
 }
 
+# A change that may cut the server off waits for a word from outside. This
+# process goes on without the connection, and holds the lock until then.
+sub await_confirmation ($request, $steps, $done) {
+	write_file("$PENDING/waiting", q{});
+	my $pid = fork // fail("fork: $!");
+	return if $pid;
+	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
+	local @SIG{qw(HUP INT TERM)} = ('IGNORE') x 3;
+	my $until = time + $request->{confirm};
+	while (time < $until && -e "$PENDING/waiting") { select undef, undef, undef, 0.1 }
+	# Whoever renames it has decided.
+	if   (rename "$PENDING/waiting", "$PENDING/expired") { way_back($done, $request->{id}) }
+	else                                                 { keep_generation($request, $steps) }
+	exit 0;
+}
+
+sub confirm ($request, @) {
+	my $journal = -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {id => q{}};
+	fail('nothing waits for a confirmation; the server was put back to what it was before')
+	    if $journal->{id} ne $request->{id} || !rename "$PENDING/waiting", "$PENDING/confirmed";
+	my $until = time + 20;
+	while (-e "$PENDING/journal") {
+		fail('the confirmed change was not concluded in time') if time > $until;
+		select undef, undef, undef, 0.1;
+	}
+	return {};
+}
+
 sub explain ($step) {
 	return q{} if !$step->{explain};
 	my $result = eval { run($step->{explain}, timeout => 10) } or return q{};
@@ -525,6 +554,10 @@ sub apply ($request, $blobs) {
 		remove_tree($PENDING) if !@{$problems};
 		$answer{failed} = {%{$error}, step => $step ? $step->{n} : undef, undo_problems => $problems};
 	}
+	elsif ($request->{confirm}) {
+		await_confirmation($request, $journal, \@done);
+		return \%answer;
+	}
 	else { keep_generation($request, $journal) }
 	truncate $lock, 0;
 	close $lock or fail("$STATE/lock: $!");
@@ -535,7 +568,7 @@ sub apply ($request, $blobs) {
 # journal that waits for its way back names more.
 sub confine ($request) {
 	return if !eval { require OpenBSD::Pledge; require OpenBSD::Unveil; 1 };
-	my $changes = $request->{verb} eq 'apply';
+	my $changes = $request->{verb} ne 'probe';
 	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
 	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
 	my @runs    = (@steps, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
@@ -564,8 +597,8 @@ sub confine ($request) {
 my %answer = eval {
 	my ($request, $blobs) = request();
 	confine($request);
-	my $result = $request->{verb} eq 'probe' ? probe($request) : apply($request, $blobs);
-	%{$result};
+	my %verb = (probe => \&probe, apply => \&apply, confirm => \&confirm);
+	%{$verb{$request->{verb}}->($request, $blobs)};
 };
 if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }
 print $JSON->encode(\%answer), "\n";

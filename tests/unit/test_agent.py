@@ -317,6 +317,40 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path) -> None:
     assert answer["failed"]["undo_problems"] == []
 
 
+def test_a_change_that_is_confirmed_stays(host: Host) -> None:
+    (host.srv / "a").write_text("old")
+    run_id = "20261123T130000-00000001"
+    # The agent that waits keeps its namespace, so the confirmation must come from the same host.
+    assert "failed" not in host.apply(*put("/srv/a", "new", "old"), confirm=20, id=run_id)
+    assert (host.srv / "a").read_text() == "new"
+    assert host.probe()["unfinished"] is True
+    assert "failed" not in host.send(payload({"verb": "confirm", "id": run_id}))
+    assert host.probe()["unfinished"] is False
+    assert (host.srv / "a").read_text() == "new"
+    assert (host.backups / "puffy.vmm" / run_id).is_dir()
+
+
+def test_a_change_that_nobody_confirms_is_put_back(host: Host) -> None:
+    (host.srv / "a").write_text("old")
+    undo = [{"argv": ["/bin/touch", "/srv/undone"]}]
+    run_id = "20261123T130000-00000002"
+    assert "failed" not in host.apply(
+        *put("/srv/a", "new", "old"), sh("true", undo=undo), confirm=1, id=run_id
+    )
+    _until(lambda: not (host.backups / "puffy.vmm/pending").exists())
+    assert host.tree() == {"a": b"old", "undone": b""}
+    answer = host.send(payload({"verb": "confirm", "id": run_id}))
+    assert "nothing waits for a confirmation" in answer["failed"]["text"]
+
+
+def test_nobody_else_changes_the_server_while_a_change_waits(host: Host) -> None:
+    run_id = "20261123T130000-00000003"
+    host.apply(*put("/srv/a", "new"), confirm=20, id=run_id)
+    assert "another run" in host.apply(*put("/srv/b", "b"), lock_wait=0)["failed"]["text"]
+    host.send(payload({"verb": "confirm", "id": run_id}))
+    assert "failed" not in host.apply(*put("/srv/b", "b"))
+
+
 def test_old_files_are_kept_for_some_generations_but_no_secrets(host: Host) -> None:
     (host.srv / "a").write_text("0")
     (host.srv / "s").write_text("secret 0")
