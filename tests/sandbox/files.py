@@ -17,11 +17,18 @@ from pathlib import Path, PurePosixPath
 _LINK_LIMIT = 32
 
 
+_SYSTEM = ("bin", "sbin", "usr")
+
+
 @dataclass(frozen=True)
 class Files:
-    """Access to the tree below ``root``; errors are OSError with the server's path."""
+    """Access to the tree below ``root``; errors are OSError with the server's path.
+
+    ``system`` is where /bin, /sbin and /usr (but not /usr/local) are, which no session can change.
+    """
 
     root: Path
+    system: Path | None = None
 
     @property
     def owned(self) -> bool:
@@ -38,7 +45,7 @@ class Files:
             if part == "..":
                 done = done.parent
                 continue
-            host = self.root / str(done / part).lstrip("/")
+            host = self._place(done / part)
             if (follow or todo) and host.is_symlink():
                 links += 1
                 if links > _LINK_LIMIT:
@@ -49,7 +56,14 @@ class Files:
                 todo = [one for one in target.split("/") if one not in ("", ".")] + todo
                 continue
             done = done / part
-        return self.root / str(done).lstrip("/")
+        return self._place(done)
+
+    def _place(self, path: PurePosixPath) -> Path:
+        parts = path.parts[1:]
+        fixed = self.system is not None and parts[:1] != () and parts[0] in _SYSTEM
+        if fixed and self.system is not None and parts[:2] != ("usr", "local"):
+            return self.system.joinpath(*parts)
+        return self.root.joinpath(*parts)
 
     def read_bytes(self, path: str) -> bytes:
         with _named(path):

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from .model.httpd import Httpd
     from .model.network import Network
     from .model.pfctl import Pf
+    from .model.processes import Processes
     from .model.rcctl import Services
     from .model.sensorsd import Sensorsd
     from .model.sysctl import Sysctl
     from .model.vmd import Vmd
 
-_FIRST_PID, _LAST_PID = 1000, 99999
+# Above the numbers that processes inside really have, so that kill(1) never hits one of those.
+_FIRST_PID, _LAST_PID = 40000, 99999
 
 
 class Machine:
@@ -38,6 +40,7 @@ class Machine:
     """
 
     accounts: Accounts
+    processes: Processes
     network: Network
     services: Services
     sysctl: Sysctl
@@ -53,9 +56,10 @@ class Machine:
         hostname: str = "server1.example.org",
         state: dict[str, Any] | None = None,
         clock: Clock | None = None,
+        system: Path | None = None,
     ) -> None:
         self.root = root
-        self.files = Files(root)
+        self.files = Files(root, system)
         self.hostname = hostname
         self.clock = clock or Clock()
         self.lock = threading.RLock()
@@ -77,6 +81,12 @@ class Machine:
     @property
     def short_name(self) -> str:
         return self.hostname.split(".", 1)[0]
+
+    def install(self) -> None:
+        """Lets the models put their files into a server that has just been made."""
+        with self.lock:
+            for part in self._parts:
+                getattr(part, "install", _nothing)()
 
     def start(self) -> None:
         """Brings the models to life: called once, with the state loaded and the files there."""

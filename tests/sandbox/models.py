@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from .call import Handler
 
 # Module of sandbox.model, and the attribute of the machine that its class of that name becomes.
-# The class is called with the machine; it may have start() and stop(), called after loading the
-# state and before saving it, and watch(), called after each modelled command.
+# The class is called with the machine; it may have install(), called once when a server is made,
+# start() and stop(), called after loading the state and before saving it, and watch(), called after
+# each modelled command.
 PARTS = {
     "accounts": ("accounts", "Accounts"),
+    "processes": ("processes", "Processes"),
     "network": ("network", "Network"),
     "rcctl": ("services", "Services"),
     "sysctl": ("sysctl", "Sysctl"),
@@ -26,7 +28,15 @@ PARTS = {
     "sensorsd": ("sensorsd", "Sensorsd"),
 }
 # Modules that only bring commands.
-COMMANDS = ("switch_user", "system", "processes", "devices", "vmctl")
+COMMANDS = (
+    "useradd",
+    "groupadd",
+    "identity",
+    "switch_user",
+    "system",
+    "devices",
+    "vmctl",
+)
 
 
 def load() -> dict[str, ModuleType]:

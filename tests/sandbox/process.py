@@ -36,8 +36,9 @@ class Process:
         self.root = directory / "root"
         state_file = directory / "state.json"
         state = json.loads(state_file.read_text()) if state_file.exists() else {}
-        self.machine = Machine(self.root, settings["hostname"], state)
-        self.base = base.prepare(Path(settings["base"]), tuple(self.machine.commands))
+        system = Path(settings["base"])
+        self.machine = Machine(self.root, settings["hostname"], state, system=system)
+        self.base = base.prepare(system, tuple(self.machine.commands))
         self.ended = threading.Event()
         if not self.root.exists():
             self.root.mkdir()

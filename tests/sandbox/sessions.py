@@ -17,8 +17,8 @@ from . import namespace, sshd, wire
 from .base import Base
 from .call import Call, Exec
 from .machine import Machine
+from .places import LOGIN_PATH
 
-PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/X11R6/bin:/usr/local/bin:/usr/local/sbin"
 # Started with the shell, its name and its arguments: bubblewrap gives a program no other name.
 _LOGIN = 'shell=$1 name=$2; shift 2; exec -a "$name" "$shell" "$@"'
 
@@ -138,7 +138,7 @@ class Sessions:
         words += ["/bin/sh", "-c", _LOGIN, "sh", account.shell]
         words += [f"-{name}"] if command is None else [name, "-c", command]
         environment = {
-            "HOME": account.home, "LOGNAME": user, "PATH": PATH, "SHELL": account.shell,
+            "HOME": account.home, "LOGNAME": user, "PATH": LOGIN_PATH, "SHELL": account.shell,
             "USER": user, "MAIL": f"/var/mail/{user}",
         } | namespace.identity(account.uid, account.gid)
         listed = [f"{key}={value}" for key, value in environment.items()] + shown
