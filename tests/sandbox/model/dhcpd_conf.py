@@ -17,6 +17,31 @@ FLAGS = {
     "use-lease-addr-for-default-route",
 }
 NOT_IN_A_HOST = {"get-lease-hostnames", "use-host-decl-names"}
+NOT_ALLOWED_IN = {
+    "host": ("host",),
+    "group": ("host",),
+    "shared-network": ("shared-network", "host", "subnet"),
+    "subnet": ("host", "subnet"),
+    "range": ("file", "group", "shared-network", "host", "class"),
+}
+DECLARATIONS = {*NOT_ALLOWED_IN, "vendor-class", "user-class", "server-identifier"}
+PARAMETERS = FLAGS | {
+    "allow",
+    "authoritative",
+    "default-lease-time",
+    "deny",
+    "dynamic-bootp-lease-cutoff",
+    "dynamic-bootp-lease-length",
+    "filename",
+    "fixed-address",
+    "hardware",
+    "max-lease-time",
+    "next-server",
+    "not",
+    "option",
+    "server-name",
+    "timestamp",
+}
 ALLOW_DENY = {"bootp", "booting", "dynamic-bootp", "unknown-clients"}
 
 
@@ -74,99 +99,108 @@ class _Parser(Values):
         return False
 
     def statement(self, scope: Scope, kind: str, host: Host | None, declared: bool) -> bool:
-        """One statement of a scope; tells whether parameters are still allowed behind it (False) or not."""
+        """One statement of a scope; True once parameters are no longer allowed behind it."""
         word = self.words.take()
-        match word.kind:
-            case "host" | "group":
-                if kind == "host":
-                    self.fail()
-                elif word.kind == "host":
-                    self.host(scope)
-                elif self.brace():
-                    self.block(scope.inner(), "group")
-                return True
-            case "vendor-class" | "user-class":
-                self.client_class(scope)
-                return True
-            case "shared-network" if kind not in ("shared-network", "host", "subnet"):
-                self.shared_network(scope)
-                return True
-            case "shared-network":
-                self.fail()
-            case "subnet":
-                if kind in ("host", "subnet"):
-                    self.fail()
-                    return True
-                if scope.network is None:
-                    self.lone_subnet(scope)
-                    return True
-                self.subnet(scope.network)
-            case "range":
-                if kind == "subnet" and scope.subnet is not None:
-                    self.range(scope.subnet)
-                else:
-                    self.fail()
-                return declared
-            case "server-identifier":
-                if self.address() is None:
-                    return declared
-                self.words.take()
-            case _ if not self.parameter(word, scope, kind, host):
-                self.fail()
-                return declared
+        if word.kind in DECLARATIONS:
+            after = self.declaration(word.kind, scope, kind, declared)
+            if after is not None:
+                return after
+        elif word.kind in PARAMETERS:
+            self.parameter(word.kind, scope, kind, host)
+        else:
+            self.fail()
+            return declared
         if declared:
             self.words.complain()
         return declared
 
-    def parameter(self, word: lexer.Word, scope: Scope, kind: str, host: Host | None) -> bool:
-        """A statement that declares nothing. False if it is none of these."""
-        match word.kind:
-            case "timestamp":
-                pass
+    def declaration(self, word: str, scope: Scope, kind: str, declared: bool) -> bool | None:
+        """What `statement` returns, or None where dhcpd goes on as behind a parameter."""
+        allowed = kind not in NOT_ALLOWED_IN.get(word, ())
+        match word:
+            case "server-identifier":
+                if self.address() is None:
+                    return declared
+                self.words.take()
+                return None
+            case "range":
+                if allowed and scope.subnet is not None:
+                    self.range(scope.subnet)
+                else:
+                    self.fail()
+                return declared
+            case _ if not allowed:
+                self.fail()
+                return None if word == "shared-network" else True
+            case "subnet" if scope.network is not None:
+                self.subnet(scope.network)
+                return None
+        {
+            "host": self.host,
+            "group": self.group,
+            "vendor-class": self.client_class,
+            "user-class": self.client_class,
+            "shared-network": self.shared_network,
+            "subnet": self.lone_subnet,
+        }[word](scope)
+        return True
+
+    def parameter(self, word: str, scope: Scope, kind: str, host: Host | None) -> None:
+        if kind == "host" and word in NOT_IN_A_HOST:
+            self.words.complain()
+        match word:
             case "default-lease-time":
                 scope.default_lease_time = self.seconds(scope.default_lease_time)
             case "max-lease-time":
                 scope.max_lease_time = self.seconds(scope.max_lease_time)
-            case "dynamic-bootp-lease-length":
-                self.seconds(0)
-            case "dynamic-bootp-lease-cutoff":
-                self.date()
-            case "not" if self.words.take().kind != "authoritative":
-                self.fail()
-            case "not" | "authoritative":
-                if kind == "host":
-                    self.words.complain()
-                scope.flags["authoritative"] = word.kind == "authoritative"
-                self.semicolon()
-            case "next-server":
-                self.next_server(scope)
-            case "option":
-                self.option(scope)
             case "filename":
                 scope.filename = self.string()
             case "server-name":
                 scope.server_name = self.string()
-            case "hardware":
-                mac = self.hardware()
-                if host is None:
-                    self.words.complain()
-                else:
-                    host.mac = mac or host.mac
-            case "fixed-address":
-                addresses = self.fixed_addresses()
-                if host is None:
-                    self.words.complain()
-                else:
-                    host.addresses = addresses
+            case "hardware" | "fixed-address":
+                self.host_parameter(word, host)
+            case "not" | "authoritative":
+                self.authority(word, scope, kind)
             case "allow" | "deny":
-                self.permission(scope, word.kind == "allow")
-            case flag if flag in FLAGS:
-                if kind == "host" and flag in NOT_IN_A_HOST:
-                    self.words.complain()
-                scope.flags[flag] = self.boolean()
+                self.permission(scope, word == "allow")
+            case "next-server":
+                self.next_server(scope)
+            case "option":
+                self.option(scope)
+            case _ if word in FLAGS:
+                scope.flags[word] = self.boolean()
             case _:
-                return False
-        return True
+                self.unused_parameter(word)
+
+    def unused_parameter(self, word: str) -> None:
+        if word == "dynamic-bootp-lease-length":
+            self.seconds(0)
+        elif word == "dynamic-bootp-lease-cutoff":
+            self.date()
+
+    def host_parameter(self, word: str, host: Host | None) -> None:
+        mac = self.hardware() if word == "hardware" else None
+        addresses = self.fixed_addresses() if word == "fixed-address" else None
+        if host is None:
+            self.words.complain()
+        elif addresses is not None:
+            host.addresses = addresses
+        else:
+            host.mac = mac or host.mac
+
+    def authority(self, word: str, scope: Scope, kind: str) -> None:
+        if word == "not" and self.words.take().kind != "authoritative":
+            self.fail()
+            return
+        if kind == "host":
+            self.words.complain()
+        scope.flags["authoritative"] = word == "authoritative"
+        self.semicolon()
+
+    def group(self, around: Scope) -> None:
+        scope = around.inner()
+        if self.brace():
+            self.block(scope, "group")
 
     def permission(self, scope: Scope, allowed: bool) -> None:
         word = self.words.take()
@@ -199,7 +233,8 @@ class _Parser(Values):
         mask = subnet.netmask
         if low & mask != high & mask:
             raise FatalError(
-                f"Address range {dotted(low)} to {dotted(high)}, netmask {dotted(mask)} spans multiple subnets!"
+                f"Address range {dotted(low)} to {dotted(high)}, netmask {dotted(mask)}"
+                " spans multiple subnets!"
             )
         if not subnet.holds(low):
             raise FatalError(
@@ -279,7 +314,7 @@ class _Parser(Values):
         return subnet.clashes_with(other) and subnet.bits > other.bits
 
     def enter(self, subnet: Subnet) -> None:
-        """Into the list of all subnets, whose order decides which of two overlapping ones is found."""
+        """Into the list of all subnets; its order decides which of two overlapping is found."""
         for position, other in enumerate(self.config.subnets):
             if subnet.clashes_with(other):
                 self.words.warn(

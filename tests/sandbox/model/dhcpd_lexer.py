@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: ISC
 """Words of dhcpd.conf(5), and where dhcpd(8) thinks it is when it complains.
 
-dhcpd prints file, line, the source line read so far and a caret, but never the reason: the text of a complaint
-is taken from the complaint before it, so that only the places pile up. The source line comes from one of two
-buffers of 80 bytes that are re-used line by line without being cleared, which shows in the caret's indentation.
+dhcpd prints file, line, the source line read so far and a caret, but never the reason: the text
+of a complaint is taken from the complaint before it, so that only the places pile up. The source
+line comes from one of two buffers of 80 bytes that are re-used line by line without being cleared,
+which shows in the caret's indentation.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ NUMBER = "number"
 NUMBER_OR_NAME = "hexadecimal digits"
 NAME = "name"
 
-KEYWORDS = frozenset(
-    """abandoned allow always-reply-rfc1048 authoritative booting bootp class client-hostname
-    default-lease-time deny domain dynamic-bootp dynamic-bootp-lease-cutoff dynamic-bootp-lease-length
-    echo-client-id ends ethernet filename fixed-address get-lease-hostnames group hardware host hostname
-    ipsec-tunnel lease max-lease-time netmask next-server not option range server-identifier server-name
-    shared-network starts subnet timeout timestamp uid unknown-clients use-host-decl-names
-    use-lease-addr-for-default-route user-class vendor-class""".split()
-)
+_KEYWORDS = """
+    abandoned allow always-reply-rfc1048 authoritative booting bootp class client-hostname
+    default-lease-time deny domain dynamic-bootp dynamic-bootp-lease-cutoff
+    dynamic-bootp-lease-length echo-client-id ends ethernet filename fixed-address
+    get-lease-hostnames group hardware host hostname ipsec-tunnel lease max-lease-time netmask
+    next-server not option range server-identifier server-name shared-network starts subnet timeout
+    timestamp uid unknown-clients use-host-decl-names use-lease-addr-for-default-route user-class
+    vendor-class
+"""
+KEYWORDS = frozenset(_KEYWORDS.split())
 
 LINE_BYTES = 80
 STRING_BYTES = 1499

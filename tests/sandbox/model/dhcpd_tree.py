@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """What a dhcpd.conf(5) says, as dhcpd(8) keeps it.
 
-Addresses and netmasks are whole numbers below 2**32 here, because dhcpd takes any netmask, even one with holes.
+Addresses and netmasks are whole numbers below 2**32 here, because dhcpd takes any netmask, even one
+with holes.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class SharedNetwork:
 
 @dataclass
 class Config:
-    """All hosts in the order of the file; subnets and networks in the order in which dhcpd searches them."""
+    """Hosts in the order of the file; subnets and networks in the order in which dhcpd searches."""
 
     root: Scope = field(default_factory=Scope)
     hosts: list[Host] = field(default_factory=list)
