@@ -4,13 +4,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._ledger import Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._allocation import allocate
+from ansible_collections.puffy.vmm.plugins.module_utils._capacity import check_capacity
+from ansible_collections.puffy.vmm.plugins.module_utils._claims import IMAGE, Claim, Claims
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import BY_NAME
+from ansible_collections.puffy.vmm.plugins.module_utils._ledger import (
+    SUFFIX,
+    Entry,
+    Ledger,
+    read_ledger,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+from ansible_collections.puffy.vmm.plugins.module_utils._server import (
+    PREFIX,
+    ServerSettings,
+    read_server,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._variables import (
+    SERVER_VARIABLES,
+    configured,
+    describe_server,
+    describe_vm,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm, make_vm, read_vm
+
+# Names with the prefix of server variables that a server may have and that are none.
+_FOREIGN = frozenset({f"{PREFIX}{field}" for field in BY_NAME} | {*SERVER_VARIABLES, "vmm_image"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All servers, all VMs in the order of server and number, and the ledgers as they should be."""
+    """All servers, all VMs in the order of server and number, and the ledgers as they should be.
+
+    There is a ledger for each file that there was and for each server with VMs.
+    """
 
     servers: Mapping[str, ServerSettings]
     vms: tuple[Vm, ...]
@@ -41,14 +67,56 @@ def build_fleet(inputs: Inputs) -> Fleet:
 
     Raises Problems with all problems of all files.
     """
-    raise NotImplementedError
+    report = Report()
+    servers = {
+        name: settings
+        for name, variables in sorted(inputs.servers.items())
+        if (settings := read_server(name, variables, _FOREIGN, report))
+    }
+    groups = frozenset(inputs.groups)
+    files = [
+        read_vm(file, text, inputs.servers.keys(), groups, report)
+        for file, text in sorted(inputs.vms.items())
+    ]
+    ledgers = {
+        file.removesuffix(SUFFIX): read_ledger(file, text, report)
+        for file, text in sorted(inputs.ledgers.items())
+    }
+    known = {name: ledger for name, ledger in ledgers.items() if ledger is not None}
+    usable = {
+        name: settings for name, settings in servers.items() if name in known or name not in ledgers
+    }
+    entries = allocate(usable, files, known, report)
+    for name, settings in servers.items():
+        check_capacity(settings, [file for file in files if file.server == name], report)
+    report.raise_problems()
+    vms = [make_vm(file, servers[file.server or ""], entries[file.name]) for file in files]
+    Claims().add_all(_images(vms), report)
+    report.raise_problems()
+    in_order = sorted(vms, key=lambda vm: (vm.server, vm.number))
+    return Fleet(servers, tuple(in_order), _new_ledgers(known, vms, entries))
 
 
 def server_variables(fleet: Fleet, server: str) -> dict[str, Any]:
     """Return vmm_host, vmm_vms and vmm_owners of a server, as plain data."""
-    raise NotImplementedError
+    return describe_server(fleet.servers[server], configured(fleet.vms, server))
 
 
 def vm_variables(fleet: Fleet, vm: Vm) -> dict[str, Any]:
     """Return the variables of a VM as an inventory host, as plain data."""
-    raise NotImplementedError
+    return describe_vm(vm)
+
+
+def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
+    for vm in vms:
+        yield Claim(IMAGE, vm.image_path, vm.name, vm.server, f"vms/{vm.name}.yml", "disk_format")
+
+
+def _new_ledgers(
+    ledgers: Mapping[str, Ledger], vms: Sequence[Vm], entries: Mapping[str, Entry]
+) -> dict[str, Ledger]:
+    """Return the old ledgers with the entries of all VMs; no entry is ever dropped here."""
+    content = {name: dict(ledger.entries) for name, ledger in ledgers.items()}
+    for vm in vms:
+        content.setdefault(vm.server, {})[vm.name] = entries[vm.name]
+    return {name: Ledger(name, content[name]) for name in sorted(content)}

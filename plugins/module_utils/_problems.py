@@ -51,6 +51,9 @@ class Report:
     def add(self, source: str, field: str, text: str) -> None:
         self._problems.append(Problem(source, field, text))
 
+    def extend(self, problems: Iterable[Problem]) -> None:
+        self._problems.extend(problems)
+
     def attempt(
         self, source: str, field: str, parse: Callable[[object], T], value: object
     ) -> T | None:

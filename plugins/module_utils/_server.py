@@ -4,11 +4,224 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_addresses as addresses
+from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_names as names
+from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_server as grammar
+from ansible_collections.puffy.vmm.plugins.module_utils._addressing import (
+    AddressPlan,
+    MacPlan,
+    Reserved,
+    ipv4_bounds,
+    ipv6_bounds,
+    usable,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import (
+    choice,
+    sequence,
+    whole_number,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._presets import (
+    DEFAULT_IMAGE_DIRECTORY,
+    DEFAULT_PRESET,
+    DEFAULT_SETS,
+    DEFAULT_TIMEZONE,
+    PRESETS,
+    host_interface,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+
+# Prefix of all variables of this collection that describe servers and VMs.
+PREFIX = "vmm_"
+
+# The kernel's limit of vCPUs, one a VM (sys/dev/vmm/vmm.h).
+MOST_VMS = 512
+
+_MOST_TAPS = 2 * MOST_VMS
+
+_LIKE = 0.82
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """A server's settings with all defaults filled in."""
+    """A server's settings with all defaults filled in; limits are in bytes.
+
+    tap_count, release and the limits are None where the server decides.
+    """
 
     name: str
+    preset: str
+    domain: str
+    dns_servers: tuple[str, ...]
+    timezone: str
+    mac: MacPlan
+    ipv4: AddressPlan[IPv4Address]
+    server_ipv4: IPv4Address
+    ipv6: AddressPlan[IPv6Address] | None
+    reserved: Reserved
+    switch: grammar.Switch
+    host_interface: str
+    uplink: grammar.Uplink | None
+    image_directory: str
+    disk_format: str
+    tap_count: int | None
+    release: str | None
+    sets_server: str
+    sets: tuple[str, ...]
+    sysctl: Mapping[str, str]
+    memory_limit: int | None
+    disk_limit: int | None
+
+
+_Parse = Callable[[object], Any]
+
+_REQUIRED: Mapping[str, tuple[_Parse, str]] = {
+    "vmm_mac_prefix": (
+        addresses.mac_prefix,
+        "the first four or five octets of its VMs' MACs, such as fe:e1:bb:d1:c8",
+    ),
+    "vmm_ipv4_network": (addresses.ipv4_network, "its VMs' network, such as 203.0.113.0/24"),
+    "vmm_ipv4_gateway": (addresses.ipv4, "the router of that network, such as 203.0.113.1"),
+    "vmm_domain": (names.hostname, "the domain of its VMs, such as example.org"),
+    "vmm_dns_servers": (grammar.dns_servers, "a list of IPv4 addresses, such as [203.0.113.1]"),
+}
+
+_OPTIONAL: Mapping[str, _Parse] = {
+    "vmm_mac_number_base": lambda value: choice(value, ("hex", "decimal")),
+    "vmm_ipv4_range": grammar.ipv4_range,
+    "vmm_ipv6_network": addresses.ipv6_network,
+    "vmm_ipv6_gateway": grammar.ipv6_gateway,
+    "vmm_ipv6_range": grammar.ipv6_range,
+    "vmm_server_ipv4": addresses.ipv4,
+    "vmm_reserved": grammar.reserved,
+    "vmm_preset": lambda value: choice(value, tuple(PRESETS)),
+    "vmm_switch": grammar.switch,
+    "vmm_host_interface": grammar.interface,
+    "vmm_uplink": grammar.uplink,
+    "vmm_image_directory": grammar.directory,
+    "vmm_tap_count": lambda value: whole_number(value, 1, _MOST_TAPS),
+    "vmm_timezone": names.timezone,
+    "vmm_release": grammar.release,
+    "vmm_sets_server": grammar.sets_server,
+    "vmm_sets": lambda value: sequence(value, names.set_pattern, "patterns, such as [+site*]"),
+    "vmm_sysctl": grammar.sysctl,
+    "vmm_memory_limit": grammar.limit,
+    "vmm_disk_limit": grammar.limit,
+}
+
+VARIABLES = (*_REQUIRED, *_OPTIONAL)
+
+
+def read_server(
+    name: str, variables: Mapping[str, object], foreign: frozenset[str], report: Report
+) -> ServerSettings | None:
+    """Return the settings of a server, or None where the report tells what is wrong.
+
+    foreign are names that begin with vmm_ too and belong to something else than a server.
+    """
+    before = len(report.problems)
+    _report_misspelled(name, variables, foreign, report)
+    found: dict[str, Any] = {}
+    for variable, (parse, wanted) in _REQUIRED.items():
+        if variables.get(variable) is None:
+            report.add(name, variable, f"is missing; give {wanted}")
+        else:
+            found[variable] = report.attempt(name, variable, parse, variables[variable])
+    for variable, parse in _OPTIONAL.items():
+        if variables.get(variable) is not None:
+            found[variable] = report.attempt(name, variable, parse, variables[variable])
+    _check_networks(name, found, variables, report)
+    if len(report.problems) > before:
+        return None
+    return _settings(name, found)
+
+
+def _report_misspelled(
+    name: str, variables: Mapping[str, object], foreign: frozenset[str], report: Report
+) -> None:
+    known = {variable.removeprefix(PREFIX): variable for variable in VARIABLES}
+    for variable in variables:
+        if not variable.startswith(PREFIX) or variable in VARIABLES or variable in foreign:
+            continue
+        near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, 1, _LIKE)
+        if near:
+            report.add(name, variable, f"is no variable of a server; is {known[near[0]]} meant?")
+
+
+def _check_networks(
+    name: str, found: Mapping[str, Any], given: Mapping[str, object], report: Report
+) -> None:
+    """Check what only makes sense together."""
+    for family in ("ipv4", "ipv6"):
+        network = found.get(f"vmm_{family}_network")
+        if network is None:
+            continue
+        for variable in (f"vmm_{family}_gateway", "vmm_server_ipv4"):
+            address = found.get(variable)
+            if address is None or address.version != network.version:
+                continue
+            outside = network.num_addresses == 1 and address not in network
+            on_link = address.version == 6 and address.is_link_local
+            if not (usable(network, address) or outside or on_link):
+                report.add(name, variable, f"{address} is no usable address of {network}")
+        for bound in found.get(f"vmm_{family}_range") or ():
+            if not usable(network, bound):
+                variable = f"vmm_{family}_range"
+                report.add(name, variable, f"{bound} is no usable address of {network}")
+    if given.get("vmm_ipv6_network") is None:
+        for variable in ("vmm_ipv6_gateway", "vmm_ipv6_range"):
+            if given.get(variable) is not None:
+                report.add(name, variable, "needs vmm_ipv6_network; give that too")
+    elif given.get("vmm_ipv6_gateway") is None:
+        report.add(
+            name,
+            "vmm_ipv6_gateway",
+            "is missing; give the router of vmm_ipv6_network, such as fe80::1",
+        )
+
+
+def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
+    preset_name = found.get("vmm_preset", DEFAULT_PRESET)
+    preset = PRESETS[preset_name]
+    given = found.get("vmm_switch", {})
+    switch = grammar.Switch(
+        given.get("name", preset.switch.name), given.get("interface", preset.switch.interface)
+    )
+    uplink = found.get("vmm_uplink")
+    server_ipv4 = found.get("vmm_server_ipv4", found["vmm_ipv4_gateway"])
+    ipv6 = None
+    if network := found.get("vmm_ipv6_network"):
+        first6, last6 = found.get("vmm_ipv6_range") or ipv6_bounds(network)
+        ipv6 = AddressPlan(network, first6, last6, found["vmm_ipv6_gateway"])
+    network = found["vmm_ipv4_network"]
+    first4, last4 = found.get("vmm_ipv4_range") or ipv4_bounds(network)
+    return ServerSettings(
+        name=name,
+        preset=preset_name,
+        domain=found["vmm_domain"],
+        dns_servers=found["vmm_dns_servers"],
+        timezone=found.get("vmm_timezone", DEFAULT_TIMEZONE),
+        mac=MacPlan(found["vmm_mac_prefix"], found.get("vmm_mac_number_base", "hex")),
+        ipv4=AddressPlan(network, first4, last4, found["vmm_ipv4_gateway"]),
+        server_ipv4=server_ipv4,
+        ipv6=ipv6,
+        reserved=found.get("vmm_reserved", Reserved()),
+        switch=switch,
+        host_interface=found.get("vmm_host_interface")
+        or host_interface(preset_name, switch.interface, uplink.vlan if uplink else None),
+        uplink=uplink,
+        image_directory=found.get("vmm_image_directory", DEFAULT_IMAGE_DIRECTORY),
+        disk_format=preset.disk_format,
+        tap_count=found.get("vmm_tap_count"),
+        release=found.get("vmm_release"),
+        sets_server=found.get("vmm_sets_server", str(server_ipv4)),
+        sets=found.get("vmm_sets", DEFAULT_SETS),
+        sysctl=found.get("vmm_sysctl", preset.sysctl),
+        memory_limit=found.get("vmm_memory_limit"),
+        disk_limit=found.get("vmm_disk_limit"),
+    )

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Who has which number, MAC, address and image, over the whole fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+
+NUMBER = "number"
+MAC = "mac"
+IPV4 = "ipv4"
+IPV6 = "ipv6"
+IMAGE = "image"
+
+KINDS = {
+    NUMBER: "number",
+    MAC: "MAC",
+    IPV4: "IPv4 address",
+    IPV6: "IPv6 address",
+    IMAGE: "image",
+}
+
+# What has to be different on one server only.
+_ON_ONE_SERVER = frozenset({NUMBER, IMAGE})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That a VM has a value: where this is said, and in which field.
+
+    gone is set for a line of a ledger that is kept for a VM that is not there any more.
+    """
+
+    kind: str
+    value: object
+    vm: str
+    server: str
+    source: str
+    field: str
+    gone: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, object]:
+        """What no two VMs may have the same."""
+        return claim_key(self.kind, self.server, self.value)
+
+
+def claim_key(kind: str, server: str, value: object) -> tuple[str, str, object]:
+    return kind, server if kind in _ON_ONE_SERVER else "", value
+
+
+class Claims:
+    """All claims so far; the first for a value is the right one."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str, object], Claim] = {}
+
+    def holder(self, kind: str, server: str, value: object) -> Claim | None:
+        """Return the claim for a value, or None when it is free."""
+        return self._held.get(claim_key(kind, server, value))
+
+    def add(self, claim: Claim) -> Claim | None:
+        """Add a claim, or return the other VM's claim that stands against it."""
+        held = self._held.setdefault(claim.key, claim)
+        return None if held.vm == claim.vm else held
+
+    def add_all(self, claims: Iterable[Claim], report: Report) -> frozenset[str]:
+        """Add claims, report those that clash, and return the names of the VMs in clashes."""
+        clashing: set[str] = set()
+        for claim in claims:
+            other = self.add(claim)
+            if other is not None:
+                clashing |= {claim.vm, other.vm}
+                report.add(claim.source, claim.field, _clash(claim, other))
+        return frozenset(clashing)
+
+
+def _clash(claim: Claim, other: Claim) -> str:
+    where = f" on {claim.server}" if claim.kind in _ON_ONE_SERVER else ""
+    advice = "every VM needs its own"
+    if other.gone:
+        advice = f"{other.vm} is not there any more but keeps it while its line is, so use another"
+    return (
+        f"{claim.value} is also the {KINDS[claim.kind]} of {other.vm}{where} ({other.source}); "
+        f"{advice}"
+    )

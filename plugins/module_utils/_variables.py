@@ -1,0 +1,114 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What roles and playbooks see of a fleet: the variables of servers and of VMs, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._install_questions import INTERFACE
+from ansible_collections.puffy.vmm.plugins.module_utils._server import PREFIX, ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm
+
+SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_owners")
+
+# States in which a VM is in the server's configuration.
+_CONFIGURED = frozenset({"present", "suspended"})
+
+# More tap nodes than VMs, so that one more VM needs no other step first.
+_SPARE_TAPS = 10
+
+
+def configured(vms: Sequence[Vm], server: str) -> list[Vm]:
+    """Return a server's VMs that its configuration has, in the order of their numbers."""
+    return [vm for vm in vms if vm.server == server and vm.state in _CONFIGURED]
+
+
+def describe_server(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
+    """Return vmm_host, vmm_vms and vmm_owners; vms are the server's configured ones."""
+    return {
+        "vmm_host": _host(server, len(vms)),
+        "vmm_vms": [_configured_vm(vm) for vm in vms],
+        "vmm_owners": _owners(vms),
+    }
+
+
+def describe_vm(vm: Vm) -> dict[str, Any]:
+    """Return the variables of a VM as an inventory host."""
+    values = _configured_vm(vm)
+    variables = {f"{PREFIX}{name}": value for name, value in values.items()}
+    return {
+        **variables,
+        f"{PREFIX}server": vm.server,
+        "ansible_host": str(vm.ipv4),
+        "ansible_user": vm.user,
+    }
+
+
+def _host(server: ServerSettings, vms: int) -> dict[str, Any]:
+    ipv4, ipv6, uplink = server.ipv4, server.ipv6, server.uplink
+    return {
+        "name": server.name,
+        "preset": server.preset,
+        "domain": server.domain,
+        "dns_servers": list(server.dns_servers),
+        "timezone": server.timezone,
+        "mac_prefix": server.mac.prefix,
+        "ipv4": {
+            "network": str(ipv4.network.network_address),
+            "netmask": str(ipv4.network.netmask),
+            "prefix": ipv4.network.prefixlen,
+            "gateway": str(ipv4.gateway),
+            "server": str(server.server_ipv4),
+        },
+        "ipv6": ipv6
+        and {
+            "network": str(ipv6.network.network_address),
+            "prefix": ipv6.network.prefixlen,
+            # A link-local address means something on an interface only: here, the VM's.
+            "gateway": f"{ipv6.gateway}%{INTERFACE}"
+            if ipv6.gateway.is_link_local
+            else str(ipv6.gateway),
+        },
+        "switch": {"name": server.switch.name, "interface": server.switch.interface},
+        "host_interface": server.host_interface,
+        "uplink": uplink and {"vlan": uplink.vlan, "parent": uplink.parent},
+        "image_directory": server.image_directory,
+        "tap_count": server.tap_count or vms + _SPARE_TAPS,
+        "release": server.release,
+        "sets_server": server.sets_server,
+        "sets": list(server.sets),
+        "sysctl": dict(server.sysctl),
+    }
+
+
+def _configured_vm(vm: Vm) -> dict[str, Any]:
+    return {
+        "name": vm.name,
+        "number": vm.number,
+        "mac": vm.mac,
+        "ipv4": str(vm.ipv4),
+        "ipv6": vm.ipv6 and str(vm.ipv6),
+        "owner": vm.owner,
+        "user": vm.user,
+        "ssh_keys": list(vm.ssh_keys),
+        "hostname": vm.hostname,
+        "memory": str(vm.memory),
+        "disk": str(vm.disk),
+        "disk_format": vm.disk_format,
+        "image": {"path": vm.image_path, "size": str(vm.disk), "format": vm.disk_format},
+        "autostart": vm.autostart,
+        "state": vm.state,
+        "timezone": vm.timezone,
+        "sets": list(vm.sets),
+        "site_sets": vm.site_sets,
+        "install_options": dict(vm.install_options),
+    }
+
+
+def _owners(vms: Sequence[Vm]) -> list[dict[str, Any]]:
+    keys: dict[str, set[str]] = {}
+    for vm in vms:
+        keys.setdefault(vm.owner, set()).update(vm.ssh_keys)
+    return [{"name": owner, "ssh_keys": sorted(keys[owner])} for owner in sorted(keys)]
