@@ -198,7 +198,7 @@ def images(document: Document, current: Current) -> t.Iterator[Step]:
         yield run(f"{title}: clear the way", remove["argv"])
         yield run(title, command, timeout=_CREATE_SECONDS, undo=[remove], undo_always=True)
         change = f"create image {image.path} ({image.size}, {image.format})"
-        yield Step("link", title, {"from": new, "path": image.path}, change=change)
+        yield Step("rename", title, {"from": new, "path": image.path}, change=change)
 
 
 def devices(document: Document, current: Current) -> t.Iterator[Step]:

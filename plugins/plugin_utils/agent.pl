@@ -267,6 +267,13 @@ sub lock_server ($request) {
 	return $lock;
 }
 
+# rename(2) would replace what is there.
+sub move ($from, $to) {
+	link $from, $to or fail("$to: $!");
+	unlink $from or fail("$from: $!");
+	return;
+}
+
 sub remove_tree ($path) {
 	if (-d $path && !-l $path) {
 		opendir my $dir, $path or return;
@@ -394,10 +401,7 @@ my %DO = (
 	attributes => sub ($step, $blobs, $request) {
 		as_user($step->{as}, sub { attributes($step->{path}, %{$step}) });
 	},
-	link => sub ($step, $blobs, $request) {
-		link $step->{from}, $step->{path} or fail("$step->{path}: $!");
-		unlink $step->{from} or fail("$step->{from}: $!");
-	},
+	rename => sub ($step, $blobs, $request) { move($step->{from}, $step->{path}) },
 	run => sub ($step, $blobs, $request) {
 		my @argv = map { ref ? staged($_, $request->{id}) : $_ } @{$step->{argv}};
 		check_run($step, run(\@argv, %{$step}));
@@ -421,11 +425,11 @@ sub undo ($step, $id) {
 		as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
 		return;
 	}
-	if ($step->{do} eq 'link') {
-		# While the other name is there, only the same file under this one is the step's own.
+	if ($step->{do} eq 'rename') {
 		my ($from, $to) = map { join q{ }, (lstat)[0, 1] } $step->{from}, $path;
-		unlink $path if !$step->{keep} && (!$from || $from eq $to);
-		unlink $step->{from};
+		# Since a crash somebody may have used the file under its new name.
+		if    ($from && $from eq $to) { unlink $step->{keep} ? $step->{from} : $path }
+		elsif (!$from && $to && !$step->{keep}) { move($path, $step->{from}) }
 		return;
 	}
 	return if $step->{do} !~ /\A(?:commit|remove|attributes|directory)\z/xms;
@@ -472,7 +476,6 @@ sub recover () {
 	my $journal = $JSON->decode(slurp("$PENDING/journal"));
 	my %begun   = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
 	my @steps   = grep { $_->{do} ne 'run' || $begun{$_->{n}} } @{$journal->{steps}};
-	# Since the crash somebody may have put data into a new image.
 	$_->{keep} = 1 for @steps;
 	my $problems = way_back([reverse @steps], $journal->{id});
 	fail("an earlier run was cut off and could not be undone: @{$problems}") if @{$problems};

@@ -373,17 +373,34 @@ def test_attributes_and_expectations(host: Host) -> None:
     assert (host.srv / "a").stat().st_mode & 0o7777 == 0o640
     step = {"do": "expect", "path": "/srv/none", "type": "character device"}
     assert "was not made" in host.apply(step)["failed"]["text"]
-    link = {"do": "link", "from": "/srv/a", "path": "/srv/b"}
-    assert "failed" not in host.apply(link)
+    rename = {"do": "rename", "from": "/srv/a", "path": "/srv/b"}
+    assert "failed" not in host.apply(rename)
     assert host.tree() == {"b": b"x"}
 
 
-def test_a_link_never_replaces_a_file_and_its_undo_removes_only_its_own(host: Host) -> None:
+def test_a_rename_never_replaces_a_file_and_the_way_back_loses_nothing(host: Host) -> None:
     (host.srv / "new").write_text("blank")
     (host.srv / "image").write_text("a customer's data")
-    answer = host.apply({"do": "link", "from": "/srv/new", "path": "/srv/image"})
-    assert "File exists" in answer["failed"]["text"]
-    assert (host.srv / "image").read_text() == "a customer's data"
+    rename = {"do": "rename", "from": "/srv/new", "path": "/srv/image"}
+    assert "File exists" in host.apply(rename)["failed"]["text"]
+    away = {"do": "rename", "from": "/srv/image", "path": "/srv/archived"}
+    assert "failed" in host.apply(away, rename, sh("exit 1"))
+    assert host.tree() == {"image": b"a customer's data", "new": b"blank"}
+
+
+def test_a_file_that_was_renamed_before_a_crash_stays_where_it_is(host: Host) -> None:
+    (host.srv / "new").write_text("blank")
+    rename = {"do": "rename", "from": "/srv/new", "path": "/srv/image"}
+    clear = [{"argv": ["/bin/rm", "-f", "/srv/new"]}]
+    process = host.start(request(sh("true", undo=clear), rename, sh("exec sleep 60")))
+    _until(lambda: (host.srv / "image").exists() and not (host.srv / "new").exists())
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert process.stdout
+    process.stdout.close()
+    (host.srv / "image").write_text("in use since")
+    assert "failed" not in host.apply()
+    assert host.tree() == {"image": b"in use since"}
 
 
 def _until(condition: t.Callable[[], bool], seconds: float = 10) -> None:

@@ -101,7 +101,7 @@ CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
         now({"/var/a.img": facts(b"data")}),
         ["create image /var/b.img (1G, raw)"],
         ["run rm -f /var/.new-b.img", "run vmctl create -s 1G raw:/var/.new-b.img",
-         "link /var/b.img"],
+         "rename /var/b.img"],
     ),
     "device nodes, by one MAKEDEV": (
         Document("r", devices=("tap3", "tap4", "tap5")),
