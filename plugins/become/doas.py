@@ -8,11 +8,11 @@ short_description: Become another user with doas(1), without a password
 version_added: 0.1.0
 author: puffy.vmm contributors
 description:
-  - Runs commands on OpenBSD as another user with C(doas(1\)).
+  - Runs commands on OpenBSD as another user with doas(1).
   - There is no password, so C(/etc/doas.conf) of the server needs a rule with C(nopass), such as
     C(permit nopass puffy as root), and no later rule that takes it back. The last rule that
     matches decides.
-  - What C(doas(1\)) refuses is reported at once, with what to do about it.
+  - What doas(1) refuses is reported at once, with what to do about it.
 options:
   become_user:
     description: The user to become.
@@ -31,7 +31,7 @@ options:
     env: [{name: ANSIBLE_BECOME_EXE}]
     vars: [{name: ansible_become_exe}, {name: ansible_doas_exe}]
   become_flags:
-    description: Options for C(doas(1\)). With C(-n) it fails where it would ask for a password.
+    description: Options for doas(1). With C(-n) it fails where it would ask for a password.
     type: str
     default: "-n"
     keyword: [{name: become_flags}]
@@ -67,7 +67,7 @@ _REASONS = {
 }
 
 
-class BecomeModule(BecomeBase):  # type: ignore[misc]
+class BecomeModule(BecomeBase):
     name = "puffy.vmm.doas"
 
     def build_become_command(self, cmd: str, shell: Any) -> str:

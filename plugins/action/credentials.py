@@ -1,0 +1,98 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import vm_name
+from ansible_collections.puffy.vmm.plugins.module_utils._passwords import (
+    DEFAULT_ALPHABET,
+    DEFAULT_COST,
+    DEFAULT_LENGTH,
+    bcrypt_hash,
+    password,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._credentials import (
+    Credential,
+    CredentialError,
+    CredentialFiles,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
+    CREDENTIALS,
+    FleetDirectory,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
+from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vault import Vault, VaultError
+
+
+class ActionModule(Action):
+    SPEC = {
+        "vms": {"type": "list", "elements": "str", "required": True},
+        "state": {"type": "str", "default": "present", "choices": ["present", "read"]},
+        "fleet": {"type": "path"},
+        "vault_id": {"type": "str"},
+        "length": {"type": "int", "default": DEFAULT_LENGTH},
+        "alphabet": {"type": "str", "default": DEFAULT_ALPHABET},
+        "cost": {"type": "int", "default": DEFAULT_COST},
+        "lock_timeout": {"type": "float", "default": 60.0},
+    }
+
+    def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
+        if not path:
+            raise Failure(
+                f"fleet is missing, and this host has no {FLEET_DIRECTORY} from an inventory "
+                f"source with plugin: puffy.vmm.vms"
+            )
+        fleet = FleetDirectory(Path(self._loader.path_dwim(path)))
+        vault = Vault.of(self._loader, args["vault_id"])
+        files = CredentialFiles(fleet.path / CREDENTIALS, vault)
+        try:
+            names = sorted({vm_name(name) for name in args["vms"]})
+            if args["state"] == "read":
+                return self._read(files, names)
+            return self._make(args, fleet, files, vault, names)
+        except OSError as error:
+            raise Failure(f"{error.filename}: {error.strerror}") from error
+        except (ValueError, CredentialError, LockHeld, VaultError) as error:
+            raise Failure(str(error)) from error
+
+    def _read(self, files: CredentialFiles, names: list[str]) -> dict[str, Any]:
+        if missing := [name for name in names if not files.exists(name)]:
+            text = f"no credentials for {', '.join(missing)}: state present makes them"
+            raise Failure(text, missing=missing)
+        hashes = {name: files.read(name).hash for name in names}
+        return {"hashes": hashes, "_ansible_no_log": True}
+
+    def _make(
+        self,
+        args: dict[str, Any],
+        fleet: FleetDirectory,
+        files: CredentialFiles,
+        vault: Vault,
+        names: list[str],
+    ) -> dict[str, Any]:
+        vault.require_secret()
+        missing = [name for name in names if not files.exists(name)]
+        if there := [name for name in names if name not in missing]:
+            # One shows that the secret is the one of this fleet; all would take seconds.
+            files.read(there[0])
+        if missing and not self.check_mode:
+            with fleet.lock(args["lock_timeout"]), ThreadPoolExecutor() as pool:
+                missing = [name for name in missing if not files.exists(name)]
+                made = pool.map(lambda _name: _new_credential(args), missing)
+                for name, credential in zip(missing, made, strict=True):
+                    files.write(name, credential)
+        return {
+            "changed": bool(missing),
+            "credentials": [f"{CREDENTIALS}/{name}.yml" for name in missing],
+        }
+
+
+def _new_credential(args: dict[str, Any]) -> Credential:
+    new = password(args["length"], args["alphabet"])
+    return Credential(new, bcrypt_hash(new, args["cost"]))

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ipv6_address
+short_description: The IPv6 address of a VM from a server's range and the VM's number
+version_added: 0.1.0
+author: puffy.vmm contributors
+description:
+  - Counts from the first address of a server's range, as the fleet model does for a VM without an
+    address of its own.
+positional: number
+options:
+  _input:
+    description:
+      - A network, such as V(2001:db8:6::/64), whose range begins with C(::10) of the network.
+      - Or a range, as a list of its first and its last address.
+    type: raw
+    required: true
+  number:
+    description: The number of the VM, from 1 on. Number 1 has the first address.
+    type: int
+    required: true
+seealso:
+  - plugin: puffy.vmm.mac_address
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Show the address of VM number 7, 2001:db8:6::16
+  ansible.builtin.debug:
+    msg: "{{ '2001:db8:6::/64' | puffy.vmm.ipv6_address(7) }}"
+
+- name: Show the address of VM number 7, 2001:db8:6::106
+  ansible.builtin.debug:
+    msg: "{{ ['2001:db8:6::100', '2001:db8:6::1ff'] | puffy.vmm.ipv6_address(7) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The address.
+  type: string
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._addressing import ipv6_bounds
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import ipv6_network
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_server import ipv6_range
+from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, nth_address, number
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+
+
+@named("ipv6_address")
+def ipv6_address(value: Any, vm_number: Any) -> str:
+    found = plain(value)
+    first, last = ipv6_bounds(ipv6_network(found)) if isinstance(found, str) else ipv6_range(found)
+    return nth_address(first, last, number(vm_number, "number"))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., object]]:
+        return {"ipv6_address": ipv6_address}

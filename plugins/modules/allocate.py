@@ -1,0 +1,74 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: allocate
+short_description: Check a fleet and write its ledgers
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Checks the whole fleet, that is all VM files, all ledgers and the C(vmm_*) variables of all
+    servers, and writes the numbers, MAC addresses and IP addresses that new VMs got to the
+    ledgers.
+  - Fails with all problems of the fleet when there are any, and when the fleet is no longer what
+    the inventory plugin P(puffy.vmm.vms#inventory) read. It comes before everything that changes
+    a server.
+  - Runs on the controller alone and connects to no server. Once for a play is enough.
+options:
+  fleet:
+    description: The fleet directory. The default is the one of the inventory.
+    type: path
+  servers:
+    description: The group of the servers.
+    type: str
+    default: vmd_servers
+  lock_timeout:
+    description:
+      - How many seconds to wait for another run that is writing to the same fleet directory.
+    type: float
+    default: 60.0
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: Shows what changes in the ledgers.
+    support: full
+  idempotent:
+    description: Changes nothing when it is run again. It does not even write the same again.
+    support: full
+seealso:
+  - plugin: puffy.vmm.vms
+    plugin_type: inventory
+"""
+
+EXAMPLES = r"""
+- name: Check the fleet and write its ledgers
+  puffy.vmm.allocate:
+  run_once: true
+"""
+
+RETURN = r"""
+ledgers:
+  description: The ledgers that changed, relative to the fleet directory.
+  type: list
+  elements: str
+  returned: success
+  sample: [allocations/server1.yml]
+vms:
+  description: The names of all VMs of the fleet by their state.
+  type: dict
+  returned: success
+  sample:
+    present: [mail1, web1]
+    suspended: []
+    archived: [old1]
+problems:
+  description: What is wrong with the fleet, one string each.
+  type: list
+  elements: str
+  returned: when something is wrong with the fleet
+  sample:
+    - "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G"
+"""
