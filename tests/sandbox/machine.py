@@ -178,8 +178,10 @@ class Machine:
         )
 
     def _by_name(self, name: str) -> Any:
-        found = [one for path, one in self.commands.items() if PurePosixPath(path).name == name]
-        return found[0] if found else None
+        paths = [path for path in self.commands if PurePosixPath(path).name == name]
+        # A script in /etc/rc.d has its daemon's name, and is no command to be found by name.
+        paths = [path for path in paths if not path.startswith("/etc/rc.d/")]
+        return self.commands[paths[0]] if paths else None
 
 
 def _nothing() -> None:
