@@ -1,0 +1,118 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server knows of virtual machines: their images, and vmd(8)'s view of them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
+
+# An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
+_BLANK_BYTES: t.Final = 1 << 20
+_BLOCK: t.Final = 512
+
+
+@dataclass(frozen=True)
+class Names:
+    """Paths that belong to one VM: its image, and the image in its other roles."""
+
+    image: str
+    installing: str
+    archived: str
+    load: str
+
+    @classmethod
+    def of(cls, vm: t.Mapping[str, t.Any]) -> Names:
+        """The names for a VM as the inventory describes it."""
+        image = PurePosixPath(vm["image"]["path"])
+
+        def other(word: str) -> str:
+            return str(image.with_name(f"{image.stem}.{word}{image.suffix}"))
+
+        load = str(image.with_name(f".{image.stem}.install.conf"))
+        return cls(str(image), other("installing"), other("archived"), load)
+
+
+@dataclass(frozen=True)
+class VmStatus:
+    """A line of vmctl(8) status; `pid` is None for a VM that does not run."""
+
+    pid: int | None
+    state: str
+    memory: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class VmFacts:
+    """Images are "absent", "blank" (nothing was ever written to it) or "data"."""
+
+    image: str
+    installing: str
+    archived: str
+    begun: bool
+    status: VmStatus | None
+    disk_bytes: int = 0
+
+    @property
+    def running(self) -> bool:
+        return self.status is not None and self.status.pid is not None
+
+
+def status_lines(text: str) -> dict[str, VmStatus]:
+    """vmctl status by the VM's name; columns shift with long values, so they are counted."""
+    found = {}
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        if len(words) >= 9:
+            pid = int(words[1]) if words[1].isdigit() else None
+            found[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3])
+    return found
+
+
+def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """The probe request for these VMs."""
+    paths = []
+    for vm in vms:
+        names = Names.of(vm)
+        for path in (names.image, names.installing, names.archived, names.load):
+            paths.append({"path": path, "hash": 0})
+    paths.append({"path": "/bsd.rd", "hash": 0})
+    runs = [
+        {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
+        {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
+        {"name": "memory", "argv": [TOOLS["sysctl"], "-n", "hw.usermem"]},
+    ]
+    return {"verb": "probe", "paths": paths, "run": runs}
+
+
+def parse(
+    answer: t.Mapping[str, t.Any], vms: t.Sequence[t.Mapping[str, t.Any]]
+) -> dict[str, VmFacts]:
+    """The answer to questions() by the VM's name."""
+    paths = answer["paths"]
+    status = status_lines(answer["run"]["status"]["stdout"])
+    found = {}
+    for vm in vms:
+        names = Names.of(vm)
+        image = vm["image"]["format"]
+        main = paths.get(names.image) or paths.get(names.archived)
+        found[vm["name"]] = VmFacts(
+            image=_image(paths.get(names.image), image),
+            installing=_image(paths.get(names.installing), image),
+            archived=_image(paths.get(names.archived), image),
+            begun=paths.get(names.load) is not None,
+            status=status.get(vm["name"]),
+            disk_bytes=main["blocks"] * _BLOCK if main else 0,
+        )
+    return found
+
+
+def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> str:
+    if facts is None:
+        return "absent"
+    used = facts["size"] if image_format == "qcow2" else facts["blocks"] * _BLOCK
+    return "blank" if used <= _BLANK_BYTES else "data"
