@@ -26,6 +26,7 @@ def table(role: Path) -> str:
     rows = ["| variable | type | default | what it is |", "|---|---|---|---|"]
     for name, option in options.items():
         value = "required" if option.get("required") else f"`{_short(defaults.get(name))}`"
+        value = value.replace("|", "\\|")
         kind = option["type"] + (f" of {option['elements']}" if "elements" in option else "")
         rows.append(f"| `{name}` | {kind} | {value} | {_text(option['description'])} |")
     return "\n".join(rows)
