@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _current, _render
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _current, _plan_vmd, _render
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     Action,
     Failure,
@@ -21,6 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     check,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._host_state_spec import SPEC
+from ansible_collections.puffy.vmm.plugins.plugin_utils._only import Only, others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan, plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_accounts import keys_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError
@@ -69,7 +70,14 @@ class ActionModule(Action):
             warnings.append("an earlier run was cut off on this server; it was undone first")
             current = _current.parse(agent.probe(questions))
         made = plan(documents, current)
+        if args["only"] is not None:
+            _refuse_others(made, current, args["only"])
         result: dict[str, t.Any] = {"changed": bool(made.changes), "changes": list(made.changes)}
+        pending = [name for item in documents for name in _plan_vmd.pending(item, current)]
+        if pending:
+            result["pending_restart"] = pending
+            names = ", ".join(pending)
+            warnings.append(f"pending restart: {names} runs with an older definition until then")
         if warnings:
             result["warnings"] = warnings
         if self.diff:
@@ -83,6 +91,20 @@ class ActionModule(Action):
     def _show(self, made: Plan) -> None:
         for change in made.changes:
             self._display.display(f"  would {change}")
+
+
+def _refuse_others(
+    made: Plan, current: _current.Current, vms: t.Sequence[t.Mapping[str, t.Any]]
+) -> None:
+    found = others(made, current, Only.of(vms))
+    if found:
+        names = ", ".join(vm["name"] for vm in vms)
+        raise Failure(
+            f"this run is for {names} alone, but it would also touch: {'; '.join(found)}. "
+            "Bring the server up to date first (playbook puffy.vmm.site), or allow it with "
+            "-e others=allow",
+            others=found,
+        )
 
 
 def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]:

@@ -268,6 +268,11 @@ options:
         controller reaches it over a new connection within this many seconds. It costs one more SSH
         execution when something changes.
     type: int
+  only:
+    description:
+      - VMs as the inventory describes them. The run stops and names whatever else it would touch.
+    type: list
+    elements: dict
   render_to:
     description:
       - A directory of the controller. The files are written below it, under the name of the server,
@@ -316,4 +321,14 @@ changes:
   elements: str
   returned: success
   sample: [change /etc/dhcpd.conf, restart dhcpd]
+pending_restart:
+  description: VMs that run with an older definition than vm.conf's until they are restarted.
+  type: list
+  elements: str
+  returned: when there are any
+others:
+  description: What a run for some VMs alone would have touched besides.
+  type: list
+  elements: str
+  returned: when O(only) stops the run
 """

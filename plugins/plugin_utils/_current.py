@@ -9,9 +9,13 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_lines
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
+# Names of VMs that run with an older definition than vm.conf's, a line each.
+PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Current:
     users: t.Mapping[str, UserFacts] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()
+    running: frozenset[str] = frozenset()
     system: str = "OpenBSD"
     unfinished: bool = False
 
@@ -75,12 +80,12 @@ def line_files(document: Document) -> tuple[str, ...]:
 def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
     """The probe request for what these documents speak of (agent.pl has its form)."""
     paths: dict[str, dict[str, t.Any]] = {}
-    runs = [{"name": "uname", "argv": ["/usr/bin/uname", "-s"]}]
+    runs: list[dict[str, t.Any]] = [{"name": "uname", "argv": ["/usr/bin/uname", "-s"]}]
     for document in documents:
         for path in document.paths():
             parent = str(PurePosixPath(path).parent)
             paths.setdefault(parent, {"path": parent, "hash": 0})
-            paths[path] = {"path": path}
+            paths[path] = {"path": path} | ({"read": 1} if path in READERS else {})
         for path in line_files(document):
             paths[path] = {"path": path, "read": 1}
         for path in (*(image.path for image in document.images), *_nodes(document)):
@@ -94,6 +99,11 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
             runs.append({"name": f"sysctl {document.name}", "argv": argv})
         for name in document.interfaces:
             runs.append({"name": f"ifconfig {name}", "argv": [TOOLS["ifconfig"], name]})
+        if VM_CONF in document.paths():
+            paths[PENDING_FILE] = {"path": PENDING_FILE, "read": 1}
+            paths["/var/db"] = {"path": "/var/db", "hash": 0}
+            argv = [TOOLS["vmctl"], "status"]
+            runs.append({"name": "status", "argv": argv, "timeout": 20})
     accounts = [account.name for document in documents for account in document.accounts]
     groups = [name for document in documents for name in document.groups]
     groups += [name for doc in documents for account in doc.accounts for name in account.groups]
@@ -132,6 +142,7 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         users={name: _user(facts) for name, facts in answer["users"].items()},
         groups=frozenset(answer["groups"]),
         interfaces=frozenset(interfaces),
+        running=_running(runs.get("status")),
         system=runs["uname"]["stdout"].strip(),
         unfinished=bool(answer["unfinished"]),
     )
@@ -139,6 +150,11 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
 
 def _nodes(document: Document) -> tuple[str, ...]:
     return tuple(f"/dev/{name}" for name in document.devices)
+
+
+def _running(status: t.Mapping[str, t.Any] | None) -> frozenset[str]:
+    lines = status_lines(status["stdout"]) if status else {}
+    return frozenset(name for name, line in lines.items() if line.pid is not None)
 
 
 def _path(facts: t.Mapping[str, t.Any] | None) -> PathFacts | None:

@@ -90,5 +90,6 @@ SPEC: t.Final[Options] = {
     **DOCUMENT,
     "documents": _list_of(DOCUMENT),
     "confirm": {"type": "int"},
+    "only": {"type": "list", "elements": "dict"},
     "render_to": {"type": "path"},
 }

@@ -11,6 +11,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _plan_accounts,
     _plan_files,
     _plan_services,
+    _plan_vmd,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import Current
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document
@@ -60,7 +61,11 @@ def _document(document: Document, current: Current) -> list[Step]:
         *_plan_files.images(document, current),
         *_plan_files.devices(document, current),
     ]
-    items = [*document.files, *_plan_files.line_edits(document, current)]
+    items = [
+        *document.files,
+        *_plan_files.line_edits(document, current),
+        *_plan_vmd.files(document, current),
+    ]
     stages, commits = _plan_files.files(document, items, current)
     purges = list(_plan_files.purges(document, current, {item.path for item in items}))
     kernel = list(_plan_services.sysctls(document, current))

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What each VM has in vm.conf(5) and dhcpd.conf(5), so that two versions can be compared."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.module_utils import _dhcpd_conf, _vm_conf
+
+VM_CONF: t.Final = "/etc/vm.conf"
+DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
+
+# What is not one VM's.
+REST: t.Final = ""
+
+Blocks = dict[str, object]
+
+
+def vm_conf(text: str) -> Blocks:
+    """Each VM's block by its name, and the rest. Raises _vm_conf.Unreadable."""
+    conf = _vm_conf.parse_vm_conf(text)
+    blocks: Blocks = {vm.name: vm for vm in conf.vms}
+    blocks[REST] = replace(conf, vms=())
+    return blocks
+
+
+def dhcpd_conf(text: str) -> Blocks:
+    """Each VM's host by its name, and the rest. Raises _dhcpd_conf.Unreadable."""
+    conf = _dhcpd_conf.parse_dhcpd_conf(text)
+    hosts = (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts))
+    blocks: Blocks = {host.name: host for host in hosts}
+    bare = tuple(replace(subnet, hosts=()) for subnet in conf.subnets)
+    blocks[REST] = replace(conf, hosts=(), subnets=bare)
+    return blocks
+
+
+READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
+    VM_CONF: vm_conf,
+    DHCPD_CONF: dhcpd_conf,
+}
+
+
+def changed(path: str, before: bytes, after: bytes) -> list[str]:
+    """Names of VMs whose blocks differ, and REST where something else does.
+
+    A file that cannot be read, because somebody broke it, differs in its rest.
+    """
+    try:
+        old, new = (READERS[path](text.decode("utf-8", "replace")) for text in (before, after))
+    except ValueError:
+        return [REST]
+    missing = old.keys() ^ new.keys()
+    return sorted(missing | {name for name in old.keys() & new.keys() if old[name] != new[name]})
