@@ -217,8 +217,8 @@ def tables() -> lalr.Tables:
     return lalr.build(GRAMMAR)
 
 
-class Lexer(vm_conf_lexer.Lexer):
-    """vm.conf's words, but a slash stands for itself, and blanks of macros are like others."""
+class PlainLexer(vm_conf_lexer.Lexer):
+    """The words of vm.conf(5), but blanks that come from a macro are like any others."""
 
     def _get(self) -> str:
         c = self._raw()
@@ -239,6 +239,22 @@ class Lexer(vm_conf_lexer.Lexer):
             c = self._raw()
         return c
 
+    def _word_of(self, c: str, chars: frozenset[str]) -> str | None:
+        """The rest of an unquoted word; None if it is too long, which is reported."""
+        text = ""
+        while c in chars:
+            text += c
+            if len(text) >= vm_conf_lexer.TOKEN_MAX:
+                self._too_long()
+                return None
+            c = self._get()
+        self._unget(c)
+        return text
+
+
+class Lexer(PlainLexer):
+    """A slash stands for itself, and a word may begin with a star."""
+
     def token(self) -> tuple[str, object]:
         name, value = super().token()
         if name == STAR:
@@ -248,11 +264,7 @@ class Lexer(vm_conf_lexer.Lexer):
     def _word(self, c: str) -> tuple[str, object]:
         if c == SLASH:
             return c, None
-        text = ""
-        while c in WORD:
-            text += c
-            if len(text) >= vm_conf_lexer.TOKEN_MAX:
-                return self._too_long()
-            c = self._get()
-        self._unget(c)
+        text = self._word_of(c, WORD)
+        if text is None:
+            return vm_conf_lexer.BAD, None
         return (KEYWORDS[text], text) if text in KEYWORDS else (vm_conf_lexer.STRING, text)
