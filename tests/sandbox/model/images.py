@@ -15,7 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sandbox.model.errors import failure
 
@@ -36,6 +36,32 @@ _BLOCK = 16 * 1024  # of FFS
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 _MBR_SIGNATURE = b"\x55\xaa"
 _OPENBSD_PARTITION = 0xA6
+
+
+class Interface(TypedDict, total=False):
+    """Each `autoconf`, `none` or address/length."""
+
+    ipv4: str
+    ipv6: str
+
+
+class Installed(TypedDict, total=False):
+    """What an installer leaves on a disk; `interfaces` by name (vio0), passwords as they are stored.
+
+    A guest booted from the disk has this host name and these addresses. Other keys are kept.
+    """
+
+    hostname: str
+    interfaces: dict[str, Interface]
+    root_password: str
+    root_keys: list[str]
+    root_login: str  # yes, no, prohibit-password
+    user: str
+    user_password: str
+    user_keys: list[str]
+    sshd: bool
+    timezone: str
+    sets: list[str]
 
 
 @dataclass(frozen=True)
@@ -178,7 +204,7 @@ class Image:
 
 @dataclass(frozen=True)
 class GuestDisk:
-    """A disk as the guest names it; `write` records what an installer left there."""
+    """A disk as the guest names it. The installer calls `write` once the sets are on it."""
 
     name: str  # sd0
     image: Image
@@ -188,5 +214,5 @@ class GuestDisk:
         """Bytes."""
         return self.image.size()
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def write(self, record: Installed | Mapping[str, Any]) -> None:
         self.image.write(record)
