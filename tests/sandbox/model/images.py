@@ -46,7 +46,7 @@ class Interface(TypedDict, total=False):
 
 
 class Installed(TypedDict, total=False):
-    """What an installer leaves on a disk; `interfaces` by name (vio0), passwords as they are stored.
+    """What an installer leaves on a disk; `interfaces` by name (vio0), passwords as stored.
 
     A guest booted from the disk has this host name and these addresses. Other keys are kept.
     """
