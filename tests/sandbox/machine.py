@@ -20,6 +20,7 @@ from .files import Files
 if TYPE_CHECKING:
     from .model.accounts import Accounts
     from .model.dhcpd import Dhcpd
+    from .model.guest import Guests
     from .model.httpd import Httpd
     from .model.network import Network
     from .model.pfctl import Pf
@@ -46,6 +47,7 @@ class Machine:
     sysctl: Sysctl
     pf: Pf
     vmd: Vmd
+    guests: Guests
     dhcpd: Dhcpd
     httpd: Httpd
     sensorsd: Sensorsd

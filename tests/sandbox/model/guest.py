@@ -17,6 +17,7 @@ from sandbox.model import images
 
 if TYPE_CHECKING:
     from sandbox.machine import Machine
+    from sandbox.model.installer import Installation
     from sandbox.model.vm_state import Known
 
 BOOT = 20  # until sshd(8) of an installed system answers
@@ -59,6 +60,13 @@ class Guests:
         self.running: dict[str, Guest] = {}
         self.consoles: dict[str, list[str]] = {}
 
+    @property
+    def installation(self) -> type[Installation]:
+        """The installer, which tests replace."""
+        from sandbox.model.installer import Installation  # noqa: PLC0415
+
+        return Installation
+
     # what tests and other models ask
 
     def get(self, name: str) -> Guest | None:
@@ -79,11 +87,13 @@ class Guests:
 
     def reboot(self, name: str) -> None:
         """The guest reboots by itself."""
-        self._end(self.running[name], reboot=True)
+        with self.machine.lock:
+            self._end(self.running[name], reboot=True)
 
     def power_off(self, name: str) -> None:
         """The guest ends by itself (halt -p)."""
-        self._end(self.running[name], reboot=False)
+        with self.machine.lock:
+            self._end(self.running[name], reboot=False)
 
     # what vmd does to guests
 
@@ -171,15 +181,13 @@ class Guests:
             guest.kind = RAMDISK
             self._say(guest, "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? ")
             return
-        from sandbox.model.installer import Installation  # noqa: PLC0415
-
         guest.kind = INSTALLING
         disks = [
             images.GuestDisk(f"sd{number}", self._image(disk.path, disk.format))
             for number, disk in enumerate(config.disks)
         ]
         lines = self.console(guest.vm.name)
-        job = Installation(
+        job = self.installation(
             self.machine, config.nics[0].lladdr, guest.vm.taps[0], disks, lines.append
         )
 
@@ -262,7 +270,7 @@ class Guests:
             unfinished = known["kind"] == INSTALLING or (
                 known["kind"] == OPENBSD and not known["up"]
             )
-            if unfinished:
+            if unfinished and not vm.shutdown:
                 self.boot(vm)
                 continue
             self.running[vm.name] = Guest(vm, **known)

@@ -29,7 +29,7 @@ class VirtualMachines:
         self.session = Session()
         self.switches: list[Switch] = []
         self.vms: list[Known] = []
-        self.guests = Guests(machine, self.ended)
+        self.guests = machine.guests = Guests(machine, self.ended)
         self.ends: dict[int, int] = {}  # how often each machine ended or rebooted, for waiters
         self._random = random.Random()
 
