@@ -26,6 +26,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._server import (
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._variables import (
     SERVER_VARIABLES,
+    archived,
     configured,
     describe_server,
     describe_vm,
@@ -98,8 +99,9 @@ def build_fleet(inputs: Inputs) -> Fleet:
 
 
 def server_variables(fleet: Fleet, server: str) -> dict[str, Any]:
-    """Return vmm_host, vmm_vms and vmm_owners of a server, as plain data."""
-    return describe_server(fleet.servers[server], configured(fleet.vms, server))
+    """Return vmm_host, vmm_vms, vmm_archived and vmm_owners of a server, as plain data."""
+    vms = fleet.vms
+    return describe_server(fleet.servers[server], configured(vms, server), archived(vms, server))
 
 
 def vm_variables(fleet: Fleet, vm: Vm) -> dict[str, Any]:

@@ -47,7 +47,9 @@ def as_written(value: object) -> str:
 
 def whole_number(value: object, low: int, high: int) -> int:
     """Return a whole number from low to high, from text as well."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool):
+        raise Refused(f"{shown(value)} is no whole number; use one from {low} to {high}")
+    if not isinstance(value, int):
         text = as_text(value)
         if not _NUMBER.fullmatch(text):
             digits = text.replace("_", "").lstrip("0")

@@ -155,5 +155,5 @@ def _parts(entry: Entry) -> str:
 
 def _quoted(text: str) -> str:
     """Return text so that every reader of YAML takes it for text (or a number, for a number)."""
-    unclear = text in _NO_TEXT or text.endswith(":") or ":" in text and _BASE_60.fullmatch(text)
-    return f"'{text}'" if unclear else text
+    unclear = text in _NO_TEXT or text[0] == ":" or text[-1] == ":"
+    return f"'{text}'" if unclear or (":" in text and _BASE_60.fullmatch(text)) else text

@@ -11,7 +11,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._install_questions impor
 from ansible_collections.puffy.vmm.plugins.module_utils._server import PREFIX, ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm
 
-SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_owners")
+SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
 
 # States in which a VM is in the server's configuration.
 _CONFIGURED = frozenset({"present", "suspended"})
@@ -25,11 +25,22 @@ def configured(vms: Sequence[Vm], server: str) -> list[Vm]:
     return [vm for vm in vms if vm.server == server and vm.state in _CONFIGURED]
 
 
-def describe_server(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
-    """Return vmm_host, vmm_vms and vmm_owners; vms are the server's configured ones."""
+def archived(vms: Sequence[Vm], server: str) -> list[Vm]:
+    """Return a server's VMs of which nothing but the image is left there."""
+    return [vm for vm in vms if vm.server == server and vm.state not in _CONFIGURED]
+
+
+def describe_server(
+    server: ServerSettings, vms: Sequence[Vm], archive: Sequence[Vm] = ()
+) -> dict[str, Any]:
+    """Return vmm_host, vmm_vms, vmm_archived and vmm_owners.
+
+    vms are the server's configured ones, archive those that are archived.
+    """
     return {
         "vmm_host": _host(server, len(vms)),
         "vmm_vms": [_configured_vm(vm) for vm in vms],
+        "vmm_archived": [_configured_vm(vm) for vm in archive],
         "vmm_owners": _owners(vms),
     }
 

@@ -187,8 +187,8 @@ def _check_questions(source: str, values: dict[str, Any], report: Report) -> Non
             report.add(
                 source,
                 "install_options",
-                f"{shown(key)} would answer {shown(question)}, which this collection answers "
-                f"itself; {advice}",
+                f"{shown(key)} would answer {question!r}, which this collection answers itself; "
+                f"{advice}",
             )
             break
 

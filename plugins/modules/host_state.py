@@ -25,7 +25,8 @@ options:
     description: The name of the document in messages. The default is the name of the role.
     type: str
   files:
-    description: Files with their whole content. Each needs O(files[].template) or O(files[].content).
+    description:
+      - Files with their whole content. Each needs O(files[].template) or O(files[].content).
     type: list
     elements: dict
     suboptions: &files
@@ -264,9 +265,9 @@ options:
         elements: str
   confirm:
     description:
-      - For changes that may cut the server off. The server puts everything back by itself unless the
-        controller reaches it over a new connection within this many seconds. It costs one more SSH
-        execution when something changes.
+      - For changes that may cut the server off. The server puts everything back by itself unless
+        the controller reaches it over a new connection within this many seconds. It costs one more
+        SSH execution when something changes.
     type: int
   only:
     description:
