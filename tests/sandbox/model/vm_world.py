@@ -42,7 +42,9 @@ class FileWorld:
             host = self.machine.files.resolve(name)
         except OSError as error:
             raise OSError(error.errno, text(error.errno or 0), path) from None
-        return "/" + str(host.relative_to(self.machine.files.root))
+        files = self.machine.files
+        root = files.root if host.is_relative_to(files.root) else files.system or files.root
+        return "/" + str(host.relative_to(root))
 
     def is_qcow2(self, path: str) -> bool:
         """False for what cannot be read, as for a raw image."""

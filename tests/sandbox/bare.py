@@ -1,0 +1,80 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A machine without a server around it, for tests of models: a few files, fast clock, no shell."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .call import Call, Result, Streams
+from .clock import Clock
+from .machine import Machine
+
+DATA = Path(__file__).parent / "data"
+SPEED = 100.0
+PUFFY = 1001
+_DIRECTORIES = "etc/firmware etc/rc.d dev root tmp home var/log var/run var/vmm var/db"
+_USERS = """puffy:*:1001:1001:staff:0:0::/home/puffy:/bin/ksh
+other:*:1002:1002:staff:0:0::/home/other:/bin/ksh
+"""
+_GROUPS = "puffy:*:1001:\nother:*:1002:\nvmdusers:*:1003:puffy\n"
+
+
+def plant(root: Path, taps: int = 4) -> Path:
+    """The files that models look at, below `root`."""
+    for name in _DIRECTORIES.split():
+        (root / name).mkdir(parents=True)
+    for name, more in (("master.passwd", _USERS), ("group", _GROUPS)):
+        (root / "etc" / name).write_text((DATA / name).read_text() + more)
+    (root / "etc/rc.conf").write_text("")
+    (root / "bsd").write_text("kernel\n")
+    (root / "bsd.rd").write_text("installer\n")
+    (root / "etc/firmware/vmm-bios").write_text("bios\n")
+    for number in range(taps):
+        (root / f"dev/tap{number}").touch()
+    return root
+
+
+def machine(root: Path, state: dict[str, Any] | None = None, speed: float = SPEED) -> Machine:
+    """A machine that lives, on planted files; nothing hangs unless a test wants it."""
+    found = Machine(root, "rig.example.org", state, Clock(speed))
+    found.faults.clear("vmctl_hangs")
+    found.start()
+    return found
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs single commands as a user, who gives up after `patience` real seconds."""
+
+    machine: Machine
+    uid: int = 0
+    user: str = "root"
+    patience: float = 10
+
+    def __call__(self, command: str) -> Result:
+        argv = tuple(shlex.split(command))
+        streams = Streams()
+        call = Call(argv, argv[0], "/", self.uid, self.uid, self.user, streams=streams)
+        timer = threading.Timer(self.patience, call.cancel)
+        timer.start()
+        reply = self.machine.handle(call)
+        timer.cancel()
+        assert isinstance(reply, Result)
+        rc = 124 if call.cancelled.is_set() else reply.rc
+        stdout, stderr = "".join(streams.stdout), "".join(streams.stderr)
+        return Result(rc, stdout + reply.stdout, stderr + reply.stderr)
+
+
+def transcript(scenario: str) -> Iterator[dict[str, Any]]:
+    """The steps of a scenario of the transcripts."""
+    everything = json.loads((DATA / "transcripts.json").read_text())
+    for one in everything["scenarios"]:
+        if one["scenario"] == scenario:
+            yield from one["steps"]
