@@ -17,7 +17,7 @@ import yaml
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR"
 
-SERVERS = {
+SERVERS: dict[str, dict[str, Any]] = {
     "server1": {
         "vmm_mac_prefix": "fe:e1:bb:d1:c6",
         "vmm_ipv4_network": "203.0.113.0/24",
@@ -75,7 +75,7 @@ class Site:
                 "ANSIBLE_INVENTORY": str(self.inventory),
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_RETRY_FILES_ENABLED": "0",
-                "ANSIBLE_CONFIG": os.devnull,
+                "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
             }
             | environment,
             stdin=subprocess.DEVNULL,
@@ -120,7 +120,8 @@ def site(tmp_path: Path) -> Site:
     (made.fleet / "vms").mkdir(parents=True)
     made.inventory.mkdir()
     made.secret.write_text("open sesame\n")
-    hosts = {"vmd_servers": {"hosts": dict.fromkeys(SERVERS)}}
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    hosts: dict[str, Any] = {"vmd_servers": {"hosts": {server: {} for server in SERVERS}}}
     (made.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
     (made.inventory / "vmm.yml").write_text("plugin: puffy.vmm.vms\nfleet: ../fleet\n")
     made.set("group_vars/vmd_servers", vmm_domain="example.org", vmm_dns_servers=["192.0.2.53"])

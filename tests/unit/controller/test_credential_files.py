@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -51,7 +52,8 @@ def test_the_file_is_encrypted_and_for_its_owner_alone(files: CredentialFiles) -
 
 def test_the_loader_gives_its_secrets(files: CredentialFiles) -> None:
     loader = DataLoader()
-    loader.set_vault_secrets([("default", VaultSecret(b"sesame"))])
+    secrets: list[Any] = [("default", VaultSecret(b"sesame"))]
+    loader.set_vault_secrets(secrets)
     assert Vault.of(loader).decrypt(vault(("x", b"sesame")).encrypt("text")) == "text"
 
 

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _files
 from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import FleetDirectory, NoFleet
 
 
@@ -154,7 +153,7 @@ def test_a_failed_write_leaves_the_old_ledger_and_nothing_else(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         fleet.write_ledgers({"server1.yml": "new\n"})
     assert os.listdir(fleet.path / "allocations") == ["server1.yml"]

@@ -31,7 +31,7 @@ def settings(
     return found, [str(problem) for problem in problems]
 
 
-HOSTS = {"vmd_servers": {"hosts": {"server1": {}}}}
+HOSTS: dict[str, Any] = {"vmd_servers": {"hosts": {"server1": {}}}}
 
 # From the weakest to the strongest, as Ansible documents it.
 PLACES = (
