@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from sandbox import bare
+from sandbox.machine import Machine
 from sandbox.model import vm_conf_parser, vm_conf_values
 from sandbox.model.vm_conf import Disk, Identity, Nic, Result, Session, Settings, Switch, Vm
 
@@ -70,16 +70,19 @@ def steps() -> list[tuple[str, str, int, str]]:
     return found
 
 
-@pytest.mark.parametrize(("command", "content", "rc", "stderr"), steps())
-def test_transcripts(tmp_path: Path, command: str, content: str, rc: int, stderr: str) -> None:
-    machine = bare.machine(bare.plant(tmp_path))
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    machine = bare.machine(bare.plant(tmp_path_factory.mktemp("server")))
     for size, name in ((64, "web1.img"), (1024, "web2.qcow2")):
         machine.run(f"vmctl create -s {size}M /var/vmm/{name}")
-    good = next(content for command, content, _, _ in steps() if command.endswith("/good.conf"))
-    machine.files.write_text("/tmp/good.conf", good)
+    return machine
+
+
+@pytest.mark.parametrize(("command", "content", "rc", "stderr"), steps())
+def test_transcripts(server: Machine, command: str, content: str, rc: int, stderr: str) -> None:
     if content:
-        machine.files.write_bytes(command.rsplit(maxsplit=1)[-1], content.encode())
-    result = machine.run(command)
+        server.files.write_bytes(command.rsplit(maxsplit=1)[-1], content.encode())
+    result = server.run(command)
     assert (result.stderr, result.rc, result.stdout) == (stderr, rc, "")
 
 
