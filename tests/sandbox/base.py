@@ -75,16 +75,18 @@ def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
             place.symlink_to("/usr/libdata/perl5")
     shutil.copy(fakeroot_library(), path / LIBEXEC / "libfakeroot.so")
     programs = {name: path / f"{LIBEXEC}/host/{name}" for name in tools.HOST_PROGRAMS}
-    programs |= {"perl": path / "usr/bin/perl", "mksh": path / "bin/ksh"}
+    programs |= {"perl": path / LIBEXEC / "perl", "mksh": path / "bin/ksh"}
     for name, place in programs.items():
         shutil.copy(host_program(name), place)
     os.link(path / "bin/ksh", path / "bin/sh")
+    os.link(path / LIBEXEC / "perl", path / "usr/bin/perl")
     _copy_libraries(path, [host_program(name) for name in programs] + [fakeroot_library()])
     tools.install(path)
     stub = (HERE / "inside/stub.pl").read_text()
     for command in commands:
-        if PurePosixPath(command).parts[1] in ("bin", "sbin", "usr"):
-            _write_program(path / command.lstrip("/"), stub)
+        fixed = PurePosixPath(command).parts[1] in ("bin", "sbin", "usr")
+        place = path if fixed else path / LIBEXEC / "stubs"
+        _write_program(place / command.lstrip("/"), stub)
 
 
 def _write_program(place: Path, text: str) -> None:
@@ -125,5 +127,6 @@ def _vendor_directories() -> list[str]:
 
 
 def _fingerprint(commands: tuple[str, ...]) -> str:
-    newest = max(one.stat().st_mtime_ns for one in HERE.glob("**/*") if one.is_file())
+    sources = [HERE / "base.py", *HERE.glob("tools*.py"), *HERE.glob("inside/**/*")]
+    newest = max(one.stat().st_mtime_ns for one in sources)
     return f"{newest} {' '.join(sorted(commands))}\n"

@@ -8,7 +8,9 @@ and message queues of one server, so nothing survives its end. A session sees th
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,9 +32,22 @@ def outer(directory: Path, run: Path) -> list[str]:
     words += ["--uid", str(UID), "--gid", str(UID), "--cap-add", "CAP_SYS_ADMIN"]
     words += ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"]
     words += ["--bind", str(directory), str(directory), "--bind", str(run), "/run"]
-    for name in ("passwd", "group", "nsswitch.conf"):
-        words += ["--ro-bind", str(run / name), f"/etc/{name}"]
+    # A directory over /etc, since a mount over a file there ends when the host replaces the file.
+    words += ["--ro-bind", "/etc", "/run/host-etc", "--ro-bind", str(run / "etc"), "/etc"]
     return words
+
+
+def prepare_run(run: Path) -> None:
+    """Makes what ``outer`` binds: the host's /etc but for what sshd shall see otherwise."""
+    shutil.rmtree(run, ignore_errors=True)
+    (run / "etc").mkdir(parents=True)
+    (run / "host-etc").mkdir()
+    own = ("passwd", "group", "nsswitch.conf")
+    for name in own:
+        (run / "etc" / name).touch()
+    for name in os.listdir("/etc"):
+        if name not in own:
+            (run / "etc" / name).symlink_to(f"/run/host-etc/{name}")
 
 
 def session(root: Path, base: Base, home: str) -> list[str]:

@@ -42,12 +42,12 @@ class Process:
         self.ended = threading.Event()
         if not self.root.exists():
             self.root.mkdir()
-            tree.plant(self.machine.files)
-            self.machine.files.write_text(
-                "/root/.ssh/authorized_keys", settings["key"] + "\n", 0o600
-            )
+            tree.plant(self.machine, settings["key"])
+            self.machine.install()
         else:
             owners.restore(self.machine.files, directory / "owners.json")
+        tree.put_stubs(self.machine.files, self.machine.commands)
+        tree.put_links(self.machine.files, system)
         (directory / "filter").write_bytes(owner_filter())
         self.sessions = Sessions(self.machine, directory, self.base)
         self.machine.on_cut = self.sessions.cut

@@ -70,11 +70,10 @@ class Server:
         if self.running:
             return self
         run = self.home / "run"
-        run.mkdir(parents=True, exist_ok=True)
+        namespace.prepare_run(run)
         key = sshd.make_key(self._shared("key"), "client")
         sshd.make_key(self.home / "host_key", self.name)
         (self.home / "hostname").write_text(self.hostname + "\n")
-        sshd.write_accounts(run, [])
         shutil.copy(Path(__file__).parent / "inside/session.pl", run / "shell")
         (run / "shell").chmod(0o755)
         from . import base

@@ -74,7 +74,7 @@ class Sessions:
     def write_accounts(self) -> None:
         """Tells sshd which accounts there are now."""
         rows = [sshd.Account(one.name, one.home) for one in self.accounts()]
-        sshd.write_accounts(Path("/run"), rows)
+        sshd.write_accounts(Path("/run/etc"), rows)
 
     def serve(self, peer: socket.socket) -> None:
         """Lets one session in and waits for its end."""

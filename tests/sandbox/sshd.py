@@ -55,12 +55,12 @@ def write_config(directory: Path, root: Path) -> None:
     (directory / "sshd_config").write_text(text)
 
 
-def write_accounts(run: Path, accounts: Iterable[Account]) -> None:
-    """Writes in place what sshd sees as passwd, group and nsswitch.conf."""
+def write_accounts(etc: Path, accounts: Iterable[Account]) -> None:
+    """Writes what sshd sees as passwd, group and nsswitch.conf; ``etc`` is its directory."""
     lines = [f"{one.name}:x:{UID}:{UID}::{one.home}:/run/shell\n" for one in accounts]
-    (run / "passwd").write_text("".join(lines))
-    (run / "group").write_text(f"server:x:{UID}:\ntty:x:{UID}:\n")
-    (run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    (etc / "passwd").write_text("".join(lines))
+    (etc / "group").write_text(f"server:x:{UID}:\ntty:x:{UID}:\n")
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
 
 
 def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]:

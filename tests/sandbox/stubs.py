@@ -11,6 +11,7 @@ import threading
 import traceback
 
 from . import wire
+from .base import LIBEXEC
 from .call import Call, Exec, Reply, Result, Streams
 from .machine import Machine
 from .sessions import Sessions
@@ -76,6 +77,7 @@ class Stubs:
 
     def _call(self, peer: socket.socket, parts: list[str], streams: Streams) -> Call:
         path, cwd, uid, gid, _, count, *rest = parts
+        path = path.removeprefix(f"/{LIBEXEC}/stubs")
         argv, environment = rest[: int(count)], rest[int(count) :]
         raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
         pid, _, _ = _PEER.unpack(raw)

@@ -1,4 +1,4 @@
-#!/usr/bin/perl
+#!/usr/libexec/sandbox/perl
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #

@@ -16,6 +16,7 @@ from sandbox.model.daemon import Daemon, Outcome
 from sandbox.model.dhcpd_tree import Config, Host, SharedNetwork, Subnet, dotted
 from sandbox.model.interfaces import BROADCAST
 from sandbox.model.names import lookup4
+from sandbox.model.segment import has_stack
 
 if TYPE_CHECKING:
     from sandbox.machine import Machine
@@ -204,7 +205,7 @@ class Dhcpd:
         """What a client that asks on this interface gets, with the log lines of the exchange."""
         if not self.alive or interface not in self.state["interfaces"]:
             return None
-        if not self.machine.network.addresses(interface):
+        if not has_stack(self.machine, interface):
             return None
         mac = mac.lower()
         own = IPv4Address(self.state["interfaces"][interface])

@@ -15,7 +15,7 @@ from sandbox.call import Call, Handler, Result
 from sandbox.files import Files
 from sandbox.model import errors, httpd_conf
 from sandbox.model.daemon import Daemon, Outcome
-from sandbox.model.httpd_answer import UNENCODED, Request, answer
+from sandbox.model.httpd_answer import UNENCODED, Answer, Request, answer
 from sandbox.model.httpd_tree import Config
 from sandbox.model.names import Address, address_of, lookup
 
@@ -188,13 +188,18 @@ class Httpd:
                 return f"send server: {errors.text(errno.EADDRNOTAVAIL)}"
         return ""
 
-    def get(
-        self, address: str, path: str, *, host: str = "", port: int = 80, client: str = "127.0.0.1"
-    ) -> tuple[int, bytes]:
+    def get(self, address: str, path: str, *, host: str = "") -> tuple[int, bytes]:
         """Status and body of a GET; ConnectionRefusedError where nobody listens.
 
         Status 0 stands for a connection that was closed without an answer.
         """
+        found = self.answer(address, path, host=host)
+        return found.status, found.body
+
+    def answer(
+        self, address: str, path: str, *, host: str = "", port: int = 80, client: str = "127.0.0.1"
+    ) -> Answer:
+        """All of the answer to a GET, which is logged; errors as of `get`."""
         target = address_of(address)
         if not self.alive or target is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)
@@ -211,7 +216,7 @@ class Httpd:
                 f'{found.server} {client} - - [{self._stamp()}] "GET {shown} HTTP/1.1"'
                 f" {found.status:03d} {size}"
             )
-        return found.status, found.body
+        return found
 
     def _stamp(self) -> str:
         return self.machine.clock.now().strftime("%d/%b/%Y:%H:%M:%S %z")
