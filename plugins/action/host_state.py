@@ -48,7 +48,7 @@ class ActionModule(Action):
         self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
     ) -> tuple[Document, ...]:
         templates = Templates(self, task_vars)
-        name = args["name"] or str(task_vars.get("ansible_role_name", "host_state"))
+        name = args["name"] or str(task_vars.get("role_name", "host_state"))
         wanted = args["documents"] or [{**args, "name": name}]
         documents = tuple(
             _render.document(item["name"] or name, item, templates.render) for item in wanted

@@ -82,7 +82,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
     paths: dict[str, dict[str, t.Any]] = {}
     runs: list[dict[str, t.Any]] = [{"name": "uname", "argv": ["/usr/bin/uname", "-s"]}]
     for document in documents:
-        for path in document.paths():
+        for path in (*document.paths(), *line_files(document)):
             parent = str(PurePosixPath(path).parent)
             paths.setdefault(parent, {"path": parent, "hash": 0})
             paths[path] = {"path": path} | ({"read": 1} if path in READERS else {})

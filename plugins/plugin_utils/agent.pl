@@ -294,7 +294,7 @@ sub write_journal ($request) {
 	my ($number, @entries) = (0);
 	for my $step (@{$request->{steps}}) {
 		my %entry = %{$step};
-		if ($step->{do} =~ /\A(?:commit|remove|attributes|directory)\z/xms) {
+		if ($step->{do} =~ /\A(?:commit|remove|attributes|directory)\z/xms && !$step->{late}) {
 			$entry{was} = as_user($step->{as}, sub { look($step->{path}) });
 			if ($step->{do} =~ /\A(?:commit|remove)\z/xms && $entry{was}) {
 				my $old = as_user($step->{as}, sub { slurp($step->{path}) });
@@ -420,6 +420,8 @@ sub undo ($step, $id) {
 		for my $back (@{$step->{undo} // []}) { check_run($back, run($back->{argv}, %{$back})) }
 		return;
 	}
+	# With an account that was never made there is nothing of it.
+	return if $step->{as} && !defined getpwnam $step->{as};
 	if ($step->{do} eq 'stage') {
 		my $staged = staged($step, $id);
 		as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
