@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import MissingLibrary
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+from jinja2 import Undefined
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def named(name: str) -> Iterator[None]:
 
 def text(value: Any, what: str = "the input") -> str:
     """Return a string as a plain str. Raises ValueError that names the type, never the value."""
-    found = plain(value)
+    found = _defined(value)
     if not isinstance(found, str):
         raise ValueError(f"{what} must be a string, not {_kind(found)}")
     return found
@@ -33,7 +34,7 @@ def text(value: Any, what: str = "the input") -> str:
 
 def number(value: Any, what: str) -> int:
     """Return a whole number as a plain int. Raises ValueError that names the type."""
-    found = plain(value)
+    found = _defined(value)
     if isinstance(found, bool) or not isinstance(found, int):
         raise ValueError(f"{what} must be a whole number, not {_kind(found)}")
     return found
@@ -47,6 +48,13 @@ def nth_address(
     if not 1 <= position <= size:
         raise ValueError(f"{position} is out of bounds; {first}-{last} has numbers 1 to {size}")
     return str(first + (position - 1))
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        # Raises Jinja's own error, which names the variable. Up to 2.18 Ansible leaves this to us.
+        str(value)
+    return plain(value)
 
 
 def _kind(value: object) -> str:

@@ -2,27 +2,18 @@
 # SPDX-License-Identifier: ISC
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import KEY, Site
+from .conftest import KEY, Site, decoded
 
 
 def errors(text: str) -> list[str]:
     """The lines of standard error, without the mark that each begins with."""
     assert "Traceback" not in text
     return [line.removeprefix("[ERROR]: ").removeprefix("ERROR! ") for line in text.splitlines()]
-
-
-def decoded(text: str) -> dict[str, Any]:
-    """What ansible-inventory --list says; it marks each string that is no template."""
-    found: dict[str, Any] = json.loads(
-        text, object_hook=lambda each: each.get("__ansible_unsafe", each)
-    )
-    return found
 
 
 def listing(site: Site, *args: str) -> dict[str, Any]:
