@@ -1,0 +1,91 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A release directory for the sandbox: sets that are a few bytes long, and their signed list.
+
+The signature has the shape of signify(1)'s and stands for one by the release's key: it is a digest
+of the list, so that a changed list is found out as the installer finds it out.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.machine import Machine
+
+NAMES = ("base", "comp", "man", "game", "xbase", "xshare", "xfont", "xserv")
+KERNELS = ("bsd", "bsd.mp", "bsd.rd")
+ALGORITHM, KEY_NUMBER = b"Ed", b"puffyvmm"
+
+
+def set_names(release: str) -> list[str]:
+    version = release.replace(".", "")
+    return [f"{name}{version}.tgz" for name in NAMES]
+
+
+def tarball(name: str, files: dict[str, bytes]) -> bytes:
+    """A gzip-compressed archive of plain files, owned by root; the same bytes every time."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path, content in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            member.uname, member.gname = "root", "wheel"
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def release_files(release: str) -> dict[str, bytes]:
+    """The files of a release's directory, without index.txt."""
+    version = release.replace(".", "")
+    files = {
+        "BUILDINFO": f"Build date: 1757780640 - {release}\n".encode(),
+        "INSTALL.amd64": f"INSTALLATION NOTES for OpenBSD/amd64 {release}\n".encode(),
+    }
+    files |= {name: f"sandbox kernel {name} {release}\n".encode() for name in KERNELS}
+    for name in set_names(release):
+        files[name] = tarball(name, {f"./var/db/sandbox/{name}": f"{name} {version}\n".encode()})
+    files["SHA256"] = "".join(
+        f"SHA256 ({name}) = {hashlib.sha256(content).hexdigest()}\n"
+        for name, content in sorted(files.items())
+    ).encode()
+    files["SHA256.sig"] = sign(files["SHA256"], version)
+    return files
+
+
+def sign(message: bytes, version: str) -> bytes:
+    """A list with its signature before it, as signify -e makes it."""
+    signature = ALGORITHM + KEY_NUMBER + hashlib.sha512(message).digest()
+    comment = f"untrusted comment: verify with openbsd-{version}-base.pub\n"
+    return comment.encode() + base64.b64encode(signature) + b"\n" + message
+
+
+def verify(signed: bytes) -> bytes | None:
+    """The list, if its signature is right."""
+    comment, _, rest = signed.partition(b"\n")
+    signature, _, message = rest.partition(b"\n")
+    expected = ALGORITHM + KEY_NUMBER + hashlib.sha512(message).digest()
+    genuine = comment.startswith(b"untrusted comment: ")
+    return message if genuine and signature == base64.b64encode(expected) else None
+
+
+def index_line(name: str, size: int) -> str:
+    """A line of index.txt, as ls -lT prints it."""
+    return f"-rw-r--r--  1 root  wheel  {size:>10} Sep 13 16:24:00 2025 {name}\n"
+
+
+def provide_sets(machine: Machine, release: str, directory: str) -> None:
+    """Put the stand-in release into a directory of the server, such as /var/www/htdocs/amd64."""
+    files = release_files(release)
+    files["index.txt"] = "".join(
+        index_line(name, len(content)) for name, content in sorted(files.items())
+    ).encode()
+    if not machine.files.is_dir(directory):
+        machine.files.mkdir(directory, parents=True)
+    for name, content in files.items():
+        machine.files.write_bytes(f"{directory}/{name}", content, mode=0o644, owner=(0, 0))
