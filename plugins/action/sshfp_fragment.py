@@ -1,0 +1,72 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import (
+    parse_fragment,
+    render_fragment,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import (
+    Unreadable,
+    read_file,
+    write_file,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld, exclusive_lock
+from ansible_collections.puffy.vmm.plugins.plugin_utils._sshfp_wanted import SPEC, wanted
+
+# Some hundred bytes a record, for the fullest of fleets.
+_LIMIT = 64 * 1024 * 1024
+
+
+class ActionModule(Action):
+    SPEC = {
+        **SPEC,
+        "path": {"type": "path", "required": True},
+        "lock_timeout": {"type": "float", "default": 60.0},
+    }
+
+    def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        zone, names = wanted(args, task_vars)
+        path = Path(self._loader.path_dwim(args["path"]))
+        records = {name: (args["ttl"], texts) for name, texts in names.items()}
+        try:
+            before, after = _texts(path, zone, records)
+            if before != after and not self.check_mode:
+                path.parent.mkdir(mode=0o755, exist_ok=True)
+                with exclusive_lock(path.parent / ".lock", args["lock_timeout"]):
+                    # Other servers' runs write to the same file.
+                    before, after = _texts(path, zone, records)
+                    if before != after:
+                        write_file(path, after.encode("ascii"), 0o644)
+        except LockHeld as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            raise Failure(f"{error.filename}: {error.strerror}") from error
+        result: dict[str, Any] = {"changed": before != after, "path": str(path)}
+        if self.diff and before != after:
+            result["diff"] = {
+                "before_header": str(path) if before else "(no file)",
+                "after_header": str(path),
+                "before": before,
+                "after": after,
+            }
+        return result
+
+
+def _texts(
+    path: Path, zone: str, records: dict[str, tuple[int, frozenset[str]]]
+) -> tuple[str, str]:
+    """The file's text, empty where there is none, and the one with the records in it."""
+    before = ""
+    try:
+        if path.exists() or path.is_symlink():
+            before = read_file(path, _LIMIT).decode("ascii", "replace")
+        merged = {**parse_fragment(before), **records}
+    except (Unreadable, Refused) as error:
+        raise Failure(f"{path}: {error}") from error
+    return before, render_fragment(zone, {name: each for name, each in merged.items() if each[1]})

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Which name gets which SSHFP records, from the arguments that two actions share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem, Problems, Refused
+from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import (
+    LONGEST_TTL,
+    absolute_name,
+    absolute_zone,
+    records,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import (
+    HostKeyError,
+    HostKeyFiles,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
+
+SPEC: dict[str, dict[str, Any]] = {
+    "zone": {"type": "str", "required": True},
+    "names": {"type": "dict", "default": {}},
+    "vms": {"type": "list", "elements": "str", "default": []},
+    "vm_domain": {"type": "str"},
+    "fleet": {"type": "path"},
+    "ttl": {"type": "int", "default": 3600},
+}
+
+
+def wanted(
+    args: Mapping[str, Any], task_vars: Mapping[str, Any]
+) -> tuple[str, dict[str, frozenset[str]]]:
+    """Return the absolute zone, and of each absolute name the records that it is to have.
+
+    A VM whose keys are not known yet is left out. Raises Problems with all problems, and Failure.
+    """
+    problems: list[Problem] = []
+    found: dict[str, frozenset[str]] = {}
+    try:
+        zone = absolute_zone(args["zone"])
+    except Refused as refused:
+        raise Failure(f"zone: {refused}") from refused
+    if not 0 <= args["ttl"] <= LONGEST_TTL:
+        raise Failure(f"ttl: {args['ttl']} is no TTL; use seconds from 0 to {LONGEST_TTL}")
+    names: Any = plain(args["names"])
+    for name, keys in names.items():
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            problems.append(Problem("names", name, "must be a list of public keys, a line each"))
+            continue
+        try:
+            owner = absolute_name(name, zone)
+            found[owner] = found.get(owner, frozenset()) | records(keys)
+        except Refused as refused:
+            problems.append(Problem("names", name, str(refused)))
+    for name, keys in _keys_of_vms(args, task_vars, problems).items():
+        try:
+            owner = absolute_name(f"{name}.{args['vm_domain']}", zone)
+            if owner in found:
+                raise Refused(f"{owner} is the name of something else already; choose another")
+            found[owner] = records(keys)
+        except Refused as refused:
+            problems.append(Problem("vms", name, str(refused)))
+    if problems:
+        raise Problems(problems)
+    return zone, found
+
+
+def _keys_of_vms(
+    args: Mapping[str, Any], task_vars: Mapping[str, Any], problems: list[Problem]
+) -> dict[str, tuple[str, ...]]:
+    if not args["vms"]:
+        return {}
+    fleet = args["fleet"] or plain(task_vars.get(FLEET_DIRECTORY))
+    if not fleet:
+        raise Failure("vms: the inventory names no fleet directory; give it as fleet")
+    if not args["vm_domain"]:
+        raise Failure("vm_domain: is missing; give the domain in which VMs have their names")
+    files = HostKeyFiles(Path(fleet))
+    found = {}
+    for name in plain(args["vms"]):
+        try:
+            keys = files.read(name)
+        except (HostKeyError, Refused) as error:
+            problems.append(Problem("vms", str(name), str(error)))
+        else:
+            if keys:
+                found[name] = keys
+    return found
