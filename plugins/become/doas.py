@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: doas
 short_description: Become another user with doas(1), without a password
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Runs commands on OpenBSD as another user with doas(1).
   - There is no password, so C(/etc/doas.conf) of the server needs a rule with C(nopass), such as

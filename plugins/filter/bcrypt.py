@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: bcrypt
 short_description: The bcrypt hash of a password, as OpenBSD takes it
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Hashes a password with a new salt, as encrypt(1) does on OpenBSD. The hash is another one
     each time.

@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: ipv6_address
 short_description: The IPv6 address of a VM from a server's range and the VM's number
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Counts from the first address of a server's range, as the fleet model does for a VM without an
     address of its own.

@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: mac_address
 short_description: The MAC address of a VM from a server's prefix and the VM's number
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Puts the number of a VM behind the prefix that a server has for its VMs, as the fleet model does
     for a VM without an address of its own.

@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: password
 short_description: A new random password
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Makes a password from the system's source of randomness, a new one each time it is evaluated. In
     C(vars) that is each time the variable is used.

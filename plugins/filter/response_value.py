@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: response_value
 short_description: An answer of a response file
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Checks that a value can be the answer in a line of a response file of autoinstall(8).
   - Nothing is escaped, because no escape of that language works for every character. What cannot

@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: sshfp
 short_description: The SSHFP record of a public SSH key
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Makes the data of the DNS record by which C(ssh -o VerifyHostKeyDNS=yes) recognises a host, with
     the SHA-256 digest of the host's key.

@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: vm_conf_string
 short_description: A string of vm.conf(5)
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Puts a value in quotes for vm.conf(5).
   - Nothing is escaped, because no escape of that language works for every character. What cannot

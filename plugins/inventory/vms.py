@@ -6,7 +6,7 @@ DOCUMENTATION = r"""
 name: vms
 short_description: The VMs of a fleet as hosts
 version_added: 0.1.0
-author: puffy.vmm contributors
+author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Reads the VM files and the ledgers of a fleet directory, together with the C(vmm_*) variables of
     the servers, checks all of it and works out each VM's number, MAC address and IP addresses.
