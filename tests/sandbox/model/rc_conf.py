@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from sandbox.files import Files
+from sandbox.model import rc_scripts
 
 DEFAULTS = "/etc/rc.conf"
 LOCAL = "/etc/rc.conf.local"
@@ -69,7 +70,9 @@ def defaults(files: Files) -> dict[str, str]:
 
 
 def _text(files: Files, path: str) -> str:
-    return files.read_text(path) if files.exists(path) else ""
+    """The file's text; without a list of daemons in rc.conf(8), that of the base system."""
+    text = files.read_text(path) if files.exists(path) else ""
+    return rc_scripts.rc_conf() if path == DEFAULTS and "_flags" not in text else text
 
 
 def edit(files: Files, drop: str, add: Iterable[str] = ()) -> None:
