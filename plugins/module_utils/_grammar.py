@@ -79,7 +79,7 @@ FIELDS: tuple[Field, ...] = (
         "server",
         "The server that the VM is on: its name in the inventory",
         as_text,
-        {"type": "string", "minLength": 1},
+        {"type": "string"},
         required=True,
         example="server6",
     ),

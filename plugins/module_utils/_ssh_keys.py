@@ -109,7 +109,7 @@ TYPES = tuple(_TYPES)
 
 # What a form can check of a line before it is sent: necessary, not sufficient.
 PATTERN = (
-    "(" + "|".join(map(re.escape, TYPES)) + ")"
+    " *(" + "|".join(map(re.escape, TYPES)) + ")"
     r""" +[A-Za-z0-9+/]+={0,2}( [ !#-&(-\[\]-_a-~]*)?"""
 )
 

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+import yaml
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import mac_text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import VM_NAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.module_utils._ledger import (
+    Entry,
+    Ledger,
+    read_ledger,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.core.factory import ledger
+
+TEXT = """\
+# Written by puffy.vmm: which number, MAC and addresses each VM of server6 has, or had.
+---
+vms:
+  web1: {number: 7, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16, ipv6: 2001:db8:6::7}
+  'on': {number: 8, mac: fe:e1:bb:d1:c8:08, ipv4: 203.0.113.17}
+  digits: {number: 9, mac: '12:34:56:01:02:03', ipv4: 203.0.113.18, ipv6: '2001:db8::1:0:0:0'}
+  half: {number: 10}
+"""
+
+
+def read(text: str, file: str = "server6.yml") -> Ledger | list[str]:
+    report = Report()
+    found = read_ledger(file, text, report)
+    if found is None:
+        return [str(problem) for problem in report.problems]
+    assert not report.problems
+    return found
+
+
+def test_a_ledger_reads_and_writes_the_same() -> None:
+    found = read(TEXT)
+    assert isinstance(found, Ledger)
+    assert found.entries["digits"] == Entry(
+        9, "12:34:56:01:02:03", IPv4Address("203.0.113.18"), IPv6Address("2001:db8::1:0:0:0")
+    )
+    # IPv6Address writes 2001:db8::1:0:0:0 with the longest run of zeros left out.
+    assert found.render() == TEXT.replace("'2001:db8::1:0:0:0'", "'2001:db8:0:0:1::'")
+
+
+def test_an_empty_ledger() -> None:
+    empty = Ledger("server6", {})
+    assert empty.render().endswith("has, or had.\n---\nvms: {}\n")
+    assert read(empty.render()) == empty
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("web1: 7", "web1: '7' is no mapping; give number, mac, ipv4 and ipv6 in braces"),
+        ("web1: {}", "web1: has no number; give it one, or take the line out for a new one"),
+        (
+            "web1: {mac: fe:e1:bb:d1:c8:07}",
+            "web1: has no number; give it one, or take the line out for a new one",
+        ),
+        (
+            "web1: {number: 0}",
+            "web1: number: 0 is out of bounds; use a whole number from 1 to 65535",
+        ),
+        (
+            "web1: {number: 7, mac: 07}",
+            "web1: mac: '07' is no MAC address; use two hexadecimal digits an octet and colons, "
+            "such "
+            "as fe:e1:bb:d1:c8:07",
+        ),
+        (
+            "web1: {number: 7, ipv4: 2001:db8::7}",
+            "web1: ipv4: '2001:db8::7' is no IPv4 address; use one such as 203.0.113.16",
+        ),
+        (
+            "web1: {number: 7, ipv6: null}",
+            "web1: ipv6: has no value; give one, or leave the line out",
+        ),
+        (
+            "web1: {number: 7, released: 2026-01-01}",
+            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6",
+        ),
+        ("Web_1: {number: 7}", "'Web_1': is no name of a VM; take the line out"),
+    ],
+)
+def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
+    good = "web2: {number: 8}"
+    assert read(ledger(line, good)) == [f"allocations/server6.yml: {complaint}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("vms: []\n", "vms: is a list, no mapping; give a line for each VM"),
+        ("vms:\n", "vms: '' is no mapping; give a line for each VM"),
+        ("servers: {}\nvms: {}\n", "servers: is no field of a ledger; it has only vms"),
+        ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
+        (
+            ledger("web1: {number: 7}", "web1: {number: 8}"),
+            "line 4: web1 is given again, first in line 3; keep one of them",
+        ),
+        (
+            ledger("web1: &a {number: 7}"),
+            "line 3: the anchor &a is not allowed; a file here is plain data, put the value in "
+            "quotes if it begins with &",
+        ),
+        (
+            "vms:\n<<<<<<< HEAD\n  web1: {number: 7}\n",
+            "line 2: git left <<<<<<< here; finish the merge first",
+        ),
+    ],
+)
+def test_a_malformed_ledger(text: str, complaint: str) -> None:
+    assert read(text) == [f"allocations/server6.yml: {complaint}"]
+
+
+def test_a_file_that_is_no_ledger() -> None:
+    assert read("vms: {}\n", "server6.yaml") == [
+        "allocations/server6.yaml: is no ledger; its name has to end in .yml"
+    ]
+
+
+NAMES = st.sampled_from(["on", "no", "y", "null", "true", "e1", "a-b"]) | st.from_regex(
+    VM_NAME_PATTERN, fullmatch=True
+)
+MACS = st.integers(1, 2**48 - 1).filter(lambda mac: not mac >> 40 & 1).map(mac_text)
+ENTRIES = st.builds(
+    Entry,
+    st.integers(1, 65535),
+    st.none() | MACS | st.sampled_from(["12:34:56:01:02:03", "00:00:00:00:00:01"]),
+    st.none() | st.ip_addresses(v=4),
+    st.none() | st.ip_addresses(v=6) | st.sampled_from([IPv6Address("::"), IPv6Address("1::")]),
+)
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_render_and_read(entries: dict[str, Entry]) -> None:
+    written = Ledger("server6", entries)
+    assert read(written.render()) == written
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_the_text_does_not_depend_on_the_order(entries: dict[str, Entry]) -> None:
+    shuffled = dict(reversed(entries.items()))
+    assert Ledger("server6", shuffled).render() == Ledger("server6", entries).render()
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_other_readers_of_yaml_understand_the_same(entries: dict[str, Entry]) -> None:
+    data = yaml.safe_load(Ledger("server6", entries).render())
+    assert data["vms"] == {
+        name: {
+            part: value if isinstance(value, int) else str(value)
+            for part, value in vars(entry).items()
+            if value is not None
+        }
+        for name, entry in entries.items()
+    }
