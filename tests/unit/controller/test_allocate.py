@@ -157,3 +157,20 @@ def test_the_playbook_makes_the_credentials_of_present_vms(site: Site) -> None:
     done = site.run("ansible-playbook", "puffy.vmm.allocate", "--vault-id", str(site.secret))
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in (site.fleet / "credentials").iterdir()] == ["web1.yml"]
+
+
+def test_a_problem_stops_all_servers_and_all_later_plays(site: Site) -> None:
+    site.vm("web1", memory="1 GB")
+    later = {
+        "name": "What would change servers",
+        "hosts": "vmd_servers",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.debug": {"msg": "a server was touched"}}],
+    }
+    plays = [{"ansible.builtin.import_playbook": "puffy.vmm.allocate"}, later]
+    (site.root / "site.yml").write_text(yaml.safe_dump(plays))
+    for limit in ((), ("--limit", "server2")):
+        done = site.run("ansible-playbook", "site.yml", *limit)
+        assert done.returncode == 2
+        assert "vms/web1.yml: memory: '1 GB' is no size" in done.stdout
+        assert "touched" not in done.stdout
