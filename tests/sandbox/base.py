@@ -55,7 +55,8 @@ def host_program(name: str) -> str:
 
 def fakeroot_library() -> str:
     """libfakeroot for message queues, which a namespace of its own keeps apart."""
-    found = sorted(Path("/usr/lib").glob("**/libfakeroot-sysv.so"))
+    places = ("*/libfakeroot", "libfakeroot", "*")
+    found = [one for place in places for one in Path("/usr/lib").glob(f"{place}/libfakeroot-sysv.so")]
     if not found:
         raise Missing("libfakeroot-sysv.so is not installed on this machine (package fakeroot)")
     return str(found[0])
@@ -64,7 +65,8 @@ def fakeroot_library() -> str:
 def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
     for name in ("bin", "sbin", "usr/bin", "usr/sbin", f"{LIBEXEC}/host", f"{LIBEXEC}/proc"):
         (path / name).mkdir(parents=True)
-    (path / LIBEXEC / "socket").touch()
+    for name in ("socket", "speed"):
+        (path / LIBEXEC / name).touch()
     for one in (*perl, "/usr/local", "/usr/share"):
         (path / one.lstrip("/")).mkdir(parents=True, exist_ok=True)
     shutil.copytree(HERE / "inside/perl5", path / "usr/libdata/perl5")

@@ -38,18 +38,30 @@ class Control:
             "remove": lambda ask: self._machine.files.remove(ask["path"]),
             "snapshot": self._snapshot,
         }
+        # Calls of commands in a session need the lock themselves.
+        self._free: dict[str, Callable[[dict[str, Any]], object]] = {"run": self._run}
 
     def serve(self, peer: socket.socket) -> None:
         """Answers one question."""
         with peer, contextlib.suppress(EOFError, ConnectionError):
             ask = wire.receive_json(peer)
             try:
-                with self._machine.lock:
-                    value = self._actions[ask["do"]](ask)
+                value = self._answer(ask)
             except (OSError, ValueError) as error:
                 wire.send_json(peer, {"error": str(error)})
             else:
                 wire.send_json(peer, {"value": value})
+
+    def _answer(self, ask: dict[str, Any]) -> object:
+        if ask["do"] in self._free:
+            return self._free[ask["do"]](ask)
+        with self._machine.lock:
+            return self._actions[ask["do"]](ask)
+
+    def _run(self, ask: dict[str, Any]) -> list[object]:
+        done = self._sessions.run(ask["user"], ask["command"], base64.b64decode(ask["stdin"]))
+        texts = [base64.b64encode(one).decode() for one in (done.stdout, done.stderr)]
+        return [done.returncode, *texts]
 
     def _read(self, ask: dict[str, Any]) -> str:
         return base64.b64encode(self._machine.files.read_bytes(ask["path"])).decode()

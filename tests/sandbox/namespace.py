@@ -12,7 +12,7 @@ import os
 import platform
 import shutil
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +21,24 @@ from .base import Base
 UID = 1000
 QUEUE_KEY = "7800"
 SOCKET = "/usr/libexec/sandbox/socket"
+SPEED = "/usr/libexec/sandbox/speed"
 FAKEROOT = "/usr/libexec/sandbox/libfakeroot.so"
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _IDS = ("UID", "EUID", "SUID", "FUID", "GID", "EGID", "SGID", "FGID")
 
 
-def outer(directory: Path, run: Path) -> list[str]:
-    """The command line in front of the machine's process; ``run`` becomes /run."""
-    words = ["bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc"]
+def outer(writable: Iterable[Path], run: Path, *, attached: bool) -> list[str]:
+    """The command line in front of the machine's process; ``run`` becomes /run.
+
+    With ``attached`` all of it dies with the thread that starts it.
+    """
+    words = ["bwrap", *(["--die-with-parent"] if attached else [])]
+    words += ["--unshare-user", "--unshare-pid", "--unshare-ipc"]
     words += ["--uid", str(UID), "--gid", str(UID), "--cap-add", "CAP_SYS_ADMIN"]
     words += ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"]
-    words += ["--bind", str(directory), str(directory), "--bind", str(run), "/run"]
+    for directory in writable:
+        words += ["--bind", str(directory), str(directory)]
+    words += ["--bind", str(run), "/run"]
     # A directory over /etc, since a mount over a file there ends when the host replaces the file.
     words += ["--ro-bind", "/etc", "/run/host-etc", "--ro-bind", str(run / "etc"), "/etc"]
     return words
@@ -50,8 +57,8 @@ def prepare_run(run: Path) -> None:
             (run / "etc" / name).symlink_to(f"/run/host-etc/{name}")
 
 
-def session(root: Path, base: Base, home: str) -> list[str]:
-    """The command line in front of a shell in the server's root."""
+def session(root: Path, base: Base, home: str, hidden: Iterable[str] = ()) -> list[str]:
+    """The command line in front of a shell in the server's root; ``hidden`` programs do not run."""
     words = ["bwrap", "--bind", str(root), "/"]
     for name in ("bin", "sbin", "usr"):
         words += ["--ro-bind", str(base.path / name), f"/{name}"]
@@ -60,8 +67,10 @@ def session(root: Path, base: Base, home: str) -> list[str]:
     words += ["--bind", str(root / "usr/local"), "/usr/local"]
     for name in _DEVICES:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for path in hidden:
+        words += ["--ro-bind", "/dev/null", path]
     words += ["--ro-bind", "/proc", "/usr/libexec/sandbox/proc"]
-    words += ["--ro-bind", "/run/machine.sock", SOCKET]
+    words += ["--ro-bind", "/run/machine.sock", SOCKET, "--ro-bind", "/run/speed", SPEED]
     words += ["--setenv", "LD_PRELOAD", FAKEROOT, "--chdir", home]
     return words
 

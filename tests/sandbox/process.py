@@ -35,7 +35,7 @@ class Process:
         self.directory = directory
         self.root = directory / "root"
         state_file = directory / "state.json"
-        state = json.loads(state_file.read_text()) if state_file.exists() else {}
+        state = json.loads(state_file.read_text()) if state_file.exists() else settings["state"]
         system = Path(settings["base"])
         self.machine = Machine(self.root, settings["hostname"], state, system=system)
         self.base = base.prepare(system, tuple(self.machine.commands))
@@ -59,6 +59,7 @@ class Process:
         sshd.write_config(self.directory, self.root)
         self.machine.start()
         self.sessions.write_accounts()
+        Path("/run/speed").write_text(f"{self.machine.clock.speed}\n")
         self._listen("/run/machine.sock", self.stubs.serve)
         self._listen("/run/control.sock", self._local)
         listener = socket.create_server(("127.0.0.1", port))
@@ -81,6 +82,8 @@ class Process:
             self.control.serve(peer)
 
     def _remote(self, connection: socket.socket) -> None:
+        with self.machine.lock:
+            self.sessions.write_accounts()
         with connection:
             daemon = sshd.serve(self.directory, connection)
         daemon.wait()

@@ -13,12 +13,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import namespace, sshd, wire
+from . import base, namespace, sshd, wire
 from .base import host_program
 
 _START_SECONDS = 30
@@ -50,17 +50,28 @@ class ServerError(RuntimeError):
 class Server:
     """A stand-in for an OpenBSD server called ``name``; its state stays below ``directory``.
 
-    Servers of one directory share the client's key, ssh_config and the read-only base. With
-    ``attached`` (the default) the server dies with the thread that started it.
+    Servers of one directory share ssh_config, and what is in ``shared`` (by default within the
+    directory): the client's key and the read-only base, which take a second to make. With
+    ``attached`` (the default) the server dies with the thread that started it. ``state`` is what
+    the models of a new server start with, by subsystem.
     """
 
     def __init__(
-        self, directory: Path, name: str, *, hostname: str = "", attached: bool = True
+        self,
+        directory: Path,
+        name: str,
+        *,
+        hostname: str = "",
+        attached: bool = True,
+        shared: Path | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.name = name
         self.hostname = hostname or f"{name}.example.org"
         self.attached = attached
+        self._state = dict(state or {})
+        self._shared_directory = (shared or self.directory / ".shared").absolute()
         self.home = self.directory / name
         self.root = self.home / "root"
         self._process: subprocess.Popen[str] | None = None
@@ -76,18 +87,19 @@ class Server:
         (self.home / "hostname").write_text(self.hostname + "\n")
         shutil.copy(Path(__file__).parent / "inside/session.pl", run / "shell")
         (run / "shell").chmod(0o755)
-        from . import base
-
         settings = {
-            "hostname": self.hostname, "key": key, "base": str(self._shared("base")),
+            "hostname": self.hostname,
+            "key": key,
+            "base": str(self._shared("base")),
+            "state": self._state,
         }
-        words = namespace.outer(self.directory, run)
+        words = namespace.outer((self.directory, self._shared_directory), run, attached=self.attached)
         words += ["/bin/sh", "-c", _LAUNCH, "sh", namespace.QUEUE_KEY]
         words += [host_program("faked-sysv"), base.fakeroot_library()]
         words += [sys.executable, "-m", "sandbox.process"]
         environment = {
             **os.environ, "FAKEROOTDONTTRYCHOWN": "1",
-            "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONPYCACHEPREFIX": str(self._shared("pycache")),
             "SANDBOX_SETTINGS": json.dumps(settings), "SANDBOX_SPEED": str(speed),
         }
         with (self.home / "machine.log").open("a") as log:
@@ -147,6 +159,15 @@ class Server:
         """Runs a command through the real ssh client."""
         words = ["ssh", "-F", str(self.ssh_config()), *options, f"{user}@{self.name}", command]
         return subprocess.run(words, input=stdin, capture_output=True, check=False)
+
+    def run(
+        self, command: str, *, user: str = "root", stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command with the account's shell but without ssh; it is not counted."""
+        text = base64.b64encode(stdin).decode()
+        rc, stdout, stderr = self._ask("run", command=command, user=user, stdin=text)
+        outputs = (base64.b64decode(stdout), base64.b64decode(stderr))
+        return subprocess.CompletedProcess(command, rc, *outputs)
 
     def executions(self) -> list[Execution]:
         """The ssh executions that have ended, oldest first."""
@@ -215,9 +236,8 @@ class Server:
         return answer["value"]
 
     def _shared(self, name: str) -> Path:
-        place = self.directory / ".shared"
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return place / name
+        self._shared_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._shared_directory / name
 
     def _wanted_port(self) -> int:
         """The port of last time, so that an ssh_config stays true; 0 for any if it is taken."""
@@ -238,11 +258,11 @@ class Server:
                 f"Host {name}\n"
                 f"  HostName 127.0.0.1\n  Port {place.read_text().strip()}\n  User root\n"
                 f"  HostKeyAlias {name}\n  IdentityFile {self._shared('key')}\n"
-                f"  UserKnownHostsFile {self._shared('known_hosts')}\n"
+                f"  UserKnownHostsFile {self.directory / 'known_hosts'}\n"
                 "  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n  UpdateHostKeys no\n"
                 "  GlobalKnownHostsFile /dev/null\n  BatchMode yes\n  LogLevel ERROR\n"
             )
-        _replace(self._shared("known_hosts"), "".join(known))
+        _replace(self.directory / "known_hosts", "".join(known))
         _replace(self.ssh_config(), "".join(blocks))
 
 

@@ -19,6 +19,7 @@ _TAP_MAJOR = 93
 # Nodes that are the host's own in a session; here they are only something to mount over.
 _REAL_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DESCRIPTORS = "/usr/libexec/sandbox/proc/self/fd"
+_OPEN_FILES = 64
 _RC_WORDS = (
     "accounting=NO check_quotas=YES ipsec=NO library_aslr=YES multicast=NO nfs_server=NO pf=YES"
     " pkg_scripts= savecore_flags= shlib_dirs= spamd_black=NO"
@@ -158,6 +159,7 @@ def plant(machine: Machine, key: str) -> None:
         if not line.startswith("#"):
             path, mode, owner, group = (*line.split(), *["0755", "root", "wheel"][line.count(" ") :])
             files.mkdir(path, int(mode, 8), (users[owner], groups[group]))
+    files.symlink("/tmp", "/var/tmp")
     for path, (text, mode) in _FILES.items():
         files.write_text(path, text, mode)
     for name, text in _EXAMPLES.items():
@@ -219,6 +221,7 @@ def _plant_devices(files: Files) -> None:
         files.write_text(f"/dev/{name}", "", 0o666)
     for number in range(_TAPS):
         files.mknod(f"/dev/tap{number}", 0o600, _TAP_MAJOR, number)
-    files.symlink(_DESCRIPTORS, "/dev/fd")
+    for number in range(_OPEN_FILES):
+        files.symlink(f"{_DESCRIPTORS}/{number}", f"/dev/fd/{number}")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         files.symlink(f"fd/{number}", f"/dev/{name}")

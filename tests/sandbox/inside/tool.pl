@@ -6,9 +6,7 @@
 use strict;
 use warnings;
 
-# Numbers instead of the constants of POSIX and Fcntl, which take longer to load than a tool runs.
-my ($SEEK_DATA, $SEEK_HOLE) = (3, 4);
-my ($FRAGMENT, $BLOCK, $SECTOR, $DIRECT, $POINTERS) = (2048, 16_384, 512, 12, 2048);
+my ($FRAGMENT, $BLOCK, $SECTOR) = (2048, 16_384, 512);
 my $HOST = '/usr/libexec/sandbox/host';
 my %FAKE = (LD_PRELOAD => '/usr/libexec/sandbox/libfakeroot.so', FAKEROOTKEY => '7800');
 
@@ -162,27 +160,15 @@ sub size_of {
     return ($stat[2] & 0170000) == 0040000 ? 512 : $stat[7];
 }
 
-# Sectors of 512 bytes that FFS would use: small files in fragments of 2 KB, others in blocks of 16 KB
-# with blocks of pointers; what was never written takes no block, except for the last one.
+# Sectors of 512 bytes that FFS would use: small files in fragments of 2 KB, others in blocks of 16 KB,
+# of which a sparse file has only those that the host's has.
 sub sectors {
-    my ($path, @stat) = @_;
+    my (@stat) = @_;
     my ($kind, $size) = ($stat[2] & 0170000, size_of(@stat));
     return $FRAGMENT / $SECTOR if $kind == 0040000;
     return 0 if $kind != 0100000 || !$size;
-    return int(($size + $FRAGMENT - 1) / $FRAGMENT) * ($FRAGMENT / $SECTOR) if $size <= $BLOCK;
-    my $last = int(($size - 1) / $BLOCK);
-    my %used = ($last => 1);
-    if (open my $file, '<', $path) {
-        my $place = 0;
-        while (defined(my $data = sysseek $file, $place, $SEEK_DATA)) {
-            $place = sysseek($file, $data, $SEEK_HOLE) // $size;
-            $used{$_} = 1 for int($data / $BLOCK) .. int(($place - 1) / $BLOCK);
-            last if $place >= $size;
-        }
-    }
-    my %pointers = map { int(($_ - $DIRECT) / $POINTERS) => 1 } grep { $_ >= $DIRECT } keys %used;
-    my $indirect = keys(%pointers) + (grep({ $_ > 0 } keys %pointers) ? 1 : 0);
-    return (keys(%used) + $indirect) * ($BLOCK / $SECTOR);
+    my ($unit, $used) = $size <= $BLOCK ? ($FRAGMENT, $size) : ($BLOCK, $stat[12] * $SECTOR);
+    return int(($used + $unit - 1) / $unit) * ($unit / $SECTOR);
 }
 
 # strftime(3) in UTC, which is the server's zone, for the conversions that programs use.

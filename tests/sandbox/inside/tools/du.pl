@@ -21,7 +21,7 @@ sub walk {
     my @stat = $on{L} || $on{H} && !$depth ? stat $path : lstat $path;
     if (!@stat) { $rc = complain("$path: $!"); return 0 }
     return 0 if $stat[3] > 1 && ($stat[2] & 0170000) != 0040000 && $seen{"$stat[0],$stat[1]"}++;
-    my $total = sectors($path, @stat);
+    my $total = sectors(@stat);
     if (($stat[2] & 0170000) == 0040000) {
         if (opendir my $handle, $path) {
             $total += walk("$path/$_", $depth + 1) for sort grep { !/\A\.\.?\z/ } readdir $handle;

@@ -115,7 +115,7 @@ sub cells {
     my $kind = $stat[2] & 0170000;
     my $mark = !$on{F} && !$on{p} ? '' : $kind == 0040000 ? '/' : !$on{F} ? '' : $kind == 0120000 ? '@'
         : $kind == 0140000 ? '=' : $kind == 0010000 ? '|' : $stat[2] & 0111 ? '*' : '';
-    my $sectors = $on{l} || $on{s} ? sectors($path, @stat) : 0;
+    my $sectors = $on{l} || $on{s} ? sectors(@stat) : 0;
     my %cell = (
         name => "$name$mark", inode => $stat[1], sectors => $sectors,
         blocks => $on{k} ? int(($sectors + 1) / 2) : $sectors, mode => mode_string($stat[2]),

@@ -121,6 +121,6 @@ sub value {
     my %numbers = (
         i => $stat->[1], l => $stat->[3], z => size_of(@$stat), k => 16_384, f => 0, v => 0,
     );
-    return (sectors($path, @$stat), 'U') if $what eq 'b' && !$string;
+    return (sectors(@$stat), 'U') if $what eq 'b' && !$string;
     return ($string ? undef : $numbers{$what}, 'U');
 }
