@@ -74,7 +74,7 @@ class Shell:
 
 def transcript(scenario: str) -> Iterator[dict[str, Any]]:
     """The steps of a scenario of the transcripts."""
-    everything = json.loads((DATA / "transcripts.json").read_text())
+    everything = json.loads((DATA.parent / "transcripts.json").read_text())
     for one in everything["scenarios"]:
         if one["scenario"] == scenario:
             yield from one["steps"]

@@ -73,7 +73,10 @@ class Guests:
         return self.running.get(name)
 
     def answers(self, address: str) -> bool:
-        """Whether a guest that is up, on a switch that is up, has port 22 open on the address."""
+        """Whether a guest that is up, on a switch that is up, has port 22 open on the address.
+
+        A guest that was installed without sshd(8) has no address here.
+        """
         wanted = ipaddress.ip_address(address)
         return any(
             wanted in [ipaddress.ip_address(one) for one in guest.addresses]
@@ -212,7 +215,7 @@ class Guests:
         if guest.cancelled.is_set():
             return
         guest.up = True
-        guest.addresses = self._addresses(guest)
+        guest.addresses = self._addresses(guest) if guest.record.get("sshd", True) else []
         self._say(guest, f"OpenBSD/amd64 ({guest.record.get('hostname', '')}) (tty00)")
         self._say(guest, "login: ")
         self.machine.wakeup.notify_all()

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from sandbox.model.errors import failure
 
@@ -36,32 +36,6 @@ _BLOCK = 16 * 1024  # of FFS
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 _MBR_SIGNATURE = b"\x55\xaa"
 _OPENBSD_PARTITION = 0xA6
-
-
-class Interface(TypedDict, total=False):
-    """Each `autoconf`, `none` or address/length."""
-
-    ipv4: str
-    ipv6: str
-
-
-class Installed(TypedDict, total=False):
-    """What an installer leaves on a disk; `interfaces` by name (vio0), passwords as stored.
-
-    A guest booted from the disk has this host name and these addresses. Other keys are kept.
-    """
-
-    hostname: str
-    interfaces: dict[str, Interface]
-    root_password: str
-    root_keys: list[str]
-    root_login: str  # yes, no, prohibit-password
-    user: str
-    user_password: str
-    user_keys: list[str]
-    sshd: bool
-    timezone: str
-    sets: list[str]
 
 
 @dataclass(frozen=True)
@@ -97,10 +71,11 @@ def create_raw(host: Path, size: int) -> None:
         tail = min(size, (1 + indirect) * _BLOCK)
         stream.seek(size - tail)
         stream.write(bytes(tail))
+        _settle(stream)
 
 
 def create_qcow2(host: Path, size: int, base: str = "") -> None:
-    """An empty qcow2 version 3 file with its tables."""
+    """An empty qcow2 version 3 file with its tables, and as many blocks as FFS gives it."""
     l1_entries = -(-size // (_CLUSTER * _CLUSTER // 8))
     refcounts = _align(_CLUSTER + 8 * l1_entries)
     refcount_clusters = -(-size // (_CLUSTER**3 // 2))
@@ -112,20 +87,26 @@ def create_qcow2(host: Path, size: int, base: str = "") -> None:
     )
     parts = {
         0: header + encoded,
-        _CLUSTER: b"",
         refcounts: struct.pack(">Q", end),
         end: struct.pack(">H", 1) * (end // _CLUSTER + 1),
-        end + _CLUSTER - _BLOCK: b"",
+        end + _CLUSTER - 2 * _BLOCK: bytes(2 * _BLOCK),
     }
     with _new(host) as stream:
         stream.truncate(end + _CLUSTER)
         for offset, data in parts.items():
             stream.seek(offset)
             stream.write(data.ljust(_BLOCK, b"\0"))
+        _settle(stream)
 
 
 def _align(size: int) -> int:
     return -(-size // _CLUSTER) * _CLUSTER
+
+
+def _settle(stream: Any) -> None:
+    """Let the host decide now how many blocks the file takes."""
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _new(host: Path) -> Any:
@@ -204,7 +185,10 @@ class Image:
 
 @dataclass(frozen=True)
 class GuestDisk:
-    """A disk as the guest names it. The installer calls `write` once the sets are on it."""
+    """A disk as the guest names it. The installer calls `write` once the sets are on it.
+
+    A guest booted from the disk takes `hostname`, `interfaces` and `sshd` from the record.
+    """
 
     name: str  # sd0
     image: Image
@@ -214,5 +198,5 @@ class GuestDisk:
         """Bytes."""
         return self.image.size()
 
-    def write(self, record: Installed | Mapping[str, Any]) -> None:
+    def write(self, record: Mapping[str, Any]) -> None:
         self.image.write(record)
