@@ -16,6 +16,7 @@ from sandbox.model.httpd_tree import DOCUMENT_ROOT, Block, Config, Location, Rul
 from sandbox.model.names import Address
 
 WWW = 67  # the uid and gid of the account that the server processes have
+READ, SEARCH = 4, 1
 INDEX = "index.html"
 UNENCODED = "/!$'()*+,;:@=[]\\^`{|}>~"
 
@@ -205,15 +206,17 @@ class _Visit:
             place = ""
             for part in ("", *inside.parts[:-1]):
                 place = f"{place}/{part}" if part else place
-                self._need(place or "/", 1)
-            return self._need(f"/{inside}", 4)
+                if not stat.S_ISDIR(self._need(place or "/", SEARCH)):
+                    raise _HttpError(404)
+            return self._need(f"/{inside}", READ)
         except OSError as error:
             missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
             raise _HttpError(404 if missing else 500) from error
 
     def _need(self, path: str, bit: int) -> int:
         found = self.chroot.lstat(path)
-        if not readable(found.st_mode, found.st_uid, found.st_gid, bit):
+        searched_file = bit == SEARCH and not stat.S_ISDIR(found.st_mode)
+        if not searched_file and not readable(found.st_mode, found.st_uid, found.st_gid, bit):
             raise _HttpError(403)
         return found.st_mode
 
