@@ -1,0 +1,47 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A copy of the example, and two stand-in servers that ansible-playbook reaches over real ssh."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from integration.harness import CHECKOUT, SWITCHES, Site
+
+from sandbox.server import Server
+
+
+@contextmanager
+def servers(directory: Path) -> Iterator[Site]:
+    """Both servers as an operator has them before the first run: a switch, and nothing else."""
+    for name in ("inventories/example", "fleets/example"):
+        ignore = shutil.ignore_patterns("credentials")
+        shutil.copytree(CHECKOUT / name, directory / name, ignore=ignore)
+    found = {name: Server(directory / "sandbox", name) for name in SWITCHES}
+    try:
+        for name, server in found.items():
+            server.start()
+            assert server.run(SWITCHES[name]).returncode == 0
+        yield Site(directory, found)
+    finally:
+        for server in found.values():
+            server.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Servers of the test's own."""
+    with servers(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def converged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Servers on which site.yml ran, for all tests of a file that leave them as they were."""
+    with servers(tmp_path_factory.mktemp("site")) as made:
+        made.converged()
+        yield made

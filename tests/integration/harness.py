@@ -1,0 +1,85 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The example inventory and fleet, copied, with servers that ansible-playbook reaches by ssh."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.server import Execution, Server
+
+CHECKOUT = Path(__file__).parents[2]
+SWITCHES = {
+    "server1": "ifconfig veb42 create && ifconfig vport42 create && "
+    "ifconfig vport42 inet 203.0.113.1/24 up && ifconfig veb42 add vport42 up",
+    "server2": "ifconfig bridge42 create && ifconfig vlan42 create && "
+    "ifconfig vlan42 vnetid 42 parent vio0 up && ifconfig vlan42 inet 198.51.100.1/24 && "
+    "ifconfig bridge42 add vlan42 up",
+}
+
+
+@dataclass
+class Site:
+    """The example inventory and fleet, for a test to change, and its servers."""
+
+    directory: Path
+    servers: dict[str, Server]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def server1(self) -> Server:
+        return self.servers["server1"]
+
+    @property
+    def fleet(self) -> Path:
+        return self.directory / "fleets/example"
+
+    def vm_file(self, name: str) -> Path:
+        return self.fleet / f"vms/{name}.yml"
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command with the inventory's directory as its own."""
+        environment = {
+            **os.environ,
+            "ANSIBLE_HOME": str(self.directory / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.fleet / "vault-password"),
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
+            "PUFFY_SANDBOX": str(self.server1.directory),
+            **self.environment,
+        }
+        return subprocess.run(
+            words, cwd=self.directory, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def play(self, playbook: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a playbook of the collection on the inventory."""
+        inventory = ("-i", "inventories/example")
+        return self.run("ansible-playbook", *inventory, f"puffy.vmm.{playbook}", *words)
+
+    def converged(self, *words: str) -> None:
+        """Runs site.yml, which must succeed."""
+        result = self.play("site", *words)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def executions(self, name: str = "server1") -> list[Execution]:
+        return self.servers[name].executions()
+
+
+def state(server: Server) -> dict[str, object]:
+    """All of a server that a failed run must leave as it was; logs and old files may grow."""
+    return server.snapshot(without=("/var/log", "/tmp", "/var/backups/puffy.vmm"))
+
+
+def recap(result: subprocess.CompletedProcess[str], server: str) -> dict[str, int]:
+    """The line of a server in the recap: ok, changed, unreachable, failed ..."""
+    (line,) = (x for x in result.stdout.splitlines() if x.startswith(f"{server} ") and "ok=" in x)
+    return {key: int(value) for key, value in (w.split("=") for w in line.split()[2:])}
+
+
+def messages(result: subprocess.CompletedProcess[str]) -> str:
+    """All that was said, with lines joined as a person reads them."""
+    return (result.stdout + result.stderr).replace("\\n", "\n")

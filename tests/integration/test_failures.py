@@ -1,0 +1,258 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What goes wrong ends with one clear error, and with servers that are byte for byte as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from integration.harness import Site, messages, recap, state
+
+# One file and what is written into it; what the error must say. Nothing of this reaches a server.
+WEB1 = "vms/web1.yml"
+MISTAKES: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "an unknown field": (
+        WEB1, lambda text: f"{text}color: red\n", "vms/web1.yml: color",
+    ),
+    "a wrong type": (
+        WEB1, lambda text: f"{text}memory: [1G]\n", "vms/web1.yml: memory",
+    ),
+    "a size with a blank": (
+        WEB1, lambda text: f"{text}memory: 1 GB\n",
+        "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G",
+    ),
+    "a bad key": (
+        WEB1, lambda text: text.replace("AAAAC3NzaC1lZDI1NTE5", "AAAAC3NzaC1lZDI1NTE4"),
+        "vms/web1.yml: ssh_keys",
+    ),
+    "a newline in a name": (
+        WEB1, lambda text: f'{text}user: "puffy\\nroot"\n', "vms/web1.yml: user",
+    ),
+    "a quote in a name": (
+        WEB1, lambda text: f"{text}user: 'puf\"fy'\n", "vms/web1.yml: user",
+    ),
+    "a template in a name": (
+        WEB1, lambda text: f"{text}user: '{{{{ lookup(\"pipe\", \"touch evil\") }}}}'\n",
+        "vms/web1.yml: user",
+    ),
+    "two VMs with one MAC": (
+        WEB1, lambda text: f"{text}mac: fe:e1:bb:d1:c6:99\n", "fe:e1:bb:d1:c6:99",
+    ),
+    "a ledger that contradicts a VM file": (
+        WEB1, lambda text: f"{text}number: 77\n", "number",
+    ),
+    "a ledger edited to a clash": (
+        "allocations/server1.yml",
+        lambda text: text.replace("203.0.113.14", "203.0.113.10"), "allocations/server1.yml",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_in_the_data_reach_no_server(converged: Site, name: str) -> None:
+    file, change, text = MISTAKES[name]
+    path = converged.fleet / file
+    good = path.read_text()
+    assert change(good) != good
+    before = {server: converged.executions(server) for server in converged.servers}
+    ledgers = {p: p.read_bytes() for p in (converged.fleet / "allocations").glob("*.yml")}
+    path.write_text(change(good))
+    try:
+        changed = {p: p.read_bytes() for p in ledgers}
+        result = converged.play("site")
+    finally:
+        path.write_text(good)
+    assert result.returncode != 0
+    said = messages(result)
+    assert text in said, said
+    assert "Traceback" not in said
+    assert {server: converged.executions(server) for server in converged.servers} == before
+    assert {p: p.read_bytes() for p in ledgers if p != path} == {
+        p: content for p, content in changed.items() if p != path
+    }
+    assert not (converged.directory / "evil").exists()
+
+
+def test_a_range_that_is_full(converged: Site) -> None:
+    host = converged.directory / "inventories/example/host_vars/server1.yml"
+    good = host.read_text()
+    host.write_text(good.replace("203.0.113.200", "203.0.113.15"))
+    more = [converged.vm_file(f"more{number}") for number in range(9)]
+    for path in more:
+        path.write_text(converged.vm_file("web1").read_text())
+    before = converged.executions()
+    try:
+        result = converged.play("site")
+    finally:
+        host.write_text(good)
+        for path in more:
+            path.unlink()
+    assert result.returncode != 0
+    assert "server1" in messages(result)
+    assert "full" in messages(result), messages(result)
+    assert converged.executions() == before
+
+
+def test_all_problems_of_all_files_are_told_at_once(converged: Site) -> None:
+    good = {name: converged.vm_file(name).read_text() for name in ("web1", "mail1")}
+    for name, text in good.items():
+        converged.vm_file(name).write_text(f"{text}memory: 1 GB\ncolor: red\n")
+    try:
+        result = converged.play("allocate")
+    finally:
+        for name, text in good.items():
+            converged.vm_file(name).write_text(text)
+    said = messages(result)
+    for name in good:
+        assert f"vms/{name}.yml: memory: '1 GB' is no size" in said
+        assert f"vms/{name}.yml: color" in said
+
+
+def test_no_vault_secret(converged: Site) -> None:
+    for path in (converged.fleet / "credentials").iterdir():
+        path.unlink()
+    converged.environment["ANSIBLE_VAULT_PASSWORD_FILE"] = ""
+    before = converged.executions()
+    try:
+        result = converged.play("site")
+    finally:
+        del converged.environment["ANSIBLE_VAULT_PASSWORD_FILE"]
+    assert result.returncode != 0
+    assert "vault" in messages(result)
+    assert converged.executions() == before
+    assert list((converged.fleet / "credentials").iterdir()) == []
+
+
+# What an operator changes to make a role act, and what then fails on the server.
+CHANGE_DHCPD = ("-e", "dhcpd_server_name=another.example.org")
+CHANGE_HTTPD = ("-e", "httpd_release=7.9")
+
+
+def test_a_file_that_the_checker_refuses(converged: Site) -> None:
+    before = state(converged.server1)
+    result = converged.play("site", "--limit", "server1", "-e", "dhcpd_next_server=300.1.1.1")
+    said = messages(result)
+    assert "dhcpd: /etc/dhcpd.conf: dhcpd refuses it: exit status 1" in said
+    assert "/etc/dhcpd.conf line 10" in said
+    assert "The server is as it was before." in said
+    assert state(converged.server1) == before
+
+
+def test_a_switch_that_is_not_there_is_found_before_vmd_reads_of_it(converged: Site) -> None:
+    before = state(converged.server1)
+    host = converged.directory / "inventories/example/host_vars/server1.yml"
+    good = host.read_text()
+    host.write_text(good.replace("veb42}", "veb99}"))
+    try:
+        result = converged.play("site", "--limit", "server1")
+    finally:
+        host.write_text(good)
+    assert "there is no interface veb99 on this server" in messages(result)
+    assert state(converged.server1) == before
+    assert converged.server1.run("rcctl check vmd").returncode == 0
+
+
+def test_a_daemon_that_does_not_come_back(converged: Site) -> None:
+    server = converged.server1
+    before = state(server)
+    server.fault("daemon_dies", "httpd")
+    result = converged.play("site", "--limit", "server1", *CHANGE_HTTPD)
+    server.clear("daemon_dies")
+    said = messages(result)
+    assert result.returncode != 0
+    assert "httpd" in said
+    assert "The server is as it was before." in said
+    assert state(server) == before
+    assert server.run("rcctl check httpd").returncode == 0
+
+
+def test_a_connection_that_is_cut_in_the_middle_of_the_request(converged: Site) -> None:
+    server = converged.server1
+    before = state(server)
+    tasks = converged.directory / "long.yml"
+    tasks.write_text(
+        "- hosts: server1\n  gather_facts: false\n  tasks:\n"
+        "    - puffy.vmm.host_state:\n        name: long\n"
+        "        files:\n"
+        "          - {path: /etc/first, content: x}\n"
+        f"          - {{path: /etc/long, content: {'x' * 90_000}}}\n"
+    )
+    server.fault("cut_after", "60000", "2")
+    result = converged.run("ansible-playbook", "-i", "inventories/example", "long.yml")
+    server.clear("cut_after")
+    assert recap(result, "server1")["unreachable"] == 1, messages(result)
+    assert state(server) == before
+    again = converged.run("ansible-playbook", "-i", "inventories/example", "long.yml")
+    assert recap(again, "server1")["changed"] == 1
+    server.remove("/etc/first")
+    server.remove("/etc/long")
+
+
+@pytest.mark.parametrize("command", ["dhcpd", "rcctl"])
+def test_a_connection_that_is_cut_in_the_middle_of_an_apply(converged: Site, command: str) -> None:
+    server = converged.server1
+    before = state(server)
+    tasks = converged.directory / "cut.yml"
+    tasks.write_text(
+        "- hosts: server1\n  gather_facts: false\n  tasks:\n"
+        "    - puffy.vmm.host_state:\n        name: cut\n"
+        "        files: [{path: /etc/cut.conf, content: x}, "
+        "{path: /etc/dhcpd.conf, content: '# empty', validate: 'dhcpd -n -c {path}'}]\n"
+        "        services: [{name: dhcpd, flags: vport42 lo0}]\n"
+    )
+    server.fault("cut_at", command)
+    result = converged.run("ansible-playbook", "-i", "inventories/example", "cut.yml")
+    server.clear("cut_at")
+    assert result.returncode != 0
+    _settled(converged)
+    assert state(server) == before
+    assert server.run("rcctl check dhcpd").returncode == 0
+
+
+def test_a_disk_that_is_full(converged: Site) -> None:
+    server = converged.server1
+    before = state(server)
+    server.fault("disk_full", "/etc")
+    result = converged.play("site", "--limit", "server1", *CHANGE_DHCPD)
+    server.clear("disk_full")
+    assert "No space left on device" in messages(result)
+    assert "The server is as it was before." in messages(result)
+    assert state(server) == before
+
+
+def test_a_file_that_somebody_edits_meanwhile(converged: Site) -> None:
+    server = converged.server1
+    tasks = converged.directory / "edit.yml"
+    tasks.write_text(
+        "- hosts: server1\n  gather_facts: false\n  tasks:\n"
+        "    - puffy.vmm.host_state:\n        name: edit\n"
+        "        files: [{path: /etc/first, content: x}, {path: /etc/edited, content: new}]\n"
+    )
+    server.write("/etc/edited", "old\n")
+    server.fault("edit_before_apply", "/etc/edited")
+    result = converged.run("ansible-playbook", "-i", "inventories/example", "edit.yml")
+    server.clear("edit_before_apply")
+    assert "/etc/edited was changed by somebody else while this run was planning" in messages(
+        result
+    )
+    assert server.read("/etc/edited").startswith(b"old\n")
+    assert server.run("ls /etc/first").returncode != 0
+    server.remove("/etc/edited")
+
+
+def test_an_unreachable_server_stops_no_other(converged: Site) -> None:
+    converged.servers["server2"].stop()
+    try:
+        result = converged.play("site")
+    finally:
+        converged.servers["server2"].start()
+    assert recap(result, "server2")["unreachable"] == 1
+    counts = recap(result, "server1")
+    assert (counts["failed"], counts["unreachable"], counts["ok"]) == (0, 0, 18)
+
+
+def _settled(site: Site) -> None:
+    """Waits for an agent that lost its controller to have put everything back."""
+    check = "while [ -e /var/backups/puffy.vmm/pending ]; do sleep 0.1; done"
+    assert site.server1.run(f"timeout 30 sh -c '{check}'").returncode == 0

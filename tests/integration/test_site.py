@@ -1,0 +1,76 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""site.yml over real ssh: it converges, converges again, and costs what it may cost."""
+
+from __future__ import annotations
+
+import re
+
+from integration.harness import Site, messages, recap, state
+
+ROLES = 8
+
+
+def test_converge_check_and_drift(site: Site) -> None:
+    """One server's life: nothing there, all there, nothing to do, drift shown, drift repaired."""
+    first = site.play("site")
+    assert first.returncode == 0, messages(first)
+    assert recap(first, "server1")["changed"] >= ROLES
+    # Two executions a role: the look, and the change.
+    for name in site.servers:
+        assert len(site.executions(name)) == 2 * ROLES
+    status = site.server1.run("vmctl status").stdout.decode()
+    assert re.findall(r"(\S+) (\S+)$", status, re.MULTILINE)[1:] == [
+        ("stopped", "db1"), ("stopped", "mail1"), ("stopped", "shop1"), ("stopped", "web1"),
+    ]  # fmt: skip
+
+    before = state(site.server1)
+    second = site.play("site")
+    assert second.returncode == 0, messages(second)
+    for name in site.servers:
+        assert recap(second, name)["changed"] == 0
+        assert len(site.executions(name)) == 3 * ROLES
+    assert state(site.server1) == before
+
+    server = site.server1
+    server.run("echo '# by hand' >> /etc/dhcpd.conf; chmod 600 /etc/httpd.conf; rm /dev/tap5")
+    server.run("rcctl stop sensorsd; touch /var/www/htdocs/install/stray-install.conf")
+    drifted = state(server)
+    check = site.play("site", "--check", "--diff", "--limit", "server1")
+    assert recap(check, "server1")["changed"] == 5, messages(check)
+    assert state(server) == drifted
+    for line in (
+        "-# by hand",
+        "restart dhcpd",
+        "change mode or owner of /etc/httpd.conf",
+        "make device nodes tap5",
+        "start sensorsd",
+        "remove /var/www/htdocs/install/stray-install.conf (its content is secret and not shown)",
+    ):
+        assert line in check.stdout
+
+    site.converged("--limit", "server1")
+    assert state(server) == before
+
+
+def test_any_number_of_files_costs_one_execution(site: Site) -> None:
+    documents = site.directory / "many.yml"
+    items = ", ".join(f"{{number: {number}}}" for number in range(500))
+    documents.write_text(
+        "- hosts: server1\n  gather_facts: false\n  tasks:\n"
+        "    - puffy.vmm.host_state:\n        name: many\n"
+        "        directories: [{path: /etc/many}]\n"
+        "        files:\n"
+        f"          - each: [{items}]\n"
+        "            path: /etc/many/<number>\n            content: many\n"
+    )
+    command = ("ansible-playbook", "-i", "inventories/example", "many.yml")
+    for expected in (2, 3):
+        result = site.run(*command)
+        assert result.returncode == 0, messages(result)
+        assert len(site.executions()) == expected
+    assert len(site.server1.run("ls /etc/many").stdout.split()) == 500
+    site.server1.run("echo other > /etc/many/7; chmod 644 /etc/many/7")
+    diff = site.run(*command, "--diff")
+    assert "-other" in diff.stdout
+    assert len(site.executions()) == 6
