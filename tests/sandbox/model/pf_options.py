@@ -71,7 +71,8 @@ class Options:
                 self.words.take("state")
                 found.state = word
                 if self.words.peek() == "(":
-                    found.rest.append(f" ({self._inside()})")
+                    word = " keep state" if word == "keep" else ""
+                    found.rest.append(f"{word} ({self._inside()})")
             case "set" | "scrub":
                 found.rest.append(f" {word} ({self._inside()})")
             case "nat-to" | "rdr-to" | "binat-to":
