@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.model import images
+from sandbox.model.installer import Installation
+from sandbox.model.segment import stacks
 
 if TYPE_CHECKING:
     from sandbox.machine import Machine
-    from sandbox.model.installer import Installation
     from sandbox.model.vm_state import Known
 
 BOOT = 20  # until sshd(8) of an installed system answers
@@ -59,13 +60,7 @@ class Guests:
         self.ended = ended
         self.running: dict[str, Guest] = {}
         self.consoles: dict[str, list[str]] = {}
-
-    @property
-    def installation(self) -> type[Installation]:
-        """The installer, which tests replace."""
-        from sandbox.model.installer import Installation  # noqa: PLC0415
-
-        return Installation
+        self.installation: Callable[..., Installation] = Installation  # tests put in another
 
     # what tests and other models ask
 
@@ -108,8 +103,12 @@ class Guests:
             guest.record = self._record(vm) or {}
         except (OSError, ValueError):
             self._say(guest, "disk unreadable")
+        from_cd = vm.config.cdrom and (vm.config.boot_device == "cdrom" or not vm.config.disks)
         if kernel and self.is_ramdisk(kernel):
             self._ramdisk(guest)
+        elif not kernel and from_cd:
+            guest.kind = FOREIGN
+            self._say(guest, "Booting from DVD/CD...")
         elif guest.record:
             self._boot_installed(guest)
         elif kernel:
@@ -120,13 +119,8 @@ class Guests:
             self._bios(guest)
 
     def _bios(self, guest: Guest) -> None:
-        config = guest.vm.config
-        self._say(guest, "SeaBIOS")
-        if config.cdrom and (config.boot_device == "cdrom" or not config.disks):
-            guest.kind = FOREIGN
-            self._say(guest, "Booting from DVD/CD...")
-            return
-        blank = all(self._image(disk.path, disk.format).is_blank() for disk in config.disks[:1])
+        disks = guest.vm.config.disks[:1]
+        blank = all(self._image(disk.path, disk.format).is_blank() for disk in disks)
         guest.kind = BIOS if blank else FOREIGN
         self._say(guest, "Booting from Hard Disk...")
         if blank:
@@ -236,7 +230,7 @@ class Guests:
     def _lease(self, mac: str, tap: str, family: str) -> list[str]:
         if family != "ipv4":
             return []
-        for interface in self.machine.network.neighbours(tap):
+        for interface in stacks(self.machine, tap):
             lease = self.machine.dhcpd.lease(mac, interface)
             if lease is not None:
                 return [str(lease.address.ip)]
