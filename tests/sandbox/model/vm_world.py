@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sandbox.model import access, images
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileWorld:
-    """`cwd` is where relative paths begin; the daemon's is /."""
+    """`cwd` is where relative paths begin; the daemon's is /. Accounts are looked up once."""
 
     machine: Machine
     uid: int = 0
@@ -54,10 +55,16 @@ class FileWorld:
         except OSError:
             return False
 
+    @cached_property
+    def _users(self) -> dict[str, int]:
+        return {one.name: one.uid for one in reversed(self.machine.accounts.users())}
+
+    @cached_property
+    def _groups(self) -> dict[str, int]:
+        return {one.name: one.gid for one in reversed(self.machine.accounts.groups())}
+
     def user(self, name: str) -> int | None:
-        user = self.machine.accounts.user(name)
-        return user.uid if user else None
+        return self._users.get(name)
 
     def group(self, name: str) -> int | None:
-        group = self.machine.accounts.group(name)
-        return group.gid if group else None
+        return self._groups.get(name)

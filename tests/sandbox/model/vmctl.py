@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sandbox.call import Result
@@ -24,6 +26,7 @@ _RESETS = {"all": frozenset({"vms", "switches"}), "vms": {"vms"}, "switches": {"
 # Numbers of the requests that only root may send.
 _REQUESTS = {"verbose": 2, "reset": 3, "load": 21, "reload": 24}
 _OWNER_MAX = 15
+_CONSOLE_SECONDS = 0.2  # real ones, between looks at what is new
 
 
 def run(machine: Machine, call: Call) -> Result:
@@ -149,6 +152,14 @@ class Vmctl:
 
     do_show = do_status
 
+    @cached_property
+    def users(self) -> dict[int, str]:
+        return {one.uid: one.name for one in reversed(self.machine.accounts.users())}
+
+    @cached_property
+    def groups(self) -> dict[int, str]:
+        return {one.gid: one.name for one in reversed(self.machine.accounts.groups())}
+
     def line(self, vm: Known) -> str:
         current, tty, pid = "-", "-", "-"
         if vm.running:
@@ -156,11 +167,9 @@ class Vmctl:
             current = scaled.show(guest.used if guest else 0)
             tty, pid = vm.tty.removeprefix("/dev/"), str(vm.pid)
         uid = vm.uid if vm.running else vm.owner.uid
-        user = self.machine.accounts.user(uid)
-        owner = user.name if user else str(uid)
+        owner = self.users.get(uid, str(uid))
         if vm.owner.gid is not None:
-            group = self.machine.accounts.group(vm.owner.gid)
-            owner += f":{group.name if group else vm.owner.gid}"
+            owner += f":{self.groups.get(vm.owner.gid, vm.owner.gid)}"
         memory = scaled.show(vm.memory)
         return _row(
             str(vm.vmid), pid, "1", memory, current, tty, owner[:_OWNER_MAX], vm.state, vm.name
@@ -291,11 +300,28 @@ class Vmctl:
             reason = text(error.errno or 0)
             raise Failed(f'cu: open("{tty}"): {reason}\n') from None
         self.call.write(f"Connected to {tty} (speed 115200)\r\n")
-        lines = self.machine.vmd.guests.console(name)
-        self.call.write("".join(f"{line}\r\n" for line in lines))
-        _ = self.call.stdin
+        self.follow(name)
         self.out.append("\r\n[EOT]\n")
         return 0
+
+    def follow(self, name: str) -> None:
+        """Show the console from its beginning, until there is no input or no guest any more."""
+        guests = self.machine.vmd.guests
+        guest, lines, shown = guests.get(name), guests.console(name), 0
+        silent = threading.Event()
+
+        def read() -> None:
+            # This takes as long as the caller keeps its end open.
+            _ = self.call.stdin
+            silent.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        while True:
+            self.call.write("".join(f"{line}\r\n" for line in lines[shown:]))
+            shown = len(lines)
+            if silent.is_set() or self.call.cancelled.is_set() or guests.get(name) is not guest:
+                return
+            self.machine.wakeup.wait(_CONSOLE_SECONDS)
 
 
 def _row(*cells: str) -> str:
