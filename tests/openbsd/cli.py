@@ -1,0 +1,112 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""python -m openbsd: see docs/openbsd.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from openbsd import sets
+from openbsd.errors import OpenBSDError
+from openbsd.image import Teller, image
+from openbsd.servers import Servers
+from openbsd.settings import settings
+
+_BETWEEN_LINES = 5.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; return its exit status."""
+    given = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace], None] = given.run
+        run(given)
+    except OpenBSDError as error:
+        _say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m openbsd", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = verbs.add_parser("build", help="install the image unless it is there; print its path")
+    build.add_argument("--anew", action="store_true", help="install it even if it is there")
+    build.set_defaults(run=_build)
+    up = verbs.add_parser("up", help="start servers, and wait until ssh answers")
+    up.add_argument("directory", type=Path)
+    up.add_argument("names", nargs="+", metavar="NAME")
+    up.set_defaults(run=_up)
+    for name, run, text in (
+        ("down", _down, "end all servers, and throw their disks away"),
+        ("status", _status, "print which servers run, and where ssh answers"),
+        ("ssh-config", _ssh_config, "print the path of the servers' ssh_config(5)"),
+    ):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("directory", type=Path)
+        verb.set_defaults(run=run)
+    fetch = verbs.add_parser("sets", help="download and verify the sets; print their directory")
+    fetch.set_defaults(run=_sets)
+    return parser
+
+
+def _build(given: argparse.Namespace) -> None:
+    print(image(settings(os.environ), _teller(), anew=given.anew).disk)
+
+
+def _up(given: argparse.Namespace) -> None:
+    _servers(given).up(given.names, settings(os.environ), _teller())
+
+
+def _down(given: argparse.Namespace) -> None:
+    _servers(given).down()
+
+
+def _status(given: argparse.Namespace) -> None:
+    for one in _servers(given).all():
+        print(f"{one.name}: {'stopped' if one.pid is None else f'127.0.0.1 port {one.port}'}")
+
+
+def _ssh_config(given: argparse.Namespace) -> None:
+    print(_servers(given).config)
+
+
+def _sets(_: argparse.Namespace) -> None:
+    print(sets.fetch(settings(os.environ), _Progress(), _say).directory)
+
+
+def _servers(given: argparse.Namespace) -> Servers:
+    return Servers(given.directory.absolute())
+
+
+def _teller() -> Teller:
+    return Teller(_say, _Progress(), _report)
+
+
+def _say(text: str) -> None:
+    print(f"openbsd: {text}", file=sys.stderr, flush=True)
+
+
+def _report(seconds: float, line: str) -> None:
+    _say(f"{seconds / 60:4.1f} min: {line[:100]}")
+
+
+class _Progress:
+    """Tells of a download every few seconds, and when it is done."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if done == total or now - self._told > _BETWEEN_LINES:
+            self._told = now
+            of = "" if total is None else f" of {total / 1e6:.1f}"
+            _say(f"{name}: {done / 1e6:.1f}{of} MB")

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The dialogue with OpenBSD's boot loader and installer.
+
+Hardly anything needs an answer: pxeboot(8) reads its commands from etc/boot.conf on the TFTP
+server, and the installer, booted from the network, starts autoinstall(8) by itself. But it asks
+for the response file on port 80 only, which takes root's rights here, and then at the console.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import IntEnum
+
+from openbsd.console import Console, ConsoleError
+
+KERNEL = "tftp:bsd.rd"
+BOOT_COMMANDS = ("stty com0 115200", "set tty com0", f"boot {KERNEL}")
+BOOT_CONF = "".join(f"{line}\n" for line in BOOT_COMMANDS)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds: until the installer asks for its response file, for the installation, for a boot."""
+
+    installer: float
+    installation: float
+    boot: float
+    shutdown: float
+
+    def scaled(self, factor: float) -> Limits:
+        return Limits(
+            self.installer * factor,
+            self.installation * factor,
+            self.boot * factor,
+            self.shutdown * factor,
+        )
+
+
+# With KVM. TCG takes several times as long.
+LIMITS = Limits(installer=300, installation=1800, boot=600, shutdown=120)
+SLOW = 6.0
+
+
+class _Seen(IntEnum):
+    """What the console shows, by place in _PATTERNS."""
+
+    PROMPT = 0
+    TIMER = 1
+    MENU = 2
+    LOCATION = 3
+    BEGUN = 4
+    DONE = 5
+    FAILED = 6
+
+
+_PATTERNS = (
+    r"boot> ",
+    r"Starting non-interactive mode in",
+    r"\(S\)hell\? ",
+    r"Response file location\?",
+    r"Performing non-interactive install",
+    r"CONGRATULATIONS! Your OpenBSD install has been successfully completed",
+    "|".join(
+        (
+            # The installer,
+            r"Question has no answer in response file[^\r\n]*",
+            r"failed; check /tmp/ai/ai\.log",
+            r"No response file found[^\r\n]*",
+            r"Failed to install bootblocks[^\r\n]*",
+            # the kernel, iPXE, SeaBIOS.
+            r"panic: [^\r\n]*",
+            r"ddb(?:\{\d+\})?> ",
+            r"No more network devices",
+            r"No bootable device",
+        )
+    ),
+)
+
+_MEANINGS = {
+    _Seen.PROMPT: f"the boot loader could not load {KERNEL}",
+    _Seen.MENU: "the installer gave up",
+    _Seen.LOCATION: "the installer could not fetch the response file",
+}
+
+
+def install(console: Console, response_file: str, limits: Limits) -> None:
+    """See the installation through, until the guest has ended. Raises ConsoleError.
+
+    ``response_file``: its address, which ends in install.conf.
+    """
+    _begin(console, response_file, time.monotonic() + limits.installer)
+    seen, text = _next(console, time.monotonic() + limits.installation)
+    if seen is not _Seen.DONE:
+        raise _failure(seen, text)
+    console.wait_for_end(time.monotonic() + limits.shutdown)
+
+
+def _begin(console: Console, response_file: str, until: float) -> None:
+    commands = list(BOOT_COMMANDS)
+    timer = menu = located = False
+    while True:
+        seen, text = _next(console, until)
+        if seen is _Seen.BEGUN:
+            return
+        if seen is _Seen.TIMER:
+            timer = True
+        elif seen is _Seen.PROMPT and commands:
+            # Only if boot.conf was not read. The BIOS forgets what comes too fast.
+            console.enter(commands.pop(0), between=0.1)
+        elif seen is _Seen.MENU and not menu:
+            menu = True
+            # What is typed while the timer runs could become the answer to the next question.
+            if not timer:
+                console.enter("a")
+        elif seen is _Seen.LOCATION and not located:
+            located = True
+            console.enter(response_file)
+        else:
+            raise _failure(seen, text)
+
+
+def _next(console: Console, until: float) -> tuple[_Seen, str]:
+    index, text = console.wait(_PATTERNS, until)
+    return _Seen(index), text
+
+
+def _failure(seen: _Seen, text: str) -> ConsoleError:
+    return ConsoleError(_MEANINGS.get(seen) or f"the guest says: {text.strip()}")

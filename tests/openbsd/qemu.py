@@ -1,0 +1,135 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Command lines of QEMU, and whether KVM can be used."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbsd.errors import OpenBSDError
+from openbsd.settings import Settings
+
+SYSTEM = "qemu-system-x86_64"
+IMAGE = "qemu-img"
+# Debian's and Ubuntu's packages.
+PACKAGES = {SYSTEM: "qemu-system-x86", IMAGE: "qemu-utils"}
+
+# What the guest sees the host as, see QEMU's documentation of user networking.
+HOST = "10.0.2.2"
+# pxeboot(8) under the name that makes the installer go on by itself, see autoinstall(8).
+BOOT_FILE = "auto_install"
+
+_KVM_CREATE_VM = 0xAE01
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What all guests have in common. ``memory``: MiB. ``slow``: without KVM."""
+
+    program: str
+    cpu: str
+    memory: int
+    cores: int
+    slow: bool
+
+
+def machine(wanted: Settings, usable: Callable[[], bool] | None = None) -> Machine:
+    """Return the machine that suits settings and host. Raises OpenBSDError."""
+    kvm = wanted.accelerator != "tcg" and (usable or kvm_is_usable)()
+    if wanted.accelerator == "kvm" and not kvm:
+        raise OpenBSDError("OPENBSD_ACCELERATOR is kvm, but /dev/kvm cannot be used here")
+    # TCG emulates AMD's SVM for the model max, which vmd(8) needs to start a VM.
+    cpu = wanted.cpu or ("host" if kvm else "max")
+    return Machine(program(SYSTEM), cpu, wanted.memory, wanted.cores, slow=not kvm)
+
+
+def program(name: str) -> str:
+    """Return the path of a program. Raises OpenBSDError that names the package."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/libexec")
+    if found is None:
+        raise OpenBSDError(f"{name} is missing: sudo apt-get install {PACKAGES[name]}")
+    return found
+
+
+def kvm_is_usable(device: str = "/dev/kvm") -> bool:
+    """Whether a virtual machine can be made: the device is often there and of no use."""
+    with contextlib.suppress(OSError):
+        kvm = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.close(fcntl.ioctl(kvm, _KVM_CREATE_VM, 0))
+            return True
+        finally:
+            os.close(kvm)
+    return False
+
+
+def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
+    """Return the command that boots the installer from ``tftp``, its console on standard output.
+
+    It ends when the installer reboots.
+    """
+    boot = f"tftp={_escape(tftp)},bootfile={BOOT_FILE}"
+    return [
+        *_common(machine, disk, boot_index=2),
+        *("-netdev", f"user,id=net0,ipv6=off,{boot}"),
+        *("-device", f"{_NIC},netdev=net0,mac=52:54:00:12:34:56,bootindex=1"),
+        *("-serial", "stdio", "-no-reboot"),
+    ]
+
+
+def server(machine: Machine, disk: Path, ssh_port: int, number: int) -> list[str]:
+    """Return the command that runs an installed server, number 1 to 255, from its disk.
+
+    Its ssh is at that port of 127.0.0.1, its console at ``console.sock`` and in ``console.log`` of
+    the current directory. vio1 is up and leads nowhere, as an uplink for VMs.
+    """
+    forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
+    console = "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log"
+    return [
+        *_common(machine, disk, boot_index=1),
+        *("-netdev", f"user,id=net0,ipv6=off,{forward}"),
+        *("-device", f"{_NIC},netdev=net0,mac=52:54:00:12:34:{number:02x},romfile="),
+        *("-netdev", "hubport,id=net1,hubid=1"),
+        *("-device", f"virtio-net-pci,addr=5,netdev=net1,mac=52:54:00:12:35:{number:02x},romfile="),
+        *("-chardev", console, "-serial", "chardev:console"),
+    ]
+
+
+# Slots are fixed, so that vio0 is vio0 with one interface and with two.
+_NIC = "virtio-net-pci,addr=4"
+
+
+def _common(machine: Machine, disk: Path, boot_index: int) -> list[str]:
+    # Without a limit, TCG takes up to a GiB for each guest.
+    accelerator = "tcg,tb-size=256" if machine.slow else "kvm"
+    drive = f"if=none,id=root,file={_escape(disk)},format=qcow2,cache=unsafe,discard=unmap"
+    return [
+        machine.program,
+        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
+        # Without graphics, SeaBIOS shows what boot loaders print on the serial console.
+        *("-machine", "pc,graphics=off", "-accel", accelerator),
+        *("-cpu", machine.cpu, "-smp", str(machine.cores), "-m", str(machine.memory)),
+        *("-rtc", "base=utc", "-drive", drive),
+        *("-device", f"virtio-blk-pci,addr=6,drive=root,bootindex={boot_index}"),
+    ]
+
+
+def new_disk(disk: Path, gibibytes: int) -> list[str]:
+    """Return the command that makes an empty disk."""
+    return [program(IMAGE), "create", "-q", "-f", "qcow2", str(disk), f"{gibibytes}G"]
+
+
+def overlay(disk: Path, base: Path) -> list[str]:
+    """Return the command that makes a disk which starts as ``base`` and leaves it alone."""
+    backing = ("-b", str(base), "-F", "qcow2")
+    return [program(IMAGE), "create", "-q", "-f", "qcow2", *backing, str(disk)]
+
+
+def _escape(path: Path) -> str:
+    return str(path).replace(",", ",,")

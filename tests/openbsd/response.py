@@ -1,0 +1,100 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The response file of the image's installation: what the role autoinstall writes for a VM."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbsd.errors import OpenBSDError
+
+MAC = "52:54:00:12:34:56"
+HOSTNAME = "openbsd.example.org"
+# The user must exist for the collection's template; the tests log in as root.
+USER = "puffy"
+
+_HERE = Path(__file__).parent
+_CHECKOUT = _HERE.parent.parent
+
+
+@dataclass(frozen=True)
+class Response:
+    """``server``: http://HOST:PORT as the guest sees it. ``sets``: names of files.
+
+    ``template``: the address of a template for disklabel(8). ``verified``: whether the installer
+    shall insist on the sets' signatures.
+    """
+
+    release: str
+    server: str
+    sets: tuple[str, ...]
+    ssh_key: str
+    template: str
+    verified: bool
+
+    def variables(self) -> dict[str, object]:
+        """Return what the role gets."""
+        answers = {
+            "Public ssh key for root account": self.ssh_key,
+            "URL to autopartitioning template for disklabel": self.template,
+        }
+        if not self.verified:
+            answers["Continue without verification"] = "yes"
+        vm: dict[str, object] = {
+            "name": "openbsd",
+            "hostname": HOSTNAME,
+            "mac": MAC,
+            "ipv6": None,
+            "user": USER,
+            "ssh_keys": [self.ssh_key],
+            "timezone": "UTC",
+            "sets": ["-all", *self.sets],
+            "site_sets": 0,
+            "install_options": answers,
+        }
+        host: dict[str, object] = {
+            "domain": HOSTNAME.partition(".")[2],
+            "ipv6": None,
+            "release": self.release,
+            "sets_server": self.server,
+        }
+        return {
+            "vmm_host": host,
+            "vmm_vms": [],
+            "autoinstall_vms": [vm],
+            "autoinstall_root_login": True,
+        }
+
+    def render(self) -> bytes:
+        """Return the file. Raises OpenBSDError with what Ansible says."""
+        with tempfile.TemporaryDirectory() as directory:
+            place = Path(directory)
+            variables = place / "variables.json"
+            variables.write_text(json.dumps({**self.variables(), "render_to": f"{place}/out"}))
+            words = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local"]
+            words += ["--extra-vars", f"@{variables}", str(_HERE / "response.yml")]
+            done = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=_environment(),
+            )
+            found = list((place / "out").glob(f"**/{MAC}-install.conf"))
+            if done.returncode or len(found) != 1:
+                raise OpenBSDError(
+                    f"Ansible could not render the response file:\n{done.stdout}{done.stderr}"
+                )
+            return found[0].read_bytes()
+
+
+def _environment() -> dict[str, str]:
+    collections = str(_CHECKOUT / ".dev/collections")
+    environment = {"ANSIBLE_COLLECTIONS_PATH": collections, "LC_ALL": "C.UTF-8", **os.environ}
+    return environment | {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_NOCOLOR": "1"}

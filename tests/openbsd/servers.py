@@ -1,0 +1,92 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Servers to test on: the disk of each starts as the image, and is thrown away."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbsd import qemu, ssh
+from openbsd.console import tail
+from openbsd.errors import OpenBSDError, write_error
+from openbsd.guest import Guest
+from openbsd.image import Image, Teller, image, limits
+from openbsd.settings import Settings
+
+_LOG_LINES = 60
+_DISK = "disk.qcow2"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """``directory``: absolute; has a directory for each server, and ssh_config."""
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "ssh_config"
+
+    def all(self) -> list[Guest]:
+        """Return the servers there are, running or not."""
+        return [Guest(one.parent) for one in sorted(self.directory.glob("*/console.log"))]
+
+    def up(self, names: Sequence[str], settings: Settings, teller: Teller) -> None:
+        """Start servers that do not run, and wait until ssh answers. Raises OpenBSDError."""
+        machine = qemu.machine(settings)
+        base = image(settings, teller)
+        guests = [Guest(self.directory / name) for name in names]
+        fresh = [one for one in guests if one.pid is None]
+        numbers = {one.name: number for number, one in enumerate(guests, 1)}
+        try:
+            for one in fresh:
+                teller.say(f"starting {one.name}; console: {one.log}")
+                self._start(one, base, machine, numbers[one.name])
+            ports = {one.name: one.port for one in guests}
+            self.config.write_text(base.access.config(ports))
+            for one in fresh:
+                one.wait_for_ssh(self.config, limits(settings, machine).boot)
+                name = f"{one.name}.example.org"
+                ssh.run(self.config, one.name, f"echo {name} >/etc/myname; hostname {name}\n", 300)
+        except OpenBSDError as error:
+            shown = "".join(_shown(one) for one in fresh)
+            self.down()
+            raise OpenBSDError(f"{error}{shown}") from error
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """End all servers and throw their disks away; what their consoles showed is kept."""
+        for one in self.all():
+            one.stop()
+            for name in (_DISK, "port", "console.sock"):
+                (one.directory / name).unlink(missing_ok=True)
+        self.config.unlink(missing_ok=True)
+
+    def _start(self, guest: Guest, base: Image, machine: qemu.Machine, number: int) -> None:
+        disk = guest.directory / _DISK
+        try:
+            guest.directory.mkdir(parents=True, exist_ok=True)
+            guest.log.write_text("")
+            disk.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(disk, error) from error
+        done = subprocess.run(
+            qemu.overlay(disk, base.disk),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise OpenBSDError(f"{disk}: {done.stderr.strip()}")
+        guest.start(machine, disk, number)
+
+
+def _shown(guest: Guest) -> str:
+    lines = "".join(f"| {line}\n" for line in tail(guest.log, _LOG_LINES))
+    return f"\nThe console of {guest.name} shows last (all: {guest.log}):\n{lines}"

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What the environment variables OPENBSD_* ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.puffy.vmm.plugins.module_utils._releases import (
+    CURRENT_RELEASE,
+    Release,
+    release,
+)
+
+from openbsd.errors import OpenBSDError
+
+ARCHITECTURE = "amd64"
+MIRROR = "https://cdn.openbsd.org/pub/OpenBSD"
+VERIFY = ("signify", "sha256", "none")
+ACCELERATORS = ("auto", "kvm", "tcg")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``mirror``: what is above 7.8/amd64, without a slash at its end. ``memory``: MiB.
+
+    ``disk``: GiB. ``cpu``: a model of QEMU, empty for what suits the accelerator.
+    ``patience``: what all time limits are multiplied by.
+    """
+
+    mirror: str
+    release: Release
+    verify: str
+    accelerator: str
+    cpu: str
+    memory: int
+    cores: int
+    disk: int
+    patience: float
+    cache: Path
+
+
+def settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises OpenBSDError that names the variable and what it may be."""
+    return Settings(
+        mirror=_mirror(environment.get("OPENBSD_MIRROR") or MIRROR),
+        release=_release(environment.get("OPENBSD_RELEASE") or CURRENT_RELEASE.name),
+        verify=_choice(environment, "OPENBSD_VERIFY", VERIFY),
+        accelerator=_choice(environment, "OPENBSD_ACCELERATOR", ACCELERATORS),
+        cpu=environment.get("OPENBSD_CPU") or "",
+        memory=_number(environment, "OPENBSD_MEMORY", 1024, 256, 1 << 20),
+        cores=_number(environment, "OPENBSD_CORES", 1, 1, 64),
+        disk=_number(environment, "OPENBSD_DISK", 16, 4, 1 << 10),
+        patience=_factor(environment, "OPENBSD_PATIENCE"),
+        cache=_cache(environment),
+    )
+
+
+def _mirror(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise OpenBSDError(
+            f"OPENBSD_MIRROR: {url!r} is no address of a mirror; it has the form {MIRROR}"
+        )
+    return url.rstrip("/")
+
+
+def _release(name: str) -> Release:
+    try:
+        return release(name)
+    except ValueError as error:
+        raise OpenBSDError(f"OPENBSD_RELEASE: {error}") from error
+
+
+def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    found = environment.get(name) or allowed[0]
+    if found not in allowed:
+        raise OpenBSDError(f"{name}: {found!r} is none of {', '.join(allowed)}")
+    return found
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environment.get(name) or str(default)
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise OpenBSDError(f"{name}: {text!r} is no whole number from {least} to {most}")
+    return int(text)
+
+
+def _factor(environment: Mapping[str, str], name: str) -> float:
+    text = environment.get(name) or "1"
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", text) or not float(text):
+        raise OpenBSDError(f"{name}: {text!r} is no number such as 2 or 0.5")
+    return float(text)
+
+
+def _cache(environment: Mapping[str, str]) -> Path:
+    if found := environment.get("OPENBSD_CACHE"):
+        return Path(found).absolute()
+    return Path(environment.get("HOME") or "~").expanduser() / ".cache/puffy.vmm"
