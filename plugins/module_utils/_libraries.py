@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The one place where libraries outside of Python and ansible-core are imported.
+"""The one place where libraries outside of Python's own are imported.
 
 A library that is missing is reported when it is first used, with what to do about it.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import bcrypt
     import netaddr
+    import yaml
 
 
 class MissingLibrary(RuntimeError):
@@ -38,5 +39,9 @@ if not TYPE_CHECKING:
         import netaddr
     except ImportError:
         netaddr = _Missing("netaddr")
+    try:
+        import yaml
+    except ImportError:
+        yaml = _Missing("PyYAML")
 
-__all__ = ["MissingLibrary", "bcrypt", "netaddr"]
+__all__ = ["MissingLibrary", "bcrypt", "netaddr", "yaml"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from ansible_collections.puffy.vmm.plugins.module_utils._libraries import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Problem,
     shown,
