@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.plugin_utils import _current, _plan_vmd, _render
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     Action,
@@ -51,10 +52,17 @@ class ActionModule(Action):
         name = args["name"] or str(task_vars.get("role_name", "host_state"))
         wanted = args["documents"] or [{**args, "name": name}]
         documents = tuple(
-            _render.document(item["name"] or name, item, templates.render) for item in wanted
+            _render.document(item["name"] or name, item, templates.render, self._find)
+            for item in wanted
         )
         check(documents)
         return documents
+
+    def _find(self, name: str) -> str:
+        try:
+            return self.find_file(name)
+        except AnsibleError as error:
+            raise Failure(f"source: {error}") from error
 
     def _converge(
         self, documents: t.Sequence[Document], args: t.Mapping[str, t.Any]

@@ -42,6 +42,11 @@ options:
       content:
         description: The content itself.
         type: str
+      source:
+        description:
+          - A file of the controller, sent as it is. A relative path is one in C(files/) of the role.
+          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+        type: path
       each:
         description: One file for each of these; the template sees one of them as C(item).
         type: list
@@ -112,6 +117,36 @@ options:
         description: The whole line.
         type: str
         required: true
+  site_sets:
+    description:
+      - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and C(index.txt) beside
+        them. Sets of VMs that are not in O(site_sets.vms) are removed.
+    type: dict
+    suboptions: &site_sets
+      directory:
+        description: The directory of the server in which the sets of the release are.
+        type: str
+        required: true
+      fleet:
+        description: The fleet directory.
+        type: path
+        required: true
+      release:
+        description: The release that the sets are for.
+        type: str
+        required: true
+      vms:
+        description: The VMs that get a set of their own.
+        type: list
+        elements: dict
+        default: []
+      template:
+        description: A Jinja2 template of the role that becomes C(/install.site).
+        type: str
+      modes:
+        description: Permission bits of single files by their paths in a set.
+        type: dict
+        default: {}
   images:
     description: Disk images, made blank by vmctl(8) where they are missing and never changed.
     type: list
@@ -233,6 +268,10 @@ options:
         type: list
         elements: dict
         suboptions: *lines
+      site_sets:
+        description: As above.
+        type: dict
+        suboptions: *site_sets
       images:
         description: As above.
         type: list

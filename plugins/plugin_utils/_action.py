@@ -55,6 +55,10 @@ class Action(ActionBase):
         """The path of a template of the role or playbook. Raises AnsibleError."""
         return str(self._find_needle("templates", name))
 
+    def find_file(self, name: str) -> str:
+        """The path of a file on the controller, of the role or playbook. Raises AnsibleError."""
+        return str(self._find_needle("files", name))
+
     def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
         """Run a command on the server, with become where it is asked for: rc, stdout, stderr.
 

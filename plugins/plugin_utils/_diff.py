@@ -33,9 +33,12 @@ def file_diffs(plan: Plan, agent: Agent) -> list[dict[str, str]]:
 
 
 def _one(item: FileDiff, before: bytes) -> dict[str, t.Any]:
+    verb = "remove" if item.after is None else "change" if item.existed else "create"
     if item.sensitive:
-        verb = "remove" if item.after is None else "change" if item.existed else "create"
         return {"prepared": f"{verb} {item.path} (its content is secret and not shown)\n"}
+    if b"\0" in before or b"\0" in (item.after or b""):
+        sizes = f"{len(before)} and {len(item.after or b'')} bytes"
+        return {"prepared": f"{verb} {item.path} (no text: {sizes} before and after)\n"}
     return {
         "before_header": item.path if item.existed else "(no file)",
         "after_header": item.path if item.after is not None else "(no file)",

@@ -18,6 +18,14 @@ def _list_of(options: Options) -> Options:
     return {"type": "list", "elements": "dict", "options": options}
 
 
+SITE_SETS: t.Final[Options] = {
+    "fleet": {"type": "path", "required": True},
+    "release": {"type": "str", "required": True},
+    "vms": {"type": "list", "elements": "dict", "default": []},
+    "template": {"type": "str"},
+    "modes": {"type": "dict", "default": {}},
+}
+
 DOCUMENT: t.Final[Options] = {
     "name": {"type": "str"},
     "files": _list_of(
@@ -25,6 +33,7 @@ DOCUMENT: t.Final[Options] = {
             "path": {"type": "str", "required": True},
             "template": {"type": "str"},
             "content": {"type": "str"},
+            "source": {"type": "path"},
             "each": {"type": "list", "elements": "dict"},
             "mode": {"type": "str", "default": "0644"},
             **_ATTRIBUTES,
@@ -48,6 +57,10 @@ DOCUMENT: t.Final[Options] = {
             "line": {"type": "str", "required": True},
         }
     ),
+    "site_sets": {
+        "type": "dict",
+        "options": {"directory": {"type": "str", "required": True}, **SITE_SETS},
+    },
     "images": _list_of(
         {
             "path": {"type": "str", "required": True},

@@ -7,9 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import short_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, REST, changed
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import PENDING_FILE, Current
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import INDEX
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 
 # What a changed file brings with it, and a server that does not serve yet.
@@ -32,6 +34,7 @@ class Only:
             owner = vm["owner"]
             words += [f"/{vm['mac']}-install.conf", f"/{owner}/.ssh", f"account {owner}"]
             words += [f"{vm['image']['path']} ", "group vmdusers"]
+            words += [f"-{short_name(vm['hostname'])}.tgz ", f"/{INDEX} "]
         return cls(frozenset(vm["name"] for vm in vms), tuple(words))
 
 

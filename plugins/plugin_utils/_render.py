@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import re
 import typing as t
+from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _site_set
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     Account,
     Directory,
@@ -19,18 +21,26 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
 )
 
 Render = t.Callable[[str, t.Mapping[str, t.Any]], str]
+Find = t.Callable[[str], str]
 _PLACE = re.compile(r"<([a-z_]+)>")
+_CONTENTS = ("template", "content", "source")
 
 
-def document(name: str, args: t.Mapping[str, t.Any], render: Render) -> Document:
+def document(name: str, args: t.Mapping[str, t.Any], render: Render, find: Find = str) -> Document:
     """The document that checked arguments describe.
 
-    `render` turns the name of a template and extra variables into text. Raises DocumentError.
+    `render` turns the name of a template and extra variables into text, `find` the name of a
+    file into its path on the controller. Raises DocumentError and Problems.
     """
+    files = tuple(_files(name, args.get("files") or (), render, find))
+    directories = tuple(Directory(**_given(item)) for item in args.get("directories") or ())
+    if args.get("site_sets"):
+        directory, sets = _site_sets(args["site_sets"], render)
+        files, directories = (*files, *sets), (*directories, directory)
     return Document(
         name=name,
-        files=tuple(_files(name, args.get("files") or (), render)),
-        directories=tuple(Directory(**_given(item)) for item in args.get("directories") or ()),
+        files=files,
+        directories=directories,
         lines=tuple(Line(**_given(item)) for item in args.get("lines") or ()),
         images=tuple(Image(**_given(item)) for item in args.get("images") or ()),
         devices=tuple(args.get("devices") or ()),
@@ -66,19 +76,44 @@ def _service(item: t.Mapping[str, t.Any]) -> Service:
     return Service(**given | {"shows": tuple(given.get("shows", ()))})
 
 
-def _files(name: str, items: t.Iterable[t.Mapping[str, t.Any]], render: Render) -> t.Iterator[File]:
+def _files(
+    name: str, items: t.Iterable[t.Mapping[str, t.Any]], render: Render, find: Find
+) -> t.Iterator[File]:
     for item in items:
         given = _given(item)
         each = given.pop("each", None)
-        template, content = given.pop("template", None), given.pop("content", None)
+        kinds = {kind: given.pop(kind) for kind in _CONTENTS if kind in given}
         for one in [None] if each is None else each:
             path = given["path"] if one is None else _fill(name, given["path"], one)
-            text = content
-            if template is not None:
-                text = render(template, {} if one is None else {"item": one})
-            if text is None:
-                raise DocumentError(f"{name}: {path} has neither template nor content; give one")
-            yield File(**given | {"path": path, "content": str(text).encode()})
+            if len(kinds) != 1:
+                raise DocumentError(
+                    f"{name}: {path} has {' and '.join(kinds) or 'no content'}; give one of "
+                    f"{', '.join(_CONTENTS)}"
+                )
+            if "template" in kinds:
+                text = render(kinds["template"], {} if one is None else {"item": one})
+                content = str(text).encode()
+            elif "content" in kinds:
+                content = str(kinds["content"]).encode()
+            else:
+                source = kinds["source"] if one is None else _fill(name, kinds["source"], one)
+                content = _read(name, path, find(source))
+            yield File(**given | {"path": path, "content": content})
+
+
+def _read(name: str, path: str, source: str) -> bytes:
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{name}: {path}: {source}: {error.strerror}") from error
+
+
+def _site_sets(args: t.Mapping[str, t.Any], render: Render) -> tuple[Directory, list[File]]:
+    """The directory without the sets of VMs that are not asked for, and the sets and their list."""
+    built = _site_set.build(_site_set.wanted(args, render))
+    place = args["directory"]
+    files = [File(f"{place}/{name}", content) for name, content in built.items()]
+    return Directory(place, purge=_site_set.own_sets(args["release"])), files
 
 
 def _fill(name: str, path: str, one: t.Mapping[str, t.Any]) -> str:

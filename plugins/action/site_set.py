@@ -1,0 +1,50 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
+    Action,
+    Failure,
+    refuse_problems,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._host_state_spec import SITE_SETS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import build, wanted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
+
+
+class ActionModule(Action):
+    SPEC = {"dest": {"type": "path", "required": True}, **SITE_SETS}
+
+    def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        refuse_problems(task_vars)
+        sets = build(wanted(args, Templates(self, task_vars).render))
+        directory = Path(self._loader.path_dwim(args["dest"]))
+        changed = []
+        try:
+            for name, content in sets.items():
+                path = directory / name
+                if path.is_file() and path.read_bytes() == content:
+                    continue
+                changed.append(str(path))
+                if not self.check_mode:
+                    directory.mkdir(parents=True, exist_ok=True)
+                    write_file(path, content, 0o644)
+        except OSError as error:
+            raise Failure(f"dest: {error.filename}: {error.strerror}") from error
+        return {
+            "changed": bool(changed),
+            "files": [
+                {
+                    "name": name,
+                    "path": str(directory / name),
+                    "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                }
+                for name, content in sets.items()
+            ],
+        }

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_info
+short_description: Release, name and host keys of an OpenBSD machine
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Asks a machine what it runs and which public keys its sshd(8) has, in one SSH execution.
+  - The keys come over the connection that Ansible has already, so that they are as trustworthy as
+    that connection, and are not those of somebody who answers in the machine's place.
+  - Works for servers and, as soon as they can be logged into, for VMs. Needs OpenBSD's base system
+    and no Python, and no rights of root.
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+    details: It never changes anything.
+  diff_mode:
+    description: Shows what changes.
+    support: none
+    details: Nothing ever changes.
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: full
+seealso:
+  - module: puffy.vmm.sshfp_publish
+  - module: puffy.vmm.sshfp_fragment
+  - plugin: puffy.vmm.sshfp
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Look at the server
+  puffy.vmm.server_info:
+  register: server
+
+- name: Show its fingerprints as DNS has them
+  ansible.builtin.debug:
+    var: server.sshfp
+"""
+
+RETURN = r"""
+system:
+  description: The operating system.
+  type: str
+  returned: success
+  sample: OpenBSD
+release:
+  description: The release of the running kernel.
+  type: str
+  returned: success
+  sample: "7.8"
+machine:
+  description: The hardware.
+  type: str
+  returned: success
+  sample: amd64
+hostname:
+  description: The name that the machine gives itself.
+  type: str
+  returned: success
+  sample: server1.example.org
+host_keys:
+  description:
+    - The public keys in C(/etc/ssh), as type and base64, at most one each of ECDSA, Ed25519, RSA.
+    - A key that there can be no SSHFP record for, or that is too short, is left out with a warning.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS
+sshfp:
+  description: The data of the SSHFP records of these keys.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - 4 2 a87f1b687ac0e57d2a081a2f282672334d90ed316d2b818ca9580ea384d92401
+"""
