@@ -49,6 +49,8 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
         vms: list[Vm] = args["vms"]
+        if not vms:
+            return {"changed": False, "changes": [], "found": {}}
         agent = Agent(self.execute)
         answer = agent.probe(_vm_facts.questions(vms))
         facts = _vm_facts.parse(answer, vms)

@@ -55,6 +55,7 @@ class ActionModule(Action):
         return {
             "changed": changed,
             "verb": verb,
+            "fleet": str(fleet.path),
             "vms": names,
             "installable": [name for name in names if after[name] == "present"],
             "servers": plain(sorted({str(hostvars[name]["vmm_server"]) for name in names})),

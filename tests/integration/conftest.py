@@ -24,7 +24,7 @@ def servers(directory: Path) -> Iterator[Site]:
     found = {name: Server(directory / "sandbox", name) for name in SWITCHES}
     try:
         for name, server in found.items():
-            server.start()
+            server.start(speed=10)
             assert server.run(SWITCHES[name]).returncode == 0
         yield Site(directory, found)
     finally:

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
 
 CHECKOUT = Path(__file__).parents[2]
@@ -83,3 +84,11 @@ def recap(result: subprocess.CompletedProcess[str], server: str) -> dict[str, in
 def messages(result: subprocess.CompletedProcess[str]) -> str:
     """All that was said, with lines joined as a person reads them."""
     return (result.stdout + result.stderr).replace("\\n", "\n")
+
+
+def provide_sets(server: Server, release: str = "7.8") -> None:
+    """Puts the stand-in release where httpd serves it from, as a mirror would."""
+    files = release_files(release)
+    index = "".join(index_line(name, len(files[name])) for name in sorted(files))
+    for name, content in {**files, "index.txt": index.encode()}.items():
+        server.write(f"/var/www/htdocs/amd64/{name}", content)
