@@ -150,7 +150,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def _fleet_directory(self, path: str) -> FleetDirectory:
         inventory_directory = Path(path).parent.resolve()
-        fleet = (inventory_directory / self.get_option("fleet")).resolve()
+        fleet = (inventory_directory / Path(self.get_option("fleet")).expanduser()).resolve()
         if fleet.is_relative_to(inventory_directory):
             raise AnsibleParserError(
                 f"{path}: fleet: {fleet} is in the inventory directory {inventory_directory}, "

@@ -13,14 +13,13 @@ from ansible.template import Templar
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
+from ansible_collections.puffy.vmm.plugins.module_utils._server import PREFIX, VARIABLES
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
 
 if TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
     from ansible.inventory.host import Host
     from ansible.parsing.dataloader import DataLoader
-
-PREFIX = "vmm_"
 
 # What the inventory plugin itself gives a server, and so is no setting of it.
 FLEET_DIRECTORY = "vmm_fleet_directory"
@@ -32,9 +31,13 @@ def settings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among a server's variables as plain data.
 
     The variables of a task evaluate their templates when they are read; what that raises is
-    passed on.
+    passed on. Of other variables that begin with vmm_, which may be misspelled settings, only the
+    name is of interest.
     """
-    return {name: plain(variables[name]) for name in sorted(_settings(variables))}
+    return {
+        name: plain(variables[name]) if name in VARIABLES else None
+        for name in sorted(_settings(variables))
+    }
 
 
 class InventoryVariables:
@@ -63,6 +66,9 @@ class InventoryVariables:
         settings: dict[str, Any] = {}
         problems: list[Problem] = []
         for variable in sorted(_settings(variables)):
+            if variable not in VARIABLES:
+                settings[variable] = None
+                continue
             try:
                 settings[variable] = plain(templar.template(variables[variable]))
             except AnsibleError as error:

@@ -49,7 +49,7 @@ PLACES = (
 def test_precedence_is_that_of_ansible(tmp_path: Path, strongest: int) -> None:
     def value(place: str) -> dict[str, int]:
         level = PLACES.index(place)
-        return {"vmm_x": level} if level <= strongest else {}
+        return {"vmm_tap_count": level} if level <= strongest else {}
 
     files: dict[str, Any] = {place: value(place) for place in PLACES if "/" in place}
     files["hosts"] = {
@@ -60,12 +60,12 @@ def test_precedence_is_that_of_ansible(tmp_path: Path, strongest: int) -> None:
             "vars": value("vmd_servers in hosts.yml"),
         },
     }
-    assert settings(tmp_path, files) == ({"vmm_x": strongest}, [])
+    assert settings(tmp_path, files) == ({"vmm_tap_count": strongest}, [])
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
-    files = {"hosts": HOSTS, "host_vars/server1": {"vmm_x": 6}}
-    assert settings(tmp_path, files, {"vmm_x": 7})[0] == {"vmm_x": 7}
+    files = {"hosts": HOSTS, "host_vars/server1": {"vmm_tap_count": 6}}
+    assert settings(tmp_path, files, {"vmm_tap_count": 7})[0] == {"vmm_tap_count": 7}
 
 
 def test_operators_may_use_templates(tmp_path: Path) -> None:
@@ -92,17 +92,24 @@ def test_operators_may_use_templates(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_evaluated_is_a_problem_of_the_server(tmp_path: Path) -> None:
-    files = {"hosts": HOSTS, "host_vars/server1": {"vmm_domain": "{{ nowhere }}", "vmm_x": 1}}
+    variables = {"vmm_domain": "{{ nowhere }}", "vmm_tap_count": 1}
+    files = {"hosts": HOSTS, "host_vars/server1": variables}
     found, problems = settings(tmp_path, files)
-    assert found == {"vmm_x": 1}
+    assert found == {"vmm_tap_count": 1}
     (problem,) = problems
     assert problem.startswith("server1: vmm_domain: cannot be evaluated while the inventory is")
     assert "'nowhere' is undefined" in problem
     assert "\n" not in problem
 
 
+def test_other_variables_with_the_prefix_are_names_only(tmp_path: Path) -> None:
+    files = {"hosts": HOSTS, "host_vars/server1": {"vmm_credentials": "{{ nowhere }}"}}
+    assert settings(tmp_path, files) == ({"vmm_credentials": None}, [])
+    assert settings_of({"vmm_credentials": 1}) == {"vmm_credentials": None}
+
+
 def test_what_the_plugin_gave_is_no_setting() -> None:
     given = {"vmm_fleet_directory": "/x", "vmm_vms": [], "vmm_owners": [], "vmm_host": {}}
-    assert settings_of(given | {"vmm_problems": [], "vmm_x": (1, 2), "other": 3}) == {
-        "vmm_x": [1, 2]
+    assert settings_of(given | {"vmm_problems": [], "vmm_sets": ("+a", "+b"), "other": 3}) == {
+        "vmm_sets": ["+a", "+b"]
     }
