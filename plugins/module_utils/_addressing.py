@@ -8,11 +8,11 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import mac_text
 
-Address = IPv4Address | IPv6Address
+Address: TypeAlias = "IPv4Address | IPv6Address"
 A = TypeVar("A", IPv4Address, IPv6Address)
 
 # What four octets of prefix leave; no server has more VMs.

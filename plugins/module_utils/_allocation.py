@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.puffy.vmm.plugins.module_utils._addressing import (
     HIGHEST_NUMBER,
@@ -236,9 +236,14 @@ def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
     number = wish.values[NUMBER]
     source, field = wish.origin[NUMBER]
     for kind in wish.missing():
-        limit = _limits(wish.server, (kind,))[0]
-        if number > limit[0]:
-            report.add(source, field, f"{number} is too high; {limit[1]} holds {limit[0]} numbers")
+        limit = _limit(wish.server, (kind,))
+        if number > limit.highest:
+            report.add(
+                source,
+                field,
+                f"{number} is too high; {limit.variable} {limit.value} holds {limit.highest} "
+                f"numbers",
+            )
             return False
         value = derive(wish.server, kind, number)
         reason = taken.obstacle(wish.server, kind, value)
@@ -270,9 +275,7 @@ def _hand_out(
     start: dict[tuple[str, tuple[str, ...]], int] = {}
     for wish in homeless:
         missing = wish.missing()
-        highest = min(
-            HIGHEST_NUMBER, *(limit for limit, _ in _limits(wish.server, missing)), HIGHEST_NUMBER
-        )
+        highest = _limit(wish.server, missing).highest
         key = wish.server.name, missing
         number = start.get(key, 1)
         while number <= highest and not taken.is_free(wish.server, number, missing):
@@ -289,30 +292,36 @@ def _hand_out(
         _report_full(server, wishes, taken, report)
 
 
-def _limits(server: ServerSettings, missing: tuple[str, ...]) -> list[tuple[int, str]]:
-    """Return how many numbers there are by each kind of value, and what sets that limit."""
+class _Limit(NamedTuple):
+    """The highest number, and the variable that sets it."""
+
+    highest: int
+    variable: str = ""
+    value: str = ""
+
+
+def _limit(server: ServerSettings, missing: tuple[str, ...]) -> _Limit:
+    """Return the limit of numbers that have to give these kinds of values."""
     limits = {
-        MAC: (server.mac.capacity, f"vmm_mac_prefix {server.mac.prefix}"),
-        IPV4: (server.ipv4.capacity, f"vmm_ipv4_range {server.ipv4.range}"),
+        MAC: _Limit(server.mac.capacity, "vmm_mac_prefix", server.mac.prefix),
+        IPV4: _Limit(server.ipv4.capacity, "vmm_ipv4_range", server.ipv4.range),
     }
     if server.ipv6:
-        limits[IPV6] = (server.ipv6.capacity, f"vmm_ipv6_range {server.ipv6.range}")
-    return [limits[kind] for kind in missing]
+        limits[IPV6] = _Limit(server.ipv6.capacity, "vmm_ipv6_range", server.ipv6.range)
+    return min([_Limit(HIGHEST_NUMBER), *(limits[kind] for kind in missing)])
 
 
 def _report_full(server: str, wishes: Sequence[_Wish], taken: _Taken, report: Report) -> None:
-    settings = wishes[0].server
-    highest, what = min(_limits(settings, wishes[0].missing()), default=(HIGHEST_NUMBER, "number"))
+    highest, variable, value = _limit(wishes[0].server, wishes[0].missing())
     used = sum(
         taken.claims.holder(NUMBER, server, number) is not None for number in range(1, highest + 1)
     )
     names = [wish.name for wish in wishes]
     listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    variable, _, value = what.partition(" ")
     report.add(
         server,
         variable,
-        f"{value} is full: of its {highest} numbers {used} have a VM, or had one and are still in "
-        f"the ledger, and {highest - used} are reserved or give values that are taken; none is "
-        f"left for {len(names)} VMs ({listed}); enlarge it or move VMs to another server",
+        f"{value} is full: numbers in all {highest}, of VMs or kept in the ledger {used}, reserved "
+        f"or with values that are taken {highest - used}; VMs without a number {len(names)} "
+        f"({listed}); enlarge it, or move VMs to another server",
     )

@@ -102,7 +102,7 @@ def _host(statement: _Statement) -> Host:
 
 
 def _subnet(statement: _Statement) -> Subnet:
-    _, network, word, netmask = [*statement.words, "", "", ""][:4]
+    network, word, netmask = [*statement.words[1:], "", "", ""][:3]
     if word.lower() != "netmask" or not netmask:
         raise Unreadable(f"line {statement.line}: a subnet has no netmask")
     block = statement.block or []

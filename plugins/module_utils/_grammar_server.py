@@ -125,14 +125,13 @@ def dns_servers(value: object) -> tuple[str, ...]:
 def sets_server(value: object) -> str:
     """Return what the installer takes for its question for an HTTP server."""
     text = as_text(value)
-    host, port = re.sub("^https?://", "", text), None
-    if match := re.fullmatch(r"\[([^]]*)\](?::([0-9]+))?", host):
-        host, port = match[1], match[2]
-        valid = _is_address(host)
+    parts = re.fullmatch(r"(?:https?://)?(?:\[([^]]*)\]|([^:\[\]]*))(?::[1-9][0-9]{0,4})?", text)
+    bracketed, plain = parts.groups() if parts else (None, "")
+    if bracketed is not None:
+        valid = ":" in bracketed and _is_address(bracketed)
     else:
-        host, _, port = host.partition(":")
-        valid = _is_address(host) or bool(re.fullmatch(HOSTNAME_PATTERN, host))
-    if not valid or (port and not re.fullmatch("[1-9][0-9]{0,4}", port)) or text.endswith(":"):
+        valid = _is_address(plain) or bool(re.fullmatch(HOSTNAME_PATTERN, plain))
+    if not valid:
         raise Refused(
             f"{shown(text)} is no server for sets; use a host name or address, with http:// or "
             f"https:// first and :port last if need be, and no path; an IPv6 address in brackets"

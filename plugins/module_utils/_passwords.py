@@ -53,7 +53,7 @@ def password(length: int = DEFAULT_LENGTH, alphabet: str = DEFAULT_ALPHABET) -> 
             f"{bits:.0f} bits, where {_FEWEST_BITS} are wanted; make it longer, or use more "
             f"different characters"
         )
-    return "".join(secrets.choice(characters) for _ in range(length))
+    return "".join(secrets.choice(characters) for position in range(length))
 
 
 def bcrypt_hash(password: str, cost: int = DEFAULT_COST) -> str:

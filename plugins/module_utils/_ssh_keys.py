@@ -143,8 +143,8 @@ def parse_ssh_key(text: str) -> SshKey:
         raise Refused("a key is one line; this one has a line break in it")
     if len(text) > _LONGEST_LINE:
         raise Refused(f"is longer than {_LONGEST_LINE} characters, which no key is")
-    kind, _, rest = text.strip(" ").partition(" ")
-    encoded, _, comment = rest.lstrip(" ").partition(" ")
+    kind, rest = _first_word(text.strip(" "))
+    encoded, comment = _first_word(rest)
     if kind not in _TYPES:
         raise Refused(f"{shown(kind)} {_wrong_type(kind)}; use one of {', '.join(TYPES)}")
     if not encoded:
@@ -162,13 +162,17 @@ def parse_ssh_key(text: str) -> SshKey:
         raise Refused(
             f"{shown(encoded)} is no {kind} key: {reason}; paste the .pub file's line again"
         ) from None
-    comment = comment.strip(" ")
     if not _COMMENT.fullmatch(comment):
         raise Refused(
             f"the comment {shown(comment)} has a character other than printable ASCII without "
             f"quotes and backslashes; take it out, a comment has no effect"
         )
     return SshKey(kind, blob, comment)
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    first, blank, rest = text.partition(" ")
+    return first, rest.lstrip(" ")
 
 
 def _wrong_type(kind: str) -> str:

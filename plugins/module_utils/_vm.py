@@ -123,7 +123,8 @@ def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
     values = {field.name: field.default for field in FIELDS} | dict(file.values)
     disk_format = values["disk_format"] or server.disk_format
     sets = values["sets"] or server.sets
-    assert entry.mac is not None and entry.ipv4 is not None
+    if entry.mac is None or entry.ipv4 is None:
+        raise ValueError(f"the entry of {file.name} is not complete")
     return Vm(
         name=file.name,
         server=server.name,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
@@ -61,7 +61,7 @@ class Text(str):
         return made
 
 
-Data = Text | list["Data"] | dict[str, "Data"]
+Data: TypeAlias = "Text | list[Data] | dict[str, Data]"
 
 
 @dataclass(frozen=True)
