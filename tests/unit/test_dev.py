@@ -18,8 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Calls of `python -m sandbox`, one a line, in a file of the checkout.
-SANDBOX = """\
+# What starts and what stops the servers notes its arguments, one line a call.
+NOTE = """\
 import sys
 with open("calls", "a") as calls:
     print(*sys.argv[1:], file=calls)
@@ -52,7 +52,8 @@ class Checkout:
         (root / "tests/requirements.txt").touch()
         (root / ".venv/bin/python").symlink_to(sys.executable)
         (root / ".venv/stamp").write_text(f"{root}\n4294967295 0\n")
-        (root / "tests/sandbox/__main__.py").write_text(SANDBOX)
+        (root / "tests/sandbox/__main__.py").write_text(NOTE)
+        (root / "tests/example_servers.py").write_text(NOTE.replace("argv[1:]", "argv"))
         (root / "tests/demo.py").write_text(DEMO)
         for program in PROGRAMS:
             if not shutil.which(program):
@@ -203,8 +204,9 @@ def test_stand_in_servers_run_while_a_command_names_them(checkout: Checkout) -> 
     script = 'cat; cat calls; mkdir -p "$PUFFY_SANDBOX"; exit 42'
     ran = checkout.run("run", "sh", "-c", script, "sh", "-i", "inventories/example", stdin="in\n")
     sandbox = checkout.root / ".dev/sandbox"
-    assert (ran.returncode, ran.stdout) == (42, f"in\nup {sandbox} server1 server2\n")
-    assert checkout.calls() == [f"up {sandbox} server1 server2", f"down {sandbox}"]
+    up = f"tests/example_servers.py {sandbox}"
+    assert (ran.returncode, ran.stdout) == (42, f"in\n{up}\n")
+    assert checkout.calls() == [up, f"down {sandbox}"]
 
 
 def test_the_last_of_two_runs_stops_the_servers(checkout: Checkout) -> None:
@@ -213,10 +215,11 @@ def test_the_last_of_two_runs_stops_the_servers(checkout: Checkout) -> None:
     first = checkout.start("run", "sh", "-c", script, ".dev/sandbox")
     wait_for(checkout.root / "started")
     assert checkout.run("run", "true", ".dev/sandbox").returncode == 0
-    assert [call.split()[0] for call in checkout.calls()] == ["up", "up"]
+    up = f"tests/example_servers.py {checkout.root}/.dev/sandbox"
+    assert checkout.calls() == [up, up]
     (checkout.root / "go").touch()
     first.communicate(timeout=60)
-    assert [call.split()[0] for call in checkout.calls()] == ["up", "up", "down"]
+    assert checkout.calls() == [up, up, f"down {checkout.root}/.dev/sandbox"]
 
 
 def test_demo_cleans_up_after_ctrl_c(checkout: Checkout, demo: subprocess.Popen[str]) -> None:
