@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The part of a server that no session can change: /bin, /sbin and /usr, made from the host's programs.
+"""The part of a server that no session can change: /bin, /sbin and /usr, of the host's programs.
 
 It is made once for a directory of servers. Programs of the host that are safe to use lie below
 /usr/libexec/sandbox/host, out of the PATH; what stands in the PATH takes OpenBSD's options.
@@ -8,10 +8,13 @@ It is made once for a directory of servers. Programs of the host that are safe t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,11 +41,20 @@ def prepare(path: Path, commands: tuple[str, ...]) -> Base:
     """Makes the directory unless it is there; ``commands`` are the paths of modelled commands."""
     stamp = path / LIBEXEC / "made"
     perl = _perl_directories()
-    if not stamp.exists() or stamp.read_text() != _fingerprint(commands):
-        shutil.rmtree(path, ignore_errors=True)
-        _make(path, perl, commands)
-        stamp.write_text(_fingerprint(commands))
+    with locked(path.with_name(f"{path.name}.lock")):
+        if not stamp.exists() or stamp.read_text() != _fingerprint(commands):
+            shutil.rmtree(path, ignore_errors=True)
+            _make(path, perl, commands)
+            stamp.write_text(_fingerprint(commands))
     return Base(path, tuple((one, one) for one in perl))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock, as servers of one directory may start at the same time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def host_program(name: str) -> str:
@@ -56,7 +68,9 @@ def host_program(name: str) -> str:
 def fakeroot_library() -> str:
     """libfakeroot for message queues, which a namespace of its own keeps apart."""
     places = ("*/libfakeroot", "libfakeroot", "*")
-    found = [one for place in places for one in Path("/usr/lib").glob(f"{place}/libfakeroot-sysv.so")]
+    found = [
+        one for place in places for one in Path("/usr/lib").glob(f"{place}/libfakeroot-sysv.so")
+    ]
     if not found:
         raise Missing("libfakeroot-sysv.so is not installed on this machine (package fakeroot)")
     return str(found[0])
@@ -98,10 +112,8 @@ def _write_program(place: Path, text: str) -> None:
 
 
 def _copy_libraries(path: Path, programs: list[str]) -> None:
-    """The shared libraries of the programs, at the host's places (what is below /lib, in /usr/lib)."""
-    listing = subprocess.run(
-        ["ldd", *programs], capture_output=True, text=True, check=False
-    ).stdout
+    """The shared libraries of the programs, at the host's places; /lib becomes /usr/lib."""
+    listing = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     for library in {match[2] for match in _LIBRARY.finditer(listing)}:
         place = path / "usr" / library.lstrip("/").removeprefix("usr/")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +135,9 @@ def _vendor_directories() -> list[str]:
     """Where the host's perl looks for modules that did not come with it."""
     out = subprocess.run(
         [host_program("perl"), "-e", r'print join "\n", @INC'],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     return [one for one in out if one.startswith("/usr/share/perl5")]
 

@@ -78,7 +78,7 @@ class Call:
 
     @property
     def stdin(self) -> bytes:
-        """All of standard input. It is read on first use only, so the caller's shell may keep it."""
+        """All of standard input; it is read on first use only, so the caller may keep it."""
         return self.streams.read()
 
     def write(self, stdout: str = "", stderr: str = "") -> None:

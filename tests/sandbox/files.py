@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The server's files as seen from outside: every path is the server's, every link stays in its root.
+"""The server's files as seen from outside: paths are the server's, links stay in its root.
 
 Owners and device nodes are real only for a process under fakeroot(1), as the machine's own is;
 elsewhere (a model's unit test) changes of the owner are left out.
@@ -74,7 +74,11 @@ class Files:
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
     def write_bytes(
-        self, path: str, content: bytes, mode: int | None = None, owner: tuple[int, int] | None = None
+        self,
+        path: str,
+        content: bytes,
+        mode: int | None = None,
+        owner: tuple[int, int] | None = None,
     ) -> None:
         """Writes a whole file in place; a new one gets mode 0644 unless it is given."""
         with _named(path):
@@ -133,7 +137,12 @@ class Files:
             self._chown(self.resolve(path), (uid, gid))
 
     def mkdir(
-        self, path: str, mode: int = 0o755, owner: tuple[int, int] = (0, 0), *, parents: bool = False
+        self,
+        path: str,
+        mode: int = 0o755,
+        owner: tuple[int, int] = (0, 0),
+        *,
+        parents: bool = False,
     ) -> None:
         """Makes a directory; with ``parents`` missing ones above too (0755 root:wheel)."""
         with _named(path):

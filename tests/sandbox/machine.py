@@ -75,10 +75,9 @@ class Machine:
         modules = models.load()
         self.commands = models.commands(modules)
         for name, (attribute, kind) in models.PARTS.items():
-            if name in modules and hasattr(modules[name], kind):
-                part = getattr(modules[name], kind)(self)
-                setattr(self, attribute, part)
-                self._parts.append(part)
+            part = getattr(modules[name], kind)(self)
+            setattr(self, attribute, part)
+            self._parts.append(part)
 
     @property
     def short_name(self) -> str:

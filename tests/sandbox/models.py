@@ -42,13 +42,8 @@ COMMANDS = (
 
 def load() -> dict[str, ModuleType]:
     """All model modules by name."""
-    found = {}
-    for name in (*PARTS, *COMMANDS):
-        try:
-            found[name] = importlib.import_module(f"{__package__}.model.{name}")
-        except (ImportError, SyntaxError):
-            continue
-    return found
+    names = (*PARTS, *COMMANDS)
+    return {name: importlib.import_module(f"{__package__}.model.{name}") for name in names}
 
 
 def commands(modules: dict[str, ModuleType]) -> dict[str, Handler]:

@@ -33,7 +33,7 @@ def outer(writable: Iterable[Path], run: Path, *, attached: bool) -> list[str]:
     With ``attached`` all of it dies with the thread that starts it.
     """
     words = ["bwrap", *(["--die-with-parent"] if attached else [])]
-    words += ["--unshare-user", "--unshare-pid", "--unshare-ipc"]
+    words += ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--as-pid-1"]
     words += ["--uid", str(UID), "--gid", str(UID), "--cap-add", "CAP_SYS_ADMIN"]
     words += ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc"]
     for directory in writable:
@@ -108,8 +108,6 @@ def owner_filter() -> bytes:
     allow, refuse = 0x7FFF0000, 0x00050001
     count = len(calls.numbers)
     program = [(load, 0, 0, 4), (jump, 0, count + 1, calls.audit), (load, 0, 0, 0)]
-    program += [
-        (jump, count - place, 0, number) for place, number in enumerate(calls.numbers)
-    ]
+    program += [(jump, count - place, 0, number) for place, number in enumerate(calls.numbers)]
     program += [(leave, 0, 0, allow), (leave, 0, 0, refuse)]
     return b"".join(struct.pack("HBBI", *one) for one in program)

@@ -21,6 +21,10 @@ def program(files: Files, name: str, search: str, cwd: str) -> str | None:
         candidates = [f"{directory}/{name}" for directory in search.split(":") if directory]
     for path in candidates:
         host = files.resolve(path)
-        if os.path.exists(host) and stat.S_ISREG(host.stat().st_mode) and host.stat().st_mode & 0o111:
+        if (
+            os.path.exists(host)
+            and stat.S_ISREG(host.stat().st_mode)
+            and host.stat().st_mode & 0o111
+        ):
             return path
     return None

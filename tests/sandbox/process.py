@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from . import base, control, owners, sshd, tree
+from .full_disk import FullDisks
 from .machine import Machine
 from .namespace import owner_filter
 from .sessions import Sessions
@@ -51,13 +53,19 @@ class Process:
         (directory / "filter").write_bytes(owner_filter())
         self.sessions = Sessions(self.machine, directory, self.base)
         self.machine.on_cut = self.sessions.cut
+        self.full_disks = FullDisks(self.machine)
+        self.machine.faults.watch(self._firmware)
         self.stubs = Stubs(self.machine, self.sessions)
         self.control = control.Control(self.machine, self.sessions, self.ended.set)
 
-    def run(self, port: int) -> None:
-        """Serves until it is told to end, then saves everything."""
+    def run(self, port: int, watched: int) -> None:
+        """Serves until it is told to end, then saves everything.
+
+        ``watched`` is a descriptor of the process that it shall not outlive, or -1.
+        """
         sshd.write_config(self.directory, self.root)
         self.machine.start()
+        self.full_disks.start()
         self.sessions.write_accounts()
         Path("/run/speed").write_text(f"{self.machine.clock.speed}\n")
         self._listen("/run/machine.sock", self.stubs.serve)
@@ -67,13 +75,24 @@ class Process:
         print(listener.getsockname()[1], flush=True)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.ended.set())
+        if watched >= 0:
+            threading.Thread(target=self._outlive_not, args=(watched,), daemon=True).start()
         self.ended.wait()
         listener.close()
         with self.machine.lock:
             self.machine.stop()
+            self.full_disks.stop()
             owners.save(self.machine.files, self.directory / "owners.json")
             text = json.dumps(self.machine.state, indent=1, sort_keys=True)
             (self.directory / "state.json").write_text(text + "\n")
+
+    def _outlive_not(self, watched: int) -> None:
+        select.select([watched], [], [])
+        self.ended.set()
+
+    def _firmware(self, name: str, arguments: tuple[str, ...], on: bool) -> None:
+        if name == "no_firmware":
+            tree.put_firmware(self.machine.files, there=not on)
 
     def _local(self, peer: socket.socket) -> None:
         if peer.recv(1, socket.MSG_PEEK) == b"H":
@@ -108,11 +127,12 @@ class Process:
 
 
 def main() -> None:
-    """``python -m sandbox.process DIRECTORY PORT``, settings as JSON in SANDBOX_SETTINGS."""
+    """``python -m sandbox.process DIRECTORY PORT FD``, settings as JSON in SANDBOX_SETTINGS."""
     # Capabilities stay here, for mount(2): bubblewrap refuses to start with any.
     ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
     os.umask(0o022)
-    Process(Path(sys.argv[1]), json.loads(os.environ["SANDBOX_SETTINGS"])).run(int(sys.argv[2]))
+    settings = json.loads(os.environ["SANDBOX_SETTINGS"])
+    Process(Path(sys.argv[1]), settings).run(int(sys.argv[2]), int(sys.argv[3]))
     os._exit(0)
 
 

@@ -22,16 +22,17 @@ from . import base, namespace, sshd, wire
 from .base import host_program
 
 _START_SECONDS = 30
-# faked(1) first, so that the process that holds the machine sees the server's owners.
+# The namespace's first process: when it ends, the kernel ends all that is left of the server.
+# faked(1) is started before the machine's process, so that this one sees the server's owners.
 _LAUNCH = (
     'key=$1 faked=$2 library=$3; shift 3; "$faked" --key "$key" </dev/null >/dev/null && '
-    'LD_PRELOAD=$library FAKEROOTKEY=$key exec "$@"'
+    'LD_PRELOAD=$library FAKEROOTKEY=$key "$@"; exit $?'
 )
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One ssh execution: when it began (seconds since 1970), who ran what, and how much it moved."""
+    """One ssh execution: when it began (seconds since 1970), who ran what, what it moved."""
 
     time: float
     user: str
@@ -76,13 +77,18 @@ class Server:
         self.root = self.home / "root"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, *, speed: float = 1) -> Server:
-        """Starts the server and returns when ssh answers; ServerError with its output otherwise."""
+    def start(self, *, speed: float = 1, with_process: int = 0) -> Server:
+        """Starts the server and returns when ssh answers; ServerError with its output otherwise.
+
+        Modelled waits are ``speed`` times shorter. The server ends when the process
+        ``with_process`` does, if it is given.
+        """
         if self.running:
             return self
         run = self.home / "run"
         namespace.prepare_run(run)
-        key = sshd.make_key(self._shared("key"), "client")
+        with base.locked(self._shared("key.lock")):
+            key = sshd.make_key(self._shared("key"), "client")
         sshd.make_key(self.home / "host_key", self.name)
         (self.home / "hostname").write_text(self.hostname + "\n")
         shutil.copy(Path(__file__).parent / "inside/session.pl", run / "shell")
@@ -93,21 +99,36 @@ class Server:
             "base": str(self._shared("base")),
             "state": self._state,
         }
-        words = namespace.outer((self.directory, self._shared_directory), run, attached=self.attached)
+        words = namespace.outer(
+            (self.directory, self._shared_directory), run, attached=self.attached
+        )
         words += ["/bin/sh", "-c", _LAUNCH, "sh", namespace.QUEUE_KEY]
         words += [host_program("faked-sysv"), base.fakeroot_library()]
         words += [sys.executable, "-m", "sandbox.process"]
         environment = {
-            **os.environ, "FAKEROOTDONTTRYCHOWN": "1",
-            "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONPYCACHEPREFIX": str(self._shared("pycache")),
-            "SANDBOX_SETTINGS": json.dumps(settings), "SANDBOX_SPEED": str(speed),
+            **os.environ,
+            "FAKEROOTDONTTRYCHOWN": "1",
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self._shared("pycache")),
+            "SANDBOX_SETTINGS": json.dumps(settings),
+            "SANDBOX_SPEED": str(speed),
         }
+        watched = os.pidfd_open(with_process) if with_process else -1
         with (self.home / "machine.log").open("a") as log:
             self._process = subprocess.Popen(
-                [*words, str(self.home), str(self._wanted_port())],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
-                env=environment, cwd="/", start_new_session=True,
+                [*words, str(self.home), str(self._wanted_port()), str(watched)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                pass_fds=[watched] if with_process else [],
             )
+        if with_process:
+            os.close(watched)
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
         line = self._process.stdout.readline() if ready else ""
@@ -119,23 +140,22 @@ class Server:
             raise ServerError(f"{self.name} does not start:\n{text}")
         (self.home / "port").write_text(line)
         (self.home / "pid").write_text(f"{self._process.pid}\n")
-        self._write_ssh_config()
+        with base.locked(self.directory / ".lock"):
+            self._write_ssh_config()
         return self
 
     def stop(self) -> None:
         """Saves the state and ends all processes of the server; nothing if it does not run."""
-        if not self.running:
-            return
-        pid = int((self.home / "pid").read_text())
-        watch = os.pidfd_open(pid)
-        with contextlib.suppress(ServerError, OSError, EOFError):
-            self._ask("stop")
-        select.select([watch], [], [], _START_SECONDS)
-        os.close(watch)
+        if self.running:
+            watch = os.pidfd_open(int((self.home / "pid").read_text()))
+            with contextlib.suppress(ServerError, OSError, EOFError):
+                self._ask("stop")
+            select.select([watch], [], [], _START_SECONDS)
+            os.close(watch)
+            (self.home / "pid").unlink(missing_ok=True)
         if self._process is not None:
-            self._process.wait()
+            self._process.wait(_START_SECONDS)
             self._process = None
-        (self.home / "pid").unlink(missing_ok=True)
 
     @property
     def running(self) -> bool:

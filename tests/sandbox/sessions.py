@@ -168,8 +168,12 @@ class Sessions:
         words += ["/bin/sh", "-c", _LOGIN, "sh", account.shell]
         words += [f"-{name}"] if command is None else [name, "-c", command]
         environment = {
-            "HOME": account.home, "LOGNAME": user, "PATH": LOGIN_PATH, "SHELL": account.shell,
-            "USER": user, "MAIL": f"/var/mail/{user}",
+            "HOME": account.home,
+            "LOGNAME": user,
+            "PATH": LOGIN_PATH,
+            "SHELL": account.shell,
+            "USER": user,
+            "MAIL": f"/var/mail/{user}",
         } | namespace.identity(account.uid, account.gid)
         listed = [f"{key}={value}" for key, value in environment.items()] + shown
         filter_ = self._directory / "filter"
@@ -198,9 +202,14 @@ class Sessions:
         self, session: Session, command: str, began: float, bytes_in: int, bytes_out: int, rc: int
     ) -> None:
         row = {
-            "time": began, "user": session.user, "command": command,
+            "time": began,
+            "user": session.user,
+            "command": command,
             "command_bytes": len(command.encode("utf-8", "surrogateescape")),
-            "bytes_in": bytes_in, "bytes_out": bytes_out, "seconds": time.time() - began, "rc": rc,
+            "bytes_in": bytes_in,
+            "bytes_out": bytes_out,
+            "seconds": time.time() - began,
+            "rc": rc,
         }
         with self._machine.lock, (self._directory / "ssh.log").open("a") as log:
             log.write(json.dumps(row) + "\n")

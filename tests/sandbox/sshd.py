@@ -70,5 +70,9 @@ def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]
     words = [host_program("sshd"), "-i", "-f", str(directory / "sshd_config")]
     words += ["-E", str(directory / "sshd.log")]
     return subprocess.Popen(
-        words, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL, env=environment
+        words,
+        stdin=connection.fileno(),
+        stdout=connection.fileno(),
+        stderr=subprocess.DEVNULL,
+        env=environment,
     )

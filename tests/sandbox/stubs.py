@@ -69,8 +69,15 @@ class Stubs:
             except OSError as error:
                 name = call.path.rsplit("/", 1)[-1]
                 reply = Result(1, "", f"{name}: {error.filename}: {error.strerror}\n")
-            except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError,
-                    ValueError, RuntimeError):
+            except (
+                ArithmeticError,
+                AssertionError,
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+                RuntimeError,
+            ):
                 traceback.print_exc()
                 reply = Result(70, "", f"sandbox: {traceback.format_exc()}")
             self._answer(peer, call, streams, reply)
@@ -114,5 +121,3 @@ def _watch(peer: socket.socket, call: Call, streams: _Remote) -> None:
     except (EOFError, OSError):
         streams.complete()
         call.cancel()
-
-

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox.server import Server
 
 HERE = Path(__file__).parent
@@ -26,7 +27,10 @@ SPEED = 5.0
 _NOT_MODELLED = re.compile(r"inaccessible or not found|is not modelled")
 # What differs from run to run, and nothing else.
 _RULES = (
-    (r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d (?:\d\d:\d\d(?::\d\d)?)?", "T "),
+    (
+        r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d (?:\d\d:\d\d(?::\d\d)?)?",
+        "T ",
+    ),
     (r"for \d+ days \d\d:\d\d:\d\d  *", "for T "),
     (r"^(d[rwxst-]{9}\s+\d+ \S+\s+\S+)\s+\d+ T", r"\1 SIZE T"),
     (r"\[\d+\]:", "[PID]:"),

@@ -53,13 +53,9 @@ USAGES = {
         "usage: join [-1 field] [-2 field] [-a file_number | -v file_number] [-e string]\n"
         "            [-o list] [-t char] file1 file2\n"
     ),
-    "ln": (
-        "usage: ln [-fhLnPs] source [target]\n       ln [-fLPs] source ... [directory]\n"
-    ),
+    "ln": ("usage: ln [-fhLnPs] source [target]\n       ln [-fLPs] source ... [directory]\n"),
     "mkdir": "usage: mkdir [-p] [-m mode] directory ...\n",
-    "mknod": (
-        "usage: mknod [-m mode] name b|c major minor\n       mknod [-m mode] name p\n"
-    ),
+    "mknod": ("usage: mknod [-m mode] name b|c major minor\n       mknod [-m mode] name p\n"),
     "mv": "usage: mv [-fiv] source target\n       mv [-fiv] source ... directory\n",
     "nice": "usage: nice [-n increment] utility [argument ...]\n",
     "paste": "usage: paste [-s] [-d list] file ...\n",

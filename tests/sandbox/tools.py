@@ -151,7 +151,8 @@ def _script(name: str, wrapped: _Wrapped, letters: str) -> str:
     return (
         f"{_INTERPRETER}use strict;\nuse warnings;\n"
         "require '/usr/libexec/sandbox/tool.pl';\n"
-        f"wrap('{letters}', '{usage}', \\&{run}, '{wrapped.host or name}', [{first}], {{{other}}});\n"
+        f"wrap('{letters}', '{usage}', \\&{run}, '{wrapped.host or name}',\n"
+        f"    [{first}], {{{other}}});\n"
     )
 
 

@@ -145,7 +145,7 @@ _FILES: dict[str, tuple[str, int]] = {
     "/var/log/secure": ("", 0o600),
     "/var/run/dmesg.boot": ("OpenBSD 7.8 (GENERIC)\n", 0o644),
 }
-FIRMWARE = "/etc/firmware/vmm-bios"
+_FIRMWARE = "/etc/firmware/vmm-bios"
 
 
 def plant(machine: Machine, key: str) -> None:
@@ -157,8 +157,11 @@ def plant(machine: Machine, key: str) -> None:
         (files.root / name).mkdir()
     for line in (DATA / "directories").read_text().splitlines():
         if not line.startswith("#"):
-            path, mode, owner, group = (*line.split(), *["0755", "root", "wheel"][line.count(" ") :])
-            files.mkdir(path, int(mode, 8), (users[owner], groups[group]))
+            path, bits, owner, group = (
+                *line.split(),
+                *["0755", "root", "wheel"][line.count(" ") :],
+            )
+            files.mkdir(path, int(bits, 8), (users[owner], groups[group]))
     files.symlink("/tmp", "/var/tmp")
     for path, (text, mode) in _FILES.items():
         files.write_text(path, text, mode)
@@ -178,6 +181,14 @@ def plant(machine: Machine, key: str) -> None:
     files.write_text("/etc/rc.conf", flags + "\n".join(_RC_WORDS.split(" ")) + "\n")
     _plant_accounts(files, groups)
     _plant_devices(files)
+
+
+def put_firmware(files: Files, *, there: bool) -> None:
+    """The firmware that fw_update(8) installs, or that it could not fetch."""
+    if not there and files.exists(_FIRMWARE):
+        files.remove(_FIRMWARE)
+    elif there:
+        files.write_text(_FIRMWARE, *_FILES[_FIRMWARE])
 
 
 def put_stubs(files: Files, commands: Iterable[str]) -> None:

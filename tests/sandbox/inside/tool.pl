@@ -88,7 +88,7 @@ sub wrap {
     my ($letters, $usage, $runner, $program, $first, $other) = @_;
     $ARGV[0] =~ s/\A-(?=\d+\z)/-n/ if @ARGV && $letters =~ /\An:\z/;
     my @words = @$first;
-    for my $option (options($letters, $usage)) {
+    for my $option (options($letters, $usage, $program =~ /\A(?:cmp|diff|grep|sort)\z/ ? 2 : 1)) {
         my ($letter, $value) = ($other->{ $option->[0] } // $option->[0], $option->[1]);
         push @words, "-$letter" . ($value // '') if $letter ne '';
     }
@@ -121,6 +121,7 @@ sub reword {
     $line =~ s/\A(mv): cannot stat '(.*?)': /$1: $2: /s;
     $line =~ s/\A(\w+): (?:cannot|failed to|changing|setting|cannot do) [\w\s]*?'(.*?)'(?: to '.*?')?: /$1: $2: /s;
     $line =~ s/\A(\w+): '(.*?)': /$1: $2: /s;
+    $line =~ s/\A(\w+): invalid (user|group): '(.*?)'/$1: $2 is invalid: $3/s;
     return $line;
 }
 

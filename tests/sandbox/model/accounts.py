@@ -65,8 +65,10 @@ class Accounts:
             numbers = [parts[place] for place in (2, 3, 5, 6)] if len(parts) == 10 else ["x"]
             if all(one.isdigit() for one in numbers):
                 uid, gid, change, expire = (int(one) for one in numbers)
-                names, rest = parts[:2], parts[7:]
-                found.append(User(*names, uid, gid, parts[4], change, expire, *rest))
+                name, password, _, _, login_class, _, _, gecos, home, shell = parts
+                found.append(
+                    User(name, password, uid, gid, login_class, change, expire, gecos, home, shell)
+                )
         return found
 
     def groups(self) -> list[Group]:

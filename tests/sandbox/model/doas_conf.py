@@ -64,7 +64,7 @@ def parse(text: str) -> list[Rule]:
 def decide(
     rules: Iterable[Rule], caller: Caller, target: frozenset[str], argv: Sequence[str]
 ) -> Rule | None:
-    """The last rule that matches, None without one; ``target`` has the account's name and number."""
+    """The last rule that matches, None without one; ``target`` has a name and a number."""
     last = None
     for rule in rules:
         if _matches(rule, caller, target, argv):

@@ -58,7 +58,7 @@ class Process:
 
 
 class Processes:
-    """The table; other models hear of a process that was ended by a signal through ``on_signal``."""
+    """The table; other models hear through ``on_signal`` of a process that got a signal."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -185,9 +185,10 @@ def _shell_of(
         environment |= {"HOME": cwd if said else user.home, "SHELL": shell}
     name = PurePosixPath(shell).name
     argv0 = f"-{name}" if login and not options.has("f") else name
-    if not os.access(machine.files.resolve(shell), os.F_OK) and program(
-        machine.files, shell, "", "/"
-    ) is None:
+    if (
+        not os.access(machine.files.resolve(shell), os.F_OK)
+        and program(machine.files, shell, "", "/") is None
+    ):
         return Result(1, said, f"su: {shell}: No such file or directory\n")
     if said:
         call.write(said)

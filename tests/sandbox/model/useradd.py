@@ -87,9 +87,7 @@ def _add(command: Command) -> tuple[int, str]:
     if options.has("m"):
         _make_home(command, home, (uid, gid))
     elif not os.path.lexists(files.resolve(home, follow=False)) and home != "/nonexistent":
-        command.warn(
-            f"Warning: home directory `{home}' doesn't exist, and -m was not specified"
-        )
+        command.warn(f"Warning: home directory `{home}' doesn't exist, and -m was not specified")
     if own_group and known.group(name) is None:
         command.create_group(name, gid)
     if names := options.last("G"):
