@@ -18,12 +18,12 @@ from .machine import Machine
 
 DATA = Path(__file__).parent / "data"
 SPEED = 100.0
-PUFFY = 1001
+PUFFY = 60001  # no user of the host, who owns all files of a bare machine
 _DIRECTORIES = "etc/firmware etc/rc.d dev root tmp home var/log var/run var/vmm var/db"
-_USERS = """puffy:*:1001:1001:staff:0:0::/home/puffy:/bin/ksh
-other:*:1002:1002:staff:0:0::/home/other:/bin/ksh
+_USERS = """puffy:*:60001:60001:staff:0:0::/home/puffy:/bin/ksh
+other:*:60002:60002:staff:0:0::/home/other:/bin/ksh
 """
-_GROUPS = "puffy:*:1001:\nother:*:1002:\nvmdusers:*:1003:puffy\n"
+_GROUPS = "puffy:*:60001:\nother:*:60002:\nvmdusers:*:60003:puffy\n"
 
 
 def plant(root: Path, taps: int = 4) -> Path:

@@ -86,6 +86,38 @@ def test_transcripts(server: Machine, command: str, content: str, rc: int, stder
     assert (result.stderr, result.rc, result.stdout) == (stderr, rc, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "rc", "stderr"),
+    [
+        ("-D img=/var/vmm/web1.img", 0, "configuration OK\n"),
+        ("-D img=a=/var/vmm/web1.img", 1, None),
+        ("-D img", 1, None),
+        ("-x", 1, "vmd: unknown option -- x\nusage: vmd [-dnv] [-D macro=value] [-f file]\n"),
+        ("more", 1, "usage: vmd [-dnv] [-D macro=value] [-f file]\n"),
+    ],
+)
+def test_the_command_line(server: Machine, words: str, rc: int, stderr: str | None) -> None:
+    server.files.write_text("/tmp/macro.conf", 'vm "a" {\n\tdisk $img\n}\n')
+    result = server.run(f"vmd -n -f /tmp/macro.conf {words}")
+    undefined = "vmd: /tmp/macro.conf:2: macro 'img' not defined"
+    assert result.rc == rc
+    if stderr is None:
+        assert undefined in result.stderr
+        assert ("could not parse macro definition img\n" in result.stderr) == (words == "-D img")
+    else:
+        assert result.stderr == stderr
+
+
+def test_a_user_needs_to_read_the_file(server: Machine) -> None:
+    server.root.chmod(0o755)
+    server.files.write_text("/tmp/secret.conf", "", 0o600)
+    puffy = bare.Shell(server, bare.PUFFY, "puffy")
+    result = puffy("vmd -n -f /tmp/secret.conf")
+    assert result.stderr == "vmd: failed to open /tmp/secret.conf: Permission denied\n"
+    assert result.rc == 1
+    assert puffy("vmd").stderr == "vmd: need root privileges\n"
+
+
 def test_there_are_as_many_files_as_in_the_transcripts() -> None:
     assert len(steps()) == 52
 
@@ -166,6 +198,12 @@ def test_a_macro_of_the_command_line_wins() -> None:
     result = parse('img = "/web1.img"\nvm "a" {\n\tdisk $img\n}\n', session)
     assert result.vms[0][0].disks == (Disk("/web2.img", "qcow2"),)
     assert result.warnings == ["macro 'unused' not used"]
+
+
+def test_a_word_may_go_on_in_the_next_line_and_counts_for_the_first() -> None:
+    assert only_vm('vm we\\\nb1 {\n\tdisk "/web1.img"\n}\n').name == "web1"
+    result = parse('vm "a" {\n\tinterface lladdr z\\\nz\n}\n')
+    assert result.log[0] == "f:2: invalid address: zz\n"
 
 
 def test_errors_after_an_error_are_told_once_three_tokens_are_read() -> None:

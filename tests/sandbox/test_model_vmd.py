@@ -204,7 +204,7 @@ def test_what_a_file_leaves_out_stays_set(server: VmServer) -> None:
     server.conf()
     server.ok("vmctl reload")
     assert server.machine.vmd.session.settings.delay == 7
-    assert server.machine.vmd.session.settings.socket_owner.gid == 1003
+    assert server.machine.vmd.session.settings.socket_owner.gid == 60003
 
 
 def test_the_socket(server: VmServer) -> None:
