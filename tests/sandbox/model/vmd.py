@@ -75,6 +75,9 @@ class Vmd(VirtualMachines):
         )
         self.session.boot = state["boot"]
         self.session.registrar = _Registrar(self)
+        # The kind of a file is not kept with its owner.
+        self._make_socket()
+        self._chown_socket()
         self.switches = [Switch(**one) for one in state["switches"]]
         self.vms = [Known.from_json(one) for one in state["vms"]]
         self.guests.load(state["guests"], [vm for vm in self.vms if vm.running])
