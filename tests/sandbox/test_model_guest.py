@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Guests: what they boot, what their reboot leads to (facts 2.8), and what is on their disks."""
+"""Guests: what they boot, what their reboot leads to, and what is on their disks."""
 
 from __future__ import annotations
 

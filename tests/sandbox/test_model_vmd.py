@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The daemon: what a reload does, what kills it, what it forgets (facts 1.4, 1.6, 2.3 to 2.6)."""
+"""The daemon: what a reload does, what kills it, what it forgets."""
 
 from __future__ import annotations
 

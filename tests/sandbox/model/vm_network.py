@@ -56,7 +56,7 @@ def attach(
 
 
 def local_addresses(machine: Machine, vm: Known, number: int, nic: Nic, session: Session) -> None:
-    """The server's end of a `local interface`: the first address of a /31 (facts 1.4)."""
+    """The server's end of a `local interface`: the first address of a /31."""
     offset = (vm.vmid << 8) + (number + 1) * 2
     network = ipaddress.IPv4Network(session.settings.local_prefix, strict=False)
     address = network.network_address + offset
