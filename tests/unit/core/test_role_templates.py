@@ -1,0 +1,121 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The roles' templates, rendered from any fleet and read back: nothing is lost, nothing added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.puffy.vmm.plugins.module_utils import _quoting
+from ansible_collections.puffy.vmm.plugins.module_utils._dhcpd_conf import (
+    Host,
+    parse_dhcpd_conf,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet import server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import (
+    ACCOUNT_PATTERN,
+    REFUSED_ACCOUNTS,
+    VM_NAME_PATTERN,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._vm_conf import (
+    KEYWORDS,
+    Disk,
+    Interface,
+    SwitchBlock,
+    VmBlock,
+    parse_vm_conf,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.core.factory import build, vm
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+
+NAMES = st.from_regex(VM_NAME_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+OWNERS = st.from_regex(ACCOUNT_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+VMS = st.dictionaries(
+    NAMES.filter(lambda name: name not in ("all", "localhost", "ungrouped", "vms")),
+    st.fixed_dictionaries(
+        {
+            "owner": OWNERS.filter(lambda name: name not in REFUSED_ACCOUNTS),
+            "memory": st.sampled_from(["1M", "512M", "128G"]),
+            "disk_format": st.sampled_from(["raw", "qcow2"]),
+            "state": st.sampled_from(["present", "suspended", "archived"]),
+        }
+    ),
+    max_size=5,
+)
+
+
+def render(template: str, **variables: Any) -> str:
+    environment = jinja2.Environment(
+        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+    )
+    for name in ("vm_conf_string", "dhcpd_string"):
+        environment.filters[f"puffy.vmm.{name}"] = getattr(_quoting, name)
+    text = (ROLES / template).read_text(encoding="utf-8")
+    return environment.from_string(text).render(**variables)
+
+
+def variables(vms: dict[str, dict[str, str]]) -> dict[str, Any]:
+    texts = {
+        f"{name}.yml": vm(**{field: f"'{value}'" for field, value in fields.items()})
+        for name, fields in vms.items()
+    }
+    return server_variables(build(texts), "server6")
+
+
+@given(VMS)
+def test_vm_conf(vms: dict[str, dict[str, str]]) -> None:
+    server = variables(vms)
+    text = render(
+        "vmd/templates/vm.conf.j2",
+        **server,
+        vmd_vms=server["vmm_vms"],
+        vmd_group="vmdusers",
+        vmd_locked_lladdr=True,
+    )
+    conf = parse_vm_conf(text)
+    assert (conf.socket_owner, conf.others) == (":vmdusers", ())
+    assert conf.switches == (SwitchBlock("uplink", "veb0"),)
+    assert conf.vms == tuple(
+        VmBlock(
+            one["name"],
+            enabled=False,
+            owner=one["owner"] if one["state"] == "present" else None,
+            memory=one["memory"],
+            disks=(Disk(one["image"]["path"], one["disk_format"]),),
+            interfaces=(Interface("uplink", one["mac"], locked=True),),
+        )
+        for one in server["vmm_vms"]
+    )
+
+
+@given(VMS)
+def test_dhcpd_conf(vms: dict[str, dict[str, str]]) -> None:
+    server = variables(vms)
+    text = render(
+        "dhcpd/templates/dhcpd.conf.j2",
+        **server,
+        dhcpd_vms=server["vmm_vms"],
+        dhcpd_range=[],
+        dhcpd_server_name="server6.example.org",
+        dhcpd_next_server=server["vmm_host"]["ipv4"]["server"],
+    )
+    conf = parse_dhcpd_conf(text)
+    (subnet,) = conf.subnets
+    assert (subnet.network, subnet.netmask, subnet.ranges) == ("203.0.113.0", "255.255.255.0", ())
+    assert conf.parameters["option domain-name"] == ("example.org",)
+    assert "deny unknown-clients" in conf.parameters
+    assert subnet.parameters["next-server"] == ("203.0.113.1",)
+    assert subnet.hosts == tuple(
+        Host(
+            one["name"],
+            one["mac"],
+            (one["ipv4"],),
+            {"filename": ("auto_install",), "option host-name": (one["name"],)},
+        )
+        for one in server["vmm_vms"]
+    )
