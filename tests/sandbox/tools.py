@@ -51,6 +51,8 @@ _PLAIN = (
     "[", "basename", "dd", "dirname", "echo", "expr", "false", "kill", "nohup", "od", "openssl",
     "printenv", "printf", "seq", "ssh-keygen", "sync", "test", "true", "tsort", "tty",
 )  # fmt: skip
+# These tell trouble from a difference or a line that is not there.
+_USAGE_ERROR_2 = frozenset("cmp diff grep sort".split())
 _LETTERS_BESIDES = {
     "chgrp": "HLPRhfx",
     "egrep": "abcEFGHhIiLlnoqRsUVvwxA:B:C::e:f:m:",
@@ -128,7 +130,7 @@ HOST_PROGRAMS = tuple(
 
 def install(base: Path) -> None:
     """Puts every tool into its place below ``base``."""
-    shutil.copy(HERE / "inside/tool.pl", base / "usr/libexec/sandbox/tool.pl")
+    shutil.copy(HERE / "inside/SandboxTool.pm", base / "usr/libexec/sandbox/SandboxTool.pm")
     for source, names in _OWN.items():
         text = (HERE / f"inside/tools/{source}.pl").read_text()
         for name in names:
@@ -142,17 +144,23 @@ def install(base: Path) -> None:
 
 
 def _script(name: str, wrapped: _Wrapped, letters: str) -> str:
-    usage = USAGES[name].replace("\\", "\\\\").replace("'", "\\'")
     other = ", ".join(f"'{old}' => '{new}'" for old, new in sorted(wrapped.letters.items()))
-    first = "".join(f"'{word}', " for word in wrapped.first)
-    run = "run_host_reworded" if wrapped.reworded else "run_host"
-    if wrapped.starts:
-        run = "run_host_starter"
+    host = wrapped.host or name
+    how = {
+        "letters": f"'{letters}'",
+        "usage": "'" + USAGES[name].replace("\\", "\\\\").replace("'", "\\'") + "'",
+        "usage_error": "2" if host in _USAGE_ERROR_2 else "1",
+        "host": f"'{host}'",
+        "first": "[" + ", ".join(f"'{word}'" for word in wrapped.first) + "]",
+        "other": f"{{{other}}}",
+        "reworded": str(int(wrapped.reworded)),
+        "starts": str(int(wrapped.starts)),
+    }
+    rows = "".join(f"    {key} => {value},\n" for key, value in how.items())
     return (
         f"{_INTERPRETER}use strict;\nuse warnings;\n"
-        "require '/usr/libexec/sandbox/tool.pl';\n"
-        f"wrap('{letters}', '{usage}', \\&{run}, '{wrapped.host or name}',\n"
-        f"    [{first}], {{{other}}});\n"
+        "BEGIN { unshift @INC, '/usr/libexec/sandbox' }\nuse SandboxTool;\n"
+        f"wrap(\n{rows});\n"
     )
 
 

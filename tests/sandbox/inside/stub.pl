@@ -51,7 +51,7 @@ sub put {
 # The link in /proc, since cwd() is a module's.
 my $cwd  = readlink '/usr/libexec/sandbox/proc/self/cwd';
 my @user = exists $ENV{FAKEROOTKEY} ? ($>, $) + 0) : ('', '');
-my @env  = map {"$_=$ENV{$_}"} grep { !/^(?:FAKEROOT|LD_PRELOAD)/ } sort keys %ENV;
+my @env  = map {"$_=$ENV{$_}"} grep { !/\A(?:FAKEROOT|LD_PRELOAD)/x } sort keys %ENV;
 send_frame('R', join "\0", $0, $cwd // '/', @user, $$, scalar @ARGV, @ARGV, @env);
 
 while (1) {

@@ -5,11 +5,12 @@
 # b64encode(1), which always writes a header and a trailer, and b64decode(1).
 use strict;
 use warnings;
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
 use MIME::Base64;
-require '/usr/libexec/sandbox/tool.pl';
+use SandboxTool;
 
-our $NAME;
-$NAME eq 'b64encode' ? encode() : decode();
+my ($BITS, $READ_WRITE, $DEFAULT_MODE) = map {oct} qw(777 666 644);
+program_name() eq 'b64encode' ? encode() : decode();
 exit 0;
 
 sub slurp {
@@ -37,10 +38,10 @@ sub encode {
     my %on = map { $_->[0] => $_->[1] } options('o:', $usage);
     usage($usage) if @ARGV < 1 || @ARGV > 2;
     my $name = pop @ARGV;
-    my $mode = @ARGV ? (stat $ARGV[0])[2] // 0 : 0666 & ~umask;
+    my $mode = @ARGV ? (stat $ARGV[0])[2] // 0 : $READ_WRITE & ~umask;
     my $text = slurp(@ARGV);
-    my $to = output($on{o}, 0644);
-    printf {$to} "begin-base64 %o %s\n%s====\n", $mode & 0777, $name, encode_base64($text);
+    my $to = output($on{o}, $DEFAULT_MODE);
+    printf {$to} "begin-base64 %o %s\n%s====\n", $mode & $BITS, $name, encode_base64($text);
     return;
 }
 
@@ -49,12 +50,13 @@ sub decode {
     my %on = map { $_->[0] => $_->[1] // 1 } options('cio:prs', $usage);
     for my $path (@ARGV ? @ARGV : (undef)) {
         my $text = slurp($path);
-        if ($on{r}) { output($on{o}, 0644)->print(decode_base64($text)); next }
+        if ($on{r}) { output($on{o}, $DEFAULT_MODE)->print(decode_base64($text)); next }
         my $shown = $path // 'stdin';
-        $text =~ s/\A.*?^begin-base64 ([0-7]+) (\S+)\n//ms or fail("$shown: no \"begin\" line");
-        my ($mode, $name) = (oct $1, $2);
-        $text =~ s/^====\n.*//ms or fail("$shown: short file");
-        output($on{p} ? undef : $on{o} // $name, $mode & 0666)->print(decode_base64($text));
+        my ($mode, $named) = $text =~ /^begin-base64 [ ] ([0-7]+) [ ] (\S+)$/mx
+            or fail("$shown: no \"begin\" line");
+        $text =~ s/\A .*? ^begin-base64 .*? \n//msx;
+        $text =~ s/^====\n.*//msx or fail("$shown: short file");
+        output($on{p} ? undef : $on{o} // $named, oct($mode) & $READ_WRITE)->print(decode_base64($text));
     }
     return;
 }

@@ -5,9 +5,9 @@
 # date(1) as far as it shows a time; the clock cannot be set.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my $usage = "usage: date [-aju] [-f pformat] [-r seconds]\n"
     . "\t[-z output_zone] [+format] [[[[[[cc]yy]mm]dd]HH]MM[.SS]]\n";
 my %on = map { $_->[0] => $_->[1] // 1 } options('af:jr:uz:', $usage);

@@ -5,20 +5,21 @@
 # md5(1), sha1(1), sha256(1), sha512(1) and cksum(1) with -a.
 use strict;
 use warnings;
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
 use Digest::MD5;
 use Digest::SHA;
-require '/usr/libexec/sandbox/tool.pl';
+use SandboxTool;
 
-our $NAME;
-my $usage = "usage: $NAME [-bcpqrtx]" . ($NAME eq 'cksum' ? ' [-a algorithms]' : '')
+my $name = program_name();
+my $usage = "usage: $name [-bcpqrtx]" . ($name eq 'cksum' ? ' [-a algorithms]' : '')
     . " [-C checklist] [-h hashfile]\n\t[-s string] [file ...]\n";
 our %on;
-for my $option (options($NAME eq 'cksum' ? 'a:bC:ch:pqrs:tx' : 'bC:ch:pqrs:tx', $usage)) {
+for my $option (options($name eq 'cksum' ? 'a:bC:ch:pqrs:tx' : 'bC:ch:pqrs:tx', $usage)) {
     $on{ $option->[0] } = $option->[1] // 1;
 }
-our $kind = uc($NAME eq 'cksum' ? $on{a} // '' : $NAME);
+our $kind = uc($name eq 'cksum' ? $on{a} // '' : $name);
 fail('cksum without -a is not modelled') if $kind eq '';
-fail("unknown algorithm \"$on{a}\"") if $kind !~ /\A(?:MD5|SHA1|SHA224|SHA256|SHA384|SHA512)\z/;
+fail("unknown algorithm \"$on{a}\"") if $kind !~ /\A (?:MD5|SHA(?:1|224|256|384|512)) \z/x;
 my $rc = 0;
 if (defined $on{s}) {
     show("(\"$on{s}\")", digest(sub { $_[0]->add($on{s}) }));
@@ -26,7 +27,7 @@ if (defined $on{s}) {
 }
 check($on{C} // shift @ARGV) if $on{c} || defined $on{C};
 if (!@ARGV) {
-    my $text = do { local $/ = undef; <STDIN> } // '';
+    my $text = do { local $/ = undef; readline *STDIN } // '';
     print $text if $on{p};
     print digest(sub { $_[0]->add($text) }), "\n";
     exit 0;
@@ -49,8 +50,8 @@ sub digest {
 
 sub of_file {
     my ($path) = @_;
-    if (-d $path) { $! = 21; return }
     open my $file, '<:raw', $path or return;
+    return if -d $file;
     return digest(sub { $_[0]->addfile($file) });
 }
 
@@ -71,12 +72,14 @@ sub check {
     }
     my %seen;
     while (my $line = <$input>) {
-        my ($algorithm, $path, $wanted) = $line =~ /\A(\w+) \((.*)\) = ([\w+\/=]+)$/;
-        ($algorithm, $wanted, $path) = ($kind, $1, $2) if !$algorithm && $line =~ /\A([0-9a-f]+)\s[ *](.*)$/;
+        my ($algorithm, $path, $wanted) = $line =~ m{\A (\w+) [ ] [(] (.*) [)] [ ] = [ ] ([\w+/=]+) $}x;
+        if (!$algorithm && (my @sum = $line =~ /\A ([0-9a-f]+) \s [ *] (.*) $/x)) {
+            ($algorithm, $wanted, $path) = ($kind, @sum);
+        }
         next if !$algorithm || %only && !$only{$path};
         $seen{$path} = 1;
         local $kind = $algorithm;
-        local $on{b} = $wanted !~ /\A[0-9a-f]+\z/;
+        local $on{b} = $wanted !~ /\A [0-9a-f]+ \z/x;
         my $value = of_file($path);
         my $state = !defined $value ? 'MISSING' : $value eq $wanted ? 'OK' : 'FAILED';
         $rc = 1 if $state ne 'OK';

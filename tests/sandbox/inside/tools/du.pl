@@ -5,9 +5,9 @@
 # du(1): blocks as FFS would use them.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my %on = map { $_->[0] => $_->[1] // 1 }
     options('HLPacd:hkrsx', "usage: du [-achkrsx] [-H | -L | -P] [-d depth] [file ...]\n");
 $on{d} = 0 if $on{s};
@@ -20,9 +20,9 @@ sub walk {
     my ($path, $depth) = @_;
     my @stat = $on{L} || $on{H} && !$depth ? stat $path : lstat $path;
     if (!@stat) { $rc = complain("$path: $!"); return 0 }
-    return 0 if $stat[3] > 1 && ($stat[2] & 0170000) != 0040000 && $seen{"$stat[0],$stat[1]"}++;
+    return 0 if $stat[3] > 1 && kind($stat[2]) ne 'd' && $seen{"$stat[0],$stat[1]"}++;
     my $total = sectors(@stat);
-    if (($stat[2] & 0170000) == 0040000) {
+    if (kind($stat[2]) eq 'd') {
         if (opendir my $handle, $path) {
             $total += walk("$path/$_", $depth + 1) for sort grep { !/\A\.\.?\z/ } readdir $handle;
         }

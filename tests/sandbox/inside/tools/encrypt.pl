@@ -5,9 +5,9 @@
 # encrypt(1): bcrypt hashes of the argument, of a typed line (-p), or of each line of standard input.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my @LETTERS = ('.', '/', 'A' .. 'Z', 'a' .. 'z', '0' .. '9');
 my $usage = "usage: encrypt [-b rounds] [-c class] [-p | string]\n";
 my %on = map { $_->[0] => $_->[1] // 1 } options('pb:c:', $usage);
@@ -17,15 +17,14 @@ fail("Invalid cost $rounds") if $rounds !~ /\A\d+\z/ || $rounds < 4 || $rounds >
 usage($usage) if @ARGV > 1 || $on{p} && @ARGV;
 if (@ARGV) { print hash($ARGV[0]), "\n"; exit 0 }
 if ($on{p}) {
-    $| = 1;
     print {*STDERR} 'Enter string: ';
-    my $line = <STDIN> // '';
+    my $line = readline(*STDIN) // '';
     chomp $line;
     print {*STDERR} "\n" if -t STDIN;
     print hash($line), "\n";
     exit 0;
 }
-while (my $line = <STDIN>) {
+while (my $line = readline *STDIN) {
     chomp $line;
     print hash($line), "\n";
 }

@@ -5,31 +5,20 @@
 # install(1): a temporary file in the target's directory, owner and mode, rename.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
-my ($mode, $uid, $gid, $suffix, %on) = (0755, -1, -1, '.old');
+my $DEFAULT_MODE = oct '0755';
+my ($mode, $uid, $gid, $suffix, %on) = ($DEFAULT_MODE, -1, -1, '.old');
 my $usage = "usage: install [-bCcDdFpSs] [-B suffix] [-f flags] [-g group] [-m mode] [-o owner]\n"
     . "\t       source ... target ...\n";
-for my $option (options('B:bCcDdFf:g:m:o:pSs', $usage)) {
-    my ($letter, $value) = @$option;
-    if ($letter eq 'm') {
-        fail("$value: invalid file mode") if $value !~ /\A[0-7]{1,4}\z/;
-        $mode = oct $value;
-    }
-    elsif ($letter eq 'o') { $uid = getpwnam($value) // number($value, 'user') }
-    elsif ($letter eq 'g') { $gid = getgrnam($value) // number($value, 'group') }
-    elsif ($letter eq 'B') { ($suffix, $on{b}) = ($value, 1) }
-    else                   { $on{$letter} = 1 }
-}
-$on{C} = 1 if $on{p};
-usage($usage) if $on{d} && ($on{C} || $on{s}) || @ARGV < ($on{d} ? 1 : 2);
+take_options();
 if ($on{d}) {
     make_directory($_, $mode) for @ARGV;
     exit 0;
 }
 my $target = pop @ARGV;
-if ($on{D} && $target =~ m{\A(.*)/}s) { make_directory($1 eq '' ? '/' : $1, 0755, 1) }
+if ($on{D} && $target =~ m{\A(.*)/}s) { make_directory($1 eq '' ? '/' : $1, $DEFAULT_MODE, 1) }
 if (-d $target) {
     for my $source (@ARGV) {
         my ($name) = $source =~ m{([^/]*)\z};
@@ -47,6 +36,23 @@ if (@to) {
 }
 put($ARGV[0], $target, 0);
 exit 0;
+
+sub take_options {
+    for my $option (options('B:bCcDdFf:g:m:o:pSs', $usage)) {
+        my ($letter, $value) = @$option;
+        if ($letter eq 'm') {
+            fail("$value: invalid file mode") if $value !~ /\A [0-7]{1,4} \z/x;
+            $mode = oct $value;
+        }
+        elsif ($letter eq 'o') { $uid = getpwnam($value) // number($value, 'user') }
+        elsif ($letter eq 'g') { $gid = getgrnam($value) // number($value, 'group') }
+        elsif ($letter eq 'B') { ($suffix, $on{b}) = ($value, 1) }
+        else                   { $on{$letter} = 1 }
+    }
+    $on{C} = 1 if $on{p};
+    usage($usage) if $on{d} && ($on{C} || $on{s}) || @ARGV < ($on{d} ? 1 : 2);
+    return;
+}
 
 sub number {
     my ($text, $what) = @_;
@@ -105,5 +111,5 @@ sub put {
 sub give_up {
     my ($fresh, $text) = @_;
     unlink $fresh;
-    fail($text);
+    return fail($text);
 }

@@ -5,9 +5,9 @@
 # jot(1): reps, begin, end, step, where a hyphen stands for what follows from the others.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my $usage = "usage: jot [-cnr] [-b word] [-p precision] [-s string] [-w word]\n"
     . "\t   [reps [begin [end [step]]]]\n";
 my %on = map { $_->[0] => $_->[1] // 1 } options('b:cnp:rs:w:', $usage);
@@ -24,9 +24,13 @@ my $digits = $on{p};
 if (!defined $digits) {
     ($digits) = sort { $b <=> $a } map { length((/\.(\d+)/)[0] // '') } $begin, $ARGV[3] // '';
 }
-my @words = map {
-    my $value = $on{r} ? $begin + rand($end - $begin + 1) : $begin + $_ * $step;
+print join($on{s} // "\n", map { word($_) } 0 .. $reps - 1), $on{n} ? '' : "\n";
+
+sub word {
+    my ($place) = @_;
+    return $on{b} if defined $on{b};
+    my $value = $on{r} ? $begin + rand($end - $begin + 1) : $begin + $place * $step;
     my $text = $on{c} ? chr $value : sprintf "%.${digits}f", $on{r} && !$digits ? int $value : $value;
-    defined $on{b} ? $on{b} : !defined $on{w} ? $text : $on{w} =~ /%/ ? sprintf($on{w}, $text) : "$on{w}$text";
-} 0 .. $reps - 1;
-print join($on{s} // "\n", @words), $on{n} ? '' : "\n";
+    return $text if !defined $on{w};
+    return $on{w} =~ /%/ ? sprintf $on{w}, $text : "$on{w}$text";
+}

@@ -5,9 +5,9 @@
 # ls(1): the long form, and one name a line otherwise.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our ($NAME, @MONTHS);
 my $HALF_YEAR = 365 * 86_400 / 2;
 my %on;
 my $usage = "usage: ls [-1AaCcdFfgHhikLlmnopqRrSsTtux] [file ...]\n";
@@ -22,7 +22,7 @@ for my $path (@ARGV ? @ARGV : ('.')) {
         $rc = complain("$path: $!");
         next;
     }
-    if ($on{d} || ($stat[2] & 0170000) != 0040000) { push @files, [$path, $path, @stat] }
+    if ($on{d} || kind($stat[2]) ne 'd') { push @files, [$path, $path, @stat] }
     else                                           { push @directories, [$path, $path, @stat] }
 }
 print_rows(0, sorted(@files)) if @files;
@@ -66,7 +66,7 @@ sub list {
     @rows = sorted(@rows);
     print_rows(1, @rows);
     if ($on{R}) {
-        list($_->[1]) for grep { ($_->[4] & 0170000) == 0040000 && $_->[0] !~ /\A\.\.?\z/ } @rows;
+        list($_->[1]) for grep { kind($_->[4]) eq 'd' && $_->[0] !~ /\A\.\.?\z/ } @rows;
     }
     return;
 }
@@ -112,9 +112,10 @@ sub print_rows {
 
 sub cells {
     my ($name, $path, @stat) = @_;
-    my $kind = $stat[2] & 0170000;
-    my $mark = !$on{F} && !$on{p} ? '' : $kind == 0040000 ? '/' : !$on{F} ? '' : $kind == 0120000 ? '@'
-        : $kind == 0140000 ? '=' : $kind == 0010000 ? '|' : $stat[2] & 0111 ? '*' : '';
+    my $kind = kind($stat[2]);
+    my $runs = mode_string($stat[2]) =~ /x/;
+    my $mark = $on{F} ? { d => '/', l => '@', s => '=', p => '|', '-' => $runs ? '*' : '' }->{$kind} // ''
+        : $on{p} && $kind eq 'd' ? '/' : '';
     my $sectors = $on{l} || $on{s} ? sectors(@stat) : 0;
     my %cell = (
         name => "$name$mark", inode => $stat[1], sectors => $sectors,
@@ -122,13 +123,13 @@ sub cells {
         links => $stat[3], user => $on{n} ? $stat[4] : user_name($stat[4]),
         group => $on{n} ? $stat[5] : group_name($stat[5]), size => size_of(@stat),
     );
-    if ($kind == 0020000 || $kind == 0060000) {
+    if ($kind eq 'c' || $kind eq 'b') {
         $cell{major} = $stat[6] >> 8 & 0xfff;
         $cell{minor} = $stat[6] & 0xff | $stat[6] >> 12 & 0xfff00;
         $cell{size} = '';
     }
     if ($on{h} && !defined $cell{major}) { $cell{size} = human($cell{size}) }
-    if ($on{l} && $kind == 0120000) { $cell{name} .= ' -> ' . readlink $path }
+    if ($on{l} && $kind eq 'l') { $cell{name} .= ' -> ' . readlink $path }
     my $time = $on{c} ? $stat[10] : $on{u} ? $stat[8] : $stat[9];
     my $recent = abs(time - $time) < $HALF_YEAR;
     $cell{time} = format_time($on{T} ? '%b %e %H:%M:%S %Y' : $recent ? '%b %e %H:%M' : '%b %e  %Y', $time);

@@ -5,10 +5,10 @@
 # mktemp(1): six or more trailing Xs; TMPDIR overrides -p.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
-my ($O_RDWR, $O_CREAT, $O_EXCL, $TRIES) = (2, 0100, 0200, 100);
+my ($O_RDWR, $O_CREAT, $O_EXCL, $EEXIST, $TRIES) = (2, 64, 128, 17, 100);
 my @LETTERS = ('A' .. 'Z', 'a' .. 'z', 0 .. 9);
 my %on;
 my $usage = "usage: mktemp [-dqtu] [-p directory] [template]\n";
@@ -38,12 +38,12 @@ for (1 .. $TRIES) {
         print "$path\n";
         exit 0;
     }
-    quiet_fail('cannot make temp ' . ($on{d} ? 'dir' : 'file') . " $template: $!") if $! != 17;
+    quiet_fail('cannot make temp ' . ($on{d} ? 'dir' : 'file') . " $template: $!") if $! != $EEXIST;
 }
 quiet_fail("cannot make temp file $template: File exists");
 
 sub quiet_fail {
     my ($text) = @_;
     exit 1 if $on{q};
-    fail($text);
+    return fail($text);
 }

@@ -5,11 +5,12 @@
 # readlink(1) and realpath(1).
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
+my $program = program_name();
 my $LIMIT = 32;
-my $real = $NAME eq 'realpath';
+my $real = $program eq 'realpath';
 my $usage = $real ? "usage: realpath [-q] file\n" : "usage: readlink [-fn] file\n";
 my %on = map { $_->[0] => 1 } options($real ? 'q' : 'fn', $usage);
 usage($usage) if @ARGV != 1;
@@ -37,7 +38,7 @@ sub resolve {
         my $part = shift @todo;
         if ($part eq '..') { $done =~ s{/[^/]*\z}{}; next }
         if (defined(my $link = readlink "$done/$part")) {
-            if (++$links > $LIMIT) { $! = 40; return }
+            return if ++$links > $LIMIT;
             $done = '' if $link =~ m{\A/};
             unshift @todo, grep { $_ ne '' && $_ ne '.' } split m{/}, $link;
             next;

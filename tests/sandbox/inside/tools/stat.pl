@@ -5,9 +5,9 @@
 # stat(1) with its formats.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my %FORMATS = (
     default => '%d %i %Sp %l %Su %Sg %r %z "%Sa" "%Sm" "%Sc" %k %b %#Xf %N',
     l => '%Sp %l %Su %Sg %Z %Sm %N%SY',
@@ -20,25 +20,15 @@ my %FORMATS = (
         . 'Device: %Hd,%Ld   Inode: %i    Links: %l%nAccess: %Sa%nModify: %Sm%nChange: %Sc',
 );
 my %TYPES = (
-    0010000 => ['Fifo File', '|'], 0020000 => ['Character Device', ''], 0040000 => ['Directory', '/'],
-    0060000 => ['Block Device', ''], 0100000 => ['Regular File', ''], 0120000 => ['Symbolic Link', '@'],
-    0140000 => ['Socket', '='],
+    p => ['Fifo File', '|'], c => ['Character Device', ''], d => ['Directory', '/'],
+    b => ['Block Device', ''], '-' => ['Regular File', ''], l => ['Symbolic Link', '@'],
+    s => ['Socket', '='],
 );
+my $PERMISSIONS = oct '0777';
+my $CONVERSION = qr{([#+ 0-]*) (\d*) (?:[.](\d*))? ([DOUXFS]?) ([HML]?) ([a-zA-Z])}x;
 my ($kind, $format, $times, %on) = ('');
 my $usage = "usage: stat [-FLnq] [-f format | -l | -r | -s | -x] [-t timefmt] [file ...]\n";
-for my $option (options('f:FlLnqrst:x', $usage)) {
-    my ($letter, $value) = @$option;
-    if ($letter =~ /[flrsx]/) {
-        fail("can't use format '$kind' with '$letter'") if $kind;
-        ($kind, $format) = ($letter, $value);
-    }
-    elsif ($letter eq 't') { $times = $value }
-    else                   { $on{$letter} = 1 }
-}
-$kind ||= $on{F} ? 'l' : 'default';
-fail("can't use format '$kind' with -F") if $on{F} && $kind ne 'l';
-$format //= $FORMATS{ $on{F} ? 'F' : $kind };
-$times //= $kind eq 'x' ? '%c' : '%b %e %H:%M:%S %Y';
+take_options();
 
 my ($rc, $number) = (0, 0);
 for my $path (@ARGV ? @ARGV : (undef)) {
@@ -55,11 +45,28 @@ for my $path (@ARGV ? @ARGV : (undef)) {
 }
 exit $rc;
 
+sub take_options {
+    for my $option (options('f:FlLnqrst:x', $usage)) {
+        my ($letter, $value) = @$option;
+        if ($letter =~ /[flrsx]/) {
+            fail("can't use format '$kind' with '$letter'") if $kind;
+            ($kind, $format) = ($letter, $value);
+        }
+        elsif ($letter eq 't') { $times = $value }
+        else                   { $on{$letter} = 1 }
+    }
+    $kind ||= $on{F} ? 'l' : 'default';
+    fail("can't use format '$kind' with -F") if $on{F} && $kind ne 'l';
+    $format //= $FORMATS{ $on{F} ? 'F' : $kind };
+    $times //= $kind eq 'x' ? '%c' : '%b %e %H:%M:%S %Y';
+    return;
+}
+
 sub expand {
     my ($path, @stat) = @_;
     my $text = $format;
-    $text =~ s{%(?:([nt%@])|([#+ 0-]*)(\d*)(?:\.(\d*))?([DOUXFS]?)([HML]?)([a-zA-Z]))}
-              {defined $1 ? plain($1) : field($&, $path, \@stat, $2, $3, $4, $5, $6, $7)}gex;
+    $text =~ s{(%(?:([nt%@]) | $CONVERSION))}
+              {defined $2 ? plain($2) : field($1, $path, \@stat, [$3, $4, $5, $6, $7, $8])}gex;
     return $text;
 }
 
@@ -69,7 +76,8 @@ sub plain {
 }
 
 sub field {
-    my ($whole, $path, $stat, $flags, $size, $precision, $output, $piece, $what) = @_;
+    my ($whole, $path, $stat, $parts) = @_;
+    my ($flags, $size, $precision, $output, $piece, $what) = @$parts;
     my ($value, $default) = value($path, $stat, $what, $output, $piece);
     fail("$whole: bad format") if !defined $value;
     $output ||= $default;
@@ -82,13 +90,13 @@ sub field {
 # The datum and the way it is shown unless the format says otherwise.
 sub value {
     my ($path, $stat, $what, $output, $piece) = @_;
-    my ($mode, $type) = ($stat->[2], $stat->[2] & 0170000);
+    my ($mode, $type) = ($stat->[2], kind($stat->[2]));
     my $string = $output eq 'S';
     if ($what eq 'p') {
         my $shown = mode_string($mode);
         return ({ '' => $shown, H => substr($shown, 1, 3), M => substr($shown, 4, 3),
                   L => substr($shown, 7, 3) }->{$piece}, 'O') if $string;
-        return ({ '' => $mode, H => $mode >> 12, M => $mode >> 9 & 7, L => $mode & 0777 }->{$piece}, 'O');
+        return ({ '' => $mode, H => $mode >> 12, M => $mode >> 9 & 7, L => $mode & $PERMISSIONS }->{$piece}, 'O');
     }
     if ($what =~ /[dr]/) {
         my $device = $stat->[$what eq 'd' ? 0 : 6];
@@ -99,12 +107,12 @@ sub value {
     if ($what eq 'Z') {
         my ($minor) = value($path, $stat, 'r', '', 'L');
         my ($major) = value($path, $stat, 'r', '', 'H');
-        return ("$major,$minor", 'S') if $type == 0020000 || $type == 0060000;
+        return ("$major,$minor", 'S') if $type eq 'c' || $type eq 'b';
         return (size_of(@$stat), 'U');
     }
     if ($what eq 'T') {
         return ($TYPES{$type}[0], 'S') if $piece eq 'H';
-        return ($type == 0100000 && $mode & 0111 ? '*' : $TYPES{$type}[1], 'S');
+        return ($type eq '-' && mode_string($mode) =~ /x/ ? '*' : $TYPES{$type}[1], 'S');
     }
     return if $piece ne '';
     return ($string ? user_name($stat->[4]) : $stat->[4], 'U') if $what eq 'u';
@@ -114,7 +122,7 @@ sub value {
         return ($string ? format_time($times, $time) : $time, 'D');
     }
     if ($what eq 'Y') {
-        my $target = $type == 0120000 ? readlink $path : undef;
+        my $target = $type eq 'l' ? readlink $path : undef;
         return (!defined $target ? '' : $string ? " -> $target" : $target, 'S');
     }
     return ($path, 'S') if $what eq 'N';

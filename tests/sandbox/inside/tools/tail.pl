@@ -5,9 +5,9 @@
 # tail(1); -r shows the lines in reverse, all of them unless -n says how many.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my $SECTOR = 512;
 my $usage = "usage: tail [-f | -r] [-b number | -c number | -n number | -number] [file ...]\n";
 $ARGV[0] =~ s/\A-(?=\d+\z)/-n/ if @ARGV;

@@ -5,9 +5,9 @@
 # timeout(1): 124 when time was up, 125 for its own errors, 126 and 127 for a command that does not run.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 # How much faster the modelled time of this server goes.
 my $SPEED = 1;
 if (open my $file, '<', '/usr/libexec/sandbox/speed') { chomp($SPEED = <$file> // 1) }
@@ -22,16 +22,7 @@ my $signal = uc($on{s} // 'TERM');
 $signal =~ s/\ASIG//;
 $signal = $SIGNAL{$signal} // ($signal =~ /\A\d+\z/ ? $signal : fail("$on{s}: invalid signal", 125));
 
-setpgrp 0, 0 if !$on{f};
-defined(my $child = fork) or fail("fork: $!", 125);
-if (!$child) {
-    $SIG{$_} = 'DEFAULT' for qw(TTIN TTOU PIPE);
-    exec {$ARGV[0]} @ARGV or do {
-        my $rc = $! == 2 ? 127 : 126;
-        complain("$ARGV[0]: $!");
-        exit $rc;
-    };
-}
+my $child = start();
 my ($late, $killed) = (0, 0);
 $SIG{ALRM} = sub {
     $late = 1;
@@ -47,9 +38,23 @@ my $status = $?;
 exit 124 if $late && !$on{p};
 exit($status & 127 ? 128 + ($status & 127) : $status >> 8);
 
+sub start {
+    setpgrp 0, 0 if !$on{f};
+    defined(my $pid = fork) or fail("fork: $!", 125);
+    if (!$pid) {
+        $SIG{$_} = 'DEFAULT' for qw(TTIN TTOU PIPE);
+        exec {$ARGV[0]} @ARGV or do {
+            my $rc = $! == 2 ? 127 : 126;
+            complain("$ARGV[0]: $!");
+            exit $rc;
+        };
+    }
+    return $pid;
+}
+
 sub seconds {
     my ($text) = @_;
-    my ($number, $unit) = $text =~ /\A(\d+(?:\.\d*)?|\.\d+)([smhd]?)\z/ or fail("$text: invalid duration", 125);
+    my ($number, $unit) = $text =~ /\A (\d+ (?:[.]\d*)? | [.]\d+) ([smhd]?) \z/x or fail("$text: invalid duration", 125);
     return $number * $UNIT{$unit} / $SPEED;
 }
 

@@ -5,9 +5,9 @@
 # wc(1): numbers in columns of eight.
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my %on = map { $_->[0] => 1 } options('lwchm', "usage: wc [-c | -m] [-hlw] [file ...]\n");
 $on{c} = 1 if $on{m};
 @on{qw(l w c)} = (1, 1, 1) if !$on{l} && !$on{w} && !$on{c};

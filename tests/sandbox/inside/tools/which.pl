@@ -5,9 +5,9 @@
 # which(1).
 use strict;
 use warnings;
-require '/usr/libexec/sandbox/tool.pl';
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use SandboxTool;
 
-our $NAME;
 my $usage = "usage: which [-a] name ...\n";
 my %on = map { $_->[0] => 1 } options('a', $usage);
 usage($usage) if !@ARGV;

@@ -11,7 +11,7 @@ use warnings;
 use Exporter 'import';
 
 our $VERSION = '0.03';
-our @EXPORT  = qw(pledge);
+our @EXPORT  = qw(pledge);    ## no critic (ProhibitAutomaticExportation)
 
 my $RECORD = '/var/run/sandbox.pledge';
 my $EINVAL = 22;
@@ -24,8 +24,11 @@ my @NAMES = qw(
 my %KNOWN = map { $_ => 1 } @NAMES;
 my %held;
 
+# Errors are the system's: in $!.
+## no critic (RequireLocalizedPunctuationVars)
 sub pledge {
-    my @promises = map { split } @_;
+    my (@words) = @_;
+    my @promises = map { split } @words;
     my %wanted = map { $_ => 1 } @promises, 'stdio';
     if (my ($unknown) = grep { !$KNOWN{$_} } keys %wanted) {
         $! = $EINVAL;
@@ -42,7 +45,7 @@ sub pledge {
 }
 
 # Whether a call is allowed that needs this promise.
-sub _allows {
+sub allows {
     my ($promise) = @_;
     return !%held || $held{$promise};
 }

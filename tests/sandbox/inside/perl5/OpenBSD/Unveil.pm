@@ -12,16 +12,18 @@ use Carp;
 use Exporter 'import';
 
 our $VERSION = '0.02';
-our @EXPORT  = qw(unveil);
+our @EXPORT  = qw(unveil);    ## no critic (ProhibitAutomaticExportation)
 
 my $RECORD = '/var/run/sandbox.unveil';
 my ($EPERM, $ENOENT, $EINVAL) = (1, 2, 22);
 my $locked = 0;
 
+# Errors are the system's: in $!.
+## no critic (RequireLocalizedPunctuationVars)
 sub unveil {
     my ($path, $permissions) = @_;
     croak('Usage: OpenBSD::Unveil::unveil([path, permissions])') if @_ != 0 && @_ != 2;
-    if (OpenBSD::Pledge->can('_allows') && !OpenBSD::Pledge::_allows('unveil')) {
+    if (OpenBSD::Pledge->can('allows') && !OpenBSD::Pledge::allows('unveil')) {
         _record('killed');
         kill 'ABRT', $$;
     }
@@ -39,7 +41,7 @@ sub unveil {
         return !!0;
     }
     # The file itself may be missing, but not the directory that it would be in.
-    my ($above) = $path =~ m{\A(.*)/[^/]*\z}s;
+    my ($above) = $path =~ m{\A (.*) / [^/]* \z}sx;
     if (!-e $path && !-d (!defined $above ? q(.) : $above eq '' ? q(/) : $above)) {
         $! = $ENOENT;
         return !!0;
