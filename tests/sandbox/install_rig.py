@@ -102,8 +102,8 @@ class Rig:
     def serve(self, dhcpd: str = DHCPD, httpd: str = HTTPD) -> None:
         self.machine.files.write_text("/etc/dhcpd.conf", dhcpd)
         self.machine.files.write_text("/etc/httpd.conf", httpd)
-        for command in ("set dhcpd flags vport42", "restart dhcpd", "restart httpd"):
-            self.machine.run("rcctl enable dhcpd httpd")
+        enable = ("enable dhcpd httpd", "set dhcpd flags vport42")
+        for command in (*enable, "restart dhcpd httpd"):
             assert self.machine.run(f"rcctl {command}").rc == 0
 
     def add_site(self, name: str) -> None:

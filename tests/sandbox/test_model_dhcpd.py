@@ -85,6 +85,11 @@ def test_the_grammar(text: str, good: bool) -> None:
     assert (config is not None, messages.endswith(REFUSED)) == (good, not good), messages
 
 
+def test_a_complaint_before_the_next_line_shows_its_own_line() -> None:
+    _, messages = dhcpd_conf.check("option host-name\n;\n", "f")
+    assert messages == f"f line 1: \noption host-name\n       ^\n{REFUSED}"
+
+
 def test_numbers_that_do_not_fit_are_only_warned_of() -> None:
     config, messages = dhcpd_conf.check("subnet 203.0.256.0 netmask 255.255.255.0 { }\n", "f")
     assert config is not None
@@ -243,6 +248,14 @@ def test_leases(
         assert found is not None
         expected = (address, filename, next_server)
         assert (str(found.address.ip), found.filename, str(found.next_server)) == expected
+
+
+def test_of_two_subnets_of_a_network_the_narrow_one_counts(machine: Machine) -> None:
+    narrow = "subnet 203.0.113.0 netmask 255.255.255.128 { }\n"
+    serve(machine, HOST % "" + "shared-network vms {\n" + SUBNET % "" + narrow + "}\n")
+    found = lease(machine)
+    assert found is not None
+    assert str(found.address) == "203.0.113.11/25"
 
 
 def test_a_range_is_handed_out_and_runs_out(machine: Machine) -> None:

@@ -151,6 +151,9 @@ def test_a_server_with_keys_is_kept_and_one_without_is_left_out() -> None:
     text = block(listen="listen on * tls port 443") + block(name='"b"')
     warning = 'f:3: server "default": failed to load public/private keys\n'
     assert check(text) == (True, f"{warning}configuration OK\n")
+    alone = block('location "/x" { pass }', listen="listen on * tls port 443")
+    warning = warning.replace("f:3", "f:4")
+    assert check(alone) == (False, f"{warning}no actions, nothing to do\n")
     keys = {"/etc/ssl/server.crt": "", "/etc/ssl/private/server.key": ""}
     assert check(text, **keys) == (True, "configuration OK\n")
 
@@ -296,6 +299,7 @@ def test_the_seeds_configuration(machine: Machine, path: str, status: int, body:
         (('location not found "/sub/*" { block return 402 }',), "/sub/other", 402),
         (("request strip 1",), "/any/sub/file", 200),
         (("fastcgi",), "/sub/file", 500),
+        (('location "*/index.html" { root "/htdocs/amd64" request strip 1\n}',), "/sub/", 200),
     ],
 )  # fmt: skip
 def test_locations(machine: Machine, lines: tuple[str, ...], path: str, status: int) -> None:

@@ -124,6 +124,20 @@ def test_who_finds_no_response_file_waits_at_the_console(
     assert rig.disks[0].written == []
 
 
+def test_an_upgrade_finds_no_system(rig: Rig) -> None:
+    rig.serve(dhcpd=DHCPD.replace("auto_install", "auto_upgrade"))
+    rig.respond(path=RESPONSE.replace("-install", "-upgrade"))
+    assert rig.run() == "stuck"
+    assert rig.tail(3) == ["Performing non-interactive upgrade...", *FAILED]
+
+
+def test_an_address_of_the_server_that_is_elsewhere_is_not_reached(rig: Rig) -> None:
+    assert rig.machine.run("ifconfig vio0 inet 203.0.113.2/32 alias").rc == 0
+    rig.respond({"HTTP Server": "203.0.113.2"})
+    assert rig.run() == "stuck"
+    assert rig.tail(2) == FAILED
+
+
 def test_without_dhcpd_there_is_no_lease(rig: Rig) -> None:
     rig.machine.run("rcctl stop dhcpd")
     assert rig.run() == "stuck"

@@ -102,6 +102,7 @@ def test_what_can_fail(machine: Machine) -> None:
         ("# nothing\n\n", "", ""),
         (" hw.smt=1\n", "", "sysctl: top level name  in  is invalid\n"),
         (" \n", "", "sysctl: top level name  in  is invalid\n"),
+        (" ", "", ""),
         ("hw.smt=1", "hw.smt: 0 -> 1\n", ""),
     ],
 )

@@ -106,8 +106,7 @@ class Config:
 
     def hosts(self, address: Address, port: int) -> list[tuple[Server, str, bool]]:
         """Servers and names behind the socket that gets a connection; empty: nobody listens."""
-        takers = [one for one in self.listens() if one.takes(address, port)]
-        socket = next((one for one in takers if not one.any), next(iter(takers), None))
+        socket = next((one for one in self.listens() if one.takes(address, port)), None)
         return [
             (server, name, match)
             for server in self.servers

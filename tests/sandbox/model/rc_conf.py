@@ -15,6 +15,7 @@ LOCAL = "/etc/rc.conf.local"
 
 BLANKS = " \t"
 VARIABLES = ("execdir", "flags", "logger", "rtable", "timeout", "user")
+_VARIABLE = re.compile(rf"_({'|'.join(VARIABLES)})$")
 SPECIAL = ("accounting", "check_quotas", "ipsec", "library_aslr", "multicast", "pf", "spamd_black")
 OTHER_KEYS = {
     "amd_master",
@@ -35,7 +36,7 @@ def parse(text: str) -> dict[str, str]:
             continue
         key, _, value = line.partition("=")
         key = key.rstrip(BLANKS).lower()
-        if not (re.search(rf"_({'|'.join(VARIABLES)})$", key) or key in OTHER_KEYS):
+        if not (_VARIABLE.search(key) or key in OTHER_KEYS):
             continue
         value = value.lstrip(BLANKS).partition("#")[0].rstrip(BLANKS)
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
