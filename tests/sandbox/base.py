@@ -113,33 +113,37 @@ def _write_program(place: Path, text: str) -> None:
 
 def _copy_libraries(path: Path, programs: list[str]) -> None:
     """The shared libraries of the programs, at the host's places; /lib becomes /usr/lib."""
-    listing = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
-    for library in {match[2] for match in _LIBRARY.finditer(listing)}:
+    loader = next(
+        match[2] for match in _LIBRARY.finditer(_output("ldd", programs[0])) if not match[1]
+    )
+    # One shell for all, as ldd(1) itself starts several programs for each.
+    loop = 'loader=$1; shift; for program; do "$loader" --list "$program"; done'
+    listing = _output("sh", "-c", loop, "sh", loader, *programs)
+    for library in {match[2] for match in _LIBRARY.finditer(listing)} | {loader}:
         place = path / "usr" / library.lstrip("/").removeprefix("usr/")
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             shutil.copy(library, place)
 
 
+def _output(*words: str) -> str:
+    """Standard output of a program that runs without fakeroot(1), which the loader would list."""
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=plain).stdout
+
+
 def _perl_directories() -> list[str]:
     """Where the host's perl has the modules that come with perl itself."""
     script = 'use Config; print join "\\n", grep { -d } @Config{qw(archlibexp privlibexp)}, @INC'
-    out = subprocess.run(
-        [host_program("perl"), "-e", script], capture_output=True, text=True, check=True
-    ).stdout.split()
-    core = [one for one in out if re.search(r"/perl-base$|/perl/\d", one)]
+    found = _output(host_program("perl"), "-e", script).split()
+    core = [one for one in found if re.search(r"/perl-base$|/perl/\d", one)]
     return sorted({one for one in core if not one.startswith("/usr/local")})
 
 
 def _vendor_directories() -> list[str]:
     """Where the host's perl looks for modules that did not come with it."""
-    out = subprocess.run(
-        [host_program("perl"), "-e", r'print join "\n", @INC'],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    return [one for one in out if one.startswith("/usr/share/perl5")]
+    found = _output(host_program("perl"), "-e", r'print join "\n", @INC').split()
+    return [one for one in found if one.startswith("/usr/share/perl5")]
 
 
 def _fingerprint(commands: tuple[str, ...]) -> str:

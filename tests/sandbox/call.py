@@ -45,12 +45,13 @@ class Streams:
     """The caller's standard streams; this one has only bytes that are known beforehand."""
 
     def __init__(self, stdin: bytes = b"") -> None:
-        self._stdin = stdin
+        self.input = stdin
+        self.complete = True
         self.stdout: list[str] = []
         self.stderr: list[str] = []
 
-    def read(self) -> bytes:
-        return self._stdin
+    def ask(self) -> None:
+        """Asks for standard input, which is in ``input`` once it is ``complete``."""
 
     def write(self, stdout: str, stderr: str) -> None:
         self.stdout.append(stdout)
@@ -61,7 +62,7 @@ class Streams:
 class Call:
     """A call of a modelled command.
 
-    The machine's lock is held while a handler runs; ``hang`` and ``sleep`` let go of it.
+    The machine's lock is held while a handler runs; ``stdin``, ``hang`` and ``sleep`` let go of it.
     """
 
     argv: tuple[str, ...]
@@ -78,8 +79,14 @@ class Call:
 
     @property
     def stdin(self) -> bytes:
-        """All of standard input; it is read on first use only, so the caller may keep it."""
-        return self.streams.read()
+        """All of standard input; it is read on first use only, so the caller may keep it.
+
+        The machine's lock is released meanwhile: what writes it may be a modelled command.
+        """
+        self.streams.ask()
+        with self.wakeup:
+            self.wakeup.wait_for(lambda: self.streams.complete)
+        return self.streams.input
 
     def write(self, stdout: str = "", stderr: str = "") -> None:
         """Sends output at once, before the handler's result."""

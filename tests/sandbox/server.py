@@ -114,8 +114,10 @@ class Server:
             "SANDBOX_SETTINGS": json.dumps(settings),
             "SANDBOX_SPEED": str(speed),
         }
+        log_file = self.home / "machine.log"
+        logged = log_file.stat().st_size if log_file.exists() else 0
         watched = os.pidfd_open(with_process) if with_process else -1
-        with (self.home / "machine.log").open("a") as log:
+        with log_file.open("a") as log:
             self._process = subprocess.Popen(
                 [*words, str(self.home), str(self._wanted_port()), str(watched)],
                 stdin=subprocess.DEVNULL,
@@ -136,8 +138,8 @@ class Server:
         if not line.strip().isdigit():
             self._process.kill()
             self._process.wait()
-            text = (self.home / "machine.log").read_text()
-            raise ServerError(f"{self.name} does not start:\n{text}")
+            self._process = None
+            raise ServerError(self._why_not(logged))
         (self.home / "port").write_text(line)
         (self.home / "pid").write_text(f"{self._process.pid}\n")
         with base.locked(self.directory / ".lock"):
@@ -254,6 +256,18 @@ class Server:
         if "error" in answer:
             raise ServerError(f"{self.name}: {action}: {answer['error']}")
         return answer["value"]
+
+    def _why_not(self, logged: int) -> str:
+        """Why the server did not start: what was logged since, and what to do about it."""
+        said = (self.home / "machine.log").read_text()[logged:]
+        hint = ""
+        if "uid map" in said or "namespace" in said:
+            hint = (
+                "bubblewrap may not make namespaces here; where the kernel can, allow it, as root: "
+                "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu) or "
+                "sysctl kernel.unprivileged_userns_clone=1 (Debian)\n"
+            )
+        return f"{self.name} does not start:\n{said}{hint}"
 
     def _shared(self, name: str) -> Path:
         self._shared_directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -25,22 +25,13 @@ class _Remote(Streams):
     def __init__(self, peer: socket.socket) -> None:
         super().__init__()
         self._peer = peer
-        self._complete = threading.Event()
         self._asked = False
-        self._chunks: list[bytes] = []
+        self.complete = False
 
-    def read(self) -> bytes:
+    def ask(self) -> None:
         if not self._asked:
             self._asked = True
             wire.send(self._peer, b"I")
-            self._complete.wait()
-        return b"".join(self._chunks)
-
-    def take(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-
-    def complete(self) -> None:
-        self._complete.set()
 
     def write(self, stdout: str, stderr: str) -> None:
         for kind, text in ((b"O", stdout), (b"E", stderr)):
@@ -111,13 +102,21 @@ class Stubs:
 
 def _watch(peer: socket.socket, call: Call, streams: _Remote) -> None:
     """Takes in standard input, and cancels the call when the caller is gone."""
+    chunks = []
     try:
         while True:
             kind, body = wire.receive(peer)
             if kind == b"D":
-                streams.take(body)
+                chunks.append(body)
             elif kind == b"Z":
-                streams.complete()
+                _complete(call, streams, chunks)
     except (EOFError, OSError):
-        streams.complete()
+        _complete(call, streams, chunks)
         call.cancel()
+
+
+def _complete(call: Call, streams: _Remote, chunks: list[bytes]) -> None:
+    streams.input = b"".join(chunks)
+    streams.complete = True
+    with call.wakeup:
+        call.wakeup.notify_all()

@@ -153,6 +153,8 @@ def test_a_background_job_outlives_its_session(common: Server) -> None:
 def test_standard_input_is_left_to_who_reads_it(common: Server) -> None:
     done = common.ssh("while read x; do hostname -s; echo $x; done", stdin=b"a\nb\n")
     assert done.stdout == b"server1\na\nserver1\nb\n"
+    done = common.run("(sleep 0.2; hostname -s) | logger -t pipe; tail -1 /var/log/messages")
+    assert done.stdout.endswith(b"server1 pipe: server1\n")
     assert common.ssh(
         "logger -t test; tail -1 /var/log/messages", stdin=b"hello\n"
     ).stdout.endswith(b"server1 test: hello\n")

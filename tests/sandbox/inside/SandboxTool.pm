@@ -177,6 +177,7 @@ sub kind {
 sub mode_string {
     my ($mode) = @_;
     my $text = kind($mode);
+    return 'lrwxr-xr-x' if $text eq 'l';    # of symlink(2) under umask 022
     for my $row ([6, 'S', 0b100], [3, 'S', 0b010], [0, 'T', 0b001]) {
         my ($shift, $letter, $bit) = @$row;
         my $three = $mode >> $shift & 0b111;
