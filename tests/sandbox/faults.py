@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 
 KNOWN = {
     "disk_full": "DIRECTORY [FREE]: writes below fail with ENOSPC once FREE (0, 64K, 1M) is used",
-    "daemon_dies": "NAME: the daemon does not live after its next start, restart or reload",
+    "daemon_dies": "NAME [later|always]: it is not there after its next start, restart or reload;"
+    " later: rcctl says ok, it ends a moment later; always: not only the next time",
     "vmctl_hangs": "vmctl reload, load, pause and unpause do their work and never return",
     "slow": "COMMAND SECONDS: the modelled command takes that much longer",
     "edit_before_apply": "PATH [N]: a line is added to the file before the Nth execution (2)",

@@ -79,13 +79,16 @@ def index_line(name: str, size: int) -> str:
     return f"-rw-r--r--  1 root  wheel  {size:>10} Sep 13 16:24:00 2025 {name}\n"
 
 
+def release_directory(release: str) -> dict[str, bytes]:
+    """All files of a release's directory on a mirror, index.txt included."""
+    files = release_files(release)
+    lines = [index_line(name, len(content)) for name, content in sorted(files.items())]
+    return {**files, "index.txt": "".join(lines).encode()}
+
+
 def provide_sets(machine: Machine, release: str, directory: str) -> None:
     """Put the stand-in release into a directory of the server, such as /var/www/htdocs/amd64."""
-    files = release_files(release)
-    files["index.txt"] = "".join(
-        index_line(name, len(content)) for name, content in sorted(files.items())
-    ).encode()
     if not machine.files.is_dir(directory):
         machine.files.mkdir(directory, parents=True)
-    for name, content in files.items():
+    for name, content in release_directory(release).items():
         machine.files.write_bytes(f"{directory}/{name}", content, mode=0o644, owner=(0, 0))
