@@ -76,6 +76,15 @@ def fakeroot_library() -> str:
     return str(found[0])
 
 
+def _sftp_server() -> str:
+    """sshd's helper, which lies outside every PATH."""
+    places = ("/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/libexec")
+    found = [one for one in places if Path(one, "sftp-server").exists()]
+    if not found:
+        raise Missing("sftp-server is not installed on this machine (package openssh-sftp-server)")
+    return f"{found[0]}/sftp-server"
+
+
 def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
     for name in ("bin", "sbin", "usr/bin", "usr/sbin", f"{LIBEXEC}/host", f"{LIBEXEC}/proc"):
         (path / name).mkdir(parents=True)
@@ -96,7 +105,10 @@ def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
         shutil.copy(host_program(name), place)
     os.link(path / "bin/ksh", path / "bin/sh")
     os.link(path / LIBEXEC / "perl", path / "usr/bin/perl")
-    _copy_libraries(path, [host_program(name) for name in programs] + [fakeroot_library()])
+    _copy_libraries(
+        path, [host_program(name) for name in programs] + [fakeroot_library(), _sftp_server()]
+    )
+    shutil.copy(_sftp_server(), path / "usr/libexec/sftp-server")
     tools.install(path)
     stub = (HERE / "inside/stub.pl").read_text()
     for command in commands:

@@ -62,11 +62,11 @@ class Machine:
     ) -> None:
         self.root = root
         self.files = Files(root, system)
-        self.hostname = hostname
         self.clock = clock or Clock()
         self.lock = threading.RLock()
         self.wakeup = threading.Condition(self.lock)
         self.state: dict[str, Any] = {} if state is None else state
+        self.hostname: str = self.subsystem("system").get("hostname", hostname)
         self.faults = Faults(self.state.get("faults", DEFAULT))
         self.on_cut: Callable[[int], None] = lambda session: None
         self._random = random.Random()

@@ -163,7 +163,7 @@ class Server:
     def running(self) -> bool:
         """Whether the server's process answers."""
         with contextlib.suppress(OSError, ServerError, EOFError):
-            return bool(self._ask("ping") == self.hostname)
+            return bool(self._ask("ping"))
         return False
 
     @property

@@ -42,6 +42,7 @@ def test_state_survives_a_stop(server: Server) -> None:
     server.run(
         "chmod 4750 /home/puffy/file; ln -s file /home/puffy/link; cd /dev && sh MAKEDEV tap9"
     )
+    server.run("hostname other.example.org")
     server.fault("slow", "id", "0.01")
     port, before = server.port, server.snapshot()
     server.stop()
@@ -52,7 +53,7 @@ def test_state_survives_a_stop(server: Server) -> None:
     assert before["/dev/tap9"][:3] == ["crw-------", 0, 0]
     assert ["slow", "id", "0.01"] in server.faults()
     assert server.port == port
-    assert server.ssh("id -un puffy").stdout == b"puffy\n"
+    assert server.ssh("id -un puffy; hostname").stdout == b"puffy\nother.example.org\n"
 
 
 def test_a_stopped_server_leaves_no_process(server: Server, tmp_path: Path) -> None:
@@ -147,6 +148,16 @@ def test_an_interactive_login_has_a_terminal(common: Server) -> None:
     )
     assert done.returncode == 5
     assert b"42 -ksh" in done.stdout
+
+
+def test_sftp_reaches_the_servers_files(common: Server, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("hello\n")
+    words = ["sftp", "-q", "-b", "-", "-F", str(common.ssh_config()), "server1"]
+    script = f"put {tmp_path}/new /etc/new\nget /etc/myname {tmp_path}/myname\n"
+    subprocess.run(words, input=script.encode(), check=True, stdout=subprocess.DEVNULL)
+    assert common.read("/etc/new") == b"hello\n"
+    assert (tmp_path / "myname").read_text() == "server1.example.org\n"
+    common.remove("/etc/new")
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])

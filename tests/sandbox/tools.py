@@ -49,7 +49,7 @@ _OWN = {
 # Programs of the host as they are: no options, or their own syntax, or the same software.
 _PLAIN = (
     "[", "basename", "dd", "dirname", "echo", "expr", "false", "kill", "nohup", "od", "openssl",
-    "printenv", "printf", "seq", "ssh-keygen", "sync", "test", "true", "tsort", "tty",
+    "printenv", "printf", "pwd", "seq", "ssh-keygen", "sync", "test", "true", "tsort", "tty",
 )  # fmt: skip
 # These tell trouble from a difference or a line that is not there.
 _USAGE_ERROR_2 = frozenset("cmp diff grep sort".split())

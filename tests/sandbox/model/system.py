@@ -66,6 +66,7 @@ def hostname(machine: Machine, call: Call) -> Result:
         if call.uid != 0:
             return Result(1, "", "hostname: sethostname: Operation not permitted\n")
         machine.hostname = options.operands[0]
+        machine.subsystem("system")["hostname"] = machine.hostname
         return Result()
     return Result(stdout=f"{machine.short_name if options.has('s') else machine.hostname}\n")
 
