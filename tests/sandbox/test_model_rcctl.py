@@ -284,6 +284,35 @@ def test_scripts_can_be_called_themselves(machine: Machine) -> None:
     assert machine.run("/etc/rc.d/dhcpd nonsense") == Result(1, "", usage)
 
 
+def test_daemons_are_processes(machine: Machine) -> None:
+    machine.files.write_text("/etc/httpd.conf", 'server "a" {\n\tlisten on * port 80\n}\n')
+    assert machine.run("pgrep -f httpd").rc == 1
+    machine.run("rcctl -f start httpd")
+    assert machine.run("pgrep -xf /usr/sbin/httpd").rc == 0
+    assert machine.run("ps -axo user,command").stdout.count("www  httpd: server") == 3
+    assert machine.run("pkill -xf /usr/sbin/httpd").rc == 0
+    assert machine.run("pgrep -f httpd").rc == 1
+    assert machine.run("rcctl check httpd").stdout == "httpd(failed)\n"
+    assert machine.run("pkill -x cron").rc == 0
+    assert machine.run("rcctl check cron").stdout == "cron(failed)\n"
+    machine.run("rcctl start cron")
+    assert machine.run("pgrep -xf /usr/sbin/cron").rc == 0
+    machine.run("rcctl stop cron")
+    assert machine.run("pgrep -xf /usr/sbin/cron").rc == 1
+
+
+def test_sighup_without_a_look_at_the_file_first(machine: Machine) -> None:
+    """rcctl reload would have refused; the signal leaves a daemon that serves nothing."""
+    machine.files.write_text("/etc/httpd.conf", 'server "a" {\n\tlisten on * port 80\n}\n')
+    machine.run("rcctl -f start httpd")
+    assert machine.httpd.get("127.0.0.1", "/")[0] == 403
+    machine.files.write_text("/etc/httpd.conf", "nonsense\n")
+    machine.run("pkill -HUP -xf /usr/sbin/httpd")
+    assert machine.run("rcctl check httpd").stdout == "httpd(ok)\n"
+    with pytest.raises(ConnectionRefusedError):
+        machine.httpd.get("127.0.0.1", "/")
+
+
 def test_what_runs_is_remembered(machine: Machine) -> None:
     machine.run("rcctl stop cron")
     machine.stop()

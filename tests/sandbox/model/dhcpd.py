@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.call import Call, Handler, Result
 from sandbox.model import dhcpd_conf, errors
+from sandbox.model.background import Background
 from sandbox.model.daemon import Daemon, Outcome
 from sandbox.model.dhcpd_tree import Config, Host, SharedNetwork, Subnet, dotted
 from sandbox.model.interfaces import BROADCAST
@@ -85,6 +86,7 @@ class Dhcpd:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.config = Config()
+        self.process = Background(machine, "dhcpd", self.end)
         machine.services.register(
             Daemon(
                 "dhcpd",
@@ -101,7 +103,7 @@ class Dhcpd:
 
     @property
     def alive(self) -> bool:
-        return "pid" in self.state
+        return self.process.alive
 
     @property
     def interfaces(self) -> list[str]:
@@ -142,17 +144,13 @@ class Dhcpd:
         except getopt.GetoptError:
             return Outcome(ok=False, stderr=USAGE)
         self.config = config
-        self.state.update(
-            pid=self.machine.pid(),
-            configuration=line.configuration,
-            text=text,
-            interfaces=listening,
-        )
+        self.state.update(configuration=line.configuration, text=text, interfaces=listening)
+        self.process.begin("_dhcp", " ".join(("/usr/sbin/dhcpd", *words)))
         self.state.setdefault("dynamic", {})
         return Outcome(ok=True, stderr=messages + notes)
 
     def end(self) -> Outcome:
-        self.state.pop("pid", None)
+        self.process.finish()
         self.state.pop("interfaces", None)
         return Outcome(ok=True)
 
@@ -212,18 +210,15 @@ class Dhcpd:
         around = self.config.subnet_of(int(own))
         if around is None:
             return None
-        self._log(f"DHCPDISCOVER from {mac} via {interface}")
+        self.process.log(f"DHCPDISCOVER from {mac} via {interface}")
         found = self._choose(mac, around.network)
         if found is None:
             return None
         address, subnet, host = found
-        self._log(f"DHCPOFFER on {dotted(address)} to {mac} via {interface}")
-        self._log(f"DHCPREQUEST for {dotted(address)} from {mac} via {interface}")
-        self._log(f"DHCPACK on {dotted(address)} to {mac} via {interface}")
+        self.process.log(f"DHCPOFFER on {dotted(address)} to {mac} via {interface}")
+        self.process.log(f"DHCPREQUEST for {dotted(address)} from {mac} via {interface}")
+        self.process.log(f"DHCPACK on {dotted(address)} to {mac} via {interface}")
         return _compose(address, subnet, host, own)
-
-    def _log(self, text: str) -> None:
-        self.machine.log("dhcpd", text, self.state["pid"])
 
     def _choose(self, mac: str, network: SharedNetwork) -> tuple[int, Subnet, Host | None] | None:
         hosts = [host for host in self.config.hosts if host.mac == mac]
@@ -233,7 +228,7 @@ class Dhcpd:
                     if subnet.holds(address):
                         if host.scope.flags["booting"]:
                             return address, subnet, host
-                        self._log(f"Declining to boot client {host.name}")
+                        self.process.log(f"Declining to boot client {host.name}")
                         return None
         return self._choose_dynamic(mac, network, hosts)
 
@@ -250,12 +245,12 @@ class Dhcpd:
         free = [one for one in pool if taken.get(dotted(one[0])) == mac]
         free = free or [one for one in pool if dotted(one[0]) not in taken]
         if not free:
-            self._log(f"no free leases on subnet {network.name}")
+            self.process.log(f"no free leases on subnet {network.name}")
             return None
         address, subnet = free[0]
         host = next((host for host in hosts if not host.addresses), None)
         if host is None and not subnet.scope.flags["unknown-clients"]:
-            self._log(f"Ignoring unknown client {mac}")
+            self.process.log(f"Ignoring unknown client {mac}")
             return None
         taken[dotted(address)] = mac
         return address, subnet, host

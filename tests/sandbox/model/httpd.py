@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.call import Call, Handler, Result
 from sandbox.files import Files
 from sandbox.model import errors, httpd_conf
+from sandbox.model.background import Background
 from sandbox.model.daemon import Daemon, Outcome
 from sandbox.model.httpd_answer import UNENCODED, Answer, Request, answer
 from sandbox.model.httpd_tree import Config
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "/etc/httpd.conf"
 MIME_TYPES = "/usr/share/misc/mime.types"
+CHILDREN = [("www", "httpd: logger (httpd)"), *[("www", "httpd: server (httpd)")] * 3]
 USAGE = "usage: httpd [-dnv] [-D macro=value] [-f file]\n"
 
 
@@ -81,6 +83,7 @@ class Httpd:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.config = Config()
+        self.process = Background(machine, "httpd", self.end, self.reload)
         machine.services.register(
             Daemon(
                 "httpd",
@@ -98,7 +101,7 @@ class Httpd:
 
     @property
     def alive(self) -> bool:
-        return "pid" in self.state
+        return self.process.alive
 
     def start(self) -> None:
         if self.alive:
@@ -130,10 +133,9 @@ class Httpd:
         messages = httpd_conf.first_pass(text, line.configuration, World(self.machine), line.macros)
         if messages:
             return Outcome(ok=False, stderr=messages)
-        self.state.update(
-            pid=self.machine.pid(), configuration=line.configuration, macros=dict(line.macros)
-        )
-        self._log("startup")
+        self.state.update(configuration=line.configuration, macros=dict(line.macros))
+        self.process.begin("root", " ".join(("/usr/sbin/httpd", *words)), CHILDREN)
+        self.process.log("startup")
         config = self._load(text)
         if config.servers:
             self._serve(config, text)
@@ -143,7 +145,7 @@ class Httpd:
 
     def reload(self) -> Outcome:
         """SIGHUP: what cannot be read any more is served no longer."""
-        self._log("parent_sig_handler: reload requested with SIGHUP")
+        self.process.log("parent_sig_handler: reload requested with SIGHUP")
         try:
             text = World(self.machine).read(self.state["configuration"])
         except OSError:
@@ -152,12 +154,9 @@ class Httpd:
         return Outcome(ok=True)
 
     def end(self) -> Outcome:
-        self.state.pop("pid", None)
+        self.process.finish()
         self.config = Config()
         return Outcome(ok=True)
-
-    def _log(self, text: str) -> None:
-        self.machine.log("httpd", text, self.state["pid"])
 
     def _load(self, text: str) -> Config:
         config, messages = httpd_conf.load(
@@ -167,13 +166,13 @@ class Httpd:
             tuple(self.state["macros"].items()),
         )
         for message in messages.splitlines():
-            self._log(message)
+            self.process.log(message)
         return config or Config()
 
     def _serve(self, config: Config, text: str) -> None:
         problem = self._why_not(config)
         if problem:
-            self._log(f"parent: {problem}")
+            self.process.log(f"parent: {problem}")
             self.end()
             return
         self.config = config

@@ -33,6 +33,16 @@ _FLAGS = {
     "tftpd": "/tftpboot",
     "unbound": "-c /var/unbound/etc/unbound.conf",
 }
+# What ps(1) shows of daemons that are not /usr/sbin/NAME with their flags.
+_PROCESSES = {
+    "dhcpleased": "/sbin/dhcpleased",
+    "pflogd": "pflogd: [priv] (pflogd)",
+    "resolvd": "/sbin/resolvd",
+    "slaacd": "/sbin/slaacd",
+    "sndiod": "/usr/bin/sndiod",
+    "sshd": "sshd: /usr/sbin/sshd [listener] 0 of 10-100 startups (sshd)",
+    "syslogd": "syslogd: [priv] (syslogd)",
+}
 # There is a script, but no line in rc.conf(8): rcctl takes it for a package script.
 _NOT_IN_RC_CONF = ("dhcrelay6",)
 
@@ -48,6 +58,7 @@ class Script:
     configtest: bool = False
     base: bool = True
     user_check: bool = True
+    process: str = ""
 
 
 SCRIPTS: dict[str, Script] = {
@@ -59,6 +70,7 @@ SCRIPTS: dict[str, Script] = {
         configtest=name in _CONFIGTEST.split(),
         base=name not in _NOT_IN_RC_CONF,
         user_check=name != "nsd",
+        process=_PROCESSES.get(name, ""),
     )
     for name in sorted(f"{_RELOAD} {_NO_RELOAD}".split())
 }

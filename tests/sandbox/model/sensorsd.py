@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.call import Call, Handler, Result
+from sandbox.model.background import Background
 from sandbox.model.daemon import Daemon, Outcome
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Sensorsd:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self.process = Background(machine, "sensorsd", self.end, self.reload)
         machine.services.register(
             Daemon(
                 "sensorsd",
@@ -85,7 +87,7 @@ class Sensorsd:
 
     @property
     def alive(self) -> bool:
-        return "pid" in self.state
+        return self.process.alive
 
     @property
     def entries(self) -> Entries:
@@ -94,16 +96,18 @@ class Sensorsd:
         return found
 
     def launch(self, words: Iterable[str]) -> Outcome:
+        words = list(words)
         try:
-            options, rest = getopt.getopt(list(words), "c:df:")
+            options, rest = getopt.getopt(words, "c:df:")
         except getopt.GetoptError:
             return Outcome(ok=False, stderr=USAGE)
         if rest:
             return Outcome(ok=False, stderr=USAGE)
         path = dict(options).get("-f", CONFIGURATION)
-        self.state.update(pid=self.machine.pid(), path=path, entries={})
+        self.state.update(path=path, entries={})
+        self.process.begin("root", " ".join(("/usr/sbin/sensorsd", *words)))
         count = len(self.machine.sysctl.sensors)
-        self._log(f"startup, system has {count} sensors")
+        self.process.log(f"startup, system has {count} sensors")
         self._read()
         return Outcome(ok=True)
 
@@ -113,7 +117,7 @@ class Sensorsd:
         return Outcome(ok=True)
 
     def end(self) -> Outcome:
-        self.state.pop("pid", None)
+        self.process.finish()
         return Outcome(ok=True)
 
     def _read(self) -> None:
@@ -122,14 +126,11 @@ class Sensorsd:
         entries = parse(files.read_text(path)) if files.exists(path) else {}
         found = problem(entries, self.machine.sysctl.sensors)
         if found:
-            self._log(found)
+            self.process.log(found)
             self.end()
             return
         for name, values in entries.items():
             self.entries[name] = self.entries.get(name, {}) | values
-
-    def _log(self, text: str) -> None:
-        self.machine.log("sensorsd", text, self.state["pid"])
 
 
 def sensorsd(machine: Machine, call: Call) -> Result:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from sandbox.call import Result
 from sandbox.model import rc_conf
+from sandbox.model.background import ENDING
 from sandbox.model.daemon import Daemon, Outcome
 from sandbox.model.rc_scripts import SCRIPTS, Script
 
 if TYPE_CHECKING:
     from sandbox.machine import Machine
+    from sandbox.model.processes import Process
 
 ACTIONS = ("check", "configtest", "reload", "restart", "start", "stop")
 TIMEOUT = "30"
@@ -35,11 +37,11 @@ def _inert(services: Services, name: str) -> Daemon:
     """A daemon of which only is modelled whether it runs."""
 
     def start(machine: Machine, flags: tuple[str, ...]) -> Outcome:
-        services.running[name] = machine.pid()
+        services.begin(name, flags)
         return Outcome(ok=True)
 
     def stop(machine: Machine, timeout: float) -> Outcome:
-        services.running.pop(name, None)
+        services.machine.processes.remove(services.running.pop(name, 0))
         return Outcome(ok=True)
 
     def ok(machine: Machine, flags: tuple[str, ...] = ()) -> Outcome:
@@ -61,6 +63,7 @@ class Services:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.daemons: dict[str, Daemon] = {}
+        machine.processes.on_signal(self._signalled)
 
     def register(self, daemon: Daemon) -> None:
         self.daemons[daemon.name] = daemon
@@ -91,7 +94,17 @@ class Services:
         for name, script in SCRIPTS.items():
             enabled = script.base and values.get(f"{name}_flags", "NO") != "NO"
             if enabled and name not in self.daemons:
-                self.running[name] = self.machine.pid()
+                self.begin(name, tuple(shlex.split(self.variable(name, "flags", "start"))))
+
+    def begin(self, name: str, flags: tuple[str, ...]) -> None:
+        """Let a daemon run of which nothing else is modelled."""
+        command = SCRIPTS[name].process or " ".join((f"/usr/sbin/{name}", *flags))
+        self.running[name] = self.machine.processes.add("root", command)
+
+    def _signalled(self, process: Process, signal: str) -> None:
+        names = [name for name, pid in self.running.items() if pid == process.pid]
+        if names and signal in ENDING:
+            del self.running[names[0]]
 
     def alive(self, name: str) -> bool:
         return self.daemon(name).alive(self.machine)
