@@ -63,7 +63,7 @@ class Process:
 
         ``watched`` is a descriptor of the process that it shall not outlive, or -1.
         """
-        sshd.write_config(self.directory, self.root)
+        sshd.write_config(self.directory)
         self.machine.start()
         self.full_disks.start()
         self.sessions.write_accounts()

@@ -30,6 +30,23 @@ _LAUNCH = (
 )
 
 
+_SSH_CONFIG = """\
+Host {name}
+  HostName 127.0.0.1
+  Port {port}
+  User root
+  HostKeyAlias {name}
+  IdentityFile "{key}"
+  UserKnownHostsFile "{known}"
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  IdentitiesOnly yes
+  UpdateHostKeys no
+  BatchMode yes
+  LogLevel ERROR
+"""
+
+
 @dataclass(frozen=True)
 class Execution:
     """One ssh execution: when it began (seconds since 1970), who ran what, what it moved."""
@@ -289,12 +306,12 @@ class Server:
             public = (place.parent / "host_key.pub").read_text().split()[:2]
             known.append(f"{name} {' '.join(public)}\n")
             blocks.append(
-                f"Host {name}\n"
-                f"  HostName 127.0.0.1\n  Port {place.read_text().strip()}\n  User root\n"
-                f"  HostKeyAlias {name}\n  IdentityFile {self._shared('key')}\n"
-                f"  UserKnownHostsFile {self.directory / 'known_hosts'}\n"
-                "  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n  UpdateHostKeys no\n"
-                "  GlobalKnownHostsFile /dev/null\n  BatchMode yes\n  LogLevel ERROR\n"
+                _SSH_CONFIG.format(
+                    name=name,
+                    port=place.read_text().strip(),
+                    key=self._shared("key"),
+                    known=self.directory / "known_hosts",
+                )
             )
         _replace(self.directory / "known_hosts", "".join(known))
         _replace(self.ssh_config(), "".join(blocks))

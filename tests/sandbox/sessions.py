@@ -74,7 +74,12 @@ class Sessions:
 
     def write_accounts(self) -> None:
         """Tells sshd which accounts there are now."""
-        rows = [sshd.Account(one.name, one.home) for one in self.accounts()]
+        files = self._machine.files
+        homes = {
+            one.name: files.resolve(one.home) if files.is_dir(one.home) else Path("/")
+            for one in self.accounts()
+        }
+        rows = [sshd.Account(name, str(home)) for name, home in homes.items()]
         sshd.write_accounts(Path("/run/etc"), rows)
 
     def serve(self, peer: socket.socket) -> None:

@@ -19,8 +19,8 @@ from .base import host_program
 from .namespace import UID
 
 _CONFIG = """\
-AuthorizedKeysFile {root}%h/.ssh/authorized_keys
-HostKey {directory}/host_key
+AuthorizedKeysFile "%h/.ssh/authorized_keys"
+HostKey "{directory}/host_key"
 KbdInteractiveAuthentication no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
@@ -34,7 +34,7 @@ UsePAM no
 
 @dataclass(frozen=True)
 class Account:
-    """What sshd needs to know of an account."""
+    """What sshd needs to know of an account; ``home`` is its directory on the host."""
 
     name: str
     home: str
@@ -49,10 +49,9 @@ def make_key(path: Path, comment: str) -> str:
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
 
-def write_config(directory: Path, root: Path) -> None:
+def write_config(directory: Path) -> None:
     """Writes sshd_config; ``directory`` is the server's own on the host."""
-    text = _CONFIG.format(directory=directory, root=root)
-    (directory / "sshd_config").write_text(text)
+    (directory / "sshd_config").write_text(_CONFIG.format(directory=directory))
 
 
 def write_accounts(etc: Path, accounts: Iterable[Account]) -> None:

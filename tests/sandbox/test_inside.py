@@ -95,6 +95,20 @@ def test_an_agent_writes_hundreds_of_files(server: Server) -> None:
     assert seconds < 10
 
 
+def test_doas_runs_a_program_from_standard_input_as_root(server: Server) -> None:
+    server.run("useradd -m puffy; cp /root/.ssh/authorized_keys /home/puffy/.ssh/authorized_keys")
+    script = b"print qq($> $ENV{HOME} $ENV{DOAS_USER}\\n); chown 67, 67, q(/etc/motd) or die $!;"
+    denied = server.ssh("doas -n perl -", user="puffy", stdin=script)
+    assert (denied.returncode, denied.stderr[:29]) == (1, b"doas: doas is not enabled, /e")
+    server.write("/etc/doas.conf", "permit nopass puffy\n")
+    done = server.ssh("doas -n perl -; id -un", user="puffy", stdin=script)
+    assert (done.stdout, done.stderr) == (b"0 /root puffy\npuffy\n", b"")
+    assert server.snapshot()["/etc/motd"][1:3] == [67, 67]
+    server.write("/etc/doas.conf", "permit puffy\ndeny puffy cmd id\n")
+    done = server.ssh("doas -n ls; doas -n id", user="puffy")
+    assert done.stderr == b"doas: Authentication required\ndoas: Operation not permitted\n"
+
+
 def test_a_lock_is_held_between_sessions(common: Server) -> None:
     script = (
         "use Fcntl q(:flock); open F, q(>), q(/tmp/lock); flock(F, LOCK_EX | LOCK_NB) or exit 9;"

@@ -94,6 +94,16 @@ def test_a_server_dies_with_a_parent_that_is_killed(tmp_path: Path, shared: Path
     until(lambda: not processes_of(tmp_path))
 
 
+def test_a_directory_with_a_space_and_a_long_name(tmp_path: Path, shared: Path) -> None:
+    directory = tmp_path / "a b" / ("long" * 20)
+    directory.mkdir(parents=True)
+    server = Server(directory, "server1", shared=shared).start()
+    try:
+        assert server.ssh("hostname").stdout == b"server1.example.org\n"
+    finally:
+        server.stop()
+
+
 def test_executions_are_counted(common: Server) -> None:
     before = len(common.executions())
     done = common.ssh("cat; exit 3", stdin=b"x" * 70000)
