@@ -119,10 +119,11 @@ def test_control_persist_saves_connections_not_executions(common: Server) -> Non
     path = f"/tmp/sandbox-{os.getpid()}-%C"
     shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={path}", "-o", "ControlPersist=20"]
     before = len(common.executions())
+    common.ssh("true")
     logins = (common.home / "sshd.log").read_text().count("Accepted")
     for _ in range(3):
         assert common.ssh("true", options=shared).returncode == 0
-    assert len(common.executions()) == before + 3
+    assert len(common.executions()) == before + 4
     assert (common.home / "sshd.log").read_text().count("Accepted") == logins + 1
     common.ssh("", options=[*shared, "-O", "exit"])
 
