@@ -20,6 +20,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Names, 
 
 Vm = dict[str, t.Any]
 
+# vmd(8) starts what it has loaded a moment later.
+_START_SECONDS: t.Final = 30
+
 
 class ActionModule(Action):
     """Carries one step out for all VMs that it is given, at once."""
@@ -121,6 +124,7 @@ class ActionModule(Action):
     ) -> None:
         begin = time.monotonic()
         shown: dict[str, str] = {}
+        seen: set[str] = set()
         while True:
             answer = agent.probe(_vm_watch.questions(offsets))
             passed = int(time.monotonic() - begin)
@@ -129,7 +133,13 @@ class ActionModule(Action):
                 if shown.get(name) != str(now):
                     shown[name] = str(now)
                     self._display.display(f"  {name} {now} [{passed} s]")
-            ended = [name for name, now in progress.items() if not now.running]
+            seen.update(name for name, now in progress.items() if now.running)
+            ended = [
+                name
+                for name, now in progress.items()
+                if not now.running
+                and (now.stage == _vm_watch.REBOOTED or name in seen or passed > _START_SECONDS)
+            ]
             for name in ended:
                 if progress[name].stage != _vm_watch.REBOOTED:
                     raise Failure(
@@ -139,7 +149,7 @@ class ActionModule(Action):
             if len(ended) == len(progress):
                 return
             if passed > args["timeout"]:
-                late = ", ".join(f"{name} {now}" for name, now in progress.items() if now.running)
+                late = ", ".join(f"{name} {now}" for name, now in progress.items())
                 raise Failure(
                     f"not installed after {passed} s: {late}; the installer waits on the console "
                     "(vmctl console as root); run again to go on watching"

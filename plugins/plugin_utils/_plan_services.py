@@ -20,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
 
 _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 # vmctl(8) reload may do its work and never return: its time is bounded, the state judged.
-_RELOAD_SECONDS: t.Final = 15
+_RELOAD_SECONDS: t.Final = 8
 _ENDED_OR_TIMED_OUT: t.Final = [0, 124]
 
 
@@ -137,6 +137,6 @@ def _healthy(document: Document, service: Service) -> t.Iterator[Step]:
     yield Step("wait", title, fields)
     if service.shows:
         match = [f"\\s{re.escape(word)}$" for word in service.shows]
-        fields = {"argv": [TOOLS["vmctl"], "status"], "ok": [], "match": match, "seconds": 20}
+        fields = {"argv": [TOOLS["vmctl"], "status"], "ok": [], "match": match, "seconds": 60}
         title = f"{document.name}: vmctl status does not show every VM of vm.conf"
         yield Step("wait", title, {**fields, "explain": _LOG})

@@ -21,6 +21,7 @@ _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 # vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it.
 STOP_SECONDS: t.Final = 130
 _CREATE_SECONDS: t.Final = 300
+_LOAD_SECONDS: t.Final = 8
 
 
 def _status(title: str, pattern: str, seconds: int) -> Step:
@@ -66,7 +67,7 @@ def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
 def reload_vmd() -> t.Iterator[Step]:
     """Has vmd read vm.conf again, in which every VM has `disable`: nothing starts or stops."""
     argv = [TOOLS["vmctl"], "reload"]
-    yield run("vmd: reload", argv, ok=[0, 124], timeout=15, explain=_LOG)
+    yield run("vmd: reload", argv, ok=[0, 124], timeout=_LOAD_SECONDS, explain=_LOG)
 
 
 def begin_install(vm: Vm, facts: VmFacts, load: bytes) -> t.Iterator[Step]:
@@ -85,10 +86,17 @@ def begin_install(vm: Vm, facts: VmFacts, load: bytes) -> t.Iterator[Step]:
     fields = {"path": names.load, "before": before, "owner": "root", "group": "wheel"}
     yield Step("stage", title, {**fields, "mode": "0600"}, content=load)
     yield Step("commit", title, {"path": names.load, "before": before, "sha256": digest(load)})
-    argv = [TOOLS["vmctl"], "load", names.load]
-    change = f"boot the installer in {vm['name']}"
-    yield run(title, argv, change=change, ok=[0, 124], timeout=15, explain=_LOG)
-    yield _status(f"{title}: vmd did not start it", runs(vm["name"]), 30)
+    yield run(
+        title,
+        [TOOLS["vmctl"], "load", names.load],
+        change=f"boot the installer in {vm['name']}",
+        ok=[0, 124],
+        timeout=_LOAD_SECONDS,
+        undo=[undo(TOOLS["vmctl"], "stop", "-f", vm["name"], timeout=30)],
+        undo_always=True,
+        explain=_LOG,
+    )
+    yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm['name'])}$", 30)
 
 
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:

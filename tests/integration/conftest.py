@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ def servers(directory: Path) -> Iterator[Site]:
         for name, server in found.items():
             server.start(speed=10)
             assert server.run(SWITCHES[name]).returncode == 0
-        yield Site(directory, found)
+        with tempfile.TemporaryDirectory(prefix="cp.", dir="/tmp") as control_path:
+            yield Site(directory, found, control_path)
     finally:
         for server in found.values():
             server.stop()

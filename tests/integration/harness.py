@@ -28,6 +28,8 @@ class Site:
 
     directory: Path
     servers: dict[str, Server]
+    # Sockets have short names only, and pytest's directories have long ones.
+    control_path: str
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -47,6 +49,7 @@ class Site:
             **os.environ,
             "ANSIBLE_HOME": str(self.directory / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": self.control_path,
             "ANSIBLE_VAULT_PASSWORD_FILE": str(self.fleet / "vault-password"),
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
             "PUFFY_SANDBOX": str(self.server1.directory),
