@@ -40,13 +40,13 @@ def give_network(server: Server, interfaces: Mapping[str, str]) -> None:
         raise ServerError(f"{server.name}: netstart: {done.stderr!r}")
 
 
-def start(directory: Path, *, attached: bool = True) -> list[Server]:
+def start(directory: Path, *, attached: bool = True, speed: float = 1) -> list[Server]:
     """Start both servers; ServerError tells why one does not start."""
     servers = [Server(directory, name, attached=attached) for name in NETWORKS]
     # The first makes what both share.
-    servers[0].start()
+    servers[0].start(speed=speed)
     for server in servers[1:]:
-        server.start()
+        server.start(speed=speed)
     with ThreadPoolExecutor() as pool:
         list(pool.map(give_network, servers, NETWORKS.values()))
     return servers

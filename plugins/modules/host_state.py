@@ -44,7 +44,8 @@ options:
         type: str
       source:
         description:
-          - A file of the controller, sent as it is. A relative path is one in C(files/) of the role.
+          - A file of the controller, sent as it is.
+          - A relative path is one in C(files/) of the role.
           - With O(files[].each), C(<key>) stands for the value that an item has under that key.
         type: path
       each:

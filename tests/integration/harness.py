@@ -13,6 +13,14 @@ from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
 
 CHECKOUT = Path(__file__).parents[2]
+# What the stand-in and a failed run may write: logs, old files, notes of what was promised.
+_GROWS = (
+    "/var/log",
+    "/tmp",
+    "/var/backups/puffy.vmm",
+    "/var/run/sandbox.pledge",
+    "/var/run/sandbox.unveil",
+)
 SWITCHES = {
     "server1": "ifconfig veb42 create && ifconfig vport42 create && "
     "ifconfig vport42 inet 203.0.113.1/24 up && ifconfig veb42 add vport42 up",
@@ -75,7 +83,7 @@ class Site:
 
 def state(server: Server) -> dict[str, object]:
     """All of a server that a failed run must leave as it was; logs and old files may grow."""
-    return server.snapshot(without=("/var/log", "/tmp", "/var/backups/puffy.vmm"))
+    return server.snapshot(without=_GROWS)
 
 
 def recap(result: subprocess.CompletedProcess[str], server: str) -> dict[str, int]:

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The collection at work on two stand-in servers, from nothing to a customer's login."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import example_servers
+from sandbox.model.sets import index_line, release_files
+from sandbox.server import Server
+
+SANDBOX = Path(os.environ["PUFFY_SANDBOX"])
+CREDENTIALS = Path("fleets/example/credentials")
+RELEASE = "7.8"
+SETS = "/var/www/htdocs/amd64"
+# How much faster than on a real machine guests and daemons of the stand-ins are.
+SPEED = 5
+
+
+def say(text: str) -> None:
+    print(f"\n== {text}\n", flush=True)
+
+
+def play(*words: str) -> None:
+    """Runs a playbook on the example. Exits with its status if it fails."""
+    command = ["ansible-playbook", "-i", "inventories/example", *words]
+    print("$", " ".join(command), flush=True)
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def provide_sets(server: Server) -> None:
+    """Puts a stand-in release where httpd serves it from, as a mirror would."""
+    files = release_files(RELEASE)
+    index = "".join(index_line(name, len(files[name])) for name in sorted(files))
+    for name, content in {**files, "index.txt": index.encode()}.items():
+        server.write(f"{SETS}/{name}", content)
+
+
+def executions(server: Server) -> int:
+    return len(server.executions())
+
+
+def main() -> None:
+    began = time.monotonic()
+    say("Two new servers: OpenBSD stand-ins behind a real sshd, with no Python in them")
+    shutil.rmtree(SANDBOX, ignore_errors=True)
+    shutil.rmtree(CREDENTIALS, ignore_errors=True)
+    servers = example_servers.start(SANDBOX, speed=SPEED)
+    print("server1 has the preset veb, server2 the preset bridge.")
+
+    say("Everything on them is configured: fleets/example becomes vm.conf, dhcpd.conf and so on")
+    play("puffy.vmm.site")
+    first = executions(servers[0])
+
+    say("The same again: nothing changes")
+    play("puffy.vmm.site")
+    second = executions(servers[0]) - first
+
+    say("One VM is installed by autoinstall(8); nobody else's VM notices")
+    provide_sets(servers[0])
+    play("puffy.vmm.vm", "-e", "vm=web1")
+    status = servers[0].run("vmctl status").stdout.decode()
+    for server in servers:
+        server.stop()
+
+    say(f"Done in {time.monotonic() - began:.0f} s")
+    print(
+        f"{status}\n"
+        "* 6 VM files became the configuration of 2 servers over ssh, with nothing installed there.\n"
+        f"* server1 took {first} ssh executions for 8 roles, and {second} to see that nothing changes.\n"
+        "* web1 was installed from the network, runs from its disk and answers on port 22.\n"
+        "* Its first password: ./dev run ansible-vault view fleets/example/credentials/web1.yml\n"
+        "* All processes are gone. Look around in a server, which starts again for that:\n\n"
+        f"    {Path(sys.argv[0]).parents[1]}/dev run ssh -F .dev/sandbox/ssh_config server1\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
