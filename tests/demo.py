@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import example_servers
+
 from sandbox.model.sets import index_line, release_files
 from sandbox.server import Server
 
@@ -74,8 +75,8 @@ def main() -> None:
     say(f"Done in {time.monotonic() - began:.0f} s")
     print(
         f"{status}\n"
-        "* 6 VM files became the configuration of 2 servers over ssh, with nothing installed there.\n"
-        f"* server1 took {first} ssh executions for 8 roles, and {second} to see that nothing changes.\n"
+        "* 6 VM files became the configuration of 2 servers, with nothing installed on them.\n"
+        f"* server1 took {first} ssh executions for 8 roles, then {second} to see no change.\n"
         "* web1 was installed from the network, runs from its disk and answers on port 22.\n"
         "* Its first password: ./dev run ansible-vault view fleets/example/credentials/web1.yml\n"
         "* All processes are gone. Look around in a server, which starts again for that:\n\n"
