@@ -86,7 +86,15 @@ def _sftp_server() -> str:
 
 
 def _make(path: Path, perl: list[str], commands: tuple[str, ...]) -> None:
-    for name in ("bin", "sbin", "usr/bin", "usr/sbin", f"{LIBEXEC}/host", f"{LIBEXEC}/proc"):
+    for name in (
+        "bin",
+        "sbin",
+        "usr/bin",
+        "usr/sbin",
+        f"{LIBEXEC}/host",
+        f"{LIBEXEC}/proc",
+        f"{LIBEXEC}/record",
+    ):
         (path / name).mkdir(parents=True)
     for name in ("socket", "speed"):
         (path / LIBEXEC / name).touch()

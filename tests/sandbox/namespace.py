@@ -21,6 +21,7 @@ from .base import Base
 UID = 1000
 QUEUE_KEY = "7800"
 SOCKET = "/usr/libexec/sandbox/socket"
+RECORD = "/usr/libexec/sandbox/record"
 SPEED = "/usr/libexec/sandbox/speed"
 FAKEROOT = "/usr/libexec/sandbox/libfakeroot.so"
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -57,8 +58,12 @@ def prepare_run(run: Path) -> None:
             (run / "etc" / name).symlink_to(f"/run/host-etc/{name}")
 
 
-def session(root: Path, base: Base, home: str, hidden: Iterable[str] = ()) -> list[str]:
-    """The command line in front of a shell in the server's root; ``hidden`` programs do not run."""
+def session(directory: Path, base: Base, home: str, hidden: Iterable[str] = ()) -> list[str]:
+    """The command line in front of a shell in the server's root; ``hidden`` programs do not run.
+
+    ``directory`` is the server's own on the host.
+    """
+    root = directory / "root"
     words = ["bwrap", "--bind", str(root), "/"]
     for name in ("bin", "sbin", "usr"):
         words += ["--ro-bind", str(base.path / name), f"/{name}"]
@@ -71,6 +76,7 @@ def session(root: Path, base: Base, home: str, hidden: Iterable[str] = ()) -> li
         words += ["--ro-bind", "/dev/null", path]
     words += ["--ro-bind", "/proc", "/usr/libexec/sandbox/proc"]
     words += ["--ro-bind", "/run/machine.sock", SOCKET, "--ro-bind", "/run/speed", SPEED]
+    words += ["--bind", str(directory / "record"), RECORD]
     words += ["--setenv", "LD_PRELOAD", FAKEROOT, "--chdir", home]
     return words
 

@@ -104,6 +104,7 @@ class Server:
             return self
         run = self.home / "run"
         namespace.prepare_run(run)
+        (self.home / "record").mkdir(exist_ok=True)
         with base.locked(self._shared("key.lock")):
             key = sshd.make_key(self._shared("key"), "client")
         sshd.make_key(self.home / "host_key", self.name)
@@ -214,6 +215,11 @@ class Server:
         if not log.exists():
             return []
         return [Execution(**json.loads(line)) for line in log.read_text().splitlines()]
+
+    def record(self, module: str) -> list[str]:
+        """What programs asked OpenBSD::Pledge ("pledge") or ::Unveil ("unveil"), a line a call."""
+        place = self.home / "record" / module
+        return place.read_text().splitlines() if place.exists() else []
 
     def fault(self, name: str, *arguments: str) -> None:
         """Switches a failure of faults.py on."""

@@ -168,7 +168,7 @@ class Sessions:
         account = self.account(user) or Account(user, 32767, 32767, "/", "/sbin/nologin")
         home = account.home if self._machine.files.is_dir(account.home) else "/"
         hidden = self._machine.subsystem("hidden").get("paths", [])
-        words = namespace.session(self._machine.root, self._base, home, hidden)
+        words = namespace.session(self._directory, self._base, home, hidden)
         name = Path(account.shell).name
         words += ["/bin/sh", "-c", _LOGIN, "sh", account.shell]
         words += [f"-{name}"] if command is None else [name, "-c", command]

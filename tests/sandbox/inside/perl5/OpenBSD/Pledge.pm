@@ -13,7 +13,7 @@ use Exporter 'import';
 our $VERSION = '0.03';
 our @EXPORT  = qw(pledge);    ## no critic (ProhibitAutomaticExportation)
 
-my $RECORD = '/var/run/sandbox.pledge';
+my $RECORD = '/usr/libexec/sandbox/record/pledge';
 my $EINVAL = 22;
 my $EPERM  = 1;
 my @NAMES = qw(

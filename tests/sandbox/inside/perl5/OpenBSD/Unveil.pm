@@ -14,7 +14,7 @@ use Exporter 'import';
 our $VERSION = '0.02';
 our @EXPORT  = qw(unveil);    ## no critic (ProhibitAutomaticExportation)
 
-my $RECORD = '/var/run/sandbox.unveil';
+my $RECORD = '/usr/libexec/sandbox/record/unveil';
 my ($EPERM, $ENOENT, $EINVAL) = (1, 2, 22);
 my $locked = 0;
 
