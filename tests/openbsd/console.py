@@ -15,9 +15,11 @@ import pexpect
 from openbsd.errors import OpenBSDError
 
 _BETWEEN_REPORTS = 30.0
+# From the end of the output to the end of the process.
+_ENDS_WITHIN = 10.0
 # More than the longest line that is waited for, and little enough to search it again and again.
 _WINDOW = 4000
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|c)|[\x00-\x08\x0b-\x1f\x7f]")
 
 # Called now and then with the seconds since the start and the console's last line.
 Report = Callable[[float, str], None]
@@ -108,6 +110,9 @@ class Console:
 
     def _status(self) -> str:
         """Return how the command ended, empty if it ended well."""
+        until = time.monotonic() + _ENDS_WITHIN
+        while self._child.isalive() and time.monotonic() < until:
+            time.sleep(0.02)
         self._child.close(force=True)
         if self._child.signalstatus:
             return f" by signal {self._child.signalstatus}"

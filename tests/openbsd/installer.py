@@ -17,6 +17,8 @@ from openbsd.console import Console, ConsoleError
 
 KERNEL = "tftp:bsd.rd"
 BOOT_COMMANDS = ("stty com0 115200", "set tty com0", f"boot {KERNEL}")
+# Seconds between keys: the BIOS forgets what comes too fast.
+TYPING = 0.1
 BOOT_CONF = "".join(f"{line}\n" for line in BOOT_COMMANDS)
 
 
@@ -107,8 +109,8 @@ def _begin(console: Console, response_file: str, until: float) -> None:
         if seen is _Seen.TIMER:
             timer = True
         elif seen is _Seen.PROMPT and commands:
-            # Only if boot.conf was not read. The BIOS forgets what comes too fast.
-            console.enter(commands.pop(0), between=0.1)
+            # It could not read boot.conf.
+            console.enter(commands.pop(0), between=TYPING)
         elif seen is _Seen.MENU and not menu:
             menu = True
             # What is typed while the timer runs could become the answer to the next question.

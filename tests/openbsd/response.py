@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ class Response:
             "vmm_vms": [],
             "autoinstall_vms": [vm],
             "autoinstall_root_login": True,
+            "autoinstall_site_sets": False,
         }
 
     def render(self) -> bytes:
@@ -76,7 +78,8 @@ class Response:
             place = Path(directory)
             variables = place / "variables.json"
             variables.write_text(json.dumps({**self.variables(), "render_to": f"{place}/out"}))
-            words = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local"]
+            words = [sys.executable, "-m", "ansible", "playbook"]
+            words += ["--inventory", "localhost,", "--connection", "local"]
             words += ["--extra-vars", f"@{variables}", str(_HERE / "response.yml")]
             done = subprocess.run(
                 words,

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""QEMU's command lines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openbsd import qemu
+from openbsd.errors import OpenBSDError
+from openbsd.qemu import Machine
+from openbsd.settings import Settings
+
+
+def options(command: list[str], name: str) -> list[str]:
+    """The values of an option that may be there several times."""
+    return [value for option, value in zip(command, command[1:], strict=False) if option == name]
+
+
+def test_the_installer_boots_from_the_network_and_ends_at_its_reboot(machine: Machine) -> None:
+    command = qemu.installation(machine, Path("/x/disk.qcow2"), Path("/x/tftp"))
+    assert options(command, "-netdev") == [
+        "user,id=net0,ipv6=off,tftp=/x/tftp,bootfile=auto_install"
+    ]
+    assert options(command, "-device") == [
+        "virtio-blk-pci,addr=6,drive=root,bootindex=2",
+        "virtio-net-pci,addr=4,netdev=net0,mac=52:54:00:12:34:56,bootindex=1",
+    ]
+    assert options(command, "-drive")[0].startswith(
+        "if=none,id=root,file=/x/disk.qcow2,format=qcow2"
+    )
+    assert options(command, "-serial") == ["stdio"]
+    assert "-no-reboot" in command
+    assert "-nodefaults" in command
+
+
+def test_a_server_boots_from_its_disk_and_reboots(machine: Machine) -> None:
+    command = qemu.server(machine, Path("disk.qcow2"), 2222, 7)
+    assert options(command, "-netdev") == [
+        "user,id=net0,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:22",
+        "hubport,id=net1,hubid=1",
+    ]
+    devices = options(command, "-device")
+    assert devices[0] == "virtio-blk-pci,addr=6,drive=root,bootindex=1"
+    assert devices[1] == "virtio-net-pci,addr=4,netdev=net0,mac=52:54:00:12:34:07,romfile="
+    assert devices[2] == "virtio-net-pci,addr=5,netdev=net1,mac=52:54:00:12:35:07,romfile="
+    assert "-no-reboot" not in command
+    assert options(command, "-serial") == ["chardev:console"]
+    assert "logfile=console.log" in options(command, "-chardev")[0]
+
+
+def test_what_settings_say_about_the_machine_is_in_both(machine: Machine) -> None:
+    wanted = replace(machine, memory=2048, cores=2, cpu="EPYC", slow=False)
+    for command in (
+        qemu.installation(wanted, Path("d"), Path("t")),
+        qemu.server(wanted, Path("d"), 1, 1),
+    ):
+        assert options(command, "-m") == ["2048"]
+        assert options(command, "-smp") == ["2"]
+        assert options(command, "-cpu") == ["EPYC"]
+        assert options(command, "-accel") == ["kvm"]
+        assert options(command, "-machine") == ["pc,graphics=off"]
+
+
+def test_a_comma_in_a_path_is_doubled(machine: Machine) -> None:
+    command = qemu.installation(machine, Path("/a,b/d"), Path("/a,b/t"))
+    assert "file=/a,,b/d," in options(command, "-drive")[0]
+    assert "tftp=/a,,b/t," in options(command, "-netdev")[0]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "usable", "cpu", "slow"),
+    [
+        ("auto", True, "host", False),
+        ("auto", False, "max", True),
+        ("tcg", True, "max", True),
+        ("kvm", True, "host", False),
+    ],
+)
+def test_kvm_is_taken_when_it_can_be_used(
+    plain: Settings, bin: Path, accelerator: str, usable: bool, cpu: str, slow: bool
+) -> None:
+    wanted = replace(plain, accelerator=accelerator)
+    found = qemu.machine(wanted, lambda: usable)
+    assert found == Machine(str(bin / "qemu-system-x86_64"), cpu, 1024, 1, slow)
+    assert qemu.machine(replace(wanted, cpu="EPYC"), lambda: usable).cpu == "EPYC"
+
+
+def test_kvm_that_is_asked_for_and_not_there_is_an_error(plain: Settings, bin: Path) -> None:
+    with pytest.raises(OpenBSDError, match="OPENBSD_ACCELERATOR is kvm, but"):
+        qemu.machine(replace(plain, accelerator="kvm"), lambda: False)
+
+
+def test_a_device_that_is_no_kvm_is_not_usable(tmp_path: Path) -> None:
+    assert not qemu.kvm_is_usable(str(tmp_path / "nothing"))
+    assert not qemu.kvm_is_usable("/dev/null")
+
+
+def test_a_missing_program_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OpenBSDError, match="qemu-system-x86_64 is missing.*qemu-system-x86"):
+        qemu.program(qemu.SYSTEM)
+    with pytest.raises(OpenBSDError, match="qemu-img is missing.*qemu-utils"):
+        qemu.program(qemu.IMAGE)
+
+
+def test_disks(bin: Path) -> None:
+    img = str(bin / "qemu-img")
+    create = [img, "create", "-q", "-f", "qcow2"]
+    assert qemu.new_disk(Path("/x/d"), 16) == [*create, "/x/d", "16G"]
+    assert qemu.overlay(Path("/x/o"), Path("/x/d")) == [
+        *create,
+        "-b",
+        "/x/d",
+        "-F",
+        "qcow2",
+        "/x/o",
+    ]

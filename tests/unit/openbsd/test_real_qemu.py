@@ -1,0 +1,167 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""QEMU itself, with a guest that is only iPXE: its network card's boot program runs a script.
+
+The script comes from QEMU's own TFTP under the name that pxeboot(8) would have, and speaks as the
+installer does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openbsd import image as module
+from openbsd import qemu
+from openbsd.console import tail
+from openbsd.errors import OpenBSDError
+from openbsd.guest import Guest
+from openbsd.image import Image, Teller
+from openbsd.installer import Limits
+from openbsd.sets import Sets
+from openbsd.settings import Settings
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, qemu.PACKAGES)), reason="QEMU is not installed"
+)
+
+_SCRIPT = """\
+#!ipxe
+echo DHCP: next-server ${next-server}, filename ${filename}, address ${net0/ip}
+imgfetch tftp://${next-server}/etc/boot.conf || goto failed
+imgfetch tftp://${next-server}/bsd.rd || goto failed
+imgfree
+echo Starting non-interactive mode in 5 seconds...
+echo Response file location?
+read place
+imgfetch ${place} || goto failed
+echo Performing non-interactive install...
+ENDING
+reboot
+:failed
+echo panic: iPXE failed
+reboot
+"""
+_DONE = "echo CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
+
+LIMITS = Limits(installer=120, installation=60, boot=60, shutdown=30)
+
+
+@pytest.fixture
+def wanted(plain: Settings) -> Settings:
+    return replace(plain, memory=256)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Sets:
+    directory = tmp_path / "sets"
+    directory.mkdir()
+    (directory / "bsd.rd").write_bytes(bytes(3_000_000))
+    return Sets(directory, "7.8", ("bsd.rd",), signed=False)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
+    # No test of the answers.
+    monkeypatch.setattr(module, "limits", lambda settings, machine: LIMITS)
+    directory = tmp_path / "image"
+    directory.mkdir()
+    (directory / "key.pub").write_text("ssh-ed25519 AAAA\n")
+    disk = directory / "disk.qcow2"
+    subprocess.run(qemu.new_disk(disk, 1), check=True)
+    return Image(directory)
+
+
+def install(
+    wanted: Settings, files: Sets, made: Image, logs: Path, teller: Teller, ending: str
+) -> None:
+    (files.directory / "pxeboot").write_text(_SCRIPT.replace("ENDING", ending))
+    logs.mkdir()
+    module._install(wanted, qemu.machine(wanted), files, made, logs, teller)
+
+
+def test_the_network_boots_and_the_dialogue_is_held(
+    wanted: Settings, files: Sets, made: Image, tmp_path: Path, teller: Teller
+) -> None:
+    logs = tmp_path / "logs"
+    install(wanted, files, made, logs, teller, _DONE)
+    log = " ".join(tail(logs / "install.log", 200))
+    # What autoinstall(8) goes by: the address of the server, and the name that tells the mode.
+    assert "DHCP: next-server 10.0.2.2, filename auto_install, address 10.0.2.15" in log
+    assert re.search(r"tftp://10\.0\.2\.2/etc/boot\.conf\.\.\. ok", log)
+    assert re.search(r"tftp://10\.0\.2\.2/bsd\.rd\.\.\. ok", log)
+    assert (logs / "http.log").read_text() == "GET /install.conf 200\n"
+    assert not (made.directory / "tftp").exists()
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("reboot", "QEMU ended while the guest was still at work"),
+        ("goto failed", r"panic: iPXE failed\nThe console's last lines"),
+    ],
+)
+def test_a_guest_that_fails_is_told_of_with_its_console(
+    wanted: Settings,
+    files: Sets,
+    made: Image,
+    tmp_path: Path,
+    teller: Teller,
+    ending: str,
+    reason: str,
+) -> None:
+    with pytest.raises(OpenBSDError, match=reason):
+        install(wanted, files, made, tmp_path / "logs", teller, ending)
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[Guest]:
+    one = Guest(tmp_path / "server1")
+    yield one
+    one.stop()
+
+
+def test_a_server_has_its_port_and_its_console(wanted: Settings, made: Image, guest: Guest) -> None:
+    overlay = made.directory / "overlay.qcow2"
+    subprocess.run(qemu.overlay(overlay, made.disk), check=True)
+    guest.start(qemu.machine(wanted), overlay, 1)
+    until = time.monotonic() + 60
+    while "No bootable device" not in "".join(tail(guest.log, 50)):
+        assert time.monotonic() < until, tail(guest.log, 50)
+        time.sleep(0.2)
+    # QEMU takes the connection, whoever answers behind it.
+    with socket.create_connection(("127.0.0.1", guest.port), timeout=10):
+        pass
+    with socket.socket(socket.AF_UNIX) as console:
+        console.connect(str(guest.directory / "console.sock"))
+    guest.stop()
+    assert guest.pid is None
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", guest.port), timeout=1):
+        pass
+
+
+def test_the_cpu_without_kvm_offers_svm(wanted: Settings) -> None:
+    found = qemu.machine(wanted)
+    words = [found.program, "-nodefaults", "-display", "none", "-machine", "none,accel=tcg"]
+    expand = {"type": "full", "model": {"name": found.cpu}}
+    requests = [
+        {"execute": "qmp_capabilities"},
+        {"execute": "query-cpu-model-expansion", "arguments": expand},
+        {"execute": "quit"},
+    ]
+    request = "\n".join(map(json.dumps, requests))
+    done = subprocess.run(
+        [*words, "-qmp", "stdio"], input=request, capture_output=True, text=True, check=True
+    )
+    assert '"svm": true' in done.stdout
+    # Nested paging: vmm(4) does not attach without.
+    assert '"npt": true' in done.stdout
