@@ -104,6 +104,7 @@ def test_nothing_is_reloaded_while_the_vm_still_runs() -> None:
 WEB1 = {
     "name": "a",
     "owner": "puffy",
+    "hostname": "a.example.org",
     "mac": "fe:e1:bb:00:00:01",
     "image": {"path": "/var/vmm/a.img"},
 }
