@@ -1,0 +1,101 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: virtual_machine
+short_description: Carry out one step in the life of virtual machines
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Looks at, installs, starts, stops, archives, restores or purges VMs of one server, several at
+    once. The playbook P(puffy.vmm.vm#playbook) puts such steps together.
+  - Every call of vmctl(8) has a time limit, since some do their work and never return, and what
+    C(vmctl status) shows afterwards decides.
+  - No image that holds anything is ever overwritten. An image that an installation replaces is
+    kept under another name.
+options:
+  vms:
+    description: VMs as the inventory plugin gives them to their server. None is nothing to do.
+    type: list
+    elements: dict
+    required: true
+  step:
+    description:
+      - What to do.
+      - V(look) tells what is there and changes nothing.
+      - V(install) boots the installer from a new image, tells how far it is, and gives the image
+        its name once the installer has rebooted. A run that was cut off is continued.
+      - V(start) starts VMs that rest and waits until they answer on port 22.
+      - V(stop) has guests shut down.
+      - V(rescue) boots the installer's kernel once, with the disk attached.
+      - V(archive) and V(restore) rename the image of a VM that rests.
+      - V(purge) removes the image of an archived VM for good.
+    type: str
+    required: true
+    choices: [look, install, start, stop, rescue, archive, restore, purge]
+  template:
+    description: The template of the vm.conf(5) that an installation loads, of the role C(vmd).
+    type: str
+    default: install-vm.conf.j2
+  timeout:
+    description: How many seconds an installation may take.
+    type: int
+    default: 1800
+  interval:
+    description: How many seconds to wait between two looks at an installation.
+    type: float
+    default: 2.0
+  wait_for_ssh:
+    description: How many seconds a VM that was started has to answer on port 22; 0 does not wait.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: There is nothing to show a difference of.
+    support: none
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: partial
+    details: An installation that is asked for is carried out.
+seealso:
+  - module: puffy.vmm.host_state
+"""
+
+EXAMPLES = r"""
+- name: Look at the VMs of this server
+  puffy.vmm.virtual_machine:
+    vms: "{{ vmm_vms }}"
+    step: look
+  register: look
+
+- name: Stop one of them
+  puffy.vmm.virtual_machine:
+    vms: "{{ vmm_vms | selectattr('name', 'eq', 'web1') }}"
+    step: stop
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, or in check mode would be, one string each.
+  type: list
+  elements: str
+  returned: when something was to be done
+  sample: [stop web1]
+found:
+  description: What is there, by the name of the VM.
+  type: dict
+  returned: for O(step=look)
+  sample:
+    web1:
+      image: data
+      archived: false
+      installing: false
+      state: running
+      running: true
+      pid: 56946
+      disk_bytes: 1073741824
+"""

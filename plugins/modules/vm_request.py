@@ -1,0 +1,81 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_request
+short_description: Check what is asked for virtual machines, and note their new states
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Checks the names, the verb and whether the verb is for VMs in their states, and writes the new
+    state into the VM files where the verb changes it. All else in a file stays as it is.
+  - Runs on the controller alone and connects to no server.
+options:
+  vm:
+    description: One or more names, separated by commas.
+    type: str
+    default: ""
+  verb:
+    description:
+      - What to do. One of V(apply), V(reinstall), V(suspend), V(resume), V(archive), V(restore),
+        V(purge), V(restart), V(status) and V(rescue).
+    type: str
+    default: apply
+  confirm:
+    description: The names once more, without which V(purge) is refused.
+    type: str
+    default: ""
+  servers:
+    description: The group of the servers.
+    type: str
+    default: vmd_servers
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: The change is one line, and the verb names it.
+    support: none
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: full
+seealso:
+  - module: puffy.vmm.virtual_machine
+"""
+
+EXAMPLES = r"""
+- name: Check the request
+  puffy.vmm.vm_request:
+    vm: web1
+    verb: suspend
+  register: vm_request
+"""
+
+RETURN = r"""
+verb:
+  description: The verb.
+  type: str
+  returned: success
+vms:
+  description: The names of the VMs, sorted.
+  type: list
+  elements: str
+  returned: success
+  sample: [web1]
+installable:
+  description: Those of them that may be installed.
+  type: list
+  elements: str
+  returned: success
+servers:
+  description: The servers of the VMs, sorted.
+  type: list
+  elements: str
+  returned: success
+  sample: [server1]
+fleet:
+  description: The fleet directory.
+  type: str
+  returned: success
+"""
