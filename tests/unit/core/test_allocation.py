@@ -488,6 +488,15 @@ def test_a_ledger_that_cannot_be_read_makes_no_other_problems() -> None:
     ]
 
 
+def test_a_ledger_that_cannot_be_read_does_not_make_its_server_full() -> None:
+    servers = {"server6": server(ipv4_range=["203.0.113.10", "203.0.113.10"])}
+    lines = ["a: {number: 2, mac: fe:e1:bb:d1:c8:02, ipv4: 203.0.113.99}", "x: {number: y}"]
+    (complaint,) = problems(
+        {"a.yml": vm(), "b.yml": vm()}, {"server6.yml": ledger(*lines)}, servers
+    )
+    assert complaint.startswith("allocations/server6.yml: x: number: 'y' is no whole number")
+
+
 def test_a_vm_with_other_problems_still_counts_for_clashes() -> None:
     vms = {"a.yml": vm("number: 7", "memory: x"), "b.yml": vm("number: 7", "mac: y")}
     assert problems(vms) == [

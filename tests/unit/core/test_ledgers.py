@@ -131,7 +131,7 @@ NAMES = st.sampled_from(["on", "no", "y", "null", "true", "e1", "a-b"]) | st.fro
 MACS = st.integers(1, 2**48 - 1).filter(lambda mac: not mac >> 40 & 1).map(mac_text)
 ENTRIES = st.builds(
     Entry,
-    st.integers(1, 65535),
+    st.integers(1, 65535) | st.integers(1, 2),
     st.none() | MACS | st.sampled_from(["12:34:56:01:02:03", "00:00:00:00:00:01"]),
     st.none() | st.ip_addresses(v=4),
     st.none() | st.ip_addresses(v=6) | st.sampled_from([IPv6Address("::"), IPv6Address("1::")]),

@@ -44,6 +44,7 @@ def test_every_character_of_the_alphabet_and_no_other(
             "a password of 10 characters out of 62 is too easy to guess: 60 bits,"
             " where 64 are wanted; make it longer, or use more different characters",
         ),
+        (63, "01", "a password of 63 characters out of 2 is too easy to guess: 63 bits"),
         (0, "seed", "a password of 0 characters out of 94 is too easy to guess: 0 bits"),
         (-1, "seed", "a password of -1 characters out of 94 is too easy to guess: 0 bits"),
         (72, "a", "a password of 72 characters out of 1 is too easy to guess: 0 bits"),

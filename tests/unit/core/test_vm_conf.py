@@ -62,6 +62,7 @@ def test_a_file_of_openbsd_amsterdam() -> None:
         ("vm 'a\"b' { memory 1G }", VmBlock('a"b', memory="1G")),
         ('vm "a" "b" { memory 1G }', VmBlock("ab", memory="1G")),
         ('vm "a\\" b\\\nc" { memory 1G }', VmBlock('a" bc', memory="1G")),
+        ('vm "a\\ b\\\tc" { memory 1G }', VmBlock("a b\tc", memory="1G")),
         ('vm "a\\b" { memory 1G }', VmBlock("a\\b", memory="1G")),
         ('vm "a\nb" { memory 1G }', VmBlock("ab", memory="1G")),
         ('vm "disk" { disk "disk" format qcow2 }', VmBlock("disk", disks=(Disk("disk", "qcow2"),))),
