@@ -88,9 +88,7 @@ def test_results(name: str, arguments: list[Any], result: str) -> None:
         ("sshfp", ["ssh-dss AAAA"], "'ssh-dss' is a type that OpenSSH does not take any more"),
     ],
 )
-def test_errors_name_the_filter_and_the_reason(
-    name: str, arguments: list[Any], error: str
-) -> None:
+def test_errors_name_the_filter_and_the_reason(name: str, arguments: list[Any], error: str) -> None:
     with pytest.raises(AnsibleFilterError) as raised:
         filter_named(name)(*arguments)
     assert str(raised.value).startswith(f"puffy.vmm.{name}: ")

@@ -65,9 +65,7 @@ def test_stray_names_are_reported(fleet: FleetDirectory, name: str) -> None:
         (b"\x1b[2J.yml", r"\x1b[2J.yml"),
     ],
 )
-def test_names_cannot_disturb_the_terminal(
-    fleet: FleetDirectory, name: bytes, shown: str
-) -> None:
+def test_names_cannot_disturb_the_terminal(fleet: FleetDirectory, name: bytes, shown: str) -> None:
     (Path(os.fsdecode(bytes(fleet.path / "vms") + b"/" + name))).touch()
     (problem,) = problems(fleet)
     assert problem.startswith(f"vms/{shown}: only files")
