@@ -1,0 +1,150 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""sshfp.yml, from the keys of two servers to a zone of BIND and of nsd."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import HostKeyFiles
+from integration.harness import Site, messages, recap, state
+
+from .conftest import SECRET, ZONE, NameServer
+
+NSD = "/var/nsd/zones/master/example.org.sshfp"
+VM_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"
+VM_RECORD = "4 2 a87f1b687ac0e57d2a081a2f282672334d90ed316d2b818ca9580ea384d92401"
+
+
+def new_keys(site: Site, server: str, directory: Path) -> list[str]:
+    """Gives a server host keys, as its first boot would; what ssh-keygen says of them."""
+    records = []
+    for kind in ("ecdsa", "ed25519"):
+        path = directory / kind
+        words = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{server}", "-f", str(path)]
+        subprocess.run(words, check=True)
+        site.servers[server].write(
+            f"/etc/ssh/ssh_host_{kind}_key.pub", path.with_suffix(".pub").read_text()
+        )
+        told = subprocess.run(
+            ["ssh-keygen", "-r", "x", "-f", str(path.with_suffix(".pub"))],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        records += [line.split(" ", 3)[3] for line in told.splitlines() if line.split()[4] == "2"]
+        path.unlink()
+        path.with_suffix(".pub").unlink()
+    return sorted(records)
+
+
+@pytest.fixture
+def options(site: Site, named: NameServer) -> tuple[str, ...]:
+    secret = site.directory / "secret.yml"
+    secret.write_text(f"sshfp_key_secret: {SECRET}\n")
+    given = ["sshfp_zone=example.org", "sshfp_vm_domain=vm.example.org", f"@{secret}"]
+    given += ["sshfp_server=127.0.0.1", f"sshfp_port={named.port}", "sshfp_key_name=puffy"]
+    return tuple(word for one in given for word in ("-e", one))
+
+
+def test_from_keys_to_dns(
+    site: Site, named: NameServer, nsd: Callable[[str], NameServer], options: tuple[str, ...],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    keys = {name: new_keys(site, name, tmp_path) for name in site.servers}
+    HostKeyFiles(site.fleet).write("web1", [f"{VM_KEY} root@web1"])
+    fragment = site.fleet / "dns/example.org.sshfp"
+    before = state(site.server1)
+
+    check = site.play("sshfp", *options, "--check", "--diff")
+    assert check.returncode == 0, messages(check)
+    assert f"+server1.example.org. 3600 IN SSHFP {keys['server1'][0]}" in check.stdout
+    assert not fragment.exists()
+    assert named.ask("server1.example.org") == []
+
+    counted = len(site.executions())
+    first = site.play("sshfp", *options)
+    assert first.returncode == 0, messages(first)
+    assert len(site.executions()) == counted + 1
+    assert state(site.server1) == before
+    for name, records in keys.items():
+        assert named.ask(f"{name}.example.org") == records
+    assert named.ask("web1.vm.example.org") == [VM_RECORD]
+    assert named.ask("mail1.vm.example.org") == []
+
+    (tmp_path / "nsd/example.org.sshfp").write_text(fragment.read_text())
+    served = nsd(ZONE + "$INCLUDE example.org.sshfp\n")
+    for name, records in keys.items():
+        assert served.ask(f"{name}.example.org") == records
+
+    second = site.play("sshfp", *options)
+    assert recap(second, "server1")["changed"] == recap(second, "server2")["changed"] == 0
+
+    # A server that was installed anew; the other one is not even asked.
+    new = new_keys(site, "server1", tmp_path)
+    text = fragment.read_text()
+    site.servers["server2"].fault("slow", "uname", "60")
+    again = site.play("sshfp", *options, "--limit", "server1")
+    assert recap(again, "server1")["changed"] == 2, messages(again)
+    assert named.ask("server1.example.org") == new
+    assert named.ask("server2.example.org") == keys["server2"]
+    kept = {line for line in text.splitlines() if not line.startswith("server1.")}
+    assert {*fragment.read_text().splitlines()} == kept | {
+        f"server1.example.org. 3600 IN SSHFP {record}" for record in new
+    }
+    assert SECRET not in messages(first) + messages(check)
+
+
+def test_a_key_that_cannot_be_published_is_left_out(
+    site: Site, named: NameServer, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    records = new_keys(site, "server1", tmp_path)
+    site.server1.write("/etc/ssh/ssh_host_rsa_key.pub", "ssh-rsa AAAAB3NzaC1yc2E= short\n")
+    done = site.play("sshfp", *options, "--limit", "server1")
+    assert done.returncode == 0, messages(done)
+    told = " ".join(messages(done).split())
+    assert "/etc/ssh/ssh_host_rsa_key.pub is left out: 'AAAAB3NzaC1yc2E=' is no ssh-rsa key" in told
+    assert named.ask("server1.example.org") == records
+
+
+def test_a_name_server_gets_the_fragment(
+    site: Site, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    new_keys(site, "server1", tmp_path)
+    with (site.directory / "inventories/example/hosts.yml").open("a") as inventory:
+        inventory.write("\nname_servers:\n  hosts:\n    server2:\n")
+    server = site.servers["server2"]
+    done = site.play("sshfp", *options)
+    assert done.returncode == 0, messages(done)
+    fragment = (site.fleet / "dns/example.org.sshfp").read_bytes()
+    assert server.read(NSD) == fragment
+    assert server.run("rcctl check nsd").returncode == 0
+    before = state(server)
+    assert recap(site.play("sshfp", *options), "server2")["changed"] == 0
+    assert state(server) == before
+
+    server.run(f"echo drift >{NSD}")
+    check = site.play("sshfp", *options, "--check", "--diff")
+    assert "-drift" in check.stdout
+    assert "reload nsd" in check.stdout
+    assert server.read(NSD) == b"drift\n"
+    repaired = site.play("sshfp", *options)
+    assert recap(repaired, "server2")["changed"] == 1, messages(repaired)
+    assert server.read(NSD) == fragment
+
+
+def test_a_bad_value_is_refused_before_anything_is_touched(
+    site: Site, named: NameServer, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    new_keys(site, "server1", tmp_path)
+    done = site.play("sshfp", *options, "-e", "sshfp_vm_domain=vm.example.com")
+    assert done.returncode == 0, messages(done)
+    HostKeyFiles(site.fleet).write("web1", [VM_KEY])
+    done = site.play("sshfp", *options, "-e", "sshfp_vm_domain=vm.example.com", "-e",
+                     '{"sshfp_names": ["-bad-"]}', "--limit", "server1")  # fmt: skip
+    assert done.returncode != 0
+    told = messages(done)
+    assert "names: -bad-: '-bad-' is no host name" in told
+    assert "vms: web1: 'web1.vm.example.com' is no name of the zone example.org." in told
+    assert named.ask("-bad-.example.org") == []
