@@ -129,8 +129,9 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
             services[subject] = _service(subject, result, runs[f"check {subject}"])
         elif verb == "sysctl":
             # sysctl(8) exits 0 for a name that it does not know: what it printed counts.
-            pairs = (line.split("=", 1) for line in result["stdout"].splitlines() if "=" in line)
-            sysctls.update({key: value for key, value in pairs})
+            lines = result["stdout"].splitlines()
+            pairs = (line.partition("=")[::2] for line in lines if "=" in line)
+            sysctls.update(pairs)
         elif verb == "ifconfig" and result["rc"] == 0:
             interfaces.add(subject)
     return Current(

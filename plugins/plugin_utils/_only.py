@@ -43,19 +43,18 @@ def others(plan: Plan, current: Current, only: Only) -> list[str]:
     found: list[str] = []
     for step in plan.steps:
         if step.change:
-            found.extend(_of_step(step, current, only))
+            found.extend(_of_step(step, step.change, current, only))
     return list(dict.fromkeys(found))
 
 
-def _of_step(step: Step, current: Current, only: Only) -> t.Iterator[str]:
-    assert step.change is not None
+def _of_step(step: Step, change: str, current: Current, only: Only) -> t.Iterator[str]:
     path = str(step.fields.get("path", ""))
-    if path == PENDING_FILE or step.change.startswith(_CONSEQUENCES):
+    if path == PENDING_FILE or change.startswith(_CONSEQUENCES):
         return
     if path in READERS and step.do == "commit" and step.diff and step.diff.after is not None:
         for name in changed(path, current.read.get(path, b""), step.diff.after):
             if name not in only.names:
                 yield f"{name} in {path}" if name != REST else f"what is common in {path}"
         return
-    if not any(word in f"{step.change} " for word in only.words):
-        yield step.change
+    if not any(word in f"{change} " for word in only.words):
+        yield change
