@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from integration.harness import Site, messages, provide_sets
 
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
@@ -36,3 +37,87 @@ def test_install(converged: Site) -> None:
     again = converged.play("vm", "-e", "vm=web1")
     assert again.returncode == 0, messages(again)
     assert status(converged) == now
+
+
+def verb(site: Site, name: str, *words: str) -> str:
+    """Runs a verb for web1, which must succeed; the others' VMs stay as they are."""
+    others = {vm: value for vm, value in status(site).items() if vm != "web1"}
+    result = site.play("vm", "-e", "vm=web1", "-e", f"verb={name}", *words)
+    assert result.returncode == 0, messages(result)
+    assert {vm: value for vm, value in status(site).items() if vm != "web1"} == others
+    return messages(result)
+
+
+def test_the_life_of_a_vm(converged: Site) -> None:
+    """Goes on with the VM that was installed."""
+    server = converged.server1
+    addresses = server.read("/etc/dhcpd.conf")
+
+    verb(converged, "suspend")
+    assert "state: suspended" in converged.vm_file("web1").read_text()
+    assert status(converged)["web1"][1] == "stopped"
+    assert b'owner "puffy"' not in _block(server.read("/etc/vm.conf"))
+    verb(converged, "resume")
+    assert status(converged)["web1"][1] == "running"
+    assert b'owner "puffy"' in _block(server.read("/etc/vm.conf"))
+
+    text = converged.vm_file("web1").read_text()
+    converged.vm_file("web1").write_text(f"{text}memory: 2G\n")
+    assert "pending restart: web1" in verb(converged, "apply")
+    assert "1.0G" in _line(converged)
+    assert "pending restart" not in verb(converged, "restart")
+    assert "2.0G" in _line(converged)
+
+    verb(converged, "archive")
+    assert "web1" not in status(converged)
+    assert b"host web1 " not in server.read("/etc/dhcpd.conf")
+    assert server.run("ls /var/vmm/web1.archived.qcow2").returncode == 0
+    verb(converged, "restore")
+    assert status(converged)["web1"][1] == "running"
+    assert server.read("/etc/dhcpd.conf") == addresses
+
+    shown = converged.play("vm", "-e", "verb=status").stdout
+    assert re.search(r"web1 +present +running +203\.0\.113\.14", shown), shown
+    assert re.search(r"db1 +present +not installed", shown), shown
+
+
+REFUSED = {
+    ("vm=wbe1",): "the fleet has no VM of this name; is it web1?",
+    (): "name one or more VMs: -e vm=web1",
+    ("vm=web1", "verb=explode"): "verb=explode is no verb; use one of apply, reinstall",
+    ("vm=web1", "verb=purge", "confirm=web1"): "purge is not for web1, which is present; archive",
+    ("vm=lab1", "verb=restart"): "restart is not for lab1, which is archived; restore it first",
+    ("vm=lab1", "verb=purge"): "purge removes images for good; say so with -e confirm=lab1",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_refusals_reach_no_server(converged: Site, words: tuple[str, ...]) -> None:
+    before = {server: converged.executions(server) for server in converged.servers}
+    result = converged.play("vm", *(part for word in words for part in ("-e", word)))
+    assert result.returncode != 0
+    assert REFUSED[words] in messages(result)
+    assert {server: converged.executions(server) for server in converged.servers} == before
+
+
+def test_a_run_for_one_vm_stops_before_it_touches_another(converged: Site) -> None:
+    good = converged.vm_file("db1").read_text()
+    converged.vm_file("db1").write_text(good.replace("memory: 4G", "memory: 8G"))
+    before = converged.server1.read("/etc/vm.conf")
+    try:
+        result = converged.play("vm", "-e", "vm=mail1")
+    finally:
+        converged.vm_file("db1").write_text(good)
+    assert result.returncode != 0
+    assert "it would also touch: db1 in /etc/vm.conf" in messages(result)
+    assert converged.server1.read("/etc/vm.conf") == before
+
+
+def _block(text: bytes) -> bytes:
+    return text.partition(b'vm "web1"')[2].partition(b"\n}")[0]
+
+
+def _line(site: Site) -> str:
+    lines = site.server1.run("vmctl status").stdout.decode().splitlines()
+    (line,) = (line for line in lines if line.endswith(" web1"))
+    return line
