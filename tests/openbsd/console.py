@@ -61,12 +61,13 @@ class Console:
         self._child.close(force=True)
         self._file.close()
 
-    def wait(self, patterns: Sequence[str], until: float) -> tuple[int, str]:
+    def wait(self, patterns: Sequence[str], until: float, doing: str) -> tuple[int, str]:
         """Return which pattern came first, and the text that it matched.
 
-        ``until``: the time.monotonic() to give up at. Raises ConsoleError, also if the guest ends.
+        ``until``: the time.monotonic() to give up at. ``doing``: what is given up then. Raises
+        ConsoleError, also if the guest ends.
         """
-        found = self._expect(patterns, until)
+        found = self._expect(patterns, until, doing)
         if found == len(patterns):
             raise ConsoleError(f"QEMU ended{self._status()} while the guest was still at work")
         assert isinstance(self._child.match, re.Match)
@@ -74,24 +75,28 @@ class Console:
 
     def wait_for_end(self, until: float) -> None:
         """Wait until the guest has ended. Raises ConsoleError if it did not, or not well."""
-        self._expect([], until)
+        self._expect([], until, "waiting for the guest's end")
         if status := self._status():
             raise ConsoleError(f"QEMU ended{status}")
 
-    def enter(self, line: str, between: float = 0) -> None:
-        """Type a line; ``between``: seconds between characters, for what has no buffer."""
+    def linger(self, seconds: float) -> None:
+        """Log for some more time what the guest says."""
+        self._child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=seconds)
+        self._file.flush()
+
+    def enter(self, line: str, between: float) -> None:
+        """Type a line; ``between``: seconds between characters."""
         for character in f"{line}\r":
             self._child.send(character)
             time.sleep(between)
 
-    def _expect(self, patterns: Sequence[str], until: float) -> int:
+    def _expect(self, patterns: Sequence[str], until: float, doing: str) -> int:
         """Return which pattern came first; the end of the output has the number after the last."""
         while True:
             left = until - time.monotonic()
             if left <= 0:
                 minutes = (time.monotonic() - self._began) / 60
-                wanted = ", ".join(repr(one) for one in patterns) or "the end of QEMU"
-                raise ConsoleError(f"gave up after {minutes:.0f} minutes of waiting for {wanted}")
+                raise ConsoleError(f"gave up {doing} after {minutes:.0f} minutes")
             found: int = self._child.expect(
                 [*patterns, pexpect.EOF, pexpect.TIMEOUT],
                 timeout=min(left, _BETWEEN_REPORTS),

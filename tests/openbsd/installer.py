@@ -19,6 +19,8 @@ KERNEL = "tftp:bsd.rd"
 BOOT_COMMANDS = ("stty com0 115200", "set tty com0", f"boot {KERNEL}")
 # Seconds between keys: the BIOS forgets what comes too fast.
 TYPING = 0.1
+# Seconds for what a guest says after it has failed.
+_LINGERS = 2.0
 BOOT_CONF = "".join(f"{line}\n" for line in BOOT_COMMANDS)
 
 
@@ -67,12 +69,12 @@ _PATTERNS = (
     "|".join(
         (
             # The installer,
-            r"Question has no answer in response file[^\r\n]*",
+            r"Question has no answer in response file[^\r\n]*[\r\n]",
             r"failed; check /tmp/ai/ai\.log",
-            r"No response file found[^\r\n]*",
-            r"Failed to install bootblocks[^\r\n]*",
+            r"No response file found[^\r\n]*[\r\n]",
+            r"Failed to install bootblocks[^\r\n]*[\r\n]",
             # the kernel, iPXE, SeaBIOS.
-            r"panic: [^\r\n]*",
+            r"panic: [^\r\n]*[\r\n]",
             r"ddb(?:\{\d+\})?> ",
             r"No more network devices",
             r"No bootable device",
@@ -93,9 +95,9 @@ def install(console: Console, response_file: str, limits: Limits) -> None:
     ``response_file``: its address, which ends in install.conf.
     """
     _begin(console, response_file, time.monotonic() + limits.installer)
-    seen, text = _next(console, time.monotonic() + limits.installation)
+    seen, text = _next(console, time.monotonic() + limits.installation, "installing")
     if seen is not _Seen.DONE:
-        raise _failure(seen, text)
+        raise _failure(console, seen, text)
     console.wait_for_end(time.monotonic() + limits.shutdown)
 
 
@@ -103,30 +105,31 @@ def _begin(console: Console, response_file: str, until: float) -> None:
     commands = list(BOOT_COMMANDS)
     timer = menu = located = False
     while True:
-        seen, text = _next(console, until)
+        seen, text = _next(console, until, "waiting for the installer")
         if seen is _Seen.BEGUN:
             return
         if seen is _Seen.TIMER:
             timer = True
         elif seen is _Seen.PROMPT and commands:
             # It could not read boot.conf.
-            console.enter(commands.pop(0), between=TYPING)
+            console.enter(commands.pop(0), TYPING)
         elif seen is _Seen.MENU and not menu:
             menu = True
             # What is typed while the timer runs could become the answer to the next question.
             if not timer:
-                console.enter("a")
+                console.enter("a", TYPING)
         elif seen is _Seen.LOCATION and not located:
             located = True
-            console.enter(response_file)
+            console.enter(response_file, TYPING)
         else:
-            raise _failure(seen, text)
+            raise _failure(console, seen, text)
 
 
-def _next(console: Console, until: float) -> tuple[_Seen, str]:
-    index, text = console.wait(_PATTERNS, until)
+def _next(console: Console, until: float, doing: str) -> tuple[_Seen, str]:
+    index, text = console.wait(_PATTERNS, until, doing)
     return _Seen(index), text
 
 
-def _failure(seen: _Seen, text: str) -> ConsoleError:
+def _failure(console: Console, seen: _Seen, text: str) -> ConsoleError:
+    console.linger(_LINGERS)
     return ConsoleError(_MEANINGS.get(seen) or f"the guest says: {text.strip()}")

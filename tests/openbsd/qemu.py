@@ -77,7 +77,7 @@ def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
     boot = f"tftp={_escape(tftp)},bootfile={BOOT_FILE}"
     return [
         *_common(machine, disk, boot_index=2),
-        *("-netdev", f"user,id=net0,ipv6=off,{boot}"),
+        *("-netdev", f"user,id=net0,{boot}"),
         *("-device", f"{_NIC},netdev=net0,mac=52:54:00:12:34:56,bootindex=1"),
         *("-serial", "stdio", "-no-reboot"),
     ]

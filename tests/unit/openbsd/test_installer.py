@@ -67,9 +67,9 @@ def test_tells_what_went_wrong(dialogue: Dialogue, way: str, said: str) -> None:
 
 
 def test_gives_up_when_nothing_happens(dialogue: Dialogue) -> None:
-    with pytest.raises(ConsoleError, match="gave up after .* minutes of waiting for 'boot> '"):
+    with pytest.raises(ConsoleError, match="gave up installing after 0 minutes"):
         dialogue("hangs", limits=Limits(installer=20, installation=0.5, boot=1, shutdown=1))
-    with pytest.raises(ConsoleError, match="waiting for the end of QEMU"):
+    with pytest.raises(ConsoleError, match="gave up waiting for the guest's end"):
         dialogue("stays", limits=Limits(installer=20, installation=5, boot=1, shutdown=0.5))
 
 

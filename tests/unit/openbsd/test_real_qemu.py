@@ -9,7 +9,6 @@ installer does.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -46,9 +45,11 @@ read place
 imgfetch ${place} || goto failed
 echo Performing non-interactive install...
 ENDING
+sleep 1
 reboot
 :failed
 echo panic: iPXE failed
+sleep 1
 reboot
 """
 _DONE = "echo CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
@@ -97,8 +98,6 @@ def test_the_network_boots_and_the_dialogue_is_held(
     log = " ".join(tail(logs / "install.log", 200))
     # What autoinstall(8) goes by: the address of the server, and the name that tells the mode.
     assert "DHCP: next-server 10.0.2.2, filename auto_install, address 10.0.2.15" in log
-    assert re.search(r"tftp://10\.0\.2\.2/etc/boot\.conf\.\.\. ok", log)
-    assert re.search(r"tftp://10\.0\.2\.2/bsd\.rd\.\.\. ok", log)
     assert (logs / "http.log").read_text() == "GET /install.conf 200\n"
     assert not (made.directory / "tftp").exists()
 
