@@ -38,6 +38,9 @@ SERVER7: Mapping[str, object] = {
     "vmm_ipv4_gateway": "198.51.100.1",
     "vmm_ipv4_range": ["198.51.100.10", "198.51.100.200"],
 }
+# The line of a ledger that number 7 of server6 has.
+WEB1 = "web1: {number: 7, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16, ipv6: 2001:db8:6::16}"
+
 SERVERS = {"server6": SERVER6, "server7": SERVER7}
 
 

@@ -18,7 +18,6 @@ HOST_ADVICE = (
     "as web1.example.org"
 )
 ACCOUNT_ADVICE = "use a-z, 0-9, _ and hyphens, a letter first, at most 31 characters"
-NAME_ADVICE = "use a-z, 0-9 and hyphens, a letter first, no hyphen last, at most 63 characters"
 SET_ADVICE = (
     "use letters, digits, . _ * and hyphens, + or - first to add or remove, such as -x* or +site*"
 )
@@ -293,104 +292,6 @@ def test_accounts_of_the_base_system(field: str, account: str) -> None:
         f"vms/web1.yml: {field}: '{account}' is an account or group of OpenBSD's base system; "
         f"choose another name"
     ]
-
-
-@pytest.mark.parametrize(
-    ("key", "question", "advice"),
-    [
-        ("system HOSTNAME", "System hostname? (short form, e.g. 'foo')", "use hostname instead"),
-        ("hostname", "System hostname? (short form, e.g. 'foo')", "use hostname instead"),
-        ("Password for root account", "Password for root account?", "take it out"),
-        ("Password for user puffy", "Password for user puffy?", "take it out"),
-        ("for user puffy", "Password for user puffy?", "take it out"),
-        ("password", "Password for root account?", "take it out"),
-        (
-            "Public ssh key for root account",
-            "Public ssh key for root account?",
-            "use ssh_keys instead",
-        ),
-        (
-            "Setup a user",
-            "Setup a user? (enter a lower-case loginname, or 'no')",
-            "use user instead",
-        ),
-        ("root disk", "Which disk is the root disk? ('?' for details)", "take it out"),
-        (
-            "Network interface to configure",
-            "Network interface to configure? (name, lladdr, '?', or 'done')",
-            "take it out",
-        ),
-        (
-            "IPv4 address for vio0",
-            "IPv4 address for vio0? (or 'autoconf' or 'none')",
-            "use ipv4 instead",
-        ),
-        ("Set name(s)", "Set name(s)? (or 'abort' or 'done')", "use sets instead"),
-        ("Location of sets", "Location of sets? (disk http nfs or 'done')", "use sets instead"),
-        (
-            "HTTP Server",
-            "HTTP Server? (hostname, list#, 'done' or '?')",
-            "use vmm_sets_server instead",
-        ),
-        (
-            "What timezone are you in",
-            "What timezone are you in? ('?' for list)",
-            "use timezone instead",
-        ),
-        ("Continue anyway", "Fetching of site78.tgz failed. Continue anyway?", "use sets instead"),
-        ("Start sshd(8) by default", "Start sshd(8) by default?", "take it out"),
-        ("com0", "Change the default console to com0?", "take it out"),
-    ],
-)
-def test_questions_that_the_collection_answers_itself(key: str, question: str, advice: str) -> None:
-    (complaint,) = problems({"web1.yml": vm(f"install_options: {{'{key}': x}}")})
-    quote = '"' if "'" in question else "'"
-    assert complaint == (
-        f"vms/web1.yml: install_options: '{key}' would answer {quote}{question}{quote}, which this "
-        f"collection answers itself; {advice}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("file", "complaint"),
-    [
-        ("Web1.yml", f"vms/Web1.yml: name: 'Web1' is no name for a VM; {NAME_ADVICE}"),
-        ("web1-.yml", f"vms/web1-.yml: name: 'web1-' is no name for a VM; {NAME_ADVICE}"),
-        ("1web.yml", f"vms/1web.yml: name: '1web' is no name for a VM; {NAME_ADVICE}"),
-        ("web.1.yml", f"vms/web.1.yml: name: 'web.1' is no name for a VM; {NAME_ADVICE}"),
-        ("a\nb.yml", rf"vms/a\nb.yml: name: 'a\nb' is no name for a VM; {NAME_ADVICE}"),
-        ('a".yml', f"""vms/a".yml: name: 'a"' is no name for a VM; {NAME_ADVICE}"""),
-        (
-            "{{ 7*7 }}.yml",
-            "vms/{{ 7*7 }}.yml: name: '{{ 7*7 }}' is no name for a VM; " + NAME_ADVICE,
-        ),
-        ("../a.yml", f"vms/../a.yml: name: '../a' is no name for a VM; {NAME_ADVICE}"),
-        ("w\u0435b.yml", rf"vms/w\u0435b.yml: name: 'w\u0435b' is no name for a VM; {NAME_ADVICE}"),
-        ("a\0.yml", rf"vms/a\x00.yml: name: 'a\x00' is no name for a VM; {NAME_ADVICE}"),
-        (".yml", f"vms/.yml: name: '' is no name for a VM; {NAME_ADVICE}"),
-        (
-            f"{64 * 'a'}.yml",
-            f"vms/{64 * 'a'}.yml: name: '{57 * 'a'}...' is no name for a VM; {NAME_ADVICE}",
-        ),
-        (
-            "localhost.yml",
-            "vms/localhost.yml: name: 'localhost' is a name that Ansible uses itself; choose "
-            "another one",
-        ),
-        (
-            "server7.yml",
-            "vms/server7.yml: name: 'server7' is the name of a server in the inventory; rename the "
-            "file",
-        ),
-        (
-            "mail.yml",
-            "vms/mail.yml: name: 'mail' is the name of a group in the inventory; rename the file",
-        ),
-        ("web1.yaml", "vms/web1.yaml: is no VM file; its name has to end in .yml"),
-    ],
-)
-def test_names_of_files(file: str, complaint: str) -> None:
-    assert problems({file: vm()}, groups=("mail",)) == [complaint]
 
 
 def test_unknown_fields() -> None:
