@@ -22,8 +22,8 @@ FINISH = """\
 set -eu
 seconds=0
 while [ -e /etc/rc.firsttime ] || [ -e /etc/rc.firsttime.run ] || pgrep -qf '^sh /etc/rc( |$)'; do
-	[ $((seconds += 2)) -lt 900 ] || break
-	sleep 2
+    [ $((seconds += 2)) -lt 900 ] || break
+    sleep 2
 done
 # Both take minutes of each boot without KVM.
 rcctl disable library_aslr

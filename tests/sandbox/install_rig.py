@@ -27,24 +27,24 @@ DHCPD = """\
 option domain-name "example.org";
 option domain-name-servers 203.0.113.1;
 subnet 203.0.113.0 netmask 255.255.255.0 {
-	option routers 203.0.113.1;
-	host web1 {
-		hardware ethernet fe:e1:bb:d1:c8:01;
-		fixed-address 203.0.113.11;
-		filename "x7f3/auto_install";
-		option host-name "web1";
-	}
+    option routers 203.0.113.1;
+    host web1 {
+        hardware ethernet fe:e1:bb:d1:c8:01;
+        fixed-address 203.0.113.11;
+        filename "x7f3/auto_install";
+        option host-name "web1";
+    }
 }
 """
 HTTPD = """\
 server "default" {
-	listen on * port 80
-	root "/htdocs/install"
-	location "/pub/OpenBSD/7.8/amd64/*" {
-		root "/htdocs/amd64"
-		request strip 4
-		directory { auto index }
-	}
+    listen on * port 80
+    root "/htdocs/install"
+    location "/pub/OpenBSD/7.8/amd64/*" {
+        root "/htdocs/amd64"
+        request strip 4
+        directory { auto index }
+    }
 }
 """
 ANSWERS = {
