@@ -204,8 +204,10 @@ sub probe ($request, @) {
 	for my $name (@{$request->{users} // []}) {
 		my @is = getpwnam $name or next;
 		my ($home, $shell) = @is[7, 8];
-		my %keys = map { my $path = "$home/$_"; ($_ => as_user($name, sub { look($path) })) }
-		    qw(.ssh .ssh/authorized_keys);
+		my %keys;
+		for my $file (qw(.ssh .ssh/authorized_keys)) {
+			$keys{$file} = as_user($name, sub { look("$home/$file") });
+		}
 		$answer{users}{$name} = {
 			home   => $home,
 			shell  => $shell,
@@ -241,7 +243,7 @@ sub attributes ($path, %how) {
 
 sub sync_directory ($path) {
 	my ($directory) = $path =~ m{\A(.*)/}xms;
-	sysopen my $handle, $directory || q{/}, O_RDONLY or return;
+	sysopen(my $handle, $directory || q{/}, O_RDONLY) or return;
 	$handle->sync;
 	close $handle or return;
 	return;
@@ -320,7 +322,8 @@ sub same ($is, $before) {
 # Steps that cannot be recognised by their traces are noted before they run.
 sub note_begun ($step) {
 	open my $out, '>>', "$PENDING/begun" or fail("$PENDING/begun: $!");
-	(print {$out} "$step->{n}\n") && $out->flush && $out->sync or fail("$PENDING/begun: $!");
+	my $ok = (print {$out} "$step->{n}\n") && $out->flush && $out->sync;
+	fail("$PENDING/begun: $!") if !$ok;
 	close $out or fail("$PENDING/begun: $!");
 	return;
 }
@@ -340,8 +343,9 @@ sub staged ($step, $id) {
 
 sub check_run ($step, $result) {
 	my $ok = $step->{ok} // [0];
-	return if !@{$ok} || grep { $_ == $result->{rc} } @{$ok};
-	fail($result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}", %{$result});
+	my $text = $result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}";
+	fail($text, %{$result}) if @{$ok} && !grep { $_ == $result->{rc} } @{$ok};
+	return;
 }
 
 sub wait_for ($step) {
