@@ -9,7 +9,7 @@ version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Looks at, installs, starts, stops, archives, restores or purges VMs of one server, several at
-    once. The playbook P(puffy.vmm.vm#playbook) puts such steps together.
+    once. The playbook C(puffy.vmm.vm) puts such steps together.
   - Every call of vmctl(8) has a time limit, since some do their work and never return, and what
     C(vmctl status) shows afterwards decides.
   - No image that holds anything is ever overwritten. An image that an installation replaces is
