@@ -171,7 +171,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         sources = dict.fromkeys(
             os.path.dirname(source)
             for source in [*self.inventory.processed_sources, path]
-            if os.path.exists(source)
+            # None stands there for a directory that was read before.
+            if source and os.path.exists(source)
         )
         variables = InventoryVariables(self.inventory, self.loader, sources, self._vars)
         settings: dict[str, Mapping[str, object]] = {}

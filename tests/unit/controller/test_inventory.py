@@ -54,6 +54,16 @@ def test_a_vm_has_its_values_and_no_note(site: Site) -> None:
     assert "vmm_note" not in variables
 
 
+def test_another_inventory_may_come_before(site: Site) -> None:
+    site.vm("web1")
+    other = site.root / "other"
+    other.mkdir()
+    (other / "hosts.yml").write_text("printers: {hosts: {laser1: }}\n")
+    found = listing(site, "-i", str(other), "-i", str(site.inventory))
+    assert found["vms_on_server1"]["hosts"] == ["web1"]
+    assert found["printers"]["hosts"] == ["laser1"]
+
+
 def test_the_command_line_can_choose_a_setting(site: Site) -> None:
     site.vm("web1")
     variables = site.host("web1", "-e", "vmm_mac_prefix=fe:e1:bb:d1:99")
