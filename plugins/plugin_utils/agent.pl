@@ -588,10 +588,13 @@ sub confine ($request) {
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
 	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain)} } @runs;
-	# Unveil takes 128 paths: the top directory stands for all below it.
+	# Unveil takes 128 paths: the top directory stands for all below it. What is made later in a
+	# directory that is not there yet could not be seen, so its parent stands for that.
 	for my $path (grep { defined } @paths) {
 		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
-		$sight{$top} = $changes ? 'rwc' : 'r' if $top;
+		next if !$top;
+		$top =~ s{/[^/]+\z}{}xms while length $top && !-e $top;
+		$sight{$top || q{/}} = $changes ? 'rwc' : 'r';
 	}
 	for my $path (sort keys %sight) {
 		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");

@@ -74,3 +74,16 @@ def test_any_number_of_files_costs_one_execution(site: Site) -> None:
     diff = site.run(*command, "--diff")
     assert "-other" in diff.stdout
     assert len(site.executions()) == 6
+
+
+def test_the_agent_sees_the_directories_that_it_makes(site: Site) -> None:
+    """unveil(2) of a directory that is not there covers nothing that is made in it later."""
+    assert site.server1.run("test -e /var/vmm").returncode != 0
+    site.converged("--limit", "server1")
+    making = [entry for entry in site.server1.record("unveil") if entry.endswith(" /var")]
+    assert "rwc /var" in making
+    pledged = site.server1.record("pledge")
+    assert len(pledged) == len(site.executions())
+    assert set(" ".join(pledged).split()) == set(
+        "chown cpath exec fattr flock getpw id proc rpath stdio wpath".split()
+    )
