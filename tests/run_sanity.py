@@ -38,8 +38,8 @@ subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subproces
 subprocess.run([sys.executable, "-m", "pip", "install", "--upgrade", *wanted], check=True)
 """
 
-# Three tests are for what is published: pylint forbids the name `_`, shebang knows no Perl, and pep8
-# takes a tab in a string for one in the code. The tests of the collection are full of these.
+# Three tests are for what is published: pylint forbids the name `_`, shebang knows no Perl, and
+# pep8 takes a tab in a string for one in the code. The tests of the collection are full of these.
 PUBLISHED = ("pep8", "pylint", "shebang")
 RUNS = [
     [word for name in PUBLISHED for word in ("--skip-test", name)],
