@@ -57,9 +57,15 @@ def write_config(directory: Path) -> None:
 def write_accounts(etc: Path, accounts: Iterable[Account]) -> None:
     """Writes what sshd sees as passwd, group and nsswitch.conf; ``etc`` is its directory."""
     lines = [f"{one.name}:x:{UID}:{UID}::{one.home}:/run/shell\n" for one in accounts]
-    (etc / "passwd").write_text("".join(lines))
-    (etc / "group").write_text(f"server:x:{UID}:\ntty:x:{UID}:\n")
-    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    _write(etc / "passwd", "".join(lines))
+    _write(etc / "group", f"server:x:{UID}:\ntty:x:{UID}:\n")
+    _write(etc / "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
+
+
+def _write(place: Path, text: str) -> None:
+    """Leaves a file alone that is right, since another sshd may be reading it this moment."""
+    if not place.exists() or place.read_text() != text:
+        place.write_text(text)
 
 
 def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]:
