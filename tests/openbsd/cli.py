@@ -52,8 +52,15 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=text)
         verb.add_argument("directory", type=Path)
         verb.set_defaults(run=run)
-    fetch = verbs.add_parser("sets", help="download and verify the sets; print their directory")
+    fetch = verbs.add_parser("sets", help="download, verify and put the sets into a directory")
+    fetch.add_argument("directory", type=Path)
     fetch.set_defaults(run=_sets)
+    reboot = verbs.add_parser("reboot", help="reboot servers, and wait until ssh answers again")
+    reboot.add_argument("directory", type=Path)
+    reboot.add_argument("names", nargs="+", metavar="NAME")
+    reboot.set_defaults(run=_reboot)
+    variables = verbs.add_parser("variables", help="print what an inventory must know, as YAML")
+    variables.set_defaults(run=_variables)
     return parser
 
 
@@ -78,8 +85,18 @@ def _ssh_config(given: argparse.Namespace) -> None:
     print(_servers(given).config)
 
 
-def _sets(_: argparse.Namespace) -> None:
-    print(sets.fetch(settings(os.environ), _Progress(), _say).directory)
+def _sets(given: argparse.Namespace) -> None:
+    sets.fetch(settings(os.environ), _Progress(), _say).stage(given.directory)
+
+
+def _reboot(given: argparse.Namespace) -> None:
+    _servers(given).reboot(given.names, settings(os.environ))
+
+
+def _variables(_: argparse.Namespace) -> None:
+    wanted = settings(os.environ)
+    signed = str(wanted.verify == "signify").lower()
+    print(f"vmm_release: '{wanted.release.name}'\nautoinstall_site_sets: {signed}")
 
 
 def _servers(given: argparse.Namespace) -> Servers:

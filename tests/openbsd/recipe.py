@@ -17,9 +17,8 @@ from openbsd.settings import ARCHITECTURE, Settings
 # One file system for everything: images of VMs need the room that their server has.
 DISK_TEMPLATE = "/ 2G-* 95%\nswap 64M-512M 5%\n"
 
-# Run in the new server once it has booted for the first time.
+# Run in the new server once it has booted for the first time. None of it is vital.
 FINISH = """\
-set -eu
 seconds=0
 while [ -e /etc/rc.firsttime ] || [ -e /etc/rc.firsttime.run ] || pgrep -qf '^sh /etc/rc( |$)'; do
     [ $((seconds += 2)) -lt 900 ] || break
@@ -28,6 +27,9 @@ done
 # Both take minutes of each boot without KVM.
 rcctl disable library_aslr
 rm -rf /usr/share/relink/kernel /usr/share/relink/kernel.tgz
+userdel -r installer
+groupdel installer 2>/dev/null
+rm -f /root/.forward
 echo https://cdn.openbsd.org/pub/OpenBSD >/etc/installurl
 """
 

@@ -16,8 +16,8 @@ from openbsd.errors import OpenBSDError
 
 MAC = "52:54:00:12:34:56"
 HOSTNAME = "openbsd.example.org"
-# The user must exist for the collection's template; the tests log in as root.
-USER = "puffy"
+# The collection's template has one; the tests log in as root, and it goes before the first use.
+USER = "installer"
 
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parent.parent

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from openbsd.settings import Settings
 
 _LOG_LINES = 60
 _DISK = "disk.qcow2"
+_BOOTED = "sysctl -n kern.boottime\n"
+_BETWEEN_LOOKS = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,27 @@ class Servers:
         except BaseException:
             self.down()
             raise
+
+    def reboot(self, names: Sequence[str], settings: Settings) -> None:
+        """Reboot servers one after the other, and wait until ssh answers. Raises OpenBSDError."""
+        allowed = limits(settings, qemu.machine(settings))
+        for name in names:
+            guest = Guest(self.directory / name)
+            before = ssh.run(self.config, name, _BOOTED, allowed.shutdown)
+            with contextlib.suppress(OpenBSDError):
+                # The connection may go before the answer comes.
+                ssh.run(self.config, name, "shutdown -r now\n", allowed.shutdown)
+            until = time.monotonic() + allowed.shutdown + allowed.boot
+            try:
+                while True:
+                    ssh.wait(self.config, name, until, guest.check)
+                    if ssh.run(self.config, name, _BOOTED, allowed.boot) != before:
+                        break
+                    if time.monotonic() > until:
+                        raise OpenBSDError(f"{name} does not reboot")
+                    time.sleep(_BETWEEN_LOOKS)
+            except OpenBSDError as error:
+                raise OpenBSDError(f"{error}{_shown(guest)}") from error
 
     def down(self) -> None:
         """End all servers and throw their disks away; what their consoles showed is kept."""

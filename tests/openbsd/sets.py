@@ -38,6 +38,20 @@ class Sets:
         """The directory as the installer asks a server for it, with slashes at both ends."""
         return f"/pub/OpenBSD/{self.release}/{ARCHITECTURE}/"
 
+    def stage(self, target: Path) -> None:
+        """Put what a server of VMs needs into a directory.
+
+        A server that has site sets writes index.txt itself, and needs signed sets for that.
+        """
+        target.mkdir(parents=True, exist_ok=True)
+        for name, content in self.served().items():
+            if isinstance(content, bytes):
+                if not self.signed:
+                    (target / name).write_bytes(content)
+            else:
+                (target / name).unlink(missing_ok=True)
+                (target / name).symlink_to(content)
+
     def served(self) -> dict[str, bytes | Path]:
         """Return what the installer may ask for, by name.
 

@@ -89,7 +89,7 @@ def test_the_response_file_is_what_the_role_writes(plain: Settings) -> None:
         "Network interface to configure": "vio0",
         "IPv4 address for vio0": "autoconf",
         "DNS domain name": "example.org",
-        "Setup a user": "puffy",
+        "Setup a user": "installer",
         "Password for user": "*************",
         "Public ssh key for user": key,
         "Allow root ssh login": "prohibit-password",

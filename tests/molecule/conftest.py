@@ -1,0 +1,72 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What the servers of molecule/shared/inventory should be like.
+
+Only what works over ssh on OpenBSD, without Python there: of testinfra's modules, file, service,
+sysctl, user, group, interface and commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Interface
+from typing import Any
+
+import pytest
+
+# testinfra gives its host modules such as file and service when they are asked for.
+Host = Any
+
+# VMs and ten in reserve.
+_RESERVE = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """``vms``: each with the state that vmctl(8) shows, the owner and the kind of image."""
+
+    switch: str
+    interface: str
+    address: IPv4Interface
+    arp_queue: int
+    owners: tuple[str, ...]
+    vms: dict[str, tuple[str, str]]
+
+    @property
+    def taps(self) -> int:
+        return len(self.vms) + _RESERVE
+
+
+SERVERS = {
+    "server1": Server(
+        switch="veb42",
+        interface="vport42",
+        address=IPv4Interface("203.0.113.1/24"),
+        arp_queue=256,
+        owners=("mira", "puffy"),
+        vms={"shop1": ("root", "qcow2"), "web1": ("puffy", "qcow2")},
+    ),
+    "server2": Server(
+        switch="bridge42",
+        interface="vether42",
+        address=IPv4Interface("198.51.100.1/24"),
+        arp_queue=1024,
+        owners=("mira",),
+        vms={"db1": ("mira", "raw")},
+    ),
+}
+
+
+@pytest.fixture
+def server(host: Host) -> Server:
+    """What is expected of the server that a test looks at."""
+    return SERVERS[host.backend.get_hostname()]
+
+
+@pytest.fixture
+def vmctl_status(host: Host) -> dict[str, dict[str, str]]:
+    """vmctl status, by the VM's name and the column's."""
+    lines = host.check_output("timeout 60 vmctl status").splitlines()
+    columns = lines[0].split()
+    rows = (dict(zip(columns, line.split(), strict=True)) for line in lines[1:])
+    return {row["NAME"]: row for row in rows}

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What each server is like after puffy.vmm.site."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Host, Server
+
+DAEMONS = ["vmd", "dhcpd", "httpd", "sensorsd"]
+# Each with the daemon's own opinion of it.
+CONFIGURATIONS = {
+    "/etc/vm.conf": (0o600, "vmd -n"),
+    "/etc/dhcpd.conf": (0o644, "dhcpd -n"),
+    "/etc/httpd.conf": (0o644, "httpd -n"),
+}
+
+
+def test_it_is_openbsd_and_nothing_was_installed(host: Host) -> None:
+    assert host.check_output("uname -s") == "OpenBSD"
+    assert not host.exists("python3")
+    assert host.run("ls /tmp/ansible* /root/.ansible").rc != 0
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_daemons_run_and_start_at_boot(host: Host, name: str) -> None:
+    service = host.service(name)
+    assert service.is_running
+    assert service.is_enabled
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS)
+def test_configurations_are_in_place_and_accepted(host: Host, path: str) -> None:
+    mode, check = CONFIGURATIONS[path]
+    file = host.file(path)
+    assert (file.user, file.group, file.mode) == ("root", "wheel", mode)
+    assert file.contains("Written by puffy.vmm")
+    checked = host.run(check)
+    assert checked.rc == 0, checked.stderr
+
+
+def test_dhcpd_listens_where_the_vms_are(host: Host, server: Server) -> None:
+    assert host.check_output("rcctl get dhcpd flags") == server.interface
+
+
+def test_vmd_has_time_to_stop_its_vms(host: Host) -> None:
+    assert host.check_output("rcctl get vmd timeout") == "600"
+
+
+def test_vms_are_known(host: Host, server: Server, vmctl_status: dict[str, dict[str, str]]) -> None:
+    assert sorted(vmctl_status) == sorted(server.vms)
+    for name, (owner, _) in server.vms.items():
+        assert vmctl_status[name]["OWNER"] == owner
+
+
+def test_images_are_there_and_nobody_elses(host: Host, server: Server) -> None:
+    for name, (_, kind) in server.vms.items():
+        image = host.file(f"/var/vmm/{name}.{'img' if kind == 'raw' else kind}")
+        assert (image.user, image.group, image.mode) == ("root", "wheel", 0o600)
+        assert image.size == 1 << 30 if kind == "raw" else image.size > 0
+
+
+def test_owners_have_accounts(host: Host, server: Server) -> None:
+    assert host.group("vmdusers").exists
+    for name in server.owners:
+        user = host.user(name)
+        assert "vmdusers" in user.groups
+        keys = host.file(f"{user.home}/.ssh/authorized_keys")
+        assert (keys.user, keys.mode) == (name, 0o600)
+
+
+def test_the_switch_is_up(host: Host, server: Server) -> None:
+    assert host.interface(server.switch).exists
+    assert str(server.address.ip) in host.interface(server.interface).addresses
+    assert server.interface in host.check_output(f"ifconfig {server.switch}")
+
+
+def test_there_are_tap_nodes_for_all_vms(host: Host, server: Server) -> None:
+    for number in range(server.taps):
+        assert host.file(f"/dev/tap{number}").mode == 0o600
+    assert not host.file(f"/dev/tap{server.taps}").exists
+
+
+def test_kernel_variables_are_set_now_and_at_boot(host: Host, server: Server) -> None:
+    assert host.sysctl("net.inet.ip.arpq.maxlen") == server.arp_queue
+    assert host.file("/etc/sysctl.conf").contains(f"^net.inet.ip.arpq.maxlen={server.arp_queue}$")
+
+
+def test_no_response_file_lies_about(host: Host) -> None:
+    assert host.check_output("ls /var/www/htdocs/install") == ""
