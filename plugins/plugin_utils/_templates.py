@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from pathlib import Path
 
 import ansible.template
 from ansible.errors import AnsibleError
@@ -47,7 +48,7 @@ class Templates:
     def _load(self, name: str) -> tuple[str, list[str]]:
         if name not in self._texts:
             path = self._action.find_template(name)
-            text = _trusted(self._action.loader.get_text_file_contents(path))
+            text = _trusted(Path(self._action.loader.get_real_file(path)).read_text("utf-8"))
             search = [os.path.dirname(path), *self._variables.get("ansible_search_path", ())]
             self._texts[name] = (text, search)
         return self._texts[name]
