@@ -14,6 +14,7 @@ import pytest
 
 from openbsd import image as module
 from openbsd import installer, sets, ssh
+from openbsd import servers as servers_module
 from openbsd.errors import OpenBSDError
 from openbsd.guest import Guest
 from openbsd.image import Image, Teller, image
@@ -246,3 +247,46 @@ def test_servers_that_do_not_come_up_are_taken_down_and_their_consoles_shown(
         servers.up(["server1"], plain, teller)
     assert "The console of server1 shows last" in str(caught.value)
     assert not list((tmp_path / "run").glob("*/disk.qcow2"))
+
+
+@pytest.fixture
+def rebooting(monkeypatch: pytest.MonkeyPatch, scripts: list[str]) -> list[str]:
+    """Servers that tell when they booted: each shutdown makes it later, after a while."""
+    boots = ["1", "1", "1", "2"]
+
+    def run(config: Path, name: str, script: str, seconds: float) -> str:
+        scripts.append(script)
+        if "shutdown" in script:
+            raise OpenBSDError("connection closed")
+        return boots.pop(0) if "boottime" in script else ""
+
+    monkeypatch.setattr(ssh, "run", run)
+    monkeypatch.setattr(servers_module, "_BETWEEN_LOOKS", 0.01)
+    return boots
+
+
+def test_a_reboot_is_over_when_the_server_says_so(
+    plain: Settings,
+    rebooting: list[str],
+    scripts: list[str],
+    bin: Path,
+    guest: Guest,
+    fake: Machine,
+) -> None:
+    guest.start(fake, Path("/x/disk.qcow2"), 1)
+    Servers(guest.directory.parent).reboot(["server1"], plain)
+    assert rebooting == []
+    assert scripts.count("shutdown -r now\n") == 1
+
+
+def test_a_server_that_does_not_come_back_is_told_of(
+    plain: Settings, rebooting: list[str], guest: Guest, fake: Machine
+) -> None:
+    guest.start(fake, Path("/x/disk.qcow2"), 1)
+    pid = guest.pid
+    assert pid is not None
+    subprocess.run(["kill", "-KILL", str(pid)], check=True)
+    assert guest.wait_for_end(10)
+    with pytest.raises(OpenBSDError, match="server1: QEMU has ended.*") as caught:
+        Servers(guest.directory.parent).reboot(["server1"], plain)
+    assert "The console of server1 shows last" in str(caught.value)

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""docs/openbsd.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._releases import CURRENT_RELEASE, RELEASES
+
+from openbsd import settings
+
+TEXT = (Path(__file__).parents[3] / "docs/openbsd.md").read_text()
+
+
+def test_the_table_of_releases() -> None:
+    rows = re.findall(r"^\| ([0-9.]+) \| `(.+)` \| (the default)? ?\|$", TEXT, re.MULTILINE)
+    assert rows == [
+        (
+            one.name,
+            f"openbsd-{one.digits}-base.pub",
+            "the default" if one is CURRENT_RELEASE else "",
+        )
+        for one in RELEASES
+    ]
+
+
+def test_the_table_of_variables() -> None:
+    code = Path(settings.__file__).read_text()
+    rows = re.findall(r"^\| `(OPENBSD_[A-Z]+)` \| ([^|]+) \|", TEXT, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(set(re.findall('"(OPENBSD_[A-Z]+)"', code)))
+    found = settings.settings({})
+    defaults = {name: default.strip("`") for name, default in rows}
+    assert defaults["OPENBSD_MIRROR"] == found.mirror
+    assert defaults["OPENBSD_VERIFY"] == found.verify
+    assert defaults["OPENBSD_ACCELERATOR"] == found.accelerator
+    assert defaults["OPENBSD_MEMORY"] == str(found.memory)
+    assert defaults["OPENBSD_CORES"] == str(found.cores)
+    assert defaults["OPENBSD_DISK"] == str(found.disk)
+    assert float(defaults["OPENBSD_PATIENCE"]) == found.patience
