@@ -15,11 +15,13 @@ from pathlib import Path
 
 from sandbox.server import Server, ServerError
 
-# hostname.if(5) files: the server itself is on vport42 of veb42, or on vlan42 of bridge42.
+# hostname.if(5) files: the server itself is on vport42 of veb42, or on vlan42 of bridge42. Only VMs
+# are on veb43.
 NETWORKS: Mapping[str, Mapping[str, str]] = {
     "server1": {
         "vport42": "inet 203.0.113.1 255.255.255.0\ninet6 2001:db8:6::1 64\nup\n",
         "veb42": "add vport42\nup\n",
+        "veb43": "up\n",
     },
     "server2": {
         "vlan42": "vnetid 42 parent vio0\ninet 198.51.100.1 255.255.255.0\nup\n",

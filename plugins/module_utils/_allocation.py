@@ -27,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._claims import (
     Claim,
     Claims,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._interfaces import further_macs
 from ansible_collections.puffy.vmm.plugins.module_utils._ledger import Entry, Ledger
 from ansible_collections.puffy.vmm.plugins.module_utils._ledger import source as ledger_source
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
@@ -42,12 +43,16 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class _Wish:
-    """A VM and what is settled of it, by its file or by the ledger; origin tells which."""
+    """A VM and what is settled of it, by its file or by the ledger; origin tells which.
+
+    kept_macs are those of further interfaces that the ledger has.
+    """
 
     file: VmFile
     server: ServerSettings
     values: Mapping[str, Any]
     origin: Mapping[str, tuple[str, str]]
+    kept_macs: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -61,6 +66,11 @@ class _Wish:
         """Return the kinds of values that the number has to give."""
         kinds = _DERIVED if self.server.ipv6 else (MAC, IPV4)
         return tuple(kind for kind in kinds if self.values.get(kind) is None)
+
+    def further(self, number: int) -> tuple[str, ...]:
+        """Return the MACs of the further interfaces of the VM if it has this number."""
+        given = self.file.interfaces
+        return further_macs(given, self.values.get(MAC) or derive(self.server, MAC, number))
 
     def claim(self, kind: str, value: object, field: str | None = None) -> Claim:
         source, own_field = self.origin.get(kind, (self.file.source, kind))
@@ -84,6 +94,7 @@ def allocate(
     clashing |= claims.add_all(_file_claims(wishes, files), report)
     taken = _Taken(servers, claims)
     numbers: dict[str, Entry] = {}
+    settled: list[_Wish] = []
     homeless: list[_Wish] = []
     for wish in wishes:
         if not _check_settled(wish, taken, report) or wish.name in clashing:
@@ -91,6 +102,10 @@ def allocate(
         if NUMBER not in wish.values:
             homeless.append(wish)
         elif _claim_derived(wish, taken, report):
+            settled.append(wish)
+    # What a number gives comes before what only follows from a MAC.
+    for wish in settled:
+        if _claim_further(wish, wish.values[NUMBER], taken, report):
             numbers[wish.name] = _entry(wish, wish.values[NUMBER])
     _hand_out(homeless, taken, numbers, report)
     return numbers
@@ -105,6 +120,8 @@ def _ledger_claims(files: Sequence[VmFile], ledgers: Mapping[str, Ledger]) -> It
                 value = getattr(entry, kind)
                 if value is not None:
                     yield Claim(kind, value, name, server, ledger_source(server), name, gone)
+            for mac in entry.other_macs:
+                yield Claim(MAC, mac, name, server, ledger_source(server), name, gone)
 
 
 def _wishes(
@@ -129,7 +146,7 @@ def _wishes(
                 values[kind], origin[kind] = own, (file.source, kind)
             elif kept is not None:
                 values[kind], origin[kind] = kept, (ledger_source(server.name), file.name)
-        yield _Wish(file, server, values, origin)
+        yield _Wish(file, server, values, origin, entry.other_macs if entry else ())
 
 
 def _contradiction(kind: str, own: object, kept: object, file: VmFile) -> str:
@@ -152,6 +169,10 @@ def _file_claims(wishes: Sequence[_Wish], files: Sequence[VmFile]) -> Iterator[C
                 if file.values.get(kind) is not None:
                     value = file.values[kind]
                     yield Claim(kind, value, file.name, file.server, file.source, kind)
+    for file in files:
+        for mac in (interface.mac for interface in file.interfaces if file.server):
+            if mac is not None:
+                yield Claim(MAC, mac, file.name, file.server or "", file.source, "interfaces")
 
 
 class _Taken:
@@ -185,15 +206,25 @@ class _Taken:
             return f"is {self._fixed[value]}"
         return _reserved(server) if server.reserved.has_address(value) else None
 
-    def is_free(self, server: ServerSettings, number: int, missing: tuple[str, ...]) -> bool:
-        """Return whether a number and the values that it has to give are free."""
+    def is_free(self, wish: _Wish, number: int) -> bool:
+        """Return whether a number and the values that it has to give a VM are free."""
+        server, missing = wish.server, wish.missing()
         if self.claims.holder(NUMBER, server.name, number) or number in server.reserved.numbers:
             return False
         for kind in missing:
             value = derive(server, kind, number)
             if self.claims.holder(kind, server.name, value) or self.obstacle(server, kind, value):
                 return False
-        return True
+        # With a MAC of its own, the further ones are the same for every number.
+        further = wish.further(number) if MAC in missing else ()
+        return not any(self.against(wish, mac) for mac in further)
+
+    def against(self, wish: _Wish, mac: str) -> str | None:
+        """Return why this MAC of a further interface cannot be this VM's, or None."""
+        holder = self.claims.holder(MAC, wish.server.name, mac)
+        if holder and holder.vm != wish.name:
+            return f"belongs to {holder.vm} ({holder.source})"
+        return self.obstacle(wish.server, MAC, mac)
 
 
 def _reserved(server: ServerSettings) -> str:
@@ -261,10 +292,29 @@ def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
     return True
 
 
+def _claim_further(wish: _Wish, number: int, taken: _Taken, report: Report) -> bool:
+    """Claim the MACs of a VM's further interfaces; return whether all of them are free."""
+    first = wish.values.get(MAC) or derive(wish.server, MAC, number)
+    seen = {first}
+    for mac in wish.further(number):
+        reason = "belongs to another interface of this VM" if mac in seen else None
+        seen.add(mac)
+        if reason := reason or taken.against(wish, mac):
+            report.add(
+                wish.file.source,
+                "interfaces",
+                f"the MAC {mac} {reason}; give the interface another one with mac",
+            )
+            return False
+        taken.claims.add(wish.claim(MAC, mac))
+    return True
+
+
 def _entry(wish: _Wish, number: int) -> Entry:
-    entry = Entry(number, *(wish.values.get(kind) for kind in _DERIVED))
+    entry = Entry(number, wish.values.get(MAC), wish.values.get(IPV4), wish.values.get(IPV6))
     given = {kind: derive(wish.server, kind, number) for kind in wish.missing()}
-    return replace(entry, **given)
+    other_macs = tuple(dict.fromkeys((*wish.kept_macs, *wish.further(number))))
+    return replace(entry, **given, other_macs=other_macs)
 
 
 def _hand_out(
@@ -272,13 +322,13 @@ def _hand_out(
 ) -> None:
     left_over: dict[str, list[_Wish]] = {}
     # A number that was not free for a VM is not free for the next one of the same kind either.
-    start: dict[tuple[str, tuple[str, ...]], int] = {}
+    start: dict[tuple[str, tuple[str, ...], int], int] = {}
     for wish in homeless:
         missing = wish.missing()
         highest = _limit(wish.server, missing).highest
-        key = wish.server.name, missing
+        key = wish.server.name, missing, len(wish.file.interfaces)
         number = start.get(key, 1)
-        while number <= highest and not taken.is_free(wish.server, number, missing):
+        while number <= highest and not taken.is_free(wish, number):
             number += 1
         start[key] = number
         if number > highest:
@@ -287,7 +337,8 @@ def _hand_out(
         taken.claims.add(wish.claim(NUMBER, number))
         for kind in missing:
             taken.claims.add(wish.claim(kind, derive(wish.server, kind, number)))
-        numbers[wish.name] = _entry(wish, number)
+        if _claim_further(wish, number, taken, report):
+            numbers[wish.name] = _entry(wish, number)
     for server, wishes in left_over.items():
         _report_full(server, wishes, taken, report)
 

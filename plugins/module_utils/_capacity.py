@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
-from ansible_collections.puffy.vmm.plugins.module_utils._server import MOST_VMS, ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._server import MOST_TAPS, ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._sizes import scaled
 from ansible_collections.puffy.vmm.plugins.module_utils._vm import VmFile, size_of
 
@@ -19,18 +19,21 @@ def check_capacity(server: ServerSettings, files: Sequence[VmFile], report: Repo
     """
     present = [file for file in files if file.state == "present"]
     configured = [file for file in files if file.state in ("present", "suspended")]
-    if len(present) > MOST_VMS:
+    taps = _interfaces(present)
+    if taps > MOST_TAPS:
         report.add(
             server.name,
             "",
-            f"has {len(present)} present VMs; vmd(8) runs {MOST_VMS} at most, move some to another "
-            f"server",
+            f"has {taps} interfaces of {len(present)} present VMs; vmd(8) uses {MOST_TAPS} tap(4) "
+            f"at most, move some to another server",
         )
-    if server.tap_count is not None and server.tap_count < len(configured):
+    taps = _interfaces(configured)
+    if server.tap_count is not None and server.tap_count < taps:
         report.add(
             server.name,
             "vmm_tap_count",
-            f"{server.tap_count} is too low for {len(configured)} VMs; raise it, or take it out",
+            f"{server.tap_count} is too low for {taps} interfaces of {len(configured)} VMs; raise "
+            f"it, or take it out",
         )
     for variable, limit, field, counted in (
         ("vmm_memory_limit", server.memory_limit, "memory", present),
@@ -48,3 +51,7 @@ def check_capacity(server: ServerSettings, files: Sequence[VmFile], report: Repo
 
 def _total(files: Iterable[VmFile], field: str) -> int:
     return sum(size_of(file, field) or 0 for file in files)
+
+
+def _interfaces(files: Sequence[VmFile]) -> int:
+    return sum(1 + len(file.interfaces) for file in files)

@@ -14,6 +14,7 @@ MAC = "mac"
 IPV4 = "ipv4"
 IPV6 = "ipv6"
 IMAGE = "image"
+GROUP = "group"
 
 KINDS = {
     NUMBER: "number",
@@ -21,10 +22,11 @@ KINDS = {
     IPV4: "IPv4 address",
     IPV6: "IPv6 address",
     IMAGE: "image",
+    GROUP: "group",
 }
 
 # What has to be different on one server only.
-_ON_ONE_SERVER = frozenset({NUMBER, IMAGE})
+_ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._allocation import alloc
 from ansible_collections.puffy.vmm.plugins.module_utils._capacity import check_capacity
 from ansible_collections.puffy.vmm.plugins.module_utils._claims import IMAGE, Claim, Claims
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import BY_NAME
+from ansible_collections.puffy.vmm.plugins.module_utils._interface_checks import (
+    check_interfaces,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._ledger import (
     SUFFIX,
     Entry,
@@ -89,7 +92,9 @@ def build_fleet(inputs: Inputs) -> Fleet:
     }
     entries = allocate(usable, files, known, report)
     for name, settings in servers.items():
-        check_capacity(settings, [file for file in files if file.server == name], report)
+        own = [file for file in files if file.server == name]
+        check_capacity(settings, own, report)
+        check_interfaces(settings, own, report)
     report.raise_problems()
     vms = [make_vm(file, servers[file.server or ""], entries[file.name]) for file in files]
     Claims().add_all(_images(vms), report)

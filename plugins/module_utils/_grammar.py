@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_addresses as addresses
+from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_interfaces as interfaces
 from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_names as names
 from ansible_collections.puffy.vmm.plugins.module_utils import _install_questions as questions
 from ansible_collections.puffy.vmm.plugins.module_utils import _ssh_keys
@@ -68,6 +69,12 @@ def _install_options(value: object) -> Mapping[str, str]:
 
 def _text(pattern: str) -> Schema:
     return {"type": "string", "pattern": f"^(?:{pattern})$"}
+
+
+_GROUP: Schema = {
+    **_text(interfaces.GROUP_PATTERN),
+    "not": {"enum": sorted(interfaces.REFUSED_GROUPS)},
+}
 
 
 def _size(grammar: Any) -> Callable[[object], Size]:
@@ -149,6 +156,35 @@ FIELDS: tuple[Field, ...] = (
         addresses.ipv6,
         {"type": "string", "format": "ipv6"},
         example="2001:db8:6::7",
+    ),
+    Field(
+        "group",
+        "Interface group of the VM's tap(4), for pf(4); vm7nic by default, with the VM's number",
+        interfaces.group,
+        _GROUP,
+        example="customer-web",
+    ),
+    Field(
+        "interfaces",
+        "Further network interfaces, each on a switch of the server. A MAC is derived from the "
+        "VM's own by default",
+        interfaces.further_interfaces,
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "switch": _text(interfaces.SWITCH_NAME_PATTERN),
+                    "mac": _text(addresses.MAC_PATTERN),
+                    "group": _GROUP,
+                },
+                "required": ["switch"],
+                "additionalProperties": False,
+            },
+            "maxItems": interfaces.MOST_FURTHER,
+        },
+        default=(),
+        example=[{"switch": "backup"}],
     ),
     Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G"),
     Field("disk", "Size of the disk", _size(DISK), _text(DISK.pattern), default="50G"),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeVar
@@ -22,11 +22,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses impor
     ipv6,
     mac,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_interfaces import switch_name
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import HOSTNAME_PATTERN
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import (
     as_text,
+    known_keys,
     mapping,
     matching,
+    part,
     sequence,
     whole_number,
 )
@@ -38,7 +41,6 @@ A = TypeVar("A", IPv4Address, IPv6Address)
 # IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
 _INTERFACE = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
 _SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
-_SWITCH_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 _PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
 _RELEASE = r"[0-9]{1,2}\.[0-9]"
 _SYSCTL_NAME = r"[a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+"
@@ -73,31 +75,47 @@ def interface(value: object) -> str:
 
 def switch(value: object) -> dict[str, str]:
     """Return what is given of a switch: name, interface or both."""
-    given = _known_keys(value, ("name", "interface"), "name and interface, such as {name: uplink}")
-    found: dict[str, str] = {}
-    if "name" in given:
-        found["name"] = _inside(
-            "name", given, _SWITCH_NAME, "is no name for a switch; use letters, digits, _ . and -"
-        )
-    if "interface" in given:
-        found["interface"] = _inside(
-            "interface", given, _SWITCH_INTERFACE, "is no switch; use one such as veb0 or bridge0"
-        )
-    return found
+    given = known_keys(value, tuple(_SWITCH_PARTS), "name and interface, such as {name: uplink}")
+    return {key: part(key, given, _SWITCH_PARTS[key]) for key in _SWITCH_PARTS if key in given}
+
+
+def switches(value: object) -> tuple[Switch, ...]:
+    """Return further switches, each with its name and interface; there may be none."""
+    wanted = "switches, as in [{name: backup, interface: veb1}]"
+    return () if value == [] else sequence(value, _whole_switch, wanted)
+
+
+def _whole_switch(value: object) -> Switch:
+    given = switch(value)
+    for key in _SWITCH_PARTS:
+        if key not in given:
+            raise Refused(f"{key} is missing; give both, as in {{name: backup, interface: veb1}}")
+    return Switch(**given)
+
+
+def _switch_interface(value: object) -> str:
+    return matching(value, _SWITCH_INTERFACE, "is no switch; use one such as veb0 or bridge0")
+
+
+_SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
+    "name": switch_name,
+    "interface": _switch_interface,
+}
 
 
 def uplink(value: object) -> Uplink:
     """Return an uplink; its VLAN may be left out."""
-    given = _known_keys(value, ("vlan", "parent"), "vlan and parent, as in {vlan: 42, parent: em0}")
+    given = known_keys(value, ("vlan", "parent"), "vlan and parent, as in {vlan: 42, parent: em0}")
     vlan = None
     if given.get("vlan") is not None:
-        try:
-            vlan = whole_number(given["vlan"], 1, 4094)
-        except Refused as refused:
-            raise Refused(f"vlan: {refused}") from None
+        vlan = part("vlan", given, lambda number: whole_number(number, 1, 4094))
     if "parent" not in given:
         raise Refused("parent is missing; give the physical interface, as in {parent: em0}")
-    parent = _inside("parent", given, _INTERFACE, "is no interface; use one such as em0")
+    parent = part(
+        "parent",
+        given,
+        lambda name: matching(name, _INTERFACE, "is no interface; use one such as em0"),
+    )
     return Uplink(vlan, parent)
 
 
@@ -234,21 +252,6 @@ def _ordered(first: A, last: A) -> tuple[A, A]:
     if int(first) > int(last):
         raise Refused(f"{first} is above {last}; write the lower address first")
     return first, last
-
-
-def _known_keys(value: object, known: tuple[str, ...], wanted: str) -> Mapping[str, object]:
-    given = mapping(value, wanted)
-    for key in given:
-        if key not in known:
-            raise Refused(f"{shown(key)} is unknown; give {wanted}")
-    return given
-
-
-def _inside(key: str, given: Mapping[str, object], pattern: str, complaint: str) -> str:
-    try:
-        return matching(given[key], pattern, complaint)
-    except Refused as refused:
-        raise Refused(f"{key}: {refused}") from None
 
 
 def _is_address(text: str) -> bool:

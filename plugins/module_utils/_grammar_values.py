@@ -92,8 +92,10 @@ def matching(value: object, pattern: str, complaint: str) -> str:
     return text
 
 
-def sequence(value: object, parse: Callable[[object], T], wanted: str) -> tuple[T, ...]:
-    """Return the parsed items of a list that is not empty and has none twice."""
+def sequence(
+    value: object, parse: Callable[[object], T], wanted: str, distinct: bool = True
+) -> tuple[T, ...]:
+    """Return the parsed items of a list that is not empty and, if distinct, has none twice."""
     if not isinstance(value, list | tuple):
         raise Refused(f"{_found(value)} no list; give a list of {wanted}")
     if not value:
@@ -104,7 +106,7 @@ def sequence(value: object, parse: Callable[[object], T], wanted: str) -> tuple[
             parsed = parse(item)
         except Refused as refused:
             raise Refused(f"item {position}: {refused}") from None
-        if parsed in items:
+        if distinct and parsed in items:
             raise Refused(f"item {position} is the same as item {items.index(parsed) + 1}")
         items.append(parsed)
     return tuple(items)
@@ -118,6 +120,23 @@ def mapping(value: object, wanted: str) -> Mapping[str, object]:
         if not isinstance(key, str):
             raise Refused(f"the key {shown(key)} is no text; put it in quotes")
     return value
+
+
+def known_keys(value: object, known: tuple[str, ...], wanted: str) -> Mapping[str, object]:
+    """Return a mapping that has no other keys than these."""
+    given = mapping(value, wanted)
+    for key in given:
+        if key not in known:
+            raise Refused(f"{shown(key)} is unknown; give {wanted}")
+    return given
+
+
+def part(key: str, given: Mapping[str, object], parse: Callable[[object], T]) -> T:
+    """Return the parsed value of a key; what is refused names the key."""
+    try:
+        return parse(given[key])
+    except Refused as refused:
+        raise Refused(f"{key}: {refused}") from None
 
 
 def _found(value: object) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses impor
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import VM_NAME_PATTERN
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import (
     mapping,
+    sequence,
     whole_number,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
@@ -43,12 +44,16 @@ _NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A VM's line. What is None was not handed out yet."""
+    """A VM's line. What is None was not handed out yet.
+
+    other_macs are those that further interfaces of the VM have, or had, in their order.
+    """
 
     number: int
     mac: str | None = None
     ipv4: IPv4Address | None = None
     ipv6: IPv6Address | None = None
+    other_macs: tuple[str, ...] = ()
 
 
 _PARTS = {
@@ -56,6 +61,7 @@ _PARTS = {
     "mac": mac,
     "ipv4": ipv4,
     "ipv6": ipv6,
+    "other_macs": lambda value: sequence(value, mac, "MACs"),
 }
 
 
@@ -150,7 +156,10 @@ def _parts(entry: Entry) -> str:
         "ipv4": entry.ipv4 and str(entry.ipv4),
         "ipv6": entry.ipv6 and str(entry.ipv6),
     }
-    return ", ".join(f"{part}: {_quoted(text)}" for part, text in parts.items() if text)
+    line = [f"{part}: {_quoted(text)}" for part, text in parts.items() if text]
+    if entry.other_macs:
+        line.append(f"other_macs: [{', '.join(map(_quoted, entry.other_macs))}]")
+    return ", ".join(line)
 
 
 def _quoted(text: str) -> str:

@@ -35,8 +35,13 @@ def render() -> str:
 def _property(field: Field) -> dict[str, Any]:
     described: dict[str, Any] = {"description": field.about, **field.schema}
     if field.default is not None:
-        plain = isinstance(field.default, str | bool)
-        described["default"] = field.default if plain else dict(field.default)
+        described["default"] = _json(field.default)
     if field.example is not None:
         described["examples"] = [field.example]
     return described
+
+
+def _json(default: Any) -> Any:
+    if isinstance(default, str | bool):
+        return default
+    return list(default) if isinstance(default, tuple) else dict(default)

@@ -39,10 +39,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 # Prefix of all variables of this collection that describe servers and VMs.
 PREFIX = "vmm_"
 
-# The kernel's limit of vCPUs, one a VM (sys/dev/vmm/vmm.h).
-MOST_VMS = 512
-
-_MOST_TAPS = 2 * MOST_VMS
+# MAX_TAP of usr.sbin/vmd/vmd.h: where vmd stops to look for a free one. It comes before the
+# kernel's limit of 512 vCPUs, one a VM (sys/dev/vmm/vmm.h).
+MOST_TAPS = 256
 
 _LIKE = 0.82
 
@@ -51,7 +50,8 @@ _LIKE = 0.82
 class ServerSettings:
     """A server's settings with all defaults filled in; limits are in bytes.
 
-    tap_count, release and the limits are None where the server decides.
+    switches begins with the one that the first interface of every VM is on. tap_count, release and
+    the limits are None where the server decides.
     """
 
     name: str
@@ -64,7 +64,7 @@ class ServerSettings:
     server_ipv4: IPv4Address
     ipv6: AddressPlan[IPv6Address] | None
     reserved: Reserved
-    switch: grammar.Switch
+    switches: tuple[grammar.Switch, ...]
     host_interface: str
     uplink: grammar.Uplink | None
     image_directory: str
@@ -76,6 +76,11 @@ class ServerSettings:
     sysctl: Mapping[str, str]
     memory_limit: int | None
     disk_limit: int | None
+
+    @property
+    def switch(self) -> grammar.Switch:
+        """The switch that the first interface of every VM is on."""
+        return self.switches[0]
 
 
 _Parse = Callable[[object], Any]
@@ -101,10 +106,11 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_reserved": grammar.reserved,
     "vmm_preset": lambda value: choice(value, tuple(PRESETS)),
     "vmm_switch": grammar.switch,
+    "vmm_switches": grammar.switches,
     "vmm_host_interface": grammar.interface,
     "vmm_uplink": grammar.uplink,
     "vmm_image_directory": grammar.directory,
-    "vmm_tap_count": lambda value: whole_number(value, 1, _MOST_TAPS),
+    "vmm_tap_count": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_timezone": names.timezone,
     "vmm_release": grammar.release,
     "vmm_sets_server": grammar.sets_server,
@@ -138,7 +144,9 @@ def read_server(
     _check_networks(name, found, variables, report)
     if len(report.problems) > before:
         return None
-    return _settings(name, found)
+    settings = _settings(name, found)
+    _check_switches(settings, report)
+    return settings if len(report.problems) == before else None
 
 
 def _report_misspelled(
@@ -185,6 +193,21 @@ def _check_networks(
         )
 
 
+def _check_switches(server: ServerSettings, report: Report) -> None:
+    """Check that no two switches have the same name, and no two the same interface."""
+    names: set[str] = set()
+    interfaces: set[str] = set()
+    for switch in server.switches:
+        for value, seen in ((switch.name, names), (switch.interface, interfaces)):
+            if value in seen:
+                report.add(
+                    server.name,
+                    "vmm_switches",
+                    f"{value} belongs to two switches, vmm_switch counted; use another one",
+                )
+            seen.add(value)
+
+
 def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
     preset_name = found.get("vmm_preset", DEFAULT_PRESET)
     preset = PRESETS[preset_name]
@@ -211,7 +234,7 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         server_ipv4=server_ipv4,
         ipv6=ipv6,
         reserved=found.get("vmm_reserved", Reserved()),
-        switch=switch,
+        switches=(switch, *found.get("vmm_switches", ())),
         host_interface=found.get("vmm_host_interface")
         or host_interface(preset_name, switch.interface, uplink.vlan if uplink else None),
         uplink=uplink,

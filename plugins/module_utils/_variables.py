@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._install_questions import INTERFACE
-from ansible_collections.puffy.vmm.plugins.module_utils._server import PREFIX, ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._server import (
+    MOST_TAPS,
+    PREFIX,
+    ServerSettings,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm
 
 SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
@@ -16,7 +21,7 @@ SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
 # States in which a VM is in the server's configuration.
 _CONFIGURED = frozenset({"present", "suspended"})
 
-# More tap nodes than VMs, so that one more VM needs no other step first.
+# More tap nodes than interfaces, so that one more VM needs no other step first.
 _SPARE_TAPS = 10
 
 
@@ -38,7 +43,7 @@ def describe_server(
     vms are the server's configured ones, archive those that are archived.
     """
     return {
-        "vmm_host": _host(server, len(vms)),
+        "vmm_host": _host(server, sum(len(vm.interfaces) for vm in vms)),
         "vmm_vms": [_configured_vm(vm) for vm in vms],
         "vmm_archived": [_configured_vm(vm) for vm in archive],
         "vmm_owners": _owners(vms),
@@ -57,7 +62,7 @@ def describe_vm(vm: Vm) -> dict[str, Any]:
     }
 
 
-def _host(server: ServerSettings, vms: int) -> dict[str, Any]:
+def _host(server: ServerSettings, interfaces: int) -> dict[str, Any]:
     ipv4, ipv6, uplink = server.ipv4, server.ipv6, server.uplink
     return {
         "name": server.name,
@@ -82,11 +87,12 @@ def _host(server: ServerSettings, vms: int) -> dict[str, Any]:
             if ipv6.gateway.is_link_local
             else str(ipv6.gateway),
         },
-        "switch": {"name": server.switch.name, "interface": server.switch.interface},
+        "switch": asdict(server.switch),
+        "switches": [asdict(switch) for switch in server.switches],
         "host_interface": server.host_interface,
         "uplink": uplink and {"vlan": uplink.vlan, "parent": uplink.parent},
         "image_directory": server.image_directory,
-        "tap_count": server.tap_count or vms + _SPARE_TAPS,
+        "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
         "release": server.release,
         "sets_server": server.sets_server,
         "sets": list(server.sets),
@@ -101,6 +107,8 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "mac": vm.mac,
         "ipv4": str(vm.ipv4),
         "ipv6": vm.ipv6 and str(vm.ipv6),
+        "group": vm.group,
+        "interfaces": [asdict(interface) for interface in vm.interfaces],
         "owner": vm.owner,
         "user": vm.user,
         "ssh_keys": list(vm.ssh_keys),

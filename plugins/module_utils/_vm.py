@@ -5,18 +5,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_interfaces import (
+    FurtherInterface,
+    default_group,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import (
     selected_site_sets,
     vm_name,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._install_questions import (
     answered_by_collection,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._interfaces import (
+    Interface,
+    further_macs,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._ledger import Entry
 from ansible_collections.puffy.vmm.plugins.module_utils._presets import IMAGE_SUFFIXES
@@ -58,6 +66,12 @@ class VmFile:
         """The state, None when what stands there is no state."""
         return None if "state" in self.unknown else self.values.get("state", "present")
 
+    @property
+    def interfaces(self) -> tuple[FurtherInterface, ...]:
+        """The interfaces next to the first."""
+        further: tuple[FurtherInterface, ...] = self.values.get("interfaces", ())
+        return further
+
     def knows(self, *fields: str) -> bool:
         """Return whether these fields are either usable or not there at all."""
         return self.complete and not self.unknown.intersection(fields)
@@ -65,7 +79,10 @@ class VmFile:
 
 @dataclass(frozen=True)
 class Vm:
-    """A VM with all its values; only the note of its file is left out."""
+    """A VM with all its values; only the note of its file is left out.
+
+    The first of interfaces is the one with the VM's mac and group.
+    """
 
     name: str
     server: str
@@ -77,6 +94,8 @@ class Vm:
     mac: str
     ipv4: IPv4Address
     ipv6: IPv6Address | None
+    group: str
+    interfaces: tuple[Interface, ...]
     memory: Size
     disk: Size
     disk_format: str
@@ -125,6 +144,7 @@ def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
     sets = values["sets"] or server.sets
     if entry.mac is None or entry.ipv4 is None:
         raise ValueError(f"the entry of {file.name} is not complete")
+    group = values["group"] or default_group(entry.number)
     return Vm(
         name=file.name,
         server=server.name,
@@ -136,6 +156,11 @@ def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
         mac=entry.mac,
         ipv4=entry.ipv4,
         ipv6=entry.ipv6 if server.ipv6 else None,
+        group=group,
+        interfaces=(
+            Interface(server.switch.name, entry.mac, group),
+            *_further(values["interfaces"], entry.mac),
+        ),
         memory=_size(values, "memory"),
         disk=_size(values, "disk"),
         disk_format=disk_format,
@@ -152,6 +177,11 @@ def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
 def size_of(file: VmFile, field: str) -> int | None:
     """Return the bytes of the field memory or disk, None when what stands there is no size."""
     return None if field in file.unknown else _size(file.values, field).bytes
+
+
+def _further(given: Sequence[FurtherInterface], first: str) -> Iterator[Interface]:
+    for interface, mac in zip(given, further_macs(given, first), strict=True):
+        yield Interface(interface.switch, mac, interface.group)
 
 
 def _size(values: Mapping[str, Any], field: str) -> Size:

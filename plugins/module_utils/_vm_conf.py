@@ -44,6 +44,7 @@ class Interface:
     lladdr: str | None = None
     locked: bool = False
     tap: str | None = None
+    group: str | None = None
     others: tuple[str, ...] = ()
 
 
@@ -169,18 +170,21 @@ def _interface(words: _Words, block: Iterable[_Statement]) -> Interface:
     if words.next_is_string:
         tap = words.string()
     options = _Words([*words.rest(), *(token for option in block for token in option.tokens)])
-    switch, lladdr, locked = None, None, False
+    switch, lladdr, group, locked = None, None, None, False
     others: list[str] = []
     while not options.done:
         if options.take("switch"):
             switch = options.string()
+        elif options.take("group"):
+            group = options.string()
         elif options.take("locked"):
             locked = True
         elif options.take("lladdr"):
             lladdr = options.word() if options.next_is_string else None
         elif not options.take(","):
             others.append(options.word())
-    return Interface(switch, lladdr, locked, None if tap == "tap" else tap, tuple(others))
+    tap = None if tap == "tap" else tap
+    return Interface(switch, lladdr, locked, tap, group, tuple(others))
 
 
 class _Words:

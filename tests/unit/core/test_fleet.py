@@ -71,6 +71,8 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_mac": "fe:e1:bb:d1:c8:01",
         "vmm_ipv4": "203.0.113.10",
         "vmm_ipv6": "2001:db8:6::10",
+        "vmm_group": "vm1nic",
+        "vmm_interfaces": [{"switch": "uplink", "mac": "fe:e1:bb:d1:c8:01", "group": "vm1nic"}],
         "vmm_owner": "puffy",
         "vmm_user": "admin",
         "vmm_ssh_keys": [KEY],
@@ -152,9 +154,9 @@ def test_there_is_a_ledger_for_servers_with_vms_and_for_each_that_there_was() ->
             "another server, or raise it",
         ),
         (
-            {"tap_count": 1},
-            [(), ("state: suspended",), ("state: archived",)],
-            "vmm_tap_count: 1 is too low for 2 VMs; raise it, or take it out",
+            {"tap_count": 2},
+            [("interfaces: [{switch: uplink}]",), ("state: suspended",), ("state: archived",)],
+            "vmm_tap_count: 2 is too low for 3 interfaces of 2 VMs; raise it, or take it out",
         ),
     ],
 )
@@ -168,19 +170,22 @@ def test_capacity_that_is_just_enough() -> None:
     assert problems({"a.yml": vm(), "b.yml": vm()}, servers=servers) == []
 
 
-def test_the_most_vms() -> None:
+def test_the_most_interfaces() -> None:
     big = server(
         mac_prefix="fe:e1:bb:d1",
         ipv4_network="10.0.0.0/16",
         ipv4_gateway="10.0.0.1",
         ipv4_range=None,
     )
-    vms = {f"web{number}.yml": vm() for number in range(513)}
+    vms = {f"web{number}.yml": vm() for number in range(255)}
+    vms["web0.yml"] = vm("interfaces: [{switch: uplink}, {switch: uplink}]")
     assert problems(vms, servers={"server6": big}) == [
-        "server6: has 513 present VMs; vmd(8) runs 512 at most, move some to another server"
+        "server6: has 257 interfaces of 255 present VMs; vmd(8) uses 256 tap(4) at most, move some "
+        "to another server"
     ]
-    vms["web0.yml"] = vm("state: suspended")
-    assert problems(vms, servers={"server6": big}) == []
+    vms["web1.yml"] = vm("state: suspended")
+    fleet = build(vms, servers={"server6": big})
+    assert server_variables(fleet, "server6")["vmm_host"]["tap_count"] == 256
 
 
 def test_two_vms_on_one_image() -> None:

@@ -26,6 +26,7 @@ vms:
   'on': {number: 8, mac: fe:e1:bb:d1:c8:08, ipv4: 203.0.113.17}
   digits: {number: 9, mac: '12:34:56:01:02:03', ipv4: 203.0.113.18, ipv6: '2001:db8::1:0:0:0'}
   half: {number: 10}
+  many: {number: 11, other_macs: [fa:e1:bb:d1:c8:0b, '12:34:56:01:02:03']}
 """
 
 
@@ -83,7 +84,7 @@ def test_an_empty_ledger() -> None:
         ),
         (
             "web1: {number: 7, released: 2026-01-01}",
-            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6",
+            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs",
         ),
         ("Web_1: {number: 7}", "'Web_1': is no name of a VM; take the line out"),
     ],
@@ -135,6 +136,7 @@ ENTRIES = st.builds(
     st.none() | MACS | st.sampled_from(["12:34:56:01:02:03", "00:00:00:00:00:01"]),
     st.none() | st.ip_addresses(v=4),
     st.none() | st.ip_addresses(v=6) | st.sampled_from([IPv6Address("::"), IPv6Address("1::")]),
+    st.lists(MACS | st.just("12:34:56:01:02:03"), max_size=4, unique=True).map(tuple),
 )
 
 
@@ -155,9 +157,11 @@ def test_other_readers_of_yaml_understand_the_same(entries: dict[str, Entry]) ->
     data = yaml.safe_load(Ledger("server6", entries).render())
     assert data["vms"] == {
         name: {
-            part: value if isinstance(value, int) else str(value)
+            part: list(value)
+            if isinstance(value, tuple)
+            else (value if isinstance(value, int) else str(value))
             for part, value in vars(entry).items()
-            if value is not None
+            if value is not None and value != ()
         }
         for name, entry in entries.items()
     }

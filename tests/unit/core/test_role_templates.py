@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._vm_conf import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.core.factory import build, vm
+from unit.core.factory import build, server, vm
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 NAMES = st.from_regex(VM_NAME_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
 OWNERS = st.from_regex(ACCOUNT_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+INTERFACES = st.fixed_dictionaries(
+    {"switch": st.sampled_from(["uplink", "switch", "a.b"])},
+    optional={"group": st.sampled_from(["group", "a-b_c", "disable"])},
+)
+SWITCHES = [{"name": "switch", "interface": "veb7"}, {"name": "a.b", "interface": "bridge1"}]
 VMS = st.dictionaries(
     NAMES.filter(lambda name: name not in ("all", "localhost", "ungrouped", "vms")),
     st.fixed_dictionaries(
@@ -43,6 +49,7 @@ VMS = st.dictionaries(
             "memory": st.sampled_from(["1M", "512M", "128G"]),
             "disk_format": st.sampled_from(["raw", "qcow2"]),
             "state": st.sampled_from(["present", "suspended", "archived"]),
+            "interfaces": st.lists(INTERFACES, max_size=3),
         }
     ),
     max_size=5,
@@ -59,27 +66,32 @@ def render(template: str, **variables: Any) -> str:
     return environment.from_string(text).render(**variables)
 
 
-def variables(vms: dict[str, dict[str, str]]) -> dict[str, Any]:
+def variables(vms: dict[str, dict[str, Any]]) -> dict[str, Any]:
     texts = {
-        f"{name}.yml": vm(**{field: f"'{value}'" for field, value in fields.items()})
+        f"{name}.yml": vm(**{field: json.dumps(value) for field, value in fields.items()})
         for name, fields in vms.items()
     }
-    return server_variables(build(texts), "server6")
+    fleet = build(texts, servers={"server6": server(switches=SWITCHES)})
+    return server_variables(fleet, "server6")
 
 
 @given(VMS)
-def test_vm_conf(vms: dict[str, dict[str, str]]) -> None:
-    server = variables(vms)
+def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
     text = render(
         "vmd/templates/vm.conf.j2",
-        **server,
-        vmd_vms=server["vmm_vms"],
+        **described,
+        vmd_vms=described["vmm_vms"],
         vmd_group="vmdusers",
         vmd_locked_lladdr=True,
     )
     conf = parse_vm_conf(text)
     assert (conf.socket_owner, conf.others) == (":vmdusers", ())
-    assert conf.switches == (SwitchBlock("uplink", "veb0"),)
+    assert conf.switches == (
+        SwitchBlock("uplink", "veb0"),
+        SwitchBlock("switch", "veb7"),
+        SwitchBlock("a.b", "bridge1"),
+    )
     assert conf.vms == tuple(
         VmBlock(
             one["name"],
@@ -87,22 +99,25 @@ def test_vm_conf(vms: dict[str, dict[str, str]]) -> None:
             owner=one["owner"] if one["state"] == "present" else None,
             memory=one["memory"],
             disks=(Disk(one["image"]["path"], one["disk_format"]),),
-            interfaces=(Interface("uplink", one["mac"], locked=True),),
+            interfaces=tuple(
+                Interface(each["switch"], each["mac"], locked=True, group=each["group"])
+                for each in one["interfaces"]
+            ),
         )
-        for one in server["vmm_vms"]
+        for one in described["vmm_vms"]
     )
 
 
 @given(VMS)
-def test_dhcpd_conf(vms: dict[str, dict[str, str]]) -> None:
-    server = variables(vms)
+def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
     text = render(
         "dhcpd/templates/dhcpd.conf.j2",
-        **server,
-        dhcpd_vms=server["vmm_vms"],
+        **described,
+        dhcpd_vms=described["vmm_vms"],
         dhcpd_range=[],
         dhcpd_server_name="server6.example.org",
-        dhcpd_next_server=server["vmm_host"]["ipv4"]["server"],
+        dhcpd_next_server=described["vmm_host"]["ipv4"]["server"],
     )
     conf = parse_dhcpd_conf(text)
     (subnet,) = conf.subnets
@@ -117,5 +132,5 @@ def test_dhcpd_conf(vms: dict[str, dict[str, str]]) -> None:
             (one["ipv4"],),
             {"filename": ("auto_install",), "option host-name": (one["name"],)},
         )
-        for one in server["vmm_vms"]
+        for one in described["vmm_vms"]
     )

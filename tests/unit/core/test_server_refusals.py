@@ -157,8 +157,8 @@ PATTERNS = (
             "image_directory: '/var/../etc' is no directory for images; use an absolute path of "
             "letters, digits, _ . and -, such as /var/vmm",
         ),
-        ({"tap_count": 0}, "tap_count: 0 is out of bounds; use a whole number from 1 to 1024"),
-        ({"tap_count": True}, "tap_count: true is no whole number; use one from 1 to 1024"),
+        ({"tap_count": 0}, "tap_count: 0 is out of bounds; use a whole number from 1 to 256"),
+        ({"tap_count": True}, "tap_count: true is no whole number; use one from 1 to 256"),
         (
             {"timezone": "Mars"},
             "timezone: 'Mars' is no time zone; use one such as Europe/Amsterdam or UTC",

@@ -37,6 +37,7 @@ def test_all_defaults() -> None:
         },
         "ipv6": {"network": "2001:db8:6::", "prefix": 64, "gateway": "2001:db8:6::1"},
         "switch": {"name": "uplink", "interface": "veb0"},
+        "switches": [{"name": "uplink", "interface": "veb0"}],
         "host_interface": "vport0",
         "uplink": None,
         "image_directory": "/var/vmm",

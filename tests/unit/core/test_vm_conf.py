@@ -71,8 +71,10 @@ def test_a_file_of_openbsd_amsterdam() -> None:
         ("vm a \\\n { memory 1G # b \\\n }\n }", VmBlock("a", memory="1G")),
         ("vm a { owner :vmdusers }", VmBlock("a", owner=":vmdusers")),
         (
-            "vm a { interface tap3 { locked lladdr fe:e1:bb:d1:c8:01 switch x up } }",
-            VmBlock("a", interfaces=(Interface("x", "fe:e1:bb:d1:c8:01", True, "tap3", ("up",)),)),
+            "vm a { interface tap3 { locked lladdr fe:e1:bb:d1:c8:01 switch x group g up } }",
+            VmBlock(
+                "a", interfaces=(Interface("x", "fe:e1:bb:d1:c8:01", True, "tap3", "g", ("up",)),)
+            ),
         ),
         (
             "vm a { interface switch x, lladdr\n interface tap }",
