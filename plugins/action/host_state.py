@@ -80,8 +80,13 @@ class ActionModule(Action):
         made = plan(documents, current)
         if args["only"] is not None:
             _refuse_others(made, current, args["only"])
-        result: dict[str, t.Any] = {"changed": bool(made.changes), "changes": list(made.changes)}
+        changes = list(made.changes)
+        if current.unfinished:
+            changes.insert(0, "undo a run that was cut off")
+        result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
         pending = [name for item in documents for name in _plan_vmd.pending(item, current)]
+        if current.applied:
+            result["last_applied"] = current.applied
         if pending:
             result["pending_restart"] = pending
             names = ", ".join(pending)
@@ -91,13 +96,13 @@ class ActionModule(Action):
         if self.diff:
             result["diff"] = file_diffs(made, agent)
         if self.check_mode:
-            self._show(made)
+            self._show(changes)
         elif made.steps:
             agent.apply(made.steps, args["confirm"], self.reconnect)
         return result
 
-    def _show(self, made: Plan) -> None:
-        for change in made.changes:
+    def _show(self, changes: t.Iterable[str]) -> None:
+        for change in changes:
             self._display.display(f"  would {change}")
 
 

@@ -244,7 +244,7 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         release=found.get("vmm_release"),
         sets_server=found.get("vmm_sets_server", str(server_ipv4)),
         sets=found.get("vmm_sets", DEFAULT_SETS),
-        sysctl=found.get("vmm_sysctl", preset.sysctl),
+        sysctl={**preset.sysctl, **found.get("vmm_sysctl", {})},
         memory_limit=found.get("vmm_memory_limit"),
         disk_limit=found.get("vmm_disk_limit"),
     )

@@ -171,7 +171,9 @@ options:
     type: list
     elements: str
   sysctls:
-    description: Kernel variables with their values, set at once and in C(/etc/sysctl.conf).
+    description:
+      - Kernel variables with their values, set at once, read back, and kept in C(/etc/sysctl.conf).
+      - Other lines of that file stay as they are.
     type: dict
   groups:
     description: Groups that must exist.
@@ -362,6 +364,11 @@ changes:
   elements: str
   returned: success
   sample: [change /etc/dhcpd.conf, restart dhcpd]
+last_applied:
+  description: When this module last changed the server before this run, in UTC.
+  type: str
+  returned: when it ever did
+  sample: "2026-11-23T12:00:00Z"
 pending_restart:
   description: VMs that run with an older definition than vm.conf's until they are restarted.
   type: list

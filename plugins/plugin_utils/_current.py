@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
 # Names of VMs that run with an older definition than vm.conf's, a line each.
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
+# A run's id begins with its time, in UTC.
+_RUN_ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class UserFacts:
 
 @dataclass(frozen=True)
 class Current:
-    """The answer to a probe, by name."""
+    """The answer to a probe, by name; `applied` is when this engine last changed the server."""
 
     paths: t.Mapping[str, PathFacts | None] = field(default_factory=dict)
     read: t.Mapping[str, bytes] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Current:
     running: frozenset[str] = frozenset()
     system: str = "OpenBSD"
     unfinished: bool = False
+    applied: str | None = None
 
 
 def line_files(document: Document) -> tuple[str, ...]:
@@ -146,7 +150,13 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         running=_running(runs.get("status")),
         system=runs["uname"]["stdout"].strip(),
         unfinished=bool(answer["unfinished"]),
+        applied=_applied(answer.get("applied")),
     )
+
+
+def _applied(run_id: str | None) -> str | None:
+    match = _RUN_ID.match(run_id or "")
+    return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
 
 
 def _nodes(document: Document) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import typing as t
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -34,6 +35,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
 # MAKEDEV(8) runs a shell and mknod(8) for each name.
 _DEVICE_SECONDS: t.Final = 600
 _CREATE_SECONDS: t.Final = 300
+_SPACE_OR_COMMENT: t.Final = re.compile(r"[ \t#]")
 
 
 class _HasAttributes(t.Protocol):
@@ -109,18 +111,23 @@ def line_edits(document: Document, current: Current) -> t.Iterator[File]:
 def set_line(text: str, line: Line) -> str:
     """Puts a line in the place of the last one with its key, or at the end; the rest stays.
 
-    sysctl.conf(5) takes the last of several lines, so that one is the one to change.
+    sysctl.conf(5) takes the last of several lines, so that one is the one to change. sysctl(8)
+    reads a line up to its first blank, tab or `#`: one that begins with a blank, or has one before
+    the `=`, sets nothing and is left alone, and a comment behind a value stays there.
     """
-    lines = text.splitlines()
-    places = [n for n, old in enumerate(lines) if old.partition("=")[0] == line.key]
+    lines = text.split("\n")
+    read = [_SPACE_OR_COMMENT.split(old, maxsplit=1)[0] for old in lines]
+    places = [n for n, old in enumerate(read) if old.startswith(f"{line.key}=")]
     if places:
-        old = lines[places[-1]]
-        if old.split("#")[0].strip() == line.line:
+        last = places[-1]
+        if read[last] == line.line:
             return text
-        lines[places[-1]] = line.line
+        rest = lines[last].removeprefix(read[last])
+        lines[last] = line.line + (rest if rest.lstrip().startswith("#") else "")
     else:
-        lines.append(line.line)
-    return "\n".join(lines) + "\n"
+        lines[-1:] = [line.line] if not lines[-1] else [lines[-1], line.line]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def files(

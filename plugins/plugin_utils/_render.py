@@ -8,6 +8,8 @@ import re
 import typing as t
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_server import sysctl
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils import _site_set
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     Account,
@@ -19,6 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     Line,
     Service,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
 
 Render = t.Callable[[str, t.Mapping[str, t.Any]], str]
 Find = t.Callable[[str], str]
@@ -44,7 +47,7 @@ def document(name: str, args: t.Mapping[str, t.Any], render: Render, find: Find 
         lines=tuple(Line(**_given(item)) for item in args.get("lines") or ()),
         images=tuple(Image(**_given(item)) for item in args.get("images") or ()),
         devices=tuple(args.get("devices") or ()),
-        sysctls={str(key): str(value) for key, value in (args.get("sysctls") or {}).items()},
+        sysctls=_sysctls(name, args.get("sysctls") or {}),
         groups=tuple(args.get("groups") or ()),
         accounts=tuple(_accounts(name, args.get("accounts") or ())),
         services=tuple(_service(item) for item in args.get("services") or ()),
@@ -54,6 +57,13 @@ def document(name: str, args: t.Mapping[str, t.Any], render: Render, find: Find 
 
 def _given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {key: value for key, value in item.items() if value is not None}
+
+
+def _sysctls(name: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    try:
+        return sysctl(plain(values))
+    except Refused as refused:
+        raise DocumentError(f"{name}: sysctls: {refused}") from refused
 
 
 def _accounts(name: str, items: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Account]:

@@ -220,6 +220,7 @@ sub probe ($request, @) {
 	for my $ask (@{$request->{run} // []}) {
 		$answer{run}{$ask->{name}} = run($ask->{argv}, %{$ask});
 	}
+	$answer{applied}    = -e "$STATE/applied"  ? slurp("$STATE/applied") : undef;
 	$answer{unfinished} = -e "$PENDING/journal" ? JSON::PP::true() : JSON::PP::false();
 	return \%answer;
 }
@@ -488,7 +489,19 @@ sub recover () {
 	return $journal->{by};
 }
 
+# Tells later probes which change was the last. The change is through by now: a full disk, say, is
+# no reason to fail.
+sub note_applied ($request) {
+	my $done = eval {
+		unlink "$STATE/applied.new";
+		write_file("$STATE/applied.new", "$request->{id}\n");
+		rename "$STATE/applied.new", "$STATE/applied";
+	};
+	return $done;
+}
+
 sub keep_generation ($request, $steps) {
+	note_applied($request);
 	for my $step (grep { $_->{sensitive} && $_->{old} } @{$steps}) { unlink $step->{old} }
 	if (grep { $_->{old} } @{$steps}) {
 		rename $PENDING, "$STATE/$request->{id}" or fail("$STATE/$request->{id}: $!");

@@ -255,9 +255,21 @@ LINES = {
     "": "key=1\n",
     "# comment\nother=2": "# comment\nother=2\nkey=1\n",
     "key=0\nother=2\n": "key=1\nother=2\n",
+    "key=0": "key=1",
     "key=3\nkey=0\n": "key=3\nkey=1\n",
+    "key=1\nkey=\n": "key=1\nkey=1\n",
+    "key=0\nkey=1\n": "key=0\nkey=1\n",
     "#key=0\nkeyed=4\n": "#key=0\nkeyed=4\nkey=1\n",
     "key=1 # as it was\n": "key=1 # as it was\n",
+    "key=1# as it was\n": "key=1# as it was\n",
+    "key=0\t# why\n": "key=1\t# why\n",
+    "key=0 1\n": "key=1\n",
+    # sysctl(8) takes no value from these, as it reads a line.
+    "key = 1\n": "key = 1\nkey=1\n",
+    " key=1\n": " key=1\nkey=1\n",
+    "key\n": "key\nkey=1\n",
+    "key=1\r\nother=2\r\n": "key=1\nother=2\r\n",
+    "other=2\x0c\u2028x\n\n": "other=2\x0c\u2028x\n\nkey=1\n",
     "key=1": "key=1",
 }
 

@@ -75,6 +75,26 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
         contents(files=[{"path": "/a", "source": f"{tmp_path}/x"}])
 
 
+def test_kernel_variables_are_text() -> None:
+    made = document("test", {"sysctls": {"kern.maxproc": 4000}}, render)
+    assert made.sysctls == {"kern.maxproc": "4000"}
+
+
+@pytest.mark.parametrize(
+    ("sysctls", "told"),
+    [
+        ({"net.inet.ip.forwarding": True}, "net.inet.ip.forwarding: true is no text"),
+        ({"kern.maxproc": "4000 # more"}, "'4000 # more' is no value for a sysctl"),
+        ({"kern.maxproc": "1\nkern.securelevel=-1"}, "is no value for a sysctl"),
+        ({"kern.maxproc=1\nx": "1"}, "is no name of a sysctl"),
+    ],
+)
+def test_no_kernel_variable_is_more_than_a_line(sysctls: dict[str, t.Any], told: str) -> None:
+    with pytest.raises(DocumentError, match="test: sysctls: ") as refused:
+        document("test", {"sysctls": sysctls}, render)
+    assert told in str(refused.value)
+
+
 def site_sets(fleet: Path, *vms: dict[str, t.Any]) -> dict[str, t.Any]:
     (fleet / "vms").mkdir(exist_ok=True)
     return {

@@ -42,3 +42,5 @@ def test_specs_and_defaults_name_the_same_variables(role: Path) -> None:
 def test_a_role_is_one_task(role: Path) -> None:
     tasks = yaml.safe_load((role / "tasks/main.yml").read_text())
     assert [task.get("puffy.vmm.host_state") is not None for task in tasks] == [True]
+    # check.yml reads it there.
+    assert tasks[0].get("register") == f"{role.name}_state"

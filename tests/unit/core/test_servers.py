@@ -76,9 +76,9 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
 
 
 def test_the_preset_of_2019() -> None:
-    described = host(preset="bridge")
+    described = host(preset="bridge", sysctl={"kern.maxproc": 4000})
     assert described["switch"] == {"name": "uplink", "interface": "bridge0"}
-    assert described["sysctl"] == {"net.inet.ip.arpq.maxlen": "1024"}
+    assert described["sysctl"] == {"kern.maxproc": "4000", "net.inet.ip.arpq.maxlen": "1024"}
     fleet = build({"web1.yml": vm()}, servers={"server6": server(preset="bridge")})
     assert fleet.vms[0].image_path == "/var/vmm/web1.img"
 

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.drift: one table of what differs on all servers."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _drift
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain, untrusted
+
+
+class ActionModule(Action):
+    """Shows the table, and writes it to a file where one is named, in check mode as well."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "results": {"type": "dict", "required": True},
+        "roles": {"type": "list", "elements": "str", "required": True},
+        "path": {"type": "path"},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        found = _drift.drift(plain(args["results"]), plain(args["roles"]))
+        if args["path"]:
+            _write(found, Path(args["path"]))
+        self._display.display(f"\n{found.table()}\n")
+        told: dict[str, t.Any] = untrusted(
+            {"differs": bool(found.rows), "summary": found.summary(), "drift": found.data()}
+        )
+        return told
+
+
+def _write(found: _drift.Drift, path: Path) -> None:
+    text = f"{found.table()}\n\n{found.summary()}\n"
+    if path.suffix == ".json":
+        text = json.dumps({"summary": found.summary(), "drift": found.data()}, indent=2) + "\n"
+    try:
+        write_file(path, text.encode(), 0o644)
+    except OSError as error:
+        raise Failure(f"path: {path}: {error.strerror}; name a file to write to") from error

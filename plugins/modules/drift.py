@@ -1,0 +1,99 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drift
+short_description: Show what differs on servers, in one table
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Takes what roles told in check mode, of many servers, and shows it as one table with the server,
+    the role, the difference, and when the server was last changed by this collection.
+  - What could not be looked at is in the table too, and counts as a difference.
+  - Runs on the controller. The playbook P(puffy.vmm.check#playbook) uses it.
+options:
+  results:
+    description:
+      - Of each server a dictionary with the result of each role's M(puffy.vmm.host_state).
+      - A result that failed, or whose server was not reached, belongs here as well.
+    type: dict
+    required: true
+  roles:
+    description: The roles whose results there must be.
+    type: list
+    elements: str
+    required: true
+  path:
+    description:
+      - A file on the controller that gets the table, or JSON if its name ends in V(.json).
+      - It is written in check mode too, since it is a report.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: Shows what changes.
+    support: none
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: full
+seealso:
+  - module: puffy.vmm.host_state
+"""
+
+EXAMPLES = r"""
+- name: Show what differs
+  puffy.vmm.drift:
+    results:
+      server1:
+        dhcpd: "{{ hostvars.server1.dhcpd_state }}"
+    roles: [dhcpd]
+  register: drift
+
+- name: End with a status that tells
+  ansible.builtin.fail:
+    msg: "{{ drift.summary }}"
+  when: drift.differs
+"""
+
+RETURN = r"""
+differs:
+  description: Whether anything differs, or could not be looked at.
+  type: bool
+  returned: success
+summary:
+  description: The result in one line.
+  type: str
+  returned: success
+  sample: of 2 servers, 1 not as the fleet says (server1)
+drift:
+  description: The rows of the table.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    server:
+      description: The server.
+      type: str
+    role:
+      description: The role.
+      type: str
+    kind:
+      description: What kind of row it is.
+      type: str
+      choices: [change, pending restart, failed, unreachable, unchecked]
+    what:
+      description: What a run would do, or why there is no answer.
+      type: str
+    last_applied:
+      description: When the server was last changed by this collection, in UTC.
+      type: str
+  sample:
+    - server: server1
+      role: dhcpd
+      kind: change
+      what: change /etc/dhcpd.conf
+      last_applied: "2026-11-23T12:00:00Z"
+"""

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""check.yml: one table of what differs, an exit status that tells, and servers left alone."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import yaml
+from integration.harness import CHECKOUT, Site, messages, state
+
+ROLES = len(
+    yaml.safe_load((CHECKOUT / "playbooks/vars/server_roles.yml").read_text())["server_roles"]
+)
+# What somebody does by hand, and how the table tells it.
+DRIFT = {
+    "echo '# by hand' >>/etc/dhcpd.conf": "dhcpd        change /etc/dhcpd.conf",
+    "chmod 600 /etc/httpd.conf": "httpd        change mode or owner of /etc/httpd.conf",
+    "rcctl stop sensorsd; rcctl disable sensorsd": "sensorsd     enable sensorsd",
+    "sysctl net.inet.ip.arpq.maxlen=77": "sysctl       set net.inet.ip.arpq.maxlen from 77 to 256",
+    "rm /dev/tap5": "tap          make device nodes tap5",
+    "touch /var/www/htdocs/install/x-install.conf":
+        "autoinstall  remove /var/www/htdocs/install/x-install.conf",
+    "echo 'ssh-ed25519 AAAA stranger' >>/home/mira/.ssh/authorized_keys":
+        "accounts     change /home/mira/.ssh/authorized_keys",
+    "chmod 666 /home/jonas/.ssh/authorized_keys":
+        "accounts     change mode or owner of /home/jonas/.ssh/authorized_keys",
+    "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to vport42",
+}  # fmt: skip
+
+
+def test_a_life_with_drift(site: Site) -> None:
+    never = site.play("check")
+    assert never.returncode == 2, messages(never)
+    assert re.search(r"server1  sysctl       set \S+ from 50 to 256 +never$", never.stdout, re.M)
+    assert "of 2 servers, 2 not as the fleet says (server1, server2)" in never.stdout
+
+    site.converged()
+    # server2 has raw images, which take their time to be read.
+    before = state(site.server1)
+    clean = site.play("check")
+    assert clean.returncode == 0, messages(clean)
+    assert "as the fleet says: server1, server2" in clean.stdout
+    assert state(site.server1) == before
+
+    for command in DRIFT:
+        assert site.server1.run(command).returncode == 0, command
+    drifted = state(site.server1)
+    report = site.directory / "report.json"
+    found = site.play("check", "-e", f"report={report}")
+    assert found.returncode == 2, messages(found)
+    assert state(site.server1) == drifted
+    for command, line in DRIFT.items():
+        pattern = rf"^server1  {re.escape(line)} +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"
+        assert re.search(pattern, found.stdout, re.M), f"{command}\n{found.stdout}"
+    assert "as the fleet says: server2" in found.stdout
+    assert "of 2 servers, 1 not as the fleet says (server1)" in found.stdout
+    assert "Traceback" not in messages(found)
+    rows = json.loads(report.read_text())["drift"]
+    assert {row["server"] for row in rows} == {"server1"}
+    assert {row["kind"] for row in rows} == {"change"}
+    assert site.play("check", "--limit", "server2").returncode == 0
+
+    site.converged()
+    assert site.play("check").returncode == 0
+
+
+def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
+    """A role that fails, a server that is not reached, and then all of them."""
+    role = converged.play("check", "-e", '{"tap_count": "many"}')
+    assert role.returncode == 2, messages(role)
+    assert re.search(r"^server2  tap +failed: Validation of arguments failed", role.stdout, re.M)
+    assert "of 2 servers, 2 not checked to the end (server1, server2)" in role.stdout
+
+    converged.server1.stop()
+    try:
+        before = len(converged.executions("server2"))
+        gone = converged.play("check")
+        assert gone.returncode == 2, messages(gone)
+        assert re.search(r"^server1 +not reached: .*[Cc]onnect", gone.stdout, re.M), gone.stdout
+        assert "as the fleet says: server2" in gone.stdout
+        assert "of 2 servers, 1 not reached (server1)" in gone.stdout
+        assert len(converged.executions("server2")) == before + ROLES
+        alone = converged.play("check", "--limit", "server1")
+        assert alone.returncode == 2
+        assert "of 1 server, 1 not reached (server1)" in alone.stdout
+    finally:
+        converged.server1.start(speed=10)
+    for result in (role, gone, alone):
+        assert "Traceback" not in messages(result)
+
+
+def test_a_fleet_with_problems_is_told_once_and_nothing_is_asked(converged: Site) -> None:
+    path = converged.vm_file("web1")
+    good = path.read_text()
+    before = converged.executions()
+    path.write_text(f"{good}memory: 1 GB\n")
+    try:
+        result = converged.play("check")
+    finally:
+        path.write_text(good)
+    assert result.returncode == 2, messages(result)
+    assert re.search(r"^server1  fleet  failed: .*memory: '1 GB' is no size", result.stdout, re.M)
+    assert converged.executions() == before
