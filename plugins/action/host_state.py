@@ -8,7 +8,12 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _current, _plan_vmd, _render
+from ansible_collections.puffy.vmm.plugins.plugin_utils import (
+    _current,
+    _plan_files,
+    _plan_vmd,
+    _render,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     Action,
     Failure,
@@ -22,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     check,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._host_state_spec import SPEC
+from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import OneTime, masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._only import Only, others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan, plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_accounts import keys_file
@@ -37,22 +43,27 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
         try:
-            documents = self._documents(args, task_vars)
+            one_time = OneTime.of(args["one_time"], rendered=bool(args["render_to"]))
+            documents = self._documents(args, task_vars, one_time.directories)
             if args["render_to"]:
                 directory = Path(args["render_to"]) / str(task_vars["inventory_hostname"])
+                documents = one_time.resolve(documents, _current.Current(), check_mode=True)
                 return _write(documents, directory)
-            return self._converge(documents, args)
+            return self._converge(documents, one_time, args)
         except (DocumentError, PlanError) as error:
-            raise Failure(str(error)) from error
+            raise Failure(masked(str(error))) from error
 
     def _documents(
-        self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+        self,
+        args: t.Mapping[str, t.Any],
+        task_vars: dict[str, t.Any],
+        one_time: t.Mapping[str, str],
     ) -> tuple[Document, ...]:
-        templates = Templates(self, task_vars)
+        templates = Templates(self, {**task_vars, "one_time": one_time})
         name = args["name"] or str(task_vars.get("role_name", "host_state"))
         wanted = args["documents"] or [{**args, "name": name}]
         documents = tuple(
-            _render.document(item["name"] or name, item, templates.render, self._find)
+            _render.document(item["name"] or name, item, templates.render, self._find, one_time)
             for item in wanted
         )
         check(documents)
@@ -65,10 +76,11 @@ class ActionModule(Action):
             raise Failure(f"source: {error}") from error
 
     def _converge(
-        self, documents: t.Sequence[Document], args: t.Mapping[str, t.Any]
+        self, wanted: t.Sequence[Document], one_time: OneTime, args: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any]:
         agent = Agent(self.execute)
-        questions = _current.questions(documents)
+        questions = _current.questions(wanted)
+        questions["paths"] += one_time.questions()
         current = _current.parse(agent.probe(questions))
         warnings = []
         if current.unfinished and self.check_mode:
@@ -77,6 +89,7 @@ class ActionModule(Action):
             agent.apply([])
             warnings.append("an earlier run was cut off on this server; it was undone first")
             current = _current.parse(agent.probe(questions))
+        documents = one_time.resolve(wanted, current, check_mode=self.check_mode)
         made = plan(documents, current)
         if args["only"] is not None:
             _refuse_others(made, current, args["only"])
@@ -91,6 +104,8 @@ class ActionModule(Action):
             result["pending_restart"] = pending
             names = ", ".join(pending)
             warnings.append(f"pending restart: {names} runs with an older definition until then")
+        for path in (path for item in documents for path in _plan_files.left(item, current)):
+            warnings.append(f"{masked(path)} is left: something in it is not ours; look into it")
         if warnings:
             result["warnings"] = warnings
         if self.diff:

@@ -79,9 +79,15 @@ options:
     elements: dict
     suboptions: &directories
       path:
-        description: Where the directory belongs.
+        description:
+          - Where the directory belongs.
+          - With O(directories[].each), C(<key>) stands for the value of an item under that key.
         type: str
         required: true
+      each:
+        description: One directory for each of these.
+        type: list
+        elements: dict
       mode:
         description: Permission bits in octal, quoted.
         type: str
@@ -96,6 +102,12 @@ options:
         default: wheel
       purge:
         description: A glob. Files that match it and are in no document are removed.
+        type: str
+      purge_directories:
+        description:
+          - A glob. From directories in this one that match it and are in no document, the files
+            that match O(directories[].purge) are removed, and the directory too if nothing else
+            is in it. No link is followed and nothing deeper looked at.
         type: str
       sensitive:
         description: Whether the content of such files is secret. It is then never kept.
@@ -305,6 +317,29 @@ options:
         description: As above.
         type: list
         elements: str
+  one_time:
+    description:
+      - Gives VMs that are being installed a directory each that nobody can guess, C(once-) and 128
+        random bits in hexadecimal, so that nobody else reads their response files.
+      - Templates have it, with a slash behind it, as C(one_time[NAME]); the paths of files and
+        directories with C(each) as C(<one_time>). Both are empty for a VM that is not installed.
+      - C(/etc/dhcpd.conf) on the server is where it is kept, in the C(filename) of the VM's host.
+        An installation that was cut off goes on with it; the next one gets another. It is in no
+        result, diff or message.
+      - Where the mark of another run's installation is beside the VM's image, its directory and
+        what is in it are left alone.
+    type: dict
+    suboptions:
+      vms:
+        description: VMs of the server as the inventory describes them.
+        type: list
+        elements: dict
+        required: true
+      installing:
+        description: Names of those that are being installed.
+        type: list
+        elements: str
+        default: []
   confirm:
     description:
       - For changes that may cut the server off. The server puts everything back by itself unless
@@ -350,11 +385,17 @@ EXAMPLES = r"""
     directories:
       - path: /var/www/htdocs/install
         purge: "*-install.conf"
+        purge_directories: "once-*"
+      - each: "{{ machines }}"
+        path: /var/www/htdocs/install/<one_time>
     files:
       - each: "{{ machines }}"
-        path: /var/www/htdocs/install/<mac>-install.conf
+        path: /var/www/htdocs/install/<one_time><mac>-install.conf
         template: install.conf.j2
         sensitive: true
+    one_time:
+      vms: "{{ vmm_vms }}"
+      installing: "{{ machines | map(attribute='name') }}"
 """
 
 RETURN = r"""

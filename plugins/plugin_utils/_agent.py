@@ -7,8 +7,11 @@ Nothing is in an argument or an environment variable, and nothing stays on the s
 
 from __future__ import annotations
 
+import base64
 import getpass
+import hashlib
 import json
+import operator
 import os
 import secrets
 import socket
@@ -17,6 +20,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step, apply_request, digest
 
 PROGRAM: t.Final = Path(__file__).with_name("agent.pl")
@@ -37,6 +41,19 @@ def payload(request: t.Mapping[str, t.Any], contents: bytes = b"") -> bytes:
     return PROGRAM.read_bytes() + b"__END__\n" + front + data
 
 
+def unveiled(line: str, key: str) -> str:
+    """An answer as it was before agent.pl veiled it; one that came without is returned as it is.
+
+    Ansible shows answers with -vvv, and they have secrets in them. Raises ValueError.
+    """
+    if line.startswith("{"):
+        return line
+    data = base64.b64decode(line, validate=True)
+    blocks = range(-(-len(data) // hashlib.sha512().digest_size))
+    stream = b"".join(hashlib.sha512(key.encode() + n.to_bytes(4, "big")).digest() for n in blocks)
+    return bytes(map(operator.xor, data, stream)).decode("ascii")
+
+
 class Agent:
     """One server's agent."""
 
@@ -45,15 +62,16 @@ class Agent:
 
     def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
         """The agent's answer. Raises Failure where perl did not run or did not answer."""
-        result = self._execute(COMMAND, in_data=payload(request, contents))
+        key = secrets.token_hex(32)
+        result = self._execute(COMMAND, in_data=payload({**request, "key": key}, contents))
         lines = [line for line in str(result["stdout"]).splitlines() if line.strip()]
         try:
-            answer: dict[str, t.Any] = json.loads(lines[-1])
+            answer: dict[str, t.Any] = json.loads(unveiled(lines[-1], key))
         except (IndexError, ValueError):
             said = str(result["stderr"]).strip() or "\n".join(lines) or "nothing"
             raise Failure(
                 f"the server did not run {COMMAND} as expected (exit status {result['rc']}); "
-                f"it said: {said}"
+                f"it said: {masked(said)}"
             ) from None
         return answer
 
@@ -61,7 +79,8 @@ class Agent:
         """The answer to a probe. Raises Failure."""
         answer = self.ask(request)
         if "failed" in answer:
-            raise Failure(f"the server could not be looked at: {answer['failed']['text']}")
+            text = masked(answer["failed"]["text"])
+            raise Failure(f"the server could not be looked at: {text}")
         return answer
 
     def apply(
@@ -109,4 +128,4 @@ def explain(failed: t.Mapping[str, t.Any], steps: t.Sequence[Step], run_id: str)
         if step.do == "stage":
             path = Path(step.fields["path"])
             text = text.replace(str(path.with_name(f".{path.name}.{run_id}")), str(path))
-    return text
+    return masked(text)

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import re
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, VM_CONF
-from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Directory, Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_lines
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
@@ -114,7 +115,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
     return {
         "verb": "probe",
         "paths": list(paths.values()),
-        "list": [item.path for doc in documents for item in doc.directories if item.purge],
+        "list": [_listing(item) for doc in documents for item in doc.directories if item.purge],
         "users": sorted(set(accounts)),
         "groups": sorted(set(groups)),
         "run": runs,
@@ -157,6 +158,13 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
 def _applied(run_id: str | None) -> str | None:
     match = _RUN_ID.match(run_id or "")
     return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
+
+
+def _listing(item: Directory) -> dict[str, t.Any]:
+    """Asks for the names in a directory, and for all of those below it that may have to go."""
+    if item.purge_directories is None:
+        return {"path": item.path}
+    return {"path": item.path, "within": fnmatch.translate(item.purge_directories)}
 
 
 def _nodes(document: Document) -> tuple[str, ...]:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import base64
-import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import FileDiff
 
@@ -29,10 +29,10 @@ def file_diffs(plan: Plan, agent: Agent) -> list[dict[str, str]]:
             shown.append(_one(step.diff, old.get(step.diff.path, b"")))
         elif step.change:
             shown.append({"prepared": f"{step.change}\n"})
-    return shown
+    return [{key: masked(text) for key, text in one.items()} for one in shown]
 
 
-def _one(item: FileDiff, before: bytes) -> dict[str, t.Any]:
+def _one(item: FileDiff, before: bytes) -> dict[str, str]:
     verb = "remove" if item.after is None else "change" if item.existed else "create"
     if item.sensitive:
         return {"prepared": f"{verb} {item.path} (its content is secret and not shown)\n"}

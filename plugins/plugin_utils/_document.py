@@ -46,13 +46,19 @@ class File:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory; `purge` is a glob: entries that match and are in no document are removed."""
+    """A directory; `purge` is a glob: files that match and are in no document are removed.
+
+    So are, with `purge_directories`, directories in it that match that glob, but for those of
+    `keep`: their files that match `purge`, and they themselves if nothing else is in them.
+    """
 
     path: str
     mode: str = "0755"
     owner: str = "root"
     group: str = "wheel"
     purge: str | None = None
+    purge_directories: str | None = None
+    keep: frozenset[str] = frozenset()
     sensitive: bool = False
 
 

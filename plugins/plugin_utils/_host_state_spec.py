@@ -44,9 +44,11 @@ DOCUMENT: t.Final[Options] = {
     "directories": _list_of(
         {
             "path": {"type": "str", "required": True},
+            "each": {"type": "list", "elements": "dict"},
             "mode": {"type": "str", "default": "0755"},
             **_ATTRIBUTES,
             "purge": {"type": "str"},
+            "purge_directories": {"type": "str"},
             "sensitive": {"type": "bool", "default": False},
         }
     ),
@@ -102,6 +104,13 @@ DOCUMENT: t.Final[Options] = {
 SPEC: t.Final[Options] = {
     **DOCUMENT,
     "documents": _list_of(DOCUMENT),
+    "one_time": {
+        "type": "dict",
+        "options": {
+            "vms": {"type": "list", "elements": "dict", "required": True},
+            "installing": {"type": "list", "elements": "str", "default": []},
+        },
+    },
     "confirm": {"type": "int"},
     "only": {"type": "list", "elements": "dict"},
     "render_to": {"type": "path"},

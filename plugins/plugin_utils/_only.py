@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import short_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, REST, changed
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import PENDING_FILE, Current
+from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import is_one_time, masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import INDEX
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
@@ -44,12 +45,15 @@ def others(plan: Plan, current: Current, only: Only) -> list[str]:
     for step in plan.steps:
         if step.change:
             found.extend(_of_step(step, step.change, current, only))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(masked, found)))
 
 
 def _of_step(step: Step, change: str, current: Current, only: Only) -> t.Iterator[str]:
     path = str(step.fields.get("path", ""))
     if path == PENDING_FILE or change.startswith(_CONSEQUENCES):
+        return
+    # A directory of this run, or an empty one: what is in one has the VM in its name.
+    if is_one_time(path.rpartition("/")[2]):
         return
     if path in READERS and step.do == "commit" and step.diff and step.diff.after is not None:
         for name in changed(path, current.read.get(path, b""), step.diff.after):

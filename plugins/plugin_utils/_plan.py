@@ -15,6 +15,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import Current
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
     FileDiff,
     PlanError,
@@ -32,7 +33,7 @@ class Plan:
     @property
     def changes(self) -> tuple[str, ...]:
         """What the steps do, a line each, for people."""
-        return tuple(step.change for step in self.steps if step.change)
+        return tuple(masked(step.change) for step in self.steps if step.change)
 
     @property
     def diffs(self) -> tuple[FileDiff, ...]:

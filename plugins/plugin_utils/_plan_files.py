@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     TOOLS,
+    Directory,
     Document,
     File,
     Line,
@@ -76,20 +77,64 @@ def directories(document: Document, current: Current) -> t.Iterator[Step]:
 
 
 def purges(document: Document, current: Current, keep: t.Collection[str]) -> t.Iterator[Step]:
-    """Entries of a directory that match its `purge` glob and are in no document."""
+    """Files of a directory that match its `purge` glob and are in no document, and directories."""
     for item in document.directories:
-        names = current.entries.get(item.path, ()) if item.purge else ()
-        for name in fnmatch.filter(names, item.purge or ""):
-            path = f"{item.path}/{name}"
-            if path in keep or name.startswith("."):
-                continue
-            yield Step(
-                "remove",
-                f"{document.name}: {path}",
-                {"path": path, "sensitive": item.sensitive},
-                change=f"remove {path}",
-                diff=FileDiff(path, None, item.sensitive, existed=True),
-            )
+        if not item.purge:
+            continue
+        for path in strays(item, item.path, current, keep):
+            yield _removal(document, item, path, current)
+        for directory in stray_directories(document, item, current):
+            paths = list(strays(item, directory, current, keep))
+            for path in paths:
+                yield _removal(document, item, path, current)
+            if len(paths) == len(current.entries[directory]):
+                title = f"{document.name}: {directory}"
+                change = f"remove directory {directory}"
+                yield Step("rmdir", title, {"path": directory}, change=change)
+
+
+def left(document: Document, current: Current) -> t.Iterator[str]:
+    """Directories that purges() would remove were there not something else in them."""
+    for item in document.directories:
+        for directory in stray_directories(document, item, current):
+            paths = list(strays(item, directory, current, ()))
+            if len(paths) != len(current.entries[directory]):
+                yield directory
+
+
+def strays(
+    item: Directory, directory: str, current: Current, keep: t.Collection[str]
+) -> t.Iterator[str]:
+    """Files in a directory, the item's own or one below it, that match its `purge` glob."""
+    for name in fnmatch.filter(current.entries.get(directory, ()), item.purge or ""):
+        path = f"{directory}/{name}"
+        facts = current.paths.get(path)
+        if path not in keep and not name.startswith(".") and (not facts or facts.type == "file"):
+            yield path
+
+
+def stray_directories(document: Document, item: Directory, current: Current) -> t.Iterator[str]:
+    """Directories below the item's that match `purge_directories` and are in no document."""
+    wanted = {one.path for one in document.directories}
+    names = current.entries.get(item.path, ()) if item.purge_directories else ()
+    for name in fnmatch.filter(names, item.purge_directories or ""):
+        path = f"{item.path}/{name}"
+        facts = current.paths.get(path)
+        is_directory = facts is not None and facts.type == "directory" and path in current.entries
+        if is_directory and path not in wanted and name not in item.keep:
+            yield path
+
+
+def _removal(document: Document, item: Directory, path: str, current: Current) -> Step:
+    facts = current.paths.get(path)
+    before = {"before": [facts.sha256]} if facts else {}
+    return Step(
+        "remove",
+        f"{document.name}: {path}",
+        {"path": path, "sensitive": item.sensitive, **before},
+        change=f"remove {path}",
+        diff=FileDiff(path, None, item.sensitive, existed=True),
+    )
 
 
 def line_edits(document: Document, current: Current) -> t.Iterator[File]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_server import sysctl
@@ -29,14 +30,22 @@ _PLACE = re.compile(r"<([a-z_]+)>")
 _CONTENTS = ("template", "content", "source")
 
 
-def document(name: str, args: t.Mapping[str, t.Any], render: Render, find: Find = str) -> Document:
+def document(
+    name: str,
+    args: t.Mapping[str, t.Any],
+    render: Render,
+    find: Find = str,
+    one_time: t.Mapping[str, str] | None = None,
+) -> Document:
     """The document that checked arguments describe.
 
     `render` turns the name of a template and extra variables into text, `find` the name of a
-    file into its path on the controller. Raises DocumentError and Problems.
+    file into its path on the controller, and `one_time` has what stands for `<one_time>` in the
+    path of an item, by the item's name. Raises DocumentError and Problems.
     """
-    files = tuple(_files(name, args.get("files") or (), render, find))
-    directories = tuple(Directory(**_given(item)) for item in args.get("directories") or ())
+    paths = _Paths(name, one_time or {})
+    files = tuple(_files(paths, args.get("files") or (), render, find))
+    directories = tuple(_directories(paths, args.get("directories") or ()))
     if args.get("site_sets"):
         directory, sets = _site_sets(args["site_sets"], render)
         files, directories = (*files, *sets), (*directories, directory)
@@ -86,18 +95,27 @@ def _service(item: t.Mapping[str, t.Any]) -> Service:
     return Service(**given | {"shows": tuple(given.get("shows", ()))})
 
 
+def _directories(paths: _Paths, items: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Directory]:
+    for item in items:
+        given = _given(item)
+        each = given.pop("each", None)
+        for one in [None] if each is None else each:
+            path = given["path"] if one is None else paths.fill(given["path"], one).rstrip("/")
+            yield Directory(**given | {"path": path})
+
+
 def _files(
-    name: str, items: t.Iterable[t.Mapping[str, t.Any]], render: Render, find: Find
+    paths: _Paths, items: t.Iterable[t.Mapping[str, t.Any]], render: Render, find: Find
 ) -> t.Iterator[File]:
     for item in items:
         given = _given(item)
         each = given.pop("each", None)
         kinds = {kind: given.pop(kind) for kind in _CONTENTS if kind in given}
         for one in [None] if each is None else each:
-            path = given["path"] if one is None else _fill(name, given["path"], one)
+            path = given["path"] if one is None else paths.fill(given["path"], one)
             if len(kinds) != 1:
                 raise DocumentError(
-                    f"{name}: {path} has {' and '.join(kinds) or 'no content'}; give one of "
+                    f"{paths.name}: {path} has {' and '.join(kinds) or 'no content'}; give one of "
                     f"{', '.join(_CONTENTS)}"
                 )
             if "template" in kinds:
@@ -106,8 +124,8 @@ def _files(
             elif "content" in kinds:
                 content = str(kinds["content"]).encode()
             else:
-                source = kinds["source"] if one is None else _fill(name, kinds["source"], one)
-                content = _read(name, path, find(source))
+                source = kinds["source"] if one is None else paths.fill(kinds["source"], one)
+                content = _read(paths.name, path, find(source))
             yield File(**given | {"path": path, "content": content})
 
 
@@ -126,11 +144,22 @@ def _site_sets(args: t.Mapping[str, t.Any], render: Render) -> tuple[Directory, 
     return Directory(place, purge=_site_set.own_sets(args["release"])), files
 
 
-def _fill(name: str, path: str, one: t.Mapping[str, t.Any]) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in one:
-            known = ", ".join(sorted(one))
-            raise DocumentError(f"{name}: {path}: an item has no {match[1]}; it has {known}")
-        return str(one[match[1]])
+@dataclass(frozen=True)
+class _Paths:
+    """Fills the paths of a document's items."""
 
-    return _PLACE.sub(value, path)
+    name: str
+    one_time: t.Mapping[str, str]
+
+    def fill(self, path: str, one: t.Mapping[str, t.Any]) -> str:
+        def value(match: re.Match[str]) -> str:
+            if match[1] == "one_time" and one.get("name") in self.one_time:
+                return self.one_time[one["name"]]
+            if match[1] not in one:
+                known = ", ".join(sorted(one))
+                raise DocumentError(
+                    f"{self.name}: {path}: an item has no {match[1]}; it has {known}"
+                )
+            return str(one[match[1]])
+
+        return _PLACE.sub(value, path)

@@ -179,6 +179,15 @@ sub run ($argv, %how) {
 	};
 }
 
+sub names_in ($path) {
+	opendir my $dir, $path or return;
+	my @names = sort grep { $_ ne q{.} && $_ ne q{..} } readdir $dir;
+	closedir $dir;
+	return \@names;
+}
+
+sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms }
+
 sub probe ($request, @) {
 	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => []);
 	for my $ask (@{$request->{paths} // []}) {
@@ -192,10 +201,15 @@ sub probe ($request, @) {
 			}
 		);
 	}
-	for my $path (@{$request->{list} // []}) {
-		opendir my $dir, $path or next;
-		$answer{list}{$path} = [sort grep { $_ ne q{.} && $_ ne q{..} } readdir $dir];
-		closedir $dir;
+	for my $ask (@{$request->{list} // []}) {
+		my $path = $ask->{path};
+		$answer{list}{$path} = names_in($path) // next;
+		for my $sub (map { "$path/$_" } grep { named($_, $ask->{within}) } @{$answer{list}{$path}}) {
+			$answer{paths}{$sub} = look($sub) // next;
+			next if $answer{paths}{$sub}{type} ne 'directory';
+			$answer{list}{$sub} = names_in($sub) // next;
+			$answer{paths}{"$sub/$_"} = look("$sub/$_") for @{$answer{list}{$sub}};
+		}
 	}
 	my %member;
 	if (@{$request->{users} // []}) {
@@ -297,7 +311,7 @@ sub write_journal ($request) {
 	my ($number, @entries) = (0);
 	for my $step (@{$request->{steps}}) {
 		my %entry = %{$step};
-		if ($step->{do} =~ /\A(?:commit|remove|attributes|directory)\z/xms && !$step->{late}) {
+		if ($step->{do} =~ /\A(?:commit|remove|attributes|directory|rmdir)\z/xms && !$step->{late}) {
 			$entry{was} = as_user($step->{as}, sub { look($step->{path}) });
 			if ($step->{do} =~ /\A(?:commit|remove)\z/xms && $entry{was}) {
 				my $old = as_user($step->{as}, sub { slurp($step->{path}) });
@@ -403,6 +417,11 @@ my %DO = (
 		guard($step);
 		unlink $step->{path} or fail("$step->{path}: $!");
 	},
+	# rmdir(2) takes no link, no file, and no directory in which something is left.
+	rmdir => sub ($step, $blobs, $request) {
+		rmdir $step->{path} or fail("$step->{path}: $!");
+		sync_directory($step->{path});
+	},
 	attributes => sub ($step, $blobs, $request) {
 		as_user($step->{as}, sub { attributes($step->{path}, %{$step}) });
 	},
@@ -437,6 +456,13 @@ sub undo ($step, $id) {
 		# Since a crash somebody may have used the file under its new name.
 		if    ($from && $from eq $to) { unlink $step->{keep} ? $step->{from} : $path }
 		elsif (!$from && $to && !$step->{keep}) { move($path, $step->{from}) }
+		return;
+	}
+	if ($step->{do} eq 'rmdir') {
+		return if look($path) || !$was;
+		mkdir $path, 0700 or fail("$path: $!");
+		attributes($path, %{$was});
+		sync_directory($path);
 		return;
 	}
 	return if $step->{do} !~ /\A(?:commit|remove|attributes|directory)\z/xms;
@@ -594,7 +620,7 @@ sub confine ($request) {
 	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
 	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
 	my @runs    = (@steps, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
-	my @paths   = ("$STATE/lock", @{$request->{list} // []});
+	my @paths   = ("$STATE/lock", map { $_->{path} } @{$request->{list} // []});
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @{$request->{paths} // []};
 	push @paths, map { (getpwnam $_)[7] } @{$request->{users} // []};
 
@@ -619,11 +645,22 @@ sub confine ($request) {
 	return;
 }
 
+# Ansible shows with -vvv what comes over the connection: with a key from the
+# request, which it does not show, that tells nobody anything.
+sub veiled ($text, $key) {
+	my ($stream, $block) = (q{}, 0);
+	$stream .= Digest::SHA::sha512($key . pack 'N', $block++) while length $stream < length $text;
+	return encode_base64($text ^. substr($stream, 0, length $text), q{});
+}
+
+my $key;
 my %answer = eval {
 	my ($request, $blobs) = request();
+	$key = $request->{key};
 	confine($request);
 	my %verb = (probe => \&probe, apply => \&apply, confirm => \&confirm);
 	%{$verb{$request->{verb}}->($request, $blobs)};
 };
 if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }
-print $JSON->encode(\%answer), "\n";
+my $text = $JSON->encode(\%answer);
+print defined $key ? veiled($text, $key) : $text, "\n";

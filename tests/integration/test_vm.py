@@ -24,7 +24,7 @@ def test_install(converged: Site) -> None:
     # Somebody else's VM runs already, for all that this test cares.
     assert server.run("vmctl start mail1").returncode == 0
     others = {name: value for name, value in status(converged).items() if name != "web1"}
-    result = converged.play("vm", "-e", "vm=web1")
+    result = converged.play("vm", "-e", "vm=web1", "--diff", "-vvv")
     assert result.returncode == 0, messages(result)
     # The guests here are fast, so that the stages between may be over when a look comes.
     for stage in ("has rebooted", "answers on port 22"):
@@ -32,12 +32,24 @@ def test_install(converged: Site) -> None:
     now = status(converged)
     assert now["web1"][1] == "running"
     assert {name: value for name, value in now.items() if name != "web1"} == others
-    assert server.run("ls /var/www/htdocs/install").stdout == b""
+    assert server.run("ls -a /var/www/htdocs/install").stdout.split() == [b".", b".."]
+    (path,) = paths(converged)
+    assert path not in messages(result)
+    assert "once-.../auto_install" in messages(result)
+    assert b"once-" not in server.read("/etc/dhcpd.conf")
+    # Accounts of owners must not read it where httpd(8) notes it.
+    assert server.run("stat -f %Lp,%Su,%Sg /var/www/logs").stdout == b"750,root,daemon\n"
     assert "web1.installing" not in server.run("ls -a /var/vmm").stdout.decode()
 
     again = converged.play("vm", "-e", "vm=web1")
     assert again.returncode == 0, messages(again)
     assert status(converged) == now
+
+
+def paths(site: Site) -> list[str]:
+    """The directories from which guests got response files."""
+    log = site.server1.run("cat /var/www/logs/access.log").stdout.decode()
+    return re.findall(r"GET /(once-[0-9a-f]{32})/[0-9a-f:]+-install\.conf\S* HTTP/1\.1\" 200 ", log)
 
 
 def verb(site: Site, name: str, *words: str) -> str:
@@ -76,6 +88,9 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     verb(converged, "restore")
     assert status(converged)["web1"][1] == "running"
     assert server.read("/etc/dhcpd.conf") == addresses
+
+    verb(converged, "reinstall")
+    assert len(set(paths(converged))) == 2
 
     shown = converged.play("vm", "-e", "verb=status").stdout
     assert re.search(r"web1 +present +running +203\.0\.113\.14", shown), shown

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import payload
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import payload, unveiled
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import digest
 
 Answer = dict[str, t.Any]
@@ -105,7 +105,8 @@ def test_probe_tells_what_is_there_and_changes_nothing(host: Host) -> None:
     (host.srv / "a").chmod(0o640)
     (host.srv / "d").mkdir(mode=0o750)
     (host.srv / "l").symlink_to("/etc/passwd")
-    answer = host.probe("/srv/a", "/srv/d", "/srv/l", "/srv/none", "/srv/a/below", list=["/srv"])
+    paths = ("/srv/a", "/srv/d", "/srv/l", "/srv/none", "/srv/a/below")
+    answer = host.probe(*paths, list=[{"path": "/srv"}])
     assert answer["paths"]["/srv/a"] == {
         "type": "file", "mode": "0640", "owner": "root", "group": "root", "size": 6,
         "blocks": (host.srv / "a").stat().st_blocks, "sha256": digest(b"hello\n"),
@@ -121,6 +122,24 @@ def test_probe_tells_what_is_there_and_changes_nothing(host: Host) -> None:
     assert list(host.backups.iterdir()) == []
 
 
+def test_probe_looks_into_directories_of_a_name(host: Host) -> None:
+    for name in ("once-a", "other"):
+        (host.srv / name).mkdir()
+        (host.srv / name / "f").write_text(name)
+    (host.srv / "once-link").symlink_to("/srv/other")
+    (host.srv / "once-file").touch()
+    answer = host.probe(list=[{"path": "/srv", "within": "\\Aonce-"}])
+    assert answer["list"] == {
+        "/srv": ["once-a", "once-file", "once-link", "other"], "/srv/once-a": ["f"],
+    }  # fmt: skip
+    types = {path: facts["type"] for path, facts in answer["paths"].items()}
+    assert types == {
+        "/srv/once-a": "directory", "/srv/once-a/f": "file", "/srv/once-file": "file",
+        "/srv/once-link": "link",
+    }  # fmt: skip
+    assert answer["paths"]["/srv/once-a/f"]["sha256"] == digest(b"once-a")
+
+
 def test_probe_reads_and_runs_what_it_is_asked_to(host: Host) -> None:
     (host.srv / "a").write_bytes(b"\xff\x00\n")
     run = {"name": "x", "argv": ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]}
@@ -129,6 +148,23 @@ def test_probe_reads_and_runs_what_it_is_asked_to(host: Host) -> None:
     )
     assert base64.b64decode(answer["read"]["/srv/a"]) == b"\xff\x00\n"
     assert answer["run"]["x"] == {"rc": 3, "stdout": "out\n", "stderr": "err\n"}
+
+
+def test_an_answer_is_veiled_with_the_key_of_its_request(host: Host) -> None:
+    (host.srv / "a").write_text("secret " * 100)
+    key = "00" * 32
+    ask = {"verb": "probe", "paths": [{"path": "/srv/a", "read": 1}], "key": key}
+    process = host.start(payload(ask))
+    assert process.stdout
+    (line,) = process.stdout.read().decode().splitlines()
+    process.stdout.close()
+    process.wait(30)
+    assert "srv" not in line
+    answer = json.loads(unveiled(line, key))
+    assert base64.b64decode(answer["read"]["/srv/a"]) == b"secret " * 100
+    assert b"srv" not in base64.b64decode(line)
+    with pytest.raises(ValueError, match=r"."):
+        json.loads(unveiled(line, "11" * 32))
 
 
 def test_probe_does_not_hang_on_a_fifo(host: Host) -> None:
@@ -200,6 +236,57 @@ def test_the_way_back_restores_files_directories_and_runs_what_undoes(host: Host
     assert (host.srv / "a").stat().st_mode & 0o7777 == 0o604
     assert (host.srv / "d").stat().st_mode & 0o7777 == 0o701
     assert not (host.backups / "puffy.vmm/pending").exists()
+
+
+def strays(host: Host) -> list[dict[str, t.Any]]:
+    """A directory with a file in it, and the steps that remove both."""
+    (host.srv / "d").mkdir(mode=0o710)
+    (host.srv / "d/a").write_text("stray")
+    (host.srv / "d/a").chmod(0o604)
+    remove = {"do": "remove", "path": "/srv/d/a", "before": [digest(b"stray")], "sensitive": 1}
+    return [remove, {"do": "rmdir", "path": "/srv/d"}]
+
+
+def modes(host: Host) -> dict[str, int]:
+    return {str(p.relative_to(host.srv)): p.stat().st_mode & 0o7777 for p in host.srv.rglob("*")}
+
+
+def test_a_directory_goes_and_comes_back_with_what_was_in_it(host: Host) -> None:
+    steps = strays(host)
+    before = modes(host)
+    assert host.apply(*steps, sh("exit 1"))["failed"]["undo_problems"] == []
+    assert (modes(host), host.tree()) == (before, {"d": None, "d/a": b"stray"})
+    assert "failed" not in host.apply(*steps)
+    assert host.tree() == {}
+    kept = b"".join(p.read_bytes() for p in host.backups.rglob("*") if p.is_file())
+    assert b"stray" not in kept
+
+
+def test_a_directory_that_a_killed_run_removed_comes_back(host: Host) -> None:
+    steps = strays(host)
+    before = modes(host)
+    process = host.start(request(*steps, sh("exec sleep 60")))
+    _until(lambda: not (host.srv / "d").exists())
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert process.stdout
+    process.stdout.close()
+    assert "failed" not in host.apply()
+    assert (modes(host), host.tree()) == (before, {"d": None, "d/a": b"stray"})
+
+
+def test_what_is_no_empty_directory_is_never_removed(host: Host) -> None:
+    (host.srv / "full").mkdir()
+    (host.srv / "full/theirs").write_text("data")
+    (host.srv / "file").write_text("data")
+    (host.srv / "link").symlink_to("/srv/empty")
+    (host.srv / "empty").mkdir()
+    before = host.tree()
+    for name, why in {"full": "not empty", "file": "Not a dir", "link": "Not a dir"}.items():
+        answer = host.apply({"do": "rmdir", "path": f"/srv/{name}"})
+        assert why in answer["failed"]["text"]
+        assert answer["failed"]["undo_problems"] == []
+    assert host.tree() == before
 
 
 def test_what_did_not_begin_is_not_undone_but_a_failed_restart_is(host: Host) -> None:

@@ -118,6 +118,7 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
         dhcpd_range=[],
         dhcpd_server_name="server6.example.org",
         dhcpd_next_server=described["vmm_host"]["ipv4"]["server"],
+        one_time={one["name"]: f"once-{one['number']}/" for one in described["vmm_vms"]},
     )
     conf = parse_dhcpd_conf(text)
     (subnet,) = conf.subnets
@@ -130,7 +131,10 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
             one["name"],
             one["mac"],
             (one["ipv4"],),
-            {"filename": ("auto_install",), "option host-name": (one["name"],)},
+            {
+                "filename": (f"once-{one['number']}/auto_install",),
+                "option host-name": (one["name"],),
+            },
         )
         for one in described["vmm_vms"]
     )
