@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 """Values as they can stand in each configuration language, or not at all.
 
-None of these languages has an escape that works for every character, so nothing is escaped here:
-what cannot be written safely is refused. All functions raise ValueError, which names the first
-character that is not possible.
+Only getcap(3) has an escape for every character. In the other languages nothing is escaped: what
+cannot be written safely is refused. All functions raise ValueError, which names the first character
+that is not possible.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ _NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 
 # yylex() of vmd's and httpd's parse.y has a buffer of 8096 bytes and keeps two of them free.
 _LONGEST_TOKEN = 8094
+
+# RFC 5321, 4.5.3.1, without the angle brackets.
+_LONGEST_ADDRESS = 254
+_ATOM = r"[A-Za-z0-9_][A-Za-z0-9_+=-]*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*(?:@{_LABEL}(?:\.{_LABEL})*)?"
 
 # read_string() of dhcpd's conflex.c has one of 1500.
 _LONGEST_DHCPD_STRING = 1498
@@ -39,6 +45,29 @@ def httpd_string(value: str) -> str:
 def dhcpd_string(value: str) -> str:
     """Return the value in quotes for dhcpd.conf(5)."""
     return _quoted(value, "dhcpd.conf(5)", _LONGEST_DHCPD_STRING)
+
+
+def getcap_string(value: str) -> str:
+    """Return the value as a capability of a getcap(3) database, such as sensorsd.conf(5).
+
+    What is not printable is refused.
+    """
+    if found := re.search(r"[^\x20-\x7e]", value):
+        raise ValueError(f"{_character(found[0])} cannot stand in a string of getcap(3)")
+    return re.sub(r"[\\^]", r"\\\g<0>", value).replace(":", r"\c")
+
+
+def mail_address(value: str) -> str:
+    """Return the value if it is a plain mail address (RFC 5321, 4.1.2), or a name of an account.
+
+    It can be an argument of mail(1): it is no option, and needs no quotes within the address.
+    """
+    if len(value) > _LONGEST_ADDRESS or not re.fullmatch(_MAIL_ADDRESS, value):
+        raise ValueError(
+            f"{ascii(value)} is no mail address; use one such as admin@example.org, or the name "
+            f"of an account such as root"
+        )
+    return value
 
 
 def response_value(value: str) -> str:

@@ -73,6 +73,12 @@ class Site:
         inventory = ("-i", "inventories/example")
         return self.run("ansible-playbook", *inventory, f"puffy.vmm.{playbook}", *words)
 
+    def role(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a single role on server1."""
+        play = self.directory / f"{name}.yml"
+        play.write_text(f"- hosts: server1\n  gather_facts: false\n  roles: [puffy.vmm.{name}]\n")
+        return self.run("ansible-playbook", "-i", "inventories/example", str(play), *words)
+
     def converged(self, *words: str) -> None:
         """Runs site.yml, which must succeed."""
         result = self.play("site", *words)

@@ -36,6 +36,7 @@ COMMANDS = (
     "system",
     "devices",
     "vmctl",
+    "mail",
     "nc",
 )
 

@@ -17,10 +17,12 @@ from .conftest import KEY, Site
 NAMES = (
     "bcrypt",
     "dhcpd_string",
+    "getcap_string",
     "httpd_string",
     "ipv4_address",
     "ipv6_address",
     "mac_address",
+    "mail_address",
     "password",
     "response_value",
     "sshfp",
@@ -50,6 +52,8 @@ def filter_named(name: str) -> Callable[..., Any]:
         ("vm_conf_string", ["a b"], '"a b"'),
         ("dhcpd_string", ["a b"], '"a b"'),
         ("httpd_string", ["a b"], '"a b"'),
+        ("getcap_string", ["a:b"], r"a\cb"),
+        ("mail_address", ["root"], "root"),
         ("response_value", ["a b"], "a b"),
         (
             "sshfp",

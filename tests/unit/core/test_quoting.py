@@ -8,7 +8,9 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._dhcpd_conf import parse_dhcpd_conf
 from ansible_collections.puffy.vmm.plugins.module_utils._quoting import (
     dhcpd_string,
+    getcap_string,
     httpd_string,
+    mail_address,
     response_question,
     response_value,
     vm_conf_string,
@@ -32,6 +34,7 @@ def test_what_can_stand_in_quotes(quote: Callable[[str], str], value: str) -> No
         (vm_conf_string, "a string of vm.conf(5)"),
         (httpd_string, "a string of httpd.conf(5)"),
         (dhcpd_string, "a string of dhcpd.conf(5)"),
+        (getcap_string, "a string of getcap(3)"),
         (response_value, "an answer of a response file"),
         (response_question, "a question of a response file"),
     ],
@@ -140,3 +143,40 @@ def test_the_installer_reads_what_was_written(question: str, answer: str) -> Non
         return
     assert answer_of(line) == (question, answer)
     assert line[0] not in "#="
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+@example(r"\072 \\: ^: \c ^\ #")
+def test_what_is_written_for_getcap_is_read_so(value: str) -> None:
+    written = getcap_string(value)
+    assert ":" not in written
+    assert read_capability(written) == value
+
+
+def read_capability(text: str) -> str:
+    """As cgetstr(3) reads a value."""
+    found = []
+    characters = iter(text)
+    for character in characters:
+        if character == "\\":
+            escaped = next(characters)
+            found.append(":" if escaped in "cC" else escaped)
+        else:
+            assert character != "^"
+            found.append(character)
+    return "".join(found)
+
+
+@pytest.mark.parametrize("value", ["root", "a@b", "no-reply.x+y=z@mail.example.org", "_x@1.2"])
+def test_mail_addresses(value: str) -> None:
+    assert mail_address(value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "-x", "a b", "a@-b", "a@b.", "a@", "@b", "a@b\n", "a;b", "$(id)", "~x", "|sh", "/tmp/x",
+     "a'b", '"a"@b', "a,b", "a@b@c", ".a", "a..b", "\xfc@b", "a@" + "b" * 64, "a" * 255],
+)  # fmt: skip
+def test_what_is_no_mail_address(value: str) -> None:
+    with pytest.raises(ValueError, match="is no mail address; use one such as admin@example.org"):
+        mail_address(value)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The role sensorsd, and the mails that its script sends."""
+
+from __future__ import annotations
+
+import json
+
+from integration.harness import Site, messages, recap, state
+
+from sandbox.model import sensorsd
+from sandbox.server import Server
+
+
+def calls(server: Server, *states: tuple[str, str]) -> list[str]:
+    """Has sensorsd see these states of a drive, and returns the subjects of the mails it sent."""
+    entries = sensorsd.parse(server.read("/etc/sensorsd.conf").decode())
+    for status, value in states:
+        tokens = {"x": "softraid0", "t": "drive", "n": "0", "s": status, "2": value}
+        command = sensorsd.expand(entries["drive"]["command"], tokens)
+        assert command
+        done = server.run(command)
+        assert done.returncode == 0, done.stderr
+    return subjects(server)
+
+
+def subjects(server: Server) -> list[str]:
+    mails = server.run("cat /var/mail/root; rm -f /var/mail/root").stdout.decode().splitlines()
+    return [line.removeprefix("Subject: ") for line in mails if line.startswith("Subject: ")]
+
+
+def test_the_role_and_its_mails(site: Site) -> None:
+    server = site.server1
+    fresh = state(server)
+    for variable, value, told in (
+        ("sensorsd_mail_to", "$(reboot)", "'$(reboot)' is no mail address; use one such as"),
+        ("sensorsd_mail_from", "-A", "'-A' is no mail address"),
+        ("sensorsd_directory", "/etc/a b", "'/etc/a b/drive' is no path for a server"),
+    ):
+        refused = site.role("sensorsd", "-e", json.dumps({variable: value}))
+        assert refused.returncode != 0
+        assert told in messages(refused), messages(refused)
+    assert state(server) == fresh
+
+    check = site.role("sensorsd", "--check")
+    assert recap(check, "server1")["changed"] == 1, messages(check)
+    assert state(server) == fresh
+    first = site.role("sensorsd")
+    assert first.returncode == 0, messages(first)
+    before = state(server)
+    assert recap(site.role("sensorsd"), "server1")["changed"] == 0
+    assert state(server) == before
+
+    host = "server1.example.org"
+    assert calls(server, ("OK", "online")) == []
+    assert calls(server, ("WARNING", "pfail"), ("WARNING", "rebuild")) == [
+        f"{host} softraid0.drive0 WARNING"
+    ]
+    # After a restart of sensorsd.
+    assert calls(server, ("WARNING", "rebuild")) == []
+    assert calls(server, ("OK", "online"), ("OK", "online")) == [f"{host} softraid0.drive0 OK"]
+
+    server.fault("fail", "mail")
+    known = "/var/db/puffy.vmm.sensors/softraid0.drive0"
+    assert server.run("/etc/sensorsd/drive softraid0 drive 0 CRITICAL fail").returncode != 0
+    assert server.read(known) == b"OK\n"
+    server.clear("fail")
+    assert calls(server, ("CRITICAL", "fail")) == [f"{host} softraid0.drive0 CRITICAL"]
+
+    server.run("rm /var/db/puffy.vmm.sensors/*; echo stray >/etc/sensorsd.conf.db")
+    server.run("chmod 644 /etc/sensorsd/drive; rcctl stop sensorsd")
+    server.run("echo 'temp:high=nonsense' >>/etc/sensorsd.conf")
+    check = site.role("sensorsd", "--check", "--diff")
+    for line in (
+        "would remove /etc/sensorsd.conf.db",
+        "would change mode or owner of /etc/sensorsd/drive",
+        "-temp:high=nonsense",
+        "would start sensorsd",
+    ):
+        assert line in check.stdout, check.stdout
+    repaired = site.role("sensorsd")
+    assert repaired.returncode == 0, messages(repaired)
+    assert state(server) == before
+
+
+def test_an_entry_that_ends_sensorsd_is_undone(site: Site) -> None:
+    """As a limit of a sensor that is there and has another unit: there is no checker for it."""
+    assert site.role("sensorsd").returncode == 0
+    before = state(site.server1)
+    site.server1.fault("daemon_dies", "sensorsd", "later")
+    bad = site.role("sensorsd", "-e", json.dumps({"sensorsd_entries": ["temp:high=80X"]}))
+    assert bad.returncode != 0
+    assert "sensorsd: sensorsd does not live after the change" in messages(bad), messages(bad)
+    assert "The server is as it was before." in messages(bad)
+    assert state(site.server1) == before
+    assert site.server1.run("rcctl check sensorsd").returncode == 0
