@@ -633,7 +633,9 @@ sub confine ($request) {
 		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
 		next if !$top;
 		$top =~ s{/[^/]+\z}{}xms while length $top && !-e $top;
-		$sight{$top || q{/}} = $changes ? 'rwc' : 'r';
+		# A link stands for what it leads to, and is itself in the directory above.
+		my @tops = -l $top ? ($top, $top =~ s{/[^/]+\z}{}rxms) : $top;
+		$sight{$_ || q{/}} = $changes ? 'rwc' : 'r' for @tops;
 	}
 	for my $path (sort keys %sight) {
 		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");
