@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,19 @@ HOST = "10.0.2.2"
 BOOT_FILE = "auto_install"
 
 _KVM_CREATE_VM = 0xAE01
+# Seconds until the BIOS has said something: with KVM it takes one.
+_SPEAKS_WITHIN = 20
+_BIOS = b"SeaBIOS"
+
+_KVM_CPU = "host"
+# TCG emulates AMD's SVM for it, which vmd(8) needs to start a VM.
+_TCG_CPU = "max"
+
+_NOTHING_ELSE = (
+    *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
+    # Without graphics, SeaBIOS shows what boot loaders print on the serial console.
+    *("-machine", "pc,graphics=off"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +53,17 @@ class Machine:
     slow: bool
 
 
-def machine(wanted: Settings, usable: Callable[[], bool] | None = None) -> Machine:
+def machine(wanted: Settings, why_not_kvm: Callable[[str, str], str] | None = None) -> Machine:
     """Return the machine that suits settings and host. Raises OpenBSDError."""
-    kvm = wanted.accelerator != "tcg" and (usable or kvm_is_usable)()
-    if wanted.accelerator == "kvm" and not kvm:
-        raise OpenBSDError("OPENBSD_ACCELERATOR is kvm, but /dev/kvm cannot be used here")
-    # TCG emulates AMD's SVM for the model max, which vmd(8) needs to start a VM.
-    cpu = wanted.cpu or ("host" if kvm else "max")
-    return Machine(program(SYSTEM), cpu, wanted.memory, wanted.cores, slow=not kvm)
+    emulator = program(SYSTEM)
+    if wanted.accelerator != "tcg":
+        reason = (why_not_kvm or kvm_complaint)(emulator, wanted.cpu or _KVM_CPU)
+        if not reason:
+            cpu = wanted.cpu or _KVM_CPU
+            return Machine(emulator, cpu, wanted.memory, wanted.cores, slow=False)
+        if wanted.accelerator == "kvm":
+            raise OpenBSDError(f"OPENBSD_ACCELERATOR is kvm, but KVM cannot be used here: {reason}")
+    return Machine(emulator, wanted.cpu or _TCG_CPU, wanted.memory, wanted.cores, slow=True)
 
 
 def program(name: str) -> str:
@@ -57,16 +74,45 @@ def program(name: str) -> str:
     return found
 
 
-def kvm_is_usable(device: str = "/dev/kvm") -> bool:
-    """Whether a virtual machine can be made: the device is often there and of no use."""
-    with contextlib.suppress(OSError):
+def kvm_complaint(emulator: str, cpu: str, device: str = "/dev/kvm") -> str:
+    """Return why KVM cannot be used, empty if it can.
+
+    The device is often there and of no use, or makes machines in which QEMU cannot start this CPU:
+    only a guest that runs tells.
+    """
+    try:
         kvm = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.close(fcntl.ioctl(kvm, _KVM_CREATE_VM, 0))
-            return True
-        finally:
-            os.close(kvm)
-    return False
+    except OSError as error:
+        return f"{device}: {error.strerror}"
+    try:
+        os.close(fcntl.ioctl(kvm, _KVM_CREATE_VM, 0))
+    except OSError as error:
+        return f"{device}: no machine can be made: {error.strerror}"
+    finally:
+        os.close(kvm)
+    return _silence(emulator, cpu)
+
+
+def _silence(emulator: str, cpu: str) -> str:
+    """Return what QEMU says instead of what the BIOS should say, empty if that speaks."""
+    words = [emulator, *_NOTHING_ELSE, *("-accel", "kvm", "-cpu", cpu), "-serial", "stdio"]
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    timer = threading.Timer(_SPEAKS_WITHIN, process.kill)
+    timer.start()
+    said = b""
+    try:
+        assert process.stdout is not None
+        while _BIOS not in said and (piece := os.read(process.stdout.fileno(), 4096)):
+            said += piece
+    finally:
+        timer.cancel()
+        process.kill()
+        process.communicate()
+    if _BIOS in said:
+        return ""
+    return said.decode(errors="replace").strip() or f"the BIOS said nothing in {_SPEAKS_WITHIN} s"
 
 
 def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
@@ -74,7 +120,7 @@ def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
 
     It ends when the installer reboots.
     """
-    boot = f"tftp={_escape(tftp)},bootfile={BOOT_FILE}"
+    boot = f"ipv6=off,tftp={_escape(tftp)},bootfile={BOOT_FILE}"
     return [
         *_common(machine, disk, boot_index=2),
         *("-netdev", f"user,id=net0,{boot}"),
@@ -111,9 +157,8 @@ def _common(machine: Machine, disk: Path, boot_index: int) -> list[str]:
     drive = f"if=none,id=root,file={_escape(disk)},format=qcow2,cache=unsafe,discard=unmap"
     return [
         machine.program,
-        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
-        # Without graphics, SeaBIOS shows what boot loaders print on the serial console.
-        *("-machine", "pc,graphics=off", "-accel", accelerator),
+        *_NOTHING_ELSE,
+        *("-accel", accelerator),
         *("-cpu", machine.cpu, "-smp", str(machine.cores), "-m", str(machine.memory)),
         *("-rtc", "base=utc", "-drive", drive),
         *("-device", f"virtio-blk-pci,addr=6,drive=root,bootindex={boot_index}"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def options(command: list[str], name: str) -> list[str]:
 
 def test_the_installer_boots_from_the_network_and_ends_at_its_reboot(machine: Machine) -> None:
     command = qemu.installation(machine, Path("/x/disk.qcow2"), Path("/x/tftp"))
-    assert options(command, "-netdev") == ["user,id=net0,tftp=/x/tftp,bootfile=auto_install"]
+    assert options(command, "-netdev") == [
+        "user,id=net0,ipv6=off,tftp=/x/tftp,bootfile=auto_install"
+    ]
     assert options(command, "-device") == [
         "virtio-blk-pci,addr=6,drive=root,bootindex=2",
         "virtio-net-pci,addr=4,netdev=net0,mac=52:54:00:12:34:56,bootindex=1",
@@ -70,31 +73,52 @@ def test_a_comma_in_a_path_is_doubled(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "usable", "cpu", "slow"),
+    ("accelerator", "complaint", "cpu", "slow"),
     [
-        ("auto", True, "host", False),
-        ("auto", False, "max", True),
-        ("tcg", True, "max", True),
-        ("kvm", True, "host", False),
+        ("auto", "", "host", False),
+        ("auto", "/dev/kvm: Permission denied", "max", True),
+        ("tcg", "", "max", True),
+        ("kvm", "", "host", False),
     ],
 )
 def test_kvm_is_taken_when_it_can_be_used(
-    plain: Settings, bin: Path, accelerator: str, usable: bool, cpu: str, slow: bool
+    plain: Settings, bin: Path, accelerator: str, complaint: str, cpu: str, slow: bool
 ) -> None:
     wanted = replace(plain, accelerator=accelerator)
-    found = qemu.machine(wanted, lambda: usable)
-    assert found == Machine(str(bin / "qemu-system-x86_64"), cpu, 1024, 1, slow)
-    assert qemu.machine(replace(wanted, cpu="EPYC"), lambda: usable).cpu == "EPYC"
+    found = qemu.machine(wanted, lambda *_: complaint)
+    assert found == Machine(str(bin / "qemu-system-x86_64"), cpu, plain.memory, 1, slow)
+    assert qemu.machine(replace(wanted, cpu="EPYC"), lambda *_: complaint).cpu == "EPYC"
 
 
 def test_kvm_that_is_asked_for_and_not_there_is_an_error(plain: Settings, bin: Path) -> None:
-    with pytest.raises(OpenBSDError, match="OPENBSD_ACCELERATOR is kvm, but"):
-        qemu.machine(replace(plain, accelerator="kvm"), lambda: False)
+    with pytest.raises(OpenBSDError, match="OPENBSD_ACCELERATOR is kvm, but.*no such model"):
+        qemu.machine(replace(plain, accelerator="kvm"), lambda *_: "no such model")
 
 
 def test_a_device_that_is_no_kvm_is_not_usable(tmp_path: Path) -> None:
-    assert not qemu.kvm_is_usable(str(tmp_path / "nothing"))
-    assert not qemu.kvm_is_usable("/dev/null")
+    assert "No such file" in qemu.kvm_complaint("true", "host", str(tmp_path / "nothing"))
+    assert "no machine can be made" in qemu.kvm_complaint("true", "host", "/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("printf '\\033cSeaBIOS (version 1.16)'; exec sleep 60", ""),
+        ("echo 'error: failed to set MSR 0x10a to 0x69' >&2; kill -6 $$", "failed to set MSR"),
+        ("exec sleep 60", "the BIOS said nothing"),
+    ],
+)
+def test_kvm_that_cannot_start_a_cpu_is_not_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, complaint: str
+) -> None:
+    monkeypatch.setattr(qemu, "_SPEAKS_WITHIN", 5 if complaint.startswith("the BIOS") else 60)
+    monkeypatch.setattr("fcntl.ioctl", lambda *_: os.open("/dev/null", os.O_RDONLY))
+    emulator = tmp_path / "qemu"
+    emulator.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/called\n{script}\n')
+    emulator.chmod(0o755)
+    found = qemu.kvm_complaint(str(emulator), "EPYC", "/dev/null")
+    assert complaint in found if complaint else not found
+    assert "-accel kvm -cpu EPYC" in (tmp_path / "called").read_text()
 
 
 def test_a_missing_program_is_named_with_its_package(
