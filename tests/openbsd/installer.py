@@ -4,7 +4,9 @@
 
 Hardly anything needs an answer: pxeboot(8) reads its commands from etc/boot.conf on the TFTP
 server, and the installer, booted from the network, starts autoinstall(8) by itself. But it asks
-for the response file on port 80 only, which takes root's rights here, and then at the console.
+for the response file on port 80 only, which takes root's rights here, and then at the console. If
+something else on this machine answers at port 80 whatever it is asked for, the installer takes that
+for its response file and gives up; then its shell fetches the right one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from enum import IntEnum
 from openbsd.console import Console, ConsoleError
 
 KERNEL = "tftp:bsd.rd"
+_INTERFACE = "vio0"
 BOOT_COMMANDS = ("stty com0 115200", "set tty com0", f"boot {KERNEL}")
 # Seconds between keys: the BIOS forgets what comes too fast.
 TYPING = 0.1
@@ -94,20 +97,23 @@ def install(console: Console, response_file: str, limits: Limits) -> None:
 
     ``response_file``: its address, which ends in install.conf.
     """
-    _begin(console, response_file, time.monotonic() + limits.installer)
+    until = time.monotonic() + limits.installer
+    if not _begin(console, response_file, until):
+        _begin_by_hand(console, response_file, until)
     seen, text = _next(console, time.monotonic() + limits.installation, "installing")
     if seen is not _Seen.DONE:
         raise _failure(console, seen, text)
     console.wait_for_end(time.monotonic() + limits.shutdown)
 
 
-def _begin(console: Console, response_file: str, until: float) -> None:
+def _begin(console: Console, response_file: str, until: float) -> bool:
+    """Return whether the installer has begun, by the response file that it was told of."""
     commands = list(BOOT_COMMANDS)
     timer = menu = located = False
     while True:
         seen, text = _next(console, until, "waiting for the installer")
         if seen is _Seen.BEGUN:
-            return
+            return located
         if seen is _Seen.TIMER:
             timer = True
         elif seen is _Seen.PROMPT and commands:
@@ -123,6 +129,18 @@ def _begin(console: Console, response_file: str, until: float) -> None:
             console.enter(response_file, TYPING)
         else:
             raise _failure(console, seen, text)
+
+
+def _begin_by_hand(console: Console, response_file: str, until: float) -> None:
+    """A file in the installer's root directory goes before everything on the network."""
+    doing = "waiting for the installer to refuse what port 80 of this machine gave it"
+    console.wait([_PATTERNS[_Seen.MENU]], until, doing)
+    console.enter("s", TYPING)
+    console.wait(["# "], until, "waiting for the installer's shell")
+    console.enter(f"ifconfig {_INTERFACE} inet autoconf up", TYPING)
+    console.enter(f"until ftp -V -o /auto_install.conf {response_file}; do sleep 5; done", TYPING)
+    console.enter("/autoinstall", TYPING)
+    console.wait([_PATTERNS[_Seen.BEGUN]], until, "waiting for the installer")
 
 
 def _next(console: Console, until: float, doing: str) -> tuple[_Seen, str]:

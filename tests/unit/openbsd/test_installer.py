@@ -50,6 +50,13 @@ def test_starts_autoinstall_if_the_installer_does_not(dialogue: Dialogue) -> Non
     assert dialogue("no-netboot") == ["a", URL]
 
 
+def test_fetches_the_response_file_by_hand_if_port_80_gave_another(dialogue: Dialogue) -> None:
+    interface, fetch, again = dialogue("port-80")[1:]
+    assert interface == "ifconfig vio0 inet autoconf up"
+    assert fetch == f"until ftp -V -o /auto_install.conf {URL}; do sleep 5; done"
+    assert again == "/autoinstall"
+
+
 @pytest.mark.parametrize(
     ("way", "said"),
     [
