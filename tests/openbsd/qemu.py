@@ -120,7 +120,7 @@ def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
 
     It ends when the installer reboots.
     """
-    boot = f"ipv6=off,tftp={_escape(tftp)},bootfile={BOOT_FILE}"
+    boot = f"tftp={_escape(tftp)},bootfile={BOOT_FILE}"
     return [
         *_common(machine, disk, boot_index=2),
         *("-netdev", f"user,id=net0,{boot}"),

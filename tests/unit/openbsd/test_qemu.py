@@ -23,9 +23,7 @@ def options(command: list[str], name: str) -> list[str]:
 
 def test_the_installer_boots_from_the_network_and_ends_at_its_reboot(machine: Machine) -> None:
     command = qemu.installation(machine, Path("/x/disk.qcow2"), Path("/x/tftp"))
-    assert options(command, "-netdev") == [
-        "user,id=net0,ipv6=off,tftp=/x/tftp,bootfile=auto_install"
-    ]
+    assert options(command, "-netdev") == ["user,id=net0,tftp=/x/tftp,bootfile=auto_install"]
     assert options(command, "-device") == [
         "virtio-blk-pci,addr=6,drive=root,bootindex=2",
         "virtio-net-pci,addr=4,netdev=net0,mac=52:54:00:12:34:56,bootindex=1",
