@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_facts, _vm_steps, _vm_watch
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_facts, _vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     Action,
     Failure,
@@ -17,11 +17,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_install import Installer
 
 Vm = dict[str, t.Any]
-
-# vmd(8) starts what it has loaded a moment later.
-_START_SECONDS: t.Final = 30
 
 
 class ActionModule(Action):
@@ -34,6 +32,7 @@ class ActionModule(Action):
             "required": True,
             "choices": [
                 "look",
+                "begin",
                 "install",
                 "start",
                 "stop",
@@ -59,10 +58,11 @@ class ActionModule(Action):
         facts = _vm_facts.parse(answer, vms)
         if args["step"] == "look":
             return _looked(vms, facts)
-        if answer["run"]["check"]["rc"] != 0:
+        # A server that is set up for the first time has no vmd yet when images are claimed.
+        if args["step"] != "begin" and answer["run"]["check"]["rc"] != 0:
             raise Failure("vmd does not run on this server; look into /var/log/daemon there")
         if args["step"] == "install":
-            return self._install(agent, vms, facts, args, task_vars)
+            return self._install(agent, vms, args, task_vars)
         return self._change(agent, vms, facts, args)
 
     def _change(
@@ -74,87 +74,43 @@ class ActionModule(Action):
     ) -> dict[str, t.Any]:
         steps: list[Step] = []
         for vm in vms:
-            steps.extend(_wanted(args["step"], vm, facts[vm["name"]]))
+            steps.extend(_wanted(args["step"], vm, facts[vm["name"]], agent.by))
         changes = [step.change for step in steps if step.change]
         if steps and not self.check_mode:
             agent.apply(steps)
-            if args["step"] == "start" and args["wait_for_ssh"]:
-                self._wait_for_ssh(agent, vms, args["wait_for_ssh"])
+        if args["step"] == "start" and not self.check_mode:
+            fresh = [vm for vm in vms if steps or facts[vm["name"]].installed]
+            if args["wait_for_ssh"]:
+                self._wait_for_ssh(agent, fresh, args["wait_for_ssh"])
+            done = [step for vm in vms for step in _vm_steps.forget_install(vm, facts[vm["name"]])]
+            if done:
+                agent.apply(done)
         return {"changed": bool(changes), "changes": changes}
 
     def _install(
         self,
         agent: Agent,
         vms: t.Sequence[Vm],
-        facts: t.Mapping[str, VmFacts],
         args: t.Mapping[str, t.Any],
         task_vars: dict[str, t.Any],
     ) -> dict[str, t.Any]:
-        templates = Templates(self, task_vars)
+        changes = [f"install {vm['name']}" for vm in vms]
         if self.check_mode:
-            return {"changed": True, "changes": [f"install {vm['name']}" for vm in vms]}
-        offsets = _log_sizes(agent)
-        steps: list[Step] = []
-        for vm in vms:
-            # A run that was cut off left its installer running: it is watched on.
-            if facts[vm["name"]].begun and facts[vm["name"]].running:
-                offsets = {}
-                continue
-            if facts[vm["name"]].running:
-                raise Failure(f"{vm['name']} runs, and an installation would overwrite it")
-            variables = {"item": vm, "install_image": Names.of(vm).installing}
-            text = templates.render(args["template"], variables).encode()
-            steps.extend(_vm_steps.begin_install(vm, facts[vm["name"]], text))
-        if steps:
-            agent.apply(steps)
-        self._watch(agent, vms, offsets, args)
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        steps = []
-        for vm in vms:
-            steps.extend(_vm_steps.conclude_install(vm, facts[vm["name"]], stamp))
-        agent.apply(steps)
-        return {"changed": True, "changes": [f"install {vm['name']}" for vm in vms]}
+            return {"changed": True, "changes": changes, "installed": [], "failures": {}}
+        templates = Templates(self, task_vars)
 
-    def _watch(
-        self,
-        agent: Agent,
-        vms: t.Sequence[Vm],
-        offsets: t.Mapping[str, int],
-        args: t.Mapping[str, t.Any],
-    ) -> None:
-        begin = time.monotonic()
-        shown: dict[str, str] = {}
-        seen: set[str] = set()
-        while True:
-            answer = agent.probe(_vm_watch.questions(offsets))
-            passed = int(time.monotonic() - begin)
-            progress = {vm["name"]: _vm_watch.parse(answer, vm) for vm in vms}
-            for name, now in progress.items():
-                if shown.get(name) != str(now):
-                    shown[name] = str(now)
-                    self._display.display(f"  {name} {now} [{passed} s]")
-            seen.update(name for name, now in progress.items() if now.running)
-            ended = [
-                name
-                for name, now in progress.items()
-                if not now.running
-                and (now.stage == _vm_watch.REBOOTED or name in seen or passed > _START_SECONDS)
-            ]
-            for name in ended:
-                if progress[name].stage != _vm_watch.REBOOTED:
-                    raise Failure(
-                        f"{name}: it was stopped while it {progress[name]}; its new image is kept "
-                        "aside; run again to install it anew"
-                    )
-            if len(ended) == len(progress):
-                return
-            if passed > args["timeout"]:
-                late = ", ".join(f"{name} {now}" for name, now in progress.items())
-                raise Failure(
-                    f"not installed after {passed} s: {late}; the installer waits on the console "
-                    "(vmctl console as root); run again to go on watching"
-                )
-            time.sleep(args["interval"])
+        def conf(vm: t.Mapping[str, t.Any]) -> bytes:
+            variables = {"item": vm, "install_image": Names.of(vm).installing}
+            return templates.render(args["template"], variables).encode()
+
+        installer = Installer(agent, conf, self._display.display, args["timeout"], args["interval"])
+        outcome = installer.install(vms)
+        return {
+            "changed": True,
+            "changes": changes,
+            "installed": outcome.installed,
+            "failures": outcome.failures,
+        }
 
     def _wait_for_ssh(self, agent: Agent, vms: t.Sequence[Vm], seconds: int) -> None:
         argv = ["/usr/bin/nc", "-z", "-w", "2"]
@@ -182,6 +138,7 @@ def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.
             "image": one.image,
             "archived": one.archived != "absent",
             "installing": one.begun,
+            "installed": one.installed,
             "state": one.status.state if one.status else "unknown",
             "running": one.running,
             "pid": one.status.pid if one.status else None,
@@ -190,8 +147,10 @@ def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.
     return {"changed": False, "found": found}
 
 
-def _wanted(step: str, vm: Vm, facts: VmFacts) -> t.Iterable[Step]:
+def _wanted(step: str, vm: Vm, facts: VmFacts, by: str) -> t.Iterable[Step]:
     name = vm["name"]
+    if step == "begin":
+        return () if facts.begun else _vm_steps.claim(vm, facts, by)
     if step == "start":
         return () if facts.running else _vm_steps.start(vm)
     if step == "stop":
@@ -203,14 +162,7 @@ def _wanted(step: str, vm: Vm, facts: VmFacts) -> t.Iterable[Step]:
     if facts.running:
         raise Failure(f"{name} runs; stop it first")
     if step == "archive":
-        return () if facts.image == "absent" else _vm_steps.archive(vm)
+        return _vm_steps.archive(vm, facts)
     if step == "restore":
         return _vm_steps.restore(vm) if facts.archived != "absent" else ()
     return _vm_steps.purge(vm)
-
-
-def _log_sizes(agent: Agent) -> dict[str, int]:
-    logs = (_vm_watch.DAEMON_LOG, _vm_watch.ACCESS_LOG)
-    asks = [{"path": path, "hash": 0} for path in logs]
-    paths = agent.probe({"verb": "probe", "paths": asks})["paths"]
-    return {path: paths[path]["size"] if paths[path] else 0 for path in logs}

@@ -24,9 +24,10 @@ options:
     elements: dict
     required: true
   step:
-    description: What is about to be done.
+    description:
+      - What is about to be done. V(hold) chooses VMs whose installation goes on or was cut off.
     type: str
-    choices: [stop, restore, install, archive, start, rescue, purge]
+    choices: [hold, stop, restore, install, archive, start, rescue, purge]
     required: true
   verb:
     description: What was asked for.

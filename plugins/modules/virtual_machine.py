@@ -24,8 +24,11 @@ options:
     description:
       - What to do.
       - V(look) tells what is there and changes nothing.
+      - V(begin) notes on the server that they are being installed. Until that is through, each run
+        on this server leaves their response files alone and them out of vm.conf(5).
       - V(install) boots the installer from a new image, tells how far it is, and gives the image
-        its name once the installer has rebooted. A run that was cut off is continued.
+        its name once the installer has rebooted. A run that was cut off is continued. VMs that are
+        not installed are told in RV(failures) and do not fail the task, since others may be.
       - V(start) starts VMs that rest and waits until they answer on port 22.
       - V(stop) has guests shut down.
       - V(rescue) boots the installer's kernel once, with the disk attached.
@@ -33,13 +36,13 @@ options:
       - V(purge) removes the image of an archived VM for good.
     type: str
     required: true
-    choices: [look, install, start, stop, rescue, archive, restore, purge]
+    choices: [look, begin, install, start, stop, rescue, archive, restore, purge]
   template:
     description: The template of the vm.conf(5) that an installation loads, of the role C(vmd).
     type: str
     default: install-vm.conf.j2
   timeout:
-    description: How many seconds an installation may take.
+    description: After how many seconds without anything new an installation is given up.
     type: int
     default: 1800
   interval:
@@ -85,6 +88,18 @@ changes:
   elements: str
   returned: when something was to be done
   sample: [stop web1]
+installed:
+  description: The names of the VMs that are installed now, and rest.
+  type: list
+  elements: str
+  returned: for O(step=install)
+  sample: [web1]
+failures:
+  description: Why VMs were not installed, by their names.
+  type: dict
+  returned: for O(step=install)
+  sample:
+    mail1: "mail1: it was stopped while it fetches sets"
 found:
   description: What is there, by the name of the VM.
   type: dict
@@ -94,6 +109,7 @@ found:
       image: data
       archived: false
       installing: false
+      installed: false
       state: running
       running: true
       pid: 56946

@@ -60,6 +60,11 @@ class Agent:
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
 
+    @property
+    def by(self) -> str:
+        """Who is at work, as it is noted on the server."""
+        return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+
     def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
         """The agent's answer. Raises Failure where perl did not run or did not answer."""
         key = secrets.token_hex(32)
@@ -95,8 +100,7 @@ class Agent:
         connection, which `reconnect` makes, within so many seconds.
         """
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
-        by = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
-        request, contents = apply_request(steps, run_id, by)
+        request, contents = apply_request(steps, run_id, self.by)
         if confirm:
             request["confirm"] = confirm
         answer = self.ask(request, contents)

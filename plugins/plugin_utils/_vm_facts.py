@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import Marker
 
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
 _BLANK_BYTES: t.Final = 1 << 20
@@ -17,12 +19,13 @@ _BLOCK: t.Final = 512
 
 @dataclass(frozen=True)
 class Names:
-    """Paths that belong to one VM: its image, and the image in its other roles."""
+    """Paths that belong to one VM: its image, the image in its other roles, their directory."""
 
     image: str
     installing: str
     archived: str
     load: str
+    directory: str
 
     @classmethod
     def of(cls, vm: t.Mapping[str, t.Any]) -> Names:
@@ -33,7 +36,8 @@ class Names:
             return str(image.with_name(f"{image.stem}.{word}{image.suffix}"))
 
         load = str(image.with_name(f".{image.stem}.install.conf"))
-        return cls(str(image), other("installing"), other("archived"), load)
+        directory = str(image.parent)
+        return cls(str(image), other("installing"), other("archived"), load, directory)
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,33 @@ class VmStatus:
     state: str
     memory: str
     owner: str
+    tty: str = "-"
 
 
 @dataclass(frozen=True)
 class VmFacts:
-    """Images are "absent", "blank" (nothing was ever written to it) or "data"."""
+    """Images are "absent", "blank" (nothing was ever written to it) or "data".
+
+    `marker` is there from the beginning of an installation until the VM answers.
+    """
 
     image: str
     installing: str
     archived: str
-    begun: bool
+    marker: Marker | None
     status: VmStatus | None
     disk_bytes: int = 0
+    directory: bool = True
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is being installed, or an installation was cut off."""
+        return self.marker is not None and not self.marker.installed
+
+    @property
+    def installed(self) -> bool:
+        """Whether the installation is done, and only the first start from its disk is left."""
+        return self.marker is not None and self.marker.installed
 
     @property
     def running(self) -> bool:
@@ -69,7 +88,7 @@ def status_lines(text: str) -> dict[str, VmStatus]:
         words = line.split()
         if len(words) >= 9:
             pid = int(words[1]) if words[1].isdigit() else None
-            found[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3])
+            found[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3], words[-4])
     return found
 
 
@@ -78,13 +97,13 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     paths = []
     for vm in vms:
         names = Names.of(vm)
-        for path in (names.image, names.installing, names.archived, names.load):
+        for path in (names.image, names.installing, names.archived):
             paths.append({"path": path, "hash": 0})
-    paths.append({"path": "/bsd.rd", "hash": 0})
+        paths.append({"path": names.load, "read": 1})
+        paths.append({"path": names.directory, "hash": 0})
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
-        {"name": "memory", "argv": [TOOLS["sysctl"], "-n", "hw.usermem"]},
     ]
     return {"verb": "probe", "paths": paths, "run": runs}
 
@@ -104,11 +123,17 @@ def parse(
             image=_image(paths.get(names.image), image),
             installing=_image(paths.get(names.installing), image),
             archived=_image(paths.get(names.archived), image),
-            begun=paths.get(names.load) is not None,
+            marker=_marker(names.load, answer),
             status=status.get(vm["name"]),
             disk_bytes=main["blocks"] * _BLOCK if main else 0,
+            directory=paths.get(names.directory) is not None,
         )
     return found
+
+
+def _marker(path: str, answer: t.Mapping[str, t.Any]) -> Marker | None:
+    content = answer["read"].get(path)
+    return None if content is None else Marker.parse(base64.b64decode(content))
 
 
 def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> str:

@@ -66,6 +66,11 @@ def stops(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> 
     return verb in _RESTS and not look["installing"]
 
 
+def holds(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
+    """Whether it is out of vm.conf and has a response file, whichever run installs it."""
+    return vm["state"] == "present" and bool(look["installing"])
+
+
 def restores(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
     return vm["state"] != "archived" and bool(look["archived"]) and look["image"] == "absent"
 
@@ -73,14 +78,19 @@ def restores(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) 
 def installs(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
     if vm["state"] != "present" or verb in ("rescue", "restart"):
         return False
-    if look["installing"] or verb == "reinstall":
+    if look["installing"]:
         return True
+    if verb == "reinstall":
+        # Installed by a run that was cut off before it started it: that is gone on with.
+        return not look["installed"] or look["running"]
     has_system = look["image"] == "data" or look["archived"]
     return not has_system and not look["running"]
 
 
 def archives(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    return vm["state"] == "archived" and look["image"] != "absent" and not look["archived"]
+    if vm["state"] != "archived":
+        return False
+    return look["installing"] or (look["image"] != "absent" and not look["archived"])
 
 
 def starts(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
@@ -88,6 +98,8 @@ def starts(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) ->
         return False
     if verb in _STARTS or installs(verb, vm, look):
         return True
+    if look["installed"]:
+        return verb != "rescue"
     return verb in _STARTS_BY_ITSELF and vm["autostart"] and not look["running"]
 
 
@@ -100,6 +112,7 @@ def purges(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) ->
 
 
 DECISIONS: t.Final = {
+    "hold": holds,
     "stop": stops,
     "restore": restores,
     "install": installs,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step, digest, run, undo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Names, VmFacts
@@ -70,22 +71,38 @@ def reload_vmd() -> t.Iterator[Step]:
     yield run("vmd: reload", argv, ok=[0, 124], timeout=_LOAD_SECONDS, explain=_LOG)
 
 
-def begin_install(vm: Vm, facts: VmFacts, load: bytes) -> t.Iterator[Step]:
-    """Puts a blank image aside and has vmd load a VM that boots the installer from it.
+def claim(vm: Vm, facts: VmFacts, by: str) -> t.Iterator[Step]:
+    """Notes that the VM is being installed, before anything else of it changes."""
+    names, title = Names.of(vm), f"{vm['name']}: install"
+    if not facts.directory:
+        attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
+        yield Step("directory", title, {"path": names.directory, **attributes})
+    yield from _mark(vm, facts, _vm_marker.begun(by, {}), f"begin to install {vm['name']}")
 
-    The VM must be unknown to vmd: `vmctl load` ignores a name that it knows.
+
+def boot_installer(
+    vm: Vm, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
+) -> t.Iterator[Step]:
+    """Makes a blank image and has vmd load a VM that boots the installer from it.
+
+    What an installation that failed left of its image goes. The VM must be unknown to vmd, since
+    `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
     """
     names, title = Names.of(vm), f"{vm['name']}: install"
-    if facts.installing == "absent":
-        size, kind = vm["image"]["size"], vm["image"]["format"]
-        command = [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"]
-        back = [undo("/bin/rm", "-f", names.installing)]
-        change = f"create image {names.installing}"
-        yield run(title, command, change=change, timeout=_CREATE_SECONDS, undo=back)
-    before = [None] if not facts.begun else None
-    fields = {"path": names.load, "before": before, "owner": "root", "group": "wheel"}
-    yield Step("stage", title, {**fields, "mode": "0600"}, content=load)
-    yield Step("commit", title, {"path": names.load, "before": before, "sha256": digest(load)})
+    yield from _mark(vm, facts, _vm_marker.begun(by, offsets, conf))
+    if facts.status is not None:
+        yield from reload_vmd()
+    if facts.installing != "absent":
+        yield run(title, ["/bin/rm", "-f", names.installing])
+    size, kind = vm["image"]["size"], vm["image"]["format"]
+    yield run(
+        title,
+        [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"],
+        change=f"create image {names.installing}",
+        timeout=_CREATE_SECONDS,
+        undo=[undo("/bin/rm", "-f", names.installing)],
+        undo_always=True,
+    )
     yield run(
         title,
         [TOOLS["vmctl"], "load", names.load],
@@ -102,6 +119,7 @@ def begin_install(vm: Vm, facts: VmFacts, load: bytes) -> t.Iterator[Step]:
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
     names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
+    yield from _mark(vm, facts, _vm_marker.installed())
     if facts.image == "blank":
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
@@ -109,14 +127,38 @@ def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
         yield Step("rename", title, {"from": names.image, "path": old}, change=f"keep {old}")
     change = f"put {names.image} into place"
     yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
-    yield run(title, ["/bin/rm", "-f", names.load])
 
 
-def archive(vm: Vm) -> t.Iterator[Step]:
-    """Renames the image of a VM that is in no configuration any more."""
+def forget_install(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    """Removes the note of an installation that is through."""
+    if facts.marker:
+        fields = {"path": Names.of(vm).load, "before": [facts.marker.sha256], "sensitive": True}
+        yield Step("remove", f"{vm['name']}: conclude the installation", fields)
+
+
+def _mark(vm: Vm, facts: VmFacts, content: bytes, change: str | None = None) -> t.Iterator[Step]:
+    """Writes the note of an installation. A run that another one overtook stops here."""
+    path, title = Names.of(vm).load, f"{vm['name']}: install"
+    before = [facts.marker.sha256 if facts.marker else None]
+    fields: dict[str, t.Any] = {"path": path, "before": before, "sensitive": True}
+    attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
+    yield Step("stage", title, {**fields, **attributes}, content=content)
+    yield Step("commit", title, {**fields, "sha256": digest(content)}, change=change)
+
+
+def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    """Renames the image of a VM that is in no configuration any more.
+
+    What is left of an installation that never came to its end goes.
+    """
     names, title = Names.of(vm), f"{vm['name']}: archive"
-    change = f"rename {names.image} to {names.archived}"
-    yield Step("rename", title, {"from": names.image, "path": names.archived}, change=change)
+    if facts.image != "absent":
+        change = f"rename {names.image} to {names.archived}"
+        yield Step("rename", title, {"from": names.image, "path": names.archived}, change=change)
+    if facts.installing != "absent":
+        remove = ["/bin/rm", "-f", names.installing]
+        yield run(title, remove, change=f"remove {names.installing}")
+    yield from forget_install(vm, facts)
 
 
 def restore(vm: Vm) -> t.Iterator[Step]:

@@ -13,7 +13,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_life import (
     refusal,
 )
 
-# image, archived image, installing, running
+# image, archived image, installing, running; those in INSTALLED have that behind them
+INSTALLED = {"installed, rests", "installed, runs"}
 SHOWN = {
     "nothing": ("absent", False, False, False),
     "blank": ("blank", False, False, False),
@@ -23,7 +24,21 @@ SHOWN = {
     "rests": ("data", False, False, False),
     "runs": ("data", False, False, True),
     "archived": ("absent", True, False, False),
+    "installed, rests": ("data", False, False, False),
+    "installed, runs": ("data", False, False, True),
 }
+
+
+def looked(shown: str) -> dict[str, object]:
+    image, archived, installing, running = SHOWN[shown]
+    return {
+        "image": image,
+        "archived": archived,
+        "installing": installing,
+        "installed": shown in INSTALLED,
+        "running": running,
+    }
+
 
 # (state, verb, what the server shows): what is done, in the order in which it is done
 CASES = {
@@ -54,14 +69,21 @@ CASES = {
     ("archived", "archive", "archived"): "",
     ("archived", "apply", "runs"): "stop archive",
     ("archived", "purge", "archived"): "purge",
+    # A run was cut off between the end of the installation and the answer on port 22.
+    ("present", "apply", "installed, rests"): "start",
+    ("present", "apply", "installed, runs"): "start",
+    ("present", "reinstall", "installed, rests"): "start",
+    ("present", "reinstall", "installed, runs"): "stop install start",
+    ("present", "rescue", "installed, rests"): "rescue",
+    ("suspended", "apply", "installed, runs"): "stop",
+    ("archived", "archive", "install cut off"): "archive",
 }
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
 def test_decisions(case: tuple[str, str, str]) -> None:
     state, verb, shown = case
-    image, archived, installing, running = SHOWN[shown]
-    look = {"image": image, "archived": archived, "installing": installing, "running": running}
+    look = looked(shown)
     vm = {"name": "web1", "state": state, "autostart": True}
     order = ("stop", "restore", "archive", "install", "start", "rescue", "purge")
     assert [step for step in order if DECISIONS[step](verb, vm, look)] == CASES[case].split()
@@ -69,17 +91,21 @@ def test_decisions(case: tuple[str, str, str]) -> None:
 
 def test_a_vm_with_a_system_is_never_installed_over_unless_that_was_asked_for() -> None:
     for verb in VERBS:
-        for name, (image, archived, installing, running) in SHOWN.items():
-            look = {
-                "image": image, "archived": archived, "installing": installing, "running": running,
-            }  # fmt: skip
+        for name, (image, archived, _installing, _running) in SHOWN.items():
             vm = {"name": "web1", "state": "present", "autostart": True}
-            if DECISIONS["install"](verb, vm, look) and verb != "reinstall":
+            if DECISIONS["install"](verb, vm, looked(name)) and verb != "reinstall":
                 assert not (archived or image == "data"), (verb, name)
 
 
+def test_an_installation_is_held_whoever_began_it() -> None:
+    for state in ("present", "suspended", "archived"):
+        vm = {"name": "web1", "state": state, "autostart": True}
+        held = {name for name in SHOWN if DECISIONS["hold"]("suspend", vm, looked(name))}
+        assert held == ({"installs", "install cut off"} if state == "present" else set())
+
+
 def test_no_start_without_autostart_that_nobody_asked_for() -> None:
-    look = {"image": "data", "archived": False, "installing": False, "running": False}
+    look = looked("rests")
     vm = {"name": "web1", "state": "present", "autostart": False}
     started = {verb for verb in VERBS if DECISIONS["start"](verb, vm, look)}
     assert started == {"restart", "reinstall"}

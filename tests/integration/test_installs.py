@@ -1,0 +1,84 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Installations of several VMs and runs, one after the other on the same server."""
+
+from __future__ import annotations
+
+import re
+
+from integration.harness import Site, messages, provide_sets, recap
+
+STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
+
+
+def status(site: Site) -> dict[str, tuple[str, str]]:
+    """vmctl status by name: pid and state."""
+    lines = STATUS.findall(site.server1.run("vmctl status").stdout.decode())
+    return {name: (pid, state) for _id, pid, _owner, state, name in lines}
+
+
+def listed(site: Site, directory: str) -> list[str]:
+    return site.server1.run(f"ls -A {directory}").stdout.decode().split()
+
+
+def responses(site: Site) -> list[str]:
+    """The response files below the directory that httpd serves, wherever they are."""
+    found = site.server1.run("find /var/www/htdocs -name '*-install.conf'").stdout.decode()
+    return [path.rpartition("/")[2] for path in found.split()]
+
+
+def test_an_installation_that_stops_at_a_question(converged: Site) -> None:
+    """There are no sets: the installer waits at its console, and the run says so."""
+    result = converged.play("vm", "-e", "vm=web1", "-e", "vmd_install_timeout=5")
+    assert result.returncode != 0
+    said = messages(result)
+    assert "web1: nothing new for 5 s while it has its response file" in said, said
+    assert "vmctl console web1" in said
+    assert status(converged)["web1"][1] == "running"
+    assert "web1.qcow2" not in listed(converged, "/var/vmm") or _is_blank(converged, "web1")
+
+
+def test_nobody_takes_from_an_installation_that_goes_on(converged: Site) -> None:
+    before = status(converged)
+    files = responses(converged)
+    assert len(files) == 1
+    result = converged.play("site")
+    assert result.returncode == 0, messages(result)
+    assert recap(result, "server1")["changed"] == 0, messages(result)
+    assert responses(converged) == files
+    assert b'vm "web1"' not in converged.server1.read("/etc/vm.conf")
+    # A run for somebody else's VM works meanwhile, too.
+    result = converged.play("vm", "-e", "vm=shop1")
+    assert result.returncode == 0, messages(result)
+    assert responses(converged) == files
+    assert status(converged) == before
+
+
+def test_an_installation_that_was_stopped_is_begun_anew(converged: Site) -> None:
+    """By site.yml, which installs what has no system yet: two at once, then the third."""
+    server = converged.server1
+    assert server.run("vmctl stop -f web1").returncode == 0
+    provide_sets(server)
+    words = ("-e", "vmm_install=true", "-e", "vmm_install_limit=2", "--limit", "server1")
+    result = converged.play("site", *words)
+    assert result.returncode == 0, messages(result)
+    now = status(converged)
+    assert {name for name, (_pid, state) in now.items() if state == "running"} == {
+        "db1", "mail1", "web1",
+    }  # fmt: skip
+    assert now["shop1"][1] == "stopped"
+    for name in ("db1", "mail1", "web1"):
+        assert f"{name} answers on port 22" in result.stdout
+    assert responses(converged) == []
+    left = [name for name in listed(converged, "/var/vmm") if "install" in name]
+    assert left == []
+
+    again = converged.play("site", *words)
+    assert again.returncode == 0, messages(again)
+    assert recap(again, "server1")["changed"] == 0
+    assert status(converged) == now
+
+
+def _is_blank(site: Site, name: str) -> bool:
+    size = site.server1.run(f"stat -f %z /var/vmm/{name}.qcow2").stdout.decode()
+    return int(size or 0) <= 1 << 20

@@ -1,0 +1,151 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""How far an installation is, by what the server's daemons log."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import Marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import (
+    ACCESS_LOG,
+    ADDRESS,
+    BOOTS,
+    DAEMON_LOG,
+    RESPONSE,
+    SETS,
+    Watch,
+)
+
+MAC = "fe:e1:bb:d1:c6:05"
+VM = {
+    "name": "web1",
+    "mac": MAC,
+    "ipv4": "203.0.113.1",
+    "image": {"path": "/var/vmm/web1.qcow2", "format": "qcow2", "size": "50G"},
+}
+HEAD = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
+RUNS = HEAD + "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n"
+STOPPING = RUNS.replace("running", "stopping")
+RESTS = HEAD + "    1     -     1    1.0G       -       -         root stopped web1\n"
+
+
+def leased(address: str = "203.0.113.1", mac: str = MAC) -> str:
+    return f"Nov 24 23:19:10 server1 dhcpd[41]: DHCPACK on {address} to {mac} via vport42\n"
+
+
+def fetched(path: str, code: int = 200, address: str = "203.0.113.1") -> str:
+    return f'server1 {address} - - [24/Nov/2026:23:19:10 +0000] "GET {path} HTTP/1.0" {code} 0\n'
+
+
+RESPONSE_FILE = fetched(f"/install/{MAC}-install.conf?path=7.8/amd64")
+
+
+def answer(status: str = RUNS, marker: bytes = b"# installs\n", **logs: str) -> dict[str, t.Any]:
+    """What the agent says; `logs` are what it read of them, `sizes` follow from that."""
+    daemon, access = logs.get("daemon", ""), logs.get("access", "")
+    path = "/var/vmm/.web1.install.conf"
+    return {
+        "paths": {DAEMON_LOG: {"size": len(daemon)}, ACCESS_LOG: {"size": len(access)}},
+        "read": {path: base64.b64encode(marker).decode()},
+        "run": {
+            "status": {"stdout": status},
+            DAEMON_LOG: {"stdout": daemon},
+            ACCESS_LOG: {"stdout": access},
+        },
+    }
+
+
+STAGES = {
+    "nothing yet": ("", "", BOOTS, ""),
+    "another VM's address": (leased("203.0.113.10"), "", BOOTS, ""),
+    "another MAC's address": (leased(mac="fe:e1:bb:d1:c6:06"), "", BOOTS, ""),
+    "address": (leased(), "", ADDRESS, ""),
+    "no response file": (
+        leased(),
+        fetched(f"/install/{MAC}-install.conf", 404),
+        ADDRESS,
+        f"{MAC}-install.conf: 404",
+    ),
+    "response file": (leased(), RESPONSE_FILE, RESPONSE, ""),
+    "another VM's request": (
+        leased(), RESPONSE_FILE + fetched("/7.8/base78.tgz", address="203.0.113.11"), RESPONSE, "",
+    ),
+    "sets": (
+        leased(),
+        RESPONSE_FILE + fetched("/7.8/amd64/SHA256.sig") + fetched("/7.8/amd64/base78.tgz"),
+        SETS,
+        "base78.tgz, 2 files",
+    ),
+    "a missing set": (
+        leased(),
+        RESPONSE_FILE + fetched("/SHA256.sig") + fetched("/base78.tgz", 404),
+        SETS,
+        "base78.tgz: 404",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages(name: str) -> None:
+    daemon, access, stage, detail = STAGES[name]
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer(daemon=daemon, access=access))
+    now = watch.progress["web1"]
+    assert (now.stage, now.detail) == (stage, detail)
+
+
+def test_lines_of_an_earlier_installation_do_not_count() -> None:
+    old = RESPONSE_FILE + fetched("/SHA256.sig")
+    watch = Watch([VM], {"web1": {ACCESS_LOG: len(old)}})
+    (command,) = (run["argv"] for run in watch.questions()["run"] if run["name"] == ACCESS_LOG)
+    assert command[-2:] == [f"+{len(old) + 1}", ACCESS_LOG]
+    # Where another VM began before it, more is read than this one's.
+    other = {**VM, "name": "mail1", "ipv4": "203.0.113.2"}
+    watch = Watch([VM, other], {"web1": {ACCESS_LOG: len(old)}, "mail1": {}})
+    watch.feed(answer(access=old + RESPONSE_FILE))
+    assert watch.progress["web1"].stage == RESPONSE
+
+
+def test_lines_come_in_pieces_and_logs_begin_anew() -> None:
+    watch = Watch([VM], {"web1": {}})
+    first = RESPONSE_FILE + fetched("/SHA256.sig")
+    watch.feed(answer(access=first[:-20]))
+    assert watch.progress["web1"].stage == RESPONSE
+    assert watch.questions()["run"][-1]["argv"][-2] == f"+{len(RESPONSE_FILE) + 1}"
+    rest = answer(access=first[len(RESPONSE_FILE) :])
+    rest["paths"][ACCESS_LOG]["size"] = len(first)
+    watch.feed(rest)
+    assert watch.progress["web1"].stage == SETS
+    watch.feed(answer(access=""))
+    assert watch.questions()["run"][-1]["argv"][-2] == "+1"
+    watch.feed(answer(access=fetched("/base78.tgz")))
+    assert watch.progress["web1"].detail == "base78.tgz, 2 files"
+
+
+def test_what_vmd_says_of_it() -> None:
+    watch = Watch([VM], {"web1": {}})
+    assert watch.progress["web1"].untouched
+    facts = watch.feed(answer(RUNS))["web1"]
+    assert facts.begun
+    assert (watch.progress["web1"].state, watch.progress["web1"].untouched) == ("running", False)
+    watch.feed(answer(STOPPING))
+    watch.feed(answer(RESTS, _vm_marker.installed()))
+    now = watch.progress["web1"]
+    assert (now.state, now.ran, now.asked) == (None, True, True)
+
+
+@pytest.mark.parametrize("by", ["root@here, process 1", 'x\\\n}\nvm "evil" {', "\x00\xff"])
+def test_the_marker_is_a_comment_whoever_writes_it(by: str) -> None:
+    content = _vm_marker.begun(by, {DAEMON_LOG: 7}, b'vm "web1" {\n}\n')
+    comment, _newline, conf = content.partition(b"bytes\n")
+    assert all(line.startswith(b"# ") for line in comment.splitlines())
+    assert b"\\" not in comment
+    assert conf == b'vm "web1" {\n}\n'
+    marker = Marker.parse(content)
+    assert marker.offsets == {DAEMON_LOG: 7}
+    assert not marker.installed
+    assert Marker.parse(_vm_marker.installed()).installed
