@@ -82,7 +82,7 @@ class ActionModule(Action):
             fresh = [vm for vm in vms if steps or facts[vm["name"]].installed]
             if args["wait_for_ssh"]:
                 self._wait_for_ssh(agent, fresh, args["wait_for_ssh"])
-            done = [step for vm in vms for step in _vm_steps.forget_install(vm, facts[vm["name"]])]
+            done = [step for vm in vms for step in _vm_steps.conclude_start(vm, facts[vm["name"]])]
             if done:
                 agent.apply(done)
         return {"changed": bool(changes), "changes": changes}

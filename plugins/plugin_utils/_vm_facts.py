@@ -25,6 +25,7 @@ class Names:
     installing: str
     archived: str
     load: str
+    installed: str
     directory: str
 
     @classmethod
@@ -36,8 +37,9 @@ class Names:
             return str(image.with_name(f"{image.stem}.{word}{image.suffix}"))
 
         load = str(image.with_name(f".{image.stem}.install.conf"))
+        done = str(image.with_name(f".{image.stem}.installed"))
         directory = str(image.parent)
-        return cls(str(image), other("installing"), other("archived"), load, directory)
+        return cls(str(image), other("installing"), other("archived"), load, done, directory)
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ class VmStatus:
 class VmFacts:
     """Images are "absent", "blank" (nothing was ever written to it) or "data".
 
-    `marker` is there from the beginning of an installation until the VM answers.
+    `marker` is there while it is being installed, and after that was cut off; `installed` says that
+    this is done, and that the VM has not answered from its disk yet.
     """
 
     image: str
     installing: str
     archived: str
     marker: Marker | None
+    installed: bool
     status: VmStatus | None
     disk_bytes: int = 0
     directory: bool = True
@@ -69,12 +73,7 @@ class VmFacts:
     @property
     def begun(self) -> bool:
         """Whether it is being installed, or an installation was cut off."""
-        return self.marker is not None and not self.marker.installed
-
-    @property
-    def installed(self) -> bool:
-        """Whether the installation is done, and only the first start from its disk is left."""
-        return self.marker is not None and self.marker.installed
+        return self.marker is not None
 
     @property
     def running(self) -> bool:
@@ -97,7 +96,7 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     paths = []
     for vm in vms:
         names = Names.of(vm)
-        for path in (names.image, names.installing, names.archived):
+        for path in (names.image, names.installing, names.archived, names.installed):
             paths.append({"path": path, "hash": 0})
         paths.append({"path": names.load, "read": 1})
         paths.append({"path": names.directory, "hash": 0})
@@ -124,6 +123,7 @@ def parse(
             installing=_image(paths.get(names.installing), image),
             archived=_image(paths.get(names.archived), image),
             marker=_marker(names.load, answer),
+            installed=paths.get(names.installed) is not None,
             status=status.get(vm["name"]),
             disk_bytes=main["blocks"] * _BLOCK if main else 0,
             directory=paths.get(names.directory) is not None,

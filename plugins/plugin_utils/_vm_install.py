@@ -51,7 +51,7 @@ class Installer:
         begins: dict[str, t.Mapping[str, int]] = {}
         for vm in vms:
             name, one = vm["name"], facts[vm["name"]]
-            if one.installed:
+            if one.installed and not one.begun:
                 outcome.installed.append(name)
             elif one.running and one.begun and one.marker:
                 self.say(f"  {name} is being installed already")

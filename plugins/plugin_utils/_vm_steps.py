@@ -77,6 +77,8 @@ def claim(vm: Vm, facts: VmFacts, by: str) -> t.Iterator[Step]:
     if not facts.directory:
         attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
         yield Step("directory", title, {"path": names.directory, **attributes})
+    if facts.installed:
+        yield run(title, ["/bin/rm", "-f", names.installed])
     yield from _mark(vm, facts, _vm_marker.begun(by, {}), f"begin to install {vm['name']}")
 
 
@@ -119,7 +121,8 @@ def boot_installer(
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
     names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
-    yield from _mark(vm, facts, _vm_marker.installed())
+    yield from _write(title, names.installed, None, _vm_marker.INSTALLED)
+    yield from _unmark(vm, facts)
     if facts.image == "blank":
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
@@ -129,21 +132,31 @@ def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
 
 
-def forget_install(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
-    """Removes the note of an installation that is through."""
-    if facts.marker:
-        fields = {"path": Names.of(vm).load, "before": [facts.marker.sha256], "sensitive": True}
-        yield Step("remove", f"{vm['name']}: conclude the installation", fields)
-
-
 def _mark(vm: Vm, facts: VmFacts, content: bytes, change: str | None = None) -> t.Iterator[Step]:
     """Writes the note of an installation. A run that another one overtook stops here."""
-    path, title = Names.of(vm).load, f"{vm['name']}: install"
-    before = [facts.marker.sha256 if facts.marker else None]
-    fields: dict[str, t.Any] = {"path": path, "before": before, "sensitive": True}
+    before = facts.marker.sha256 if facts.marker else None
+    yield from _write(f"{vm['name']}: install", Names.of(vm).load, before, content, change)
+
+
+def _unmark(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    if facts.marker:
+        fields = {"path": Names.of(vm).load, "before": [facts.marker.sha256], "sensitive": True}
+        yield Step("remove", f"{vm['name']}: install", fields)
+
+
+def _write(
+    title: str, path: str, before: str | None, content: bytes, change: str | None = None
+) -> t.Iterator[Step]:
+    fields: dict[str, t.Any] = {"path": path, "before": [before], "sensitive": True}
     attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
     yield Step("stage", title, {**fields, **attributes}, content=content)
     yield Step("commit", title, {**fields, "sha256": digest(content)}, change=change)
+
+
+def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    """Removes the note of an installation that is through."""
+    if facts.installed:
+        yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Names.of(vm).installed])
 
 
 def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
@@ -158,7 +171,8 @@ def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
     if facts.installing != "absent":
         remove = ["/bin/rm", "-f", names.installing]
         yield run(title, remove, change=f"remove {names.installing}")
-    yield from forget_install(vm, facts)
+    yield from _unmark(vm, facts)
+    yield from conclude_start(vm, facts)
 
 
 def restore(vm: Vm) -> t.Iterator[Step]:
@@ -171,5 +185,5 @@ def restore(vm: Vm) -> t.Iterator[Step]:
 def purge(vm: Vm) -> t.Iterator[Step]:
     """Removes the image of an archived VM for good."""
     names = Names.of(vm)
-    argv = ["/bin/rm", "-f", names.archived, names.installing, names.load]
+    argv = ["/bin/rm", "-f", names.archived, names.installing, names.load, names.installed]
     yield run(f"{vm['name']}: purge", argv, change=f"remove {names.archived}")
