@@ -10,6 +10,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _current,
+    _fetch,
     _plan_files,
     _plan_vmd,
     _render,
@@ -49,6 +50,8 @@ class ActionModule(Action):
                 directory = Path(args["render_to"]) / str(task_vars["inventory_hostname"])
                 documents = one_time.resolve(documents, _current.Current(), check_mode=True)
                 return _write(documents, directory)
+            if all(item == Document(item.name, sysctls={}) for item in documents):
+                return {"changed": False, "changes": []}
             return self._converge(documents, one_time, args)
         except (DocumentError, PlanError) as error:
             raise Failure(masked(str(error))) from error
@@ -91,9 +94,14 @@ class ActionModule(Action):
             current = _current.parse(agent.probe(questions))
         documents = one_time.resolve(wanted, current, check_mode=self.check_mode)
         made = plan(documents, current)
+        wants = [one for item in documents for one in _fetch.wanted(item, current)]
+        fetches = [change for one in wants for change in one.changes]
         if args["only"] is not None:
-            _refuse_others(made, current, args["only"])
-        changes = list(made.changes)
+            _refuse_others(fetches, made, current, args["only"])
+        changes = [*fetches, *made.changes]
+        if not self.check_mode:
+            made = self._fetched(agent, wants, made, current)
+            changes = list(made.changes)
         if current.unfinished:
             changes.insert(0, "undo a run that was cut off")
         result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
@@ -116,15 +124,31 @@ class ActionModule(Action):
             agent.apply(made.steps, args["confirm"], self.reconnect)
         return result
 
+    def _fetched(
+        self, agent: Agent, wants: t.Sequence[_fetch.Wanted], made: Plan, current: _current.Current
+    ) -> Plan:
+        """The plan with the files that it was to fetch."""
+
+        def show(line: str) -> None:
+            self._display.display(f"  {line}")
+
+        fetched = [_fetch.fetch(agent, one, current, show) for one in wants]
+        put = [step for one in fetched for step in one.put]
+        clear = [step for one in fetched for step in one.clear]
+        return Plan((*put, *made.steps, *clear))
+
     def _show(self, changes: t.Iterable[str]) -> None:
         for change in changes:
             self._display.display(f"  would {change}")
 
 
 def _refuse_others(
-    made: Plan, current: _current.Current, vms: t.Sequence[t.Mapping[str, t.Any]]
+    fetches: list[str],
+    made: Plan,
+    current: _current.Current,
+    vms: t.Sequence[t.Mapping[str, t.Any]],
 ) -> None:
-    found = others(made, current, Only.of(vms))
+    found = fetches + others(made, current, Only.of(vms))
     if found:
         names = ", ".join(vm["name"] for vm in vms)
         raise Failure(

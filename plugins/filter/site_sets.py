@@ -52,7 +52,7 @@ def site_sets(value: Any, release: Any) -> list[str]:
         raise ValueError("the input must be a VM with its hostname and its sets")
     version = text(release, "the release")
     own = set_name(version, text(value["hostname"], "hostname"))
-    return selected_sets([set_name(version), own], own, plain(value["sets"]))
+    return selected_sets([set_name(version), own], [own], plain(value["sets"]))
 
 
 class FilterModule:

@@ -26,6 +26,10 @@ _MTIME = 946_684_800
 
 _PART = re.compile(r"[A-Za-z0-9._+@:,=%~#-]+")
 
+_KERNELS = ("bsd", "bsd.rd")
+_SETS = ("base", "comp", "man", "game", "xbase", "xshare", "xfont", "xserv")
+_NOTES = "INSTALL.amd64"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -96,15 +100,32 @@ def set_name(release: str, hostname: str = "") -> str:
     return f"site{version}-{short_name(hostname)}.tgz" if hostname else f"site{version}.tgz"
 
 
-def selected_sets(available: Iterable[str], own: str, patterns: Iterable[str]) -> list[str]:
-    """Return the site sets that the installer takes: own, and what the patterns add and remove.
+def selected_sets(
+    available: Iterable[str], selected: Iterable[str], patterns: Iterable[str]
+) -> list[str]:
+    """Return the sets that the installer takes: selected, and what the patterns add and remove.
 
     See select_sets() and install_files() of install.sub, which leave the order as it is.
     """
     sets = list(available)
-    chosen = {own}
+    chosen = set(selected)
     for pattern in patterns:
         glob = pattern[1:] if pattern[0] in "+-" else pattern
         named = {name for name in sets if glob == "all" or fnmatchcase(name, glob)}
         chosen = chosen - named if pattern[0] == "-" else chosen | named
     return [name for name in sets if name in chosen]
+
+
+def release_files(release: str, patterns: Iterable[Iterable[str]], *, signed: bool) -> list[str]:
+    """Return the files of a release that the installer asks for, for VMs with these patterns.
+
+    VMs have one processor. BUILDINFO is fetched where the signed list has it, and INSTALL.amd64
+    must be listed (install.sub, install_files). What an installation cannot be without, and the
+    installer itself, are always among them.
+    """
+    version = release.replace(".", "")
+    sets = [*_KERNELS, *(f"{name}{version}.tgz" for name in _SETS)]
+    needed = {*_KERNELS, f"base{version}.tgz"}
+    for one in patterns:
+        needed |= set(selected_sets(sets, sets, one))
+    return [*(name for name in sets if name in needed), *(["BUILDINFO"] if signed else []), _NOTES]

@@ -160,6 +160,45 @@ options:
         description: Permission bits of single files by their paths in a set.
         type: dict
         default: {}
+      listed:
+        description: Names of other files that C(index.txt) lists.
+        type: list
+        elements: str
+        default: []
+  mirrors:
+    description:
+      - Files of a release directory on the web. What is missing or wrong is fetched by ftp(1) of
+        the server, verified, and put into place when all of it is there.
+      - The server is held for some seconds at a time, and a line tells how far it is. A transfer
+        that was cut off goes on where it stopped. Until files are whole and verified they are in
+        C(.partial) of the directory, which only root can read.
+    type: list
+    elements: dict
+    suboptions: &mirrors
+      directory:
+        description: The directory of the server.
+        type: str
+        required: true
+      url:
+        description: The directory on the web, by http or https.
+        type: str
+        required: true
+      names:
+        description: Names of the files.
+        type: list
+        elements: str
+        required: true
+      verify:
+        description:
+          - V(signify) has signify(1) of the server verify the list C(SHA256.sig) with
+            O(mirrors[].key) and compares each file with it.
+          - V(sha256) compares with the list C(SHA256), which nobody signed, V(none) with nothing.
+        type: str
+        choices: [signify, sha256, none]
+        default: signify
+      key:
+        description: The public key, a file of the server.
+        type: str
   images:
     description: Disk images, made blank by vmctl(8) where they are missing and never changed.
     type: list
@@ -287,6 +326,11 @@ options:
         description: As above.
         type: dict
         suboptions: *site_sets
+      mirrors:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *mirrors
       images:
         description: As above.
         type: list

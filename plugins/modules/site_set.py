@@ -57,6 +57,13 @@ options:
       - A path that is in no set of the fleet is refused.
     type: dict
     default: {}
+  listed:
+    description:
+      - Names of other files that C(index.txt) lists. The installer knows the sets of a release from
+        C(SHA256.sig), and needs them listed where there is none that it can verify.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Can run in check mode and tell what would change without changing it.

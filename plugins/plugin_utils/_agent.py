@@ -88,6 +88,14 @@ class Agent:
             raise Failure(f"the server could not be looked at: {text}")
         return answer
 
+    def fetch(self, request: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+        """What became of files that the server fetched for some seconds. Raises Failure."""
+        answer = self.ask({**request, "verb": "fetch", "by": self.by})
+        if "failed" in answer:
+            raise Failure(f"nothing was fetched: {masked(answer['failed']['text'])}")
+        files: list[dict[str, t.Any]] = answer["files"]
+        return files
+
     def apply(
         self,
         steps: t.Sequence[Step],

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _mirror
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Directory, Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_lines
@@ -69,6 +70,7 @@ class Current:
     groups: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
+    lists: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     system: str = "OpenBSD"
     unfinished: bool = False
     applied: str | None = None
@@ -112,6 +114,9 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
     accounts = [account.name for document in documents for account in document.accounts]
     groups = [name for document in documents for name in document.groups]
     groups += [name for doc in documents for account in doc.accounts for name in account.groups]
+    for mirror in (mirror for document in documents for mirror in document.mirrors):
+        paths |= {ask["path"]: ask for ask in _mirror.asks(mirror)}
+        runs += _mirror.reads(mirror, mirror.directory)
     return {
         "verb": "probe",
         "paths": list(paths.values()),
@@ -150,6 +155,7 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         interfaces=frozenset(interfaces),
         running=_running(runs.get("status")),
         system=runs["uname"]["stdout"].strip(),
+        lists=_mirror.lists(answer),
         unfinished=bool(answer["unfinished"]),
         applied=_applied(answer.get("applied")),
     )

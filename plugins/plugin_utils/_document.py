@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 _DIRECTORIES = {
     "/usr/sbin": ("dhcpd", "httpd", "nsd-checkzone", "rcctl", "sensorsd", "vmctl", "vmd"),
     "/sbin": ("ifconfig", "pfctl", "sysctl"),
-    "/usr/bin": ("doas", "tail"),
+    "/usr/bin": ("doas", "ftp", "signify", "tail"),
     "/bin": ("sh",),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {
@@ -25,6 +25,10 @@ TOOLS: t.Final[t.Mapping[str, str]] = {
 }
 
 _PATH = re.compile(r"\A(/[A-Za-z0-9_.,:@%+=-]+)+\Z")
+
+_URL = re.compile(r"\Ahttps?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~%+-]+)*/?\Z")
+# What the installer takes for a name in index.txt (install.sub, install_http).
+_NAME = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]*\Z")
 
 
 class DocumentError(ValueError):
@@ -72,6 +76,21 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Files of a release directory on the web, fetched where they are missing or wrong.
+
+    `verify` is "signify" for the signed list SHA256.sig and a public key, "sha256" for the list
+    SHA256 that nobody signed, or "none".
+    """
+
+    directory: str
+    url: str
+    names: tuple[str, ...]
+    verify: str = "signify"
+    key: str | None = None
+
+
+@dataclass(frozen=True)
 class Image:
     """A disk image for vmd(8), made blank when it is missing, never changed otherwise."""
 
@@ -111,6 +130,7 @@ class Document:
     files: tuple[File, ...] = ()
     directories: tuple[Directory, ...] = ()
     lines: tuple[Line, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     images: tuple[Image, ...] = ()
     devices: tuple[str, ...] = ()
     sysctls: t.Mapping[str, str] | None = None
@@ -159,8 +179,34 @@ def check(documents: t.Sequence[Document]) -> None:
                     "name each path once"
                 )
             seen[path] = document.name
+        for mirror in document.mirrors:
+            _check_mirror(document.name, mirror)
         for service in document.services:
             if service.name == "vmd" and service.on_change == "restart":
                 raise DocumentError(
                     f"{document.name}: vmd: on_change: restart would stop every VM; use reload"
                 )
+
+
+def _check_mirror(name: str, mirror: Mirror) -> None:
+    for path in filter(None, (mirror.directory, mirror.key)):
+        if not _PATH.match(path) or ".." in PurePosixPath(path).parts:
+            raise DocumentError(f"{name}: {path!r} is no path for a server")
+    if not mirror.names:
+        raise DocumentError(
+            f"{name}: {mirror.directory}: no files to fetch are named; set vmm_release, or "
+            "name them"
+        )
+    if not _URL.match(mirror.url):
+        raise DocumentError(
+            f"{name}: {mirror.url!r} is no directory to fetch from; write its address, such as "
+            f"https://cdn.openbsd.org/pub/OpenBSD/7.8/amd64, without a password or a query"
+        )
+    for item in mirror.names:
+        if not _NAME.match(item):
+            raise DocumentError(
+                f"{name}: {item!r} is no name of a set; use letters, digits and . _ -, a letter "
+                f"first, as the installer does"
+            )
+    if (mirror.verify == "signify") != bool(mirror.key):
+        raise DocumentError(f"{name}: verify: signify needs a key, and nothing else has one")

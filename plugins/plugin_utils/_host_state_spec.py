@@ -24,6 +24,7 @@ SITE_SETS: t.Final[Options] = {
     "vms": {"type": "list", "elements": "dict", "default": []},
     "template": {"type": "str"},
     "modes": {"type": "dict", "default": {}},
+    "listed": {"type": "list", "elements": "str", "default": []},
 }
 
 DOCUMENT: t.Final[Options] = {
@@ -63,6 +64,19 @@ DOCUMENT: t.Final[Options] = {
         "type": "dict",
         "options": {"directory": {"type": "str", "required": True}, **SITE_SETS},
     },
+    "mirrors": _list_of(
+        {
+            "directory": {"type": "str", "required": True},
+            "url": {"type": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True},
+            "verify": {
+                "type": "str",
+                "choices": ["signify", "sha256", "none"],
+                "default": "signify",
+            },
+            "key": {"type": "str", "no_log": False},
+        }
+    ),
     "images": _list_of(
         {
             "path": {"type": "str", "required": True},

@@ -20,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     File,
     Image,
     Line,
+    Mirror,
     Service,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
@@ -54,6 +55,7 @@ def document(
         files=files,
         directories=directories,
         lines=tuple(Line(**_given(item)) for item in args.get("lines") or ()),
+        mirrors=tuple(_mirror(item) for item in args.get("mirrors") or ()),
         images=tuple(Image(**_given(item)) for item in args.get("images") or ()),
         devices=tuple(args.get("devices") or ()),
         sysctls=_sysctls(name, args.get("sysctls") or {}),
@@ -88,6 +90,11 @@ def _accounts(name: str, items: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator
                 authorized_keys=tuple(f"{options} {key}" if options else key for key in keys),
                 shell=item.get("shell") or Account.shell,
             )
+
+
+def _mirror(item: t.Mapping[str, t.Any]) -> Mirror:
+    given = _given(item)
+    return Mirror(**given | {"names": tuple(dict.fromkeys(given["names"]))})
 
 
 def _service(item: t.Mapping[str, t.Any]) -> Service:

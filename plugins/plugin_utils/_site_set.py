@@ -48,6 +48,7 @@ class Wanted:
     script: str | None
     vms: tuple[Mapping[str, object], ...]
     modes: Mapping[str, str]
+    listed: tuple[str, ...] = ()
 
 
 def wanted(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Wanted:
@@ -59,6 +60,7 @@ def wanted(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], s
         script,
         tuple(plain(args.get("vms") or ())),
         plain(args.get("modes") or {}),
+        tuple(plain(args.get("listed") or ())),
     )
 
 
@@ -105,17 +107,19 @@ def build(wanted: Wanted) -> dict[str, bytes]:
         except Refused as refused:
             report.add(name, "", str(refused))
     report.raise_problems()
-    return {**sets, INDEX: index(sets).encode()}
+    return {**sets, INDEX: index(sets, wanted.listed).encode()}
 
 
-def index(sets: Mapping[str, bytes]) -> str:
+def index(sets: Mapping[str, bytes], listed: Iterable[str] = ()) -> str:
     """Return index.txt: the installer takes the last word of a line for a file, after a blank.
 
-    It knows the sets of the release from SHA256.sig (install.sub, install_http).
+    It knows the sets of the release from SHA256.sig where that is signed, and else from here, too
+    (install.sub, install_http). listed are those that are beside the site sets.
     """
+    sizes = {name: str(len(content)) for name, content in sets.items()}
     return "".join(
-        f"-rw-r--r--  1 root  wheel  {len(content):>10} Jan  1 00:00:00 2000 {name}\n"
-        for name, content in sorted(sets.items())
+        f"-rw-r--r--  1 root  wheel  {size:>10} Jan  1 00:00:00 2000 {name}\n"
+        for name, size in sorted({**dict.fromkeys(listed, "?"), **sizes}.items())
     )
 
 

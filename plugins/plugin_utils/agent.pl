@@ -148,8 +148,12 @@ sub run ($argv, %how) {
 	my %text  = (out => q{}, err => q{});
 	my %from  = (out => $out_r, err => $err_r);
 	my $until = time + $limit;
-	my ($done, $status, $timed_out) = (0, 0, 0);
+	my ($done, $status, $timed_out, $next) = (0, 0, 0, time);
 	while (1) {
+		if ($how{watched} && time > $next) {
+			$next = time + 1;
+			if (!eval { beat(); 1 }) { my $error = $@; kill 'KILL', -$pid; waitpid $pid, 0; die $error }
+		}
 		my $bits = q{};
 		vec($bits, fileno $_, 1) = 1 for values %from;
 		my $ready = select $bits, undef, undef, $done ? 0 : 0.05;
@@ -267,7 +271,8 @@ sub sync_directory ($path) {
 # One change at a time on a server: the kernel drops the lock with the holder.
 sub lock_server ($request) {
 	mkdir $STATE, 0700 or $!{EEXIST} or fail("$STATE: $!");
-	sysopen my $lock, "$STATE/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600 or fail("$STATE/lock: $!");
+	my $path = "$STATE/" . ($request->{lock} // 'lock');
+	sysopen my $lock, $path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600 or fail("$path: $!");
 	my $until = time + ($request->{lock_wait} // 60);
 	while (!flock $lock, LOCK_EX | LOCK_NB) {
 		if (time >= $until) {
@@ -569,6 +574,40 @@ sub confirm ($request, @) {
 	return {};
 }
 
+# Fetches files beside their places, for some seconds: what is there already is
+# gone on with. A file is "done" once it is whole and its checksum is right.
+sub fetch ($request, @) {
+	my $lock  = lock_server($request);
+	my $until = time + $request->{seconds};
+	my @answers;
+	for my $file (@{$request->{files}}) {
+		push @answers, fetch_one($file, $until - time, $request);
+		last if $answers[-1]{state} ne 'done' || time >= $until;
+	}
+	return {files => \@answers};
+}
+
+sub fetch_one ($file, $seconds, $request) {
+	my $path = $file->{path};
+	unlink $path if !$file->{resume};
+	my $had    = -s $path || 0;
+	my $result = run($had ? $file->{resume} : $file->{argv}, timeout => $seconds, watched => 1);
+	my $size   = -s $path || 0;
+	my $begun  = $result->{stderr} =~ /$request->{begun}/xms;
+	my $whole =
+	      $result->{rc}
+	    ? $result->{stderr} =~ /$request->{retrieved}/xms
+	    : !$had || $begun || $size == $had;
+	my $state = $whole ? 'done' : !$result->{rc} || $result->{rc} == 124 ? 'more' : 'failed';
+	if ($state eq 'done' && defined $file->{sha256}) {
+		$state = 'wrong' if (look($path) // {sha256 => q{}})->{sha256} ne $file->{sha256};
+	}
+	if ($state eq 'done') { attributes($path, %{$file}) }
+	# What is wrong is of no use, and a full disk needs the room.
+	elsif ($state eq 'wrong' || $result->{stderr} =~ /$request->{full}/xms) { unlink $path }
+	return {%{$result}, state => $state, size => $size, begun => $begun};
+}
+
 sub explain ($step) {
 	return q{} if !$step->{explain};
 	my $result = eval { run($step->{explain}, timeout => 10) } or return q{};
@@ -619,9 +658,10 @@ sub confine ($request) {
 	my $changes = $request->{verb} ne 'probe';
 	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
 	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
-	my @runs    = (@steps, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
+	my @files   = @{$request->{files} // []};
+	my @runs    = (@steps, @files, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
 	my @paths   = ("$STATE/lock", map { $_->{path} } @{$request->{list} // []});
-	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @{$request->{paths} // []};
+	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
 	push @paths, map { (getpwnam $_)[7] } @{$request->{users} // []};
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
@@ -660,7 +700,7 @@ my %answer = eval {
 	my ($request, $blobs) = request();
 	$key = $request->{key};
 	confine($request);
-	my %verb = (probe => \&probe, apply => \&apply, confirm => \&confirm);
+	my %verb = (probe => \&probe, apply => \&apply, confirm => \&confirm, fetch => \&fetch);
 	%{$verb{$request->{verb}}->($request, $blobs)};
 };
 if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }

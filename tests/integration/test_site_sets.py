@@ -149,7 +149,10 @@ class SetsOf:
         given = {"vmm_release": "7.8", "vmm_installing": ["mail1"], "render_to": "out", **variables}
         done = site.play("render", "-e", json.dumps(given))
         assert done.returncode == 0, messages(done)
-        found = [*directory.glob(f"out/server1{SETS}/*"), *directory.glob(f"out/server1{FILES}/*")]
+        found = [
+            *directory.glob(f"out/server1{SETS}/*"),
+            *directory.glob(f"out/server1{FILES}/*/*"),
+        ]
         return {path.name: path.read_bytes() for path in found}
 
 
@@ -171,6 +174,24 @@ def test_the_response_file_agrees_to_site_sets_and_to_nothing_else(
         questions = {"base78.tgz": "Checksum test for", "site78.tgz": "Installation of"}
         told = f"{questions[changed]} {changed} failed. Continue anyway? [no] no"
         assert (end, rig.tail(3)) == ("stuck", [told, *FAILED])
+
+
+@pytest.mark.parametrize("site", [True, False])
+def test_a_private_mirror_that_nobody_signs_is_agreed_to(
+    tmp_path: Path, sets: SetsOf, site: bool
+) -> None:
+    rig = Rig(tmp_path)
+    for name in ("SHA256", "SHA256.sig"):
+        rig.machine.files.remove(f"{SETS}/{name}")
+    for name, content in sets(sets_verify="none", autoinstall_site_sets=site).items():
+        path = RESPONSE if name == MAIL1 else f"{SETS}/{name}"
+        rig.machine.files.write_bytes(path, content)
+    assert rig.run() == "reboot", rig.tail(8)
+    installed = rig.disks[0].written[-1]["sets"]
+    assert "base78.tgz" in installed
+    assert [name for name in installed if name.startswith("site")] == (
+        ["site78.tgz", "site78-mail.tgz"] if site else []
+    )
 
 
 def unpack(server: Server, packed: dict[str, bytes]) -> None:

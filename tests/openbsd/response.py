@@ -70,6 +70,9 @@ class Response:
             "autoinstall_vms": [vm],
             "autoinstall_root_login": True,
             "autoinstall_site_sets": False,
+            "autoinstall_sets_server": self.server,
+            "autoinstall_signed_sets": self.verified,
+            "autoinstall_listed_sets": [],
         }
 
     def render(self) -> bytes:

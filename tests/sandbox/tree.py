@@ -12,6 +12,7 @@ from .base import LIBEXEC
 from .files import Files
 from .machine import Machine
 from .model.rc_scripts import ON, SCRIPTS
+from .model.sets import public_key
 
 DATA = Path(__file__).parent / "data"
 _TAPS = 4
@@ -133,6 +134,8 @@ _FILES: dict[str, tuple[str, int]] = {
     "/etc/rc": ("# Started by init(8) when the machine boots.\n", 0o644),
     "/etc/rc.d/rc.subr": ("# The scripts of this directory read this file.\n", 0o644),
     "/etc/resolv.conf": ("nameserver 10.0.2.3\n", 0o644),
+    "/etc/signify/openbsd-78-base.pub": (public_key("78"), 0o644),
+    "/etc/signify/openbsd-79-base.pub": (public_key("79"), 0o644),
     "/etc/shells": ("/bin/sh\n/bin/csh\n/bin/ksh\n", 0o644),
     "/etc/ssh/sshd_config": ("PermitRootLogin prohibit-password\n", 0o644),
     "/etc/syslog.conf": ("*.notice /var/log/messages\ndaemon.info /var/log/daemon\n", 0o644),

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: ISC
 """A release directory for the sandbox: sets that are a few bytes long, and their signed list.
 
-The signature has the shape of signify(1)'s and stands for one by the release's key: it is a digest
-of the list, so that a changed list is found out as the installer finds it out.
+The signature is one of signify(1)'s, by a key of the sandbox's own that stands for the release's.
 """
 
 from __future__ import annotations
@@ -15,12 +14,16 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 if TYPE_CHECKING:
     from sandbox.machine import Machine
 
 NAMES = ("base", "comp", "man", "game", "xbase", "xshare", "xfont", "xserv")
 KERNELS = ("bsd", "bsd.mp", "bsd.rd")
 ALGORITHM, KEY_NUMBER = b"Ed", b"puffyvmm"
+_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"puffy.vmm sandbox").digest())
 
 
 def set_names(release: str) -> list[str]:
@@ -58,9 +61,17 @@ def release_files(release: str) -> dict[str, bytes]:
     return files
 
 
+def public_key(version: str) -> str:
+    """What /etc/signify has for a release."""
+    public = _KEY.public_key().public_bytes_raw()
+    text = base64.b64encode(ALGORITHM + KEY_NUMBER + public).decode()
+    release = f"{version[:-1]}.{version[-1]}"
+    return f"untrusted comment: openbsd {release} base public key\n{text}\n"
+
+
 def sign(message: bytes, version: str) -> bytes:
     """A list with its signature before it, as signify -e makes it."""
-    signature = ALGORITHM + KEY_NUMBER + hashlib.sha512(message).digest()
+    signature = ALGORITHM + KEY_NUMBER + _KEY.sign(message)
     comment = f"untrusted comment: verify with openbsd-{version}-base.pub\n"
     return comment.encode() + base64.b64encode(signature) + b"\n" + message
 
@@ -69,9 +80,12 @@ def verify(signed: bytes) -> bytes | None:
     """The list, if its signature is right."""
     comment, _, rest = signed.partition(b"\n")
     signature, _, message = rest.partition(b"\n")
-    expected = ALGORITHM + KEY_NUMBER + hashlib.sha512(message).digest()
-    genuine = comment.startswith(b"untrusted comment: ")
-    return message if genuine and signature == base64.b64encode(expected) else None
+    try:
+        data = base64.b64decode(signature, validate=True)
+        _KEY.public_key().verify(data[len(ALGORITHM + KEY_NUMBER) :], message)
+    except (InvalidSignature, ValueError):
+        return None
+    return message if comment.startswith(b"untrusted comment: ") else None
 
 
 def index_line(name: str, size: int) -> str:

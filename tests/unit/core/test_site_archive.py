@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import (
     checked_link,
     checked_path,
     pack,
+    release_files,
     selected_sets,
     set_name,
 )
@@ -113,5 +114,25 @@ def test_names_are_those_that_the_installer_looks_for() -> None:
 )
 def test_selection_follows_the_installer(patterns: list[str], chosen: list[str]) -> None:
     names = {"all": "site78.tgz", "own": "site78-web1.tgz"}
-    found = selected_sets(names.values(), names["own"], patterns)
+    found = selected_sets(names.values(), [names["own"]], patterns)
     assert found == [names[word] for word in chosen]
+
+
+RELEASE: dict[tuple[tuple[str, ...], ...], list[str]] = {
+    (): ["bsd", "bsd.rd", "base78.tgz"],
+    (("-x*", "+xb*", "+site*"),): [
+        "bsd", "bsd.rd", "base78.tgz", "comp78.tgz", "man78.tgz", "game78.tgz", "xbase78.tgz",
+    ],
+    (("-all", "bsd*", "base*"),): ["bsd", "bsd.rd", "base78.tgz"],
+    (("-all", "bsd", "base*"), ("-all", "bsd", "base*", "man*")): [
+        "bsd", "bsd.rd", "base78.tgz", "man78.tgz",
+    ],
+    # A VM has one processor, and no installer offers it that kernel.
+    (("-all", "bsd.mp", "base*"),): ["bsd", "bsd.rd", "base78.tgz"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("patterns", RELEASE)
+def test_files_of_a_release(patterns: tuple[tuple[str, ...], ...]) -> None:
+    assert release_files("7.8", patterns, signed=False) == [*RELEASE[patterns], "INSTALL.amd64"]
+    assert release_files("7.8", patterns, signed=True)[-2:] == ["BUILDINFO", "INSTALL.amd64"]

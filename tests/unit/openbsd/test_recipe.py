@@ -101,6 +101,7 @@ def test_the_response_file_is_what_the_role_writes(plain: Settings) -> None:
         "Set name(s)": "-all bsd bsd.rd base78.tgz",
         "Public ssh key for root account": key,
         "URL to autopartitioning template for disklabel": "http://10.0.2.2:4711/disklabel",
+        "Directory does not contain SHA256.sig. Continue without verification": "yes",
         "Continue without verification": "yes",
     }
     # The installer does not see a last line without its end.

@@ -1,0 +1,85 @@
+#!/usr/libexec/sandbox/perl
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+#
+# ftp(1), as far as it fetches one file from an http server of this machine (fetch.c, url_get).
+use strict;
+use warnings;
+BEGIN { unshift @INC, '/usr/libexec/sandbox' }
+use IO::Socket::INET;
+use SandboxTool;
+
+my ($BLOCK, $REDIRECTS) = (131_072, 10);
+my $usage = "usage: ftp [-46AadEegiMmnptVv] [-D title] [-k seconds] [-P port] [-r seconds]\n"
+    . "           [-s sourceaddr] [host [port]]\n"
+    . "       ftp [-C] [-N name] [-o output] [-s sourceaddr]\n"
+    . "           ftp://[user:password@]host[:port]/file[/] ...\n"
+    . "       ftp [-CTu] [-c cookie] [-N name] [-o output] [-S ssl_options] [-s sourceaddr]\n"
+    . "           [-U useragent] [-w seconds] http[s]://[user:password@]host[:port]/file ...\n";
+my %given = map { $_->[0] => $_->[1] // 1 } options('46AaCc:dD:EeN:gik:Mmno:pP:r:S:s:TtU:uvVw:', $usage);
+usage($usage) if @ARGV != 1;
+my $seconds = $given{w} // 0;
+fail("-w: $seconds") if $seconds !~ /\A\d+\z/;
+exit(get($ARGV[0], 0) ? 0 : 1);
+
+sub warnx { return !complain($_[0]) }
+
+sub get {
+    my ($url, $redirects) = @_;
+    my ($scheme, $host, $port, $path) = $url =~ m{\A(https?)://([^/:]+)(?::(\d+))?/(.*)\z}s
+        or fail("$url: URL not permitted");
+    fail('TLS is not modelled') if $scheme eq 'https';
+    my $file = $given{o} // ($path =~ m{([^/]*)\z})[0];
+    return warnx("No filename after directory (use -o): $url") if $file eq '';
+    $port //= 80;
+    my $peer = inet_aton($host) or return warnx("$host: no address associated with name");
+    return warnx('connect: No route to host') if inet_ntoa($peer) !~ /\A127[.]/;
+    my $socket = IO::Socket::INET->new(PeerAddr => inet_ntoa($peer), PeerPort => $port, Proto => 'tcp',
+        Timeout => $seconds || undef) or return warnx("connect: $!");
+    my $have = $given{C} && -e $file ? -s _ : 0;
+    my $where = $port == 80 ? $host : "$host:$port";
+    my $range = $have ? "Range: bytes=$have-\r\n" : '';
+    syswrite $socket, "GET /$path HTTP/1.1\r\nConnection: close\r\nHost: $where\r\n${range}"
+        . "User-Agent: OpenBSD ftp\r\nAccept: */*\r\n\r\n";
+    my ($buffer, $head) = ('', undef);
+    while (!defined $head) {
+        my $got = sysread $socket, $buffer, $BLOCK, length $buffer;
+        return warnx('Receiving HTTP reply: ' . ($got ? '' : $!)) if !$got;
+        if ($buffer =~ s/\A(.*?\r?\n)\r?\n//s) { $head = $1 }
+    }
+    my ($status, $phrase) = $head =~ m{\A\S+ (\d{3})([^\r\n]*)} or return warnx("Improper response from $host");
+    my (undef, @lines) = split /\n/, $head;
+    my %header = map { /\A([^:]+):[ \t]*(.*?)[ \t\r]*\z/ ? (lc $1 => $2) : () } @lines;
+    if ($status =~ /\A30[12378]\z/) {
+        return warnx('Too many redirections requested') if $redirects > $REDIRECTS;
+        my $to = $header{location} // return warnx("Improper response from $host");
+        return get($to =~ m{\A[a-z]+:} ? $to : "http://$where$to", $redirects + 1);
+    }
+    return warnx('File is already fully retrieved.') if $status == 416;
+    return warnx("Error retrieving $url: $status$phrase") if $status !~ /\A20[06]\z/;
+    my $resume = $given{C};
+    if ($status == 200 && $have) { warnx('Server does not support resume.'); ($have, $resume) = (0, 0) }
+    fail('Transfer-Encoding is not modelled') if $header{'transfer-encoding'};
+    return store($socket, $buffer, $file, $resume, $header{'content-length'});
+}
+
+# A file that is gone on with is not looked at for its length.
+sub store {
+    my ($socket, $buffer, $file, $resume, $length) = @_;
+    open my $out, $resume ? '>>:raw' : '>:raw', $file or return warnx("Can't open $file: $!");
+    my $bytes = 0;
+    while (1) {
+        if ($buffer ne '') {
+            $bytes += length $buffer;
+            my $written = syswrite $out, $buffer;
+            return warnx("Writing $file: $!") if !defined $written;
+            substr $buffer, 0, $written, '';
+            next if $buffer ne '';
+        }
+        my $got = sysread $socket, $buffer, $BLOCK;
+        return warnx("Reading from socket: $!") if !defined $got;
+        last if !$got;
+    }
+    close $out or return warnx("Writing $file: $!");
+    return $resume || !defined $length || $bytes == $length;
+}
