@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from openbsd import sets
+from openbsd import qemu, sets
 from openbsd.errors import OpenBSDError
-from openbsd.image import Teller, image
+from openbsd.image import Teller, image, limits
 from openbsd.servers import Servers
 from openbsd.settings import settings
 
@@ -96,7 +96,9 @@ def _reboot(given: argparse.Namespace) -> None:
 def _variables(_: argparse.Namespace) -> None:
     wanted = settings(os.environ)
     signed = str(wanted.verify == "signify").lower()
+    allowed = limits(wanted, qemu.machine(wanted))
     print(f"vmm_release: '{wanted.release.name}'\nautoinstall_site_sets: {signed}")
+    print(f"vmd_install_timeout: {allowed.vm:.0f}")
 
 
 def _servers(given: argparse.Namespace) -> Servers:

@@ -29,12 +29,16 @@ BOOT_CONF = "".join(f"{line}\n" for line in BOOT_COMMANDS)
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: until the installer asks for its response file, for the installation, for a boot."""
+    """Seconds: until the installer asks for its response file, for the installation, for a boot.
+
+    ``vm``: that a VM within the server may take to get any further.
+    """
 
     installer: float
     installation: float
     boot: float
     shutdown: float
+    vm: float
 
     def scaled(self, factor: float) -> Limits:
         return Limits(
@@ -42,11 +46,12 @@ class Limits:
             self.installation * factor,
             self.boot * factor,
             self.shutdown * factor,
+            self.vm * factor,
         )
 
 
 # With KVM. TCG takes several times as long.
-LIMITS = Limits(installer=300, installation=1800, boot=600, shutdown=120)
+LIMITS = Limits(installer=300, installation=1800, boot=600, shutdown=120, vm=1800)
 SLOW = 6.0
 
 

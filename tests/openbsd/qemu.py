@@ -133,7 +133,7 @@ def server(machine: Machine, disk: Path, ssh_port: int, number: int) -> list[str
     """Return the command that runs an installed server, number 1 to 255, from its disk.
 
     Its ssh is at that port of 127.0.0.1, its console at ``console.sock`` and in ``console.log`` of
-    the current directory. vio1 is up and leads nowhere, as an uplink for VMs.
+    the current directory.
     """
     forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
     console = "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log"
@@ -141,13 +141,10 @@ def server(machine: Machine, disk: Path, ssh_port: int, number: int) -> list[str
         *_common(machine, disk, boot_index=1),
         *("-netdev", f"user,id=net0,ipv6=off,{forward}"),
         *("-device", f"{_NIC},netdev=net0,mac=52:54:00:12:34:{number:02x},romfile="),
-        *("-netdev", "hubport,id=net1,hubid=1"),
-        *("-device", f"virtio-net-pci,addr=5,netdev=net1,mac=52:54:00:12:35:{number:02x},romfile="),
         *("-chardev", console, "-serial", "chardev:console"),
     ]
 
 
-# Slots are fixed, so that vio0 is vio0 with one interface and with two.
 _NIC = "virtio-net-pci,addr=4"
 
 

@@ -52,7 +52,7 @@ def settings(environment: Mapping[str, str]) -> Settings:
         verify=_choice(environment, "OPENBSD_VERIFY", VERIFY),
         accelerator=_choice(environment, "OPENBSD_ACCELERATOR", ACCELERATORS),
         cpu=environment.get("OPENBSD_CPU") or "",
-        memory=_number(environment, "OPENBSD_MEMORY", 1024, 256, 1 << 20),
+        memory=_number(environment, "OPENBSD_MEMORY", 2048, 256, 1 << 20),
         cores=_number(environment, "OPENBSD_CORES", 1, 1, 64),
         disk=_number(environment, "OPENBSD_DISK", 16, 4, 1 << 10),
         patience=_factor(environment, "OPENBSD_PATIENCE"),

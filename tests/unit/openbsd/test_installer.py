@@ -15,7 +15,7 @@ from openbsd.console import Console, ConsoleError, last_line, tail
 from openbsd.installer import BOOT_COMMANDS, BOOT_CONF, LIMITS, Limits, install
 
 URL = "http://10.0.2.2:4711/install.conf"
-SHORT = Limits(installer=20, installation=5, boot=5, shutdown=5)
+SHORT = Limits(installer=20, installation=5, boot=5, shutdown=5, vm=1)
 
 Dialogue = Callable[..., list[str]]
 
@@ -75,9 +75,9 @@ def test_tells_what_went_wrong(dialogue: Dialogue, way: str, said: str) -> None:
 
 def test_gives_up_when_nothing_happens(dialogue: Dialogue) -> None:
     with pytest.raises(ConsoleError, match="gave up installing after 0 minutes"):
-        dialogue("hangs", limits=Limits(installer=20, installation=0.5, boot=1, shutdown=1))
+        dialogue("hangs", limits=Limits(installer=20, installation=0.5, boot=1, shutdown=1, vm=1))
     with pytest.raises(ConsoleError, match="gave up waiting for the guest's end"):
-        dialogue("stays", limits=Limits(installer=20, installation=5, boot=1, shutdown=0.5))
+        dialogue("stays", limits=Limits(installer=20, installation=5, boot=1, shutdown=0.5, vm=1))
 
 
 def test_keeps_the_whole_console(dialogue: Dialogue, tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_the_boot_loader_reads_the_same_commands_that_are_typed() -> None:
 
 
 def test_limits_grow_with_patience() -> None:
-    assert LIMITS.scaled(2) == Limits(600, 3600, 1200, 240)
+    assert LIMITS.scaled(2) == Limits(600, 3600, 1200, 240, 3600)

@@ -54,7 +54,7 @@ reboot
 """
 _DONE = "echo CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
 
-LIMITS = Limits(installer=120, installation=60, boot=60, shutdown=30)
+LIMITS = Limits(installer=120, installation=60, boot=60, shutdown=30, vm=1)
 
 
 @pytest.fixture

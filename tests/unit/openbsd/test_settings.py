@@ -18,7 +18,7 @@ def test_defaults() -> None:
     assert found.mirror == "https://cdn.openbsd.org/pub/OpenBSD"
     assert found.release is CURRENT_RELEASE
     assert (found.verify, found.accelerator, found.cpu) == ("signify", "auto", "")
-    assert (found.memory, found.cores, found.disk, found.patience) == (1024, 1, 16, 1.0)
+    assert (found.memory, found.cores, found.disk, found.patience) == (2048, 1, 16, 1.0)
     assert found.cache == Path("/home/x/.cache/puffy.vmm")
 
 
