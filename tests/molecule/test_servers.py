@@ -12,7 +12,7 @@ DAEMONS = ["vmd", "dhcpd", "httpd", "sensorsd"]
 # Each with the daemon's own opinion of it.
 CONFIGURATIONS = {
     "/etc/vm.conf": (0o600, "vmd -n"),
-    "/etc/dhcpd.conf": (0o644, "dhcpd -n"),
+    "/etc/dhcpd.conf": (0o640, "dhcpd -n"),
     "/etc/httpd.conf": (0o644, "httpd -n"),
 }
 
