@@ -11,6 +11,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _current,
     _fetch,
+    _plan_accounts,
     _plan_files,
     _plan_vmd,
     _render,
@@ -94,6 +95,7 @@ class ActionModule(Action):
             current = _current.parse(agent.probe(questions))
         documents = one_time.resolve(wanted, current, check_mode=self.check_mode)
         made = plan(documents, current)
+        warnings += [text for item in documents for text in _plan_accounts.warnings(item, current)]
         wants = [one for item in documents for one in _fetch.wanted(item, current)]
         fetches = [change for one in wants for change in one.changes]
         if args["only"] is not None:

@@ -25,13 +25,13 @@ _RUN_ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 
 @dataclass(frozen=True)
 class PathFacts:
-    """What lstat(2) says of a path; `sha256` is there for regular files."""
+    """What lstat(2) says of a path; `sha256` is there for regular files that could be read."""
 
     type: str
-    mode: str
-    owner: str
-    group: str
-    size: int
+    mode: str = ""
+    owner: str = ""
+    group: str = ""
+    size: int = 0
     sha256: str | None = None
 
 

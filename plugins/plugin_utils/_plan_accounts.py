@@ -49,6 +49,29 @@ def accounts(document: Document, current: Current) -> t.Iterator[Step]:
             yield from _change(document, account, user)
 
 
+def warnings(document: Document, current: Current) -> t.Iterator[str]:
+    """Accounts whose keys stay as they are, since their users keep others out of their homes."""
+    for account in document.accounts:
+        user = current.users.get(account.name)
+        trouble = _trouble(user) if user else None
+        if trouble:
+            yield (
+                f"{document.name}: account {account.name}: {trouble}, so its keys were left as "
+                "they are; have it moved away, or lock the account: usermod -Z"
+            )
+
+
+def _trouble(user: UserFacts) -> str | None:
+    directory, keys = user.files.get(".ssh"), user.files.get(_KEYS)
+    if directory and directory.type not in ("directory", "link"):
+        return f"{user.home}/.ssh is a {directory.type}, no directory"
+    if keys and keys.type != "file":
+        return f"{user.home}/{_KEYS} is a {keys.type}, no file"
+    if keys and keys.sha256 is None:
+        return f"{user.home}/{_KEYS} has {keys.size} bytes, as no list of keys has"
+    return None
+
+
 def keys_file(account: Account, home: str, group: str) -> File:
     """The account's authorized_keys, as sshd(8)'s StrictModes wants it."""
     text = "".join(f"{line}\n" for line in account.authorized_keys)
@@ -85,6 +108,8 @@ def _change(document: Document, account: Account, user: UserFacts) -> t.Iterator
             "name another owner in the VM file"
             + ("" if powerful else f", or make it one by hand: usermod -G {missing[0]} NAME")
         )
+    if _trouble(user):
+        return
     fields = {"as": account.name}
     directory = user.files.get(".ssh")
     if directory is None:
@@ -97,8 +122,6 @@ def _change(document: Document, account: Account, user: UserFacts) -> t.Iterator
         )
     item = keys_file(account, user.home, user.group)
     facts = user.files.get(_KEYS)
-    if facts and facts.type != "file":
-        raise PlanError(f"{title}: {item.path} is a {facts.type}, no file; move it away")
     if facts is None or facts.sha256 != digest(item.content):
         before = [facts.sha256 if facts else None]
         yield from staging(title, item, before, **fields)

@@ -24,6 +24,7 @@ use MIME::Base64 qw(encode_base64);
 
 my $STATE   = '/var/backups/puffy.vmm';    # lock, journal, old files
 my $PENDING = "$STATE/pending";            # a transaction under way
+my $LIMIT   = 1 << 20;                     # bytes that are read of a user's file
 my $JSON    = JSON::PP->new->ascii->canonical;
 my $stop    = q{};                         # name of a signal that came in
 our $undoing = 0;                          # the way back is not interrupted
@@ -96,13 +97,14 @@ sub id_of ($name, $lookup) {
 
 sub slurp ($path) {
 	sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
-	my $text = do { local $/ = undef; <$in> } // q{};
+	my $text = do { local $/ = $> ? \$LIMIT : undef; <$in> } // q{};
+	fail("$path: it is too large") if !eof $in;
 	close $in or fail("$path: $!");
 	return $text;
 }
 
 # What is at a path: undef for nothing, else its type, mode, owner, group,
-# size, and the SHA-256 of a regular file.
+# size, and the SHA-256 of a regular file. A user may make a file of any size.
 sub look ($path, $hash = 1) {
 	my @stat = lstat $path;
 	if (!@stat) {
@@ -117,7 +119,7 @@ sub look ($path, $hash = 1) {
 		size   => $stat[7],
 		blocks => $stat[12],
 	);
-	if ($hash && $is{type} eq 'file') {
+	if ($hash && $is{type} eq 'file' && (!$> || $is{size} <= $LIMIT)) {
 		sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
 		$is{sha256} = Digest::SHA->new(256)->addfile($in)->hexdigest;
 		close $in or fail("$path: $!");
@@ -224,7 +226,15 @@ sub probe ($request, @) {
 		my ($home, $shell) = @is[7, 8];
 		my %keys;
 		for my $file (qw(.ssh .ssh/authorized_keys)) {
-			$keys{$file} = as_user($name, sub { look("$home/$file") });
+			# What a user hides even from itself must not hide all the rest.
+			$keys{$file} = as_user(
+				$name,
+				sub {
+					my $is;
+					eval { $is = look("$home/$file"); 1 } or $is = {type => 'file that cannot be read'};
+					return $is;
+				}
+			);
 		}
 		$answer{users}{$name} = {
 			home   => $home,

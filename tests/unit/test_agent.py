@@ -172,6 +172,39 @@ def test_probe_does_not_hang_on_a_fifo(host: Host) -> None:
     assert host.probe("/srv/fifo")["paths"]["/srv/fifo"]["type"] == "other"
 
 
+@pytest.fixture
+def somebody(tmp_path: Path) -> Host:
+    """A host on which the agent is the user `me` with the home /srv, without a right of root's."""
+    passwd = tmp_path / "passwd"
+    passwd.write_text("me:x:1000:1000::/srv:/bin/sh\n")
+    options = ["--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    return Host(tmp_path, *options, "--ro-bind", str(passwd), "/etc/passwd")
+
+
+def test_a_file_without_end_of_a_user_holds_up_nothing(somebody: Host) -> None:
+    keys = somebody.srv / ".ssh/authorized_keys"
+    keys.parent.mkdir()
+    keys.touch()
+    os.truncate(keys, 1 << 40)
+    asks = [{"path": "/srv/.ssh/authorized_keys", "as": "me"}]
+    answer = somebody.send(payload({"verb": "probe", "users": ["me"], "paths": asks}))
+    seen = answer["users"]["me"]["files"][".ssh/authorized_keys"]
+    assert (seen["type"], seen["size"], "sha256" in seen) == ("file", 1 << 40, False)
+    asks[0]["read"] = "1"
+    answer = somebody.send(payload({"verb": "probe", "paths": asks}))
+    assert answer["failed"]["text"] == "/srv/.ssh/authorized_keys: it is too large"
+
+
+def test_a_home_that_a_user_closed_hides_nothing_else(somebody: Host) -> None:
+    (somebody.srv / ".ssh").mkdir(mode=0)
+    answer = somebody.send(payload({"verb": "probe", "users": ["me"], "groups": ["daemon"]}))
+    assert answer["users"]["me"]["files"][".ssh"]["type"] == "directory"
+    assert answer["users"]["me"]["files"][".ssh/authorized_keys"] == {
+        "type": "file that cannot be read"
+    }
+    assert answer["groups"] == ["daemon"]
+
+
 @pytest.mark.parametrize("cut", [1, 20, 400])
 def test_a_request_that_did_not_arrive_whole_changes_nothing(host: Host, cut: int) -> None:
     data = request(*put("/srv/a", "x" * 1000))

@@ -106,7 +106,7 @@ def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
     request = {
         "verb": "probe",
         "paths": asks,
-        "list": [{"path": "/srv"}],
+        "list": [{"path": "/srv", "within": "^d$"}],
         "users": ["root", "nosuchuser"],
         "groups": ["root", "nosuchgroup"],
         "run": [run, missing, slow],

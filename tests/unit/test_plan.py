@@ -27,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     check,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_accounts import warnings
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_files import set_line
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError, Step, digest
 
@@ -228,6 +229,46 @@ def test_plan_refuses(name: str) -> None:
     with pytest.raises(PlanError) as error:
         plan([document], current)
     assert text in str(error.value)
+
+
+HIDDEN = PathFacts("file that cannot be read")
+TROUBLE: dict[str, tuple[dict[str, PathFacts], str | None]] = {
+    "nothing of it": (HOME, None),
+    "a link to a directory": ({".ssh": PathFacts("link")}, None),
+    "a file in the directory's place": (
+        {".ssh": PathFacts("file")}, ".ssh is a file, no directory",
+    ),
+    "a directory nobody may search": (
+        {".ssh": PathFacts("directory"), ".ssh/authorized_keys": HIDDEN},
+        ".ssh/authorized_keys is a file that cannot be read, no file",
+    ),
+    "a link in the file's place": (
+        {".ssh/authorized_keys": PathFacts("link")}, ".ssh/authorized_keys is a link, no file",
+    ),
+    "a file without end": (
+        {".ssh/authorized_keys": PathFacts("file", size=1 << 43)}, "has 8796093022208 bytes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_one_user_does_not_keep_others_from_their_keys(name: str) -> None:
+    home, said = TROUBLE[name]
+    groups = ("vmdusers",)
+    current = now(users={
+        "puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", groups, home),
+        "mira": UserFacts("/home/mira", "/bin/ksh", "mira", groups, HOME),
+    })  # fmt: skip
+    other = dataclasses.replace(OWNER, name="mira")
+    document = Document("r", accounts=(OWNER, other))
+    changes = plan([document], current).changes
+    assert "change /home/mira/.ssh/authorized_keys" in changes
+    texts = list(warnings(document, current))
+    if said is None:
+        assert (len(changes), texts) == (2, [])
+    else:
+        assert (len(changes), len(texts)) == (1, 1)
+        assert said in texts[0]
 
 
 def test_files_of_an_account_are_touched_with_its_own_rights() -> None:
