@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible.errors import AnsibleError
@@ -13,6 +14,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _fetch,
     _plan_accounts,
     _plan_files,
+    _plan_network,
+    _plan_pf,
     _plan_vmd,
     _render,
 )
@@ -94,10 +97,14 @@ class ActionModule(Action):
             warnings.append("an earlier run was cut off on this server; it was undone first")
             current = _current.parse(agent.probe(questions))
         documents = one_time.resolve(wanted, current, check_mode=self.check_mode)
+        if self.check_mode:
+            current, missing = _assume_interfaces(documents, current)
+            warnings += missing
         made = plan(documents, current)
         warnings += [text for item in documents for text in _plan_accounts.warnings(item, current)]
         wants = [one for item in documents for one in _fetch.wanted(item, current)]
         fetches = [change for one in wants for change in one.changes]
+        warnings += [text for item in documents for text in _plan_pf.warnings(item, current)]
         if args["only"] is not None:
             _refuse_others(fetches, made, current, args["only"])
         changes = [*fetches, *made.changes]
@@ -144,6 +151,16 @@ class ActionModule(Action):
             self._display.display(f"  would {change}")
 
 
+def _assume_interfaces(
+    documents: t.Sequence[Document], current: _current.Current
+) -> tuple[_current.Current, list[str]]:
+    """On a new server, a run makes interfaces that a look at what it would do does not find."""
+    wanted = {name for item in documents for name in item.interfaces}
+    missing = sorted(wanted - current.interfaces)
+    texts = [f"there is no interface {name} yet; a run stops here without it" for name in missing]
+    return replace(current, interfaces=current.interfaces | wanted), texts
+
+
 def _refuse_others(
     fetches: list[str],
     made: Plan,
@@ -166,7 +183,9 @@ def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]
     changed = []
     for document in documents:
         keys = [keys_file(item, f"/home/{item.name}", item.name) for item in document.accounts]
-        for item in (*document.files, *keys):
+        links = _plan_network.files(document, _current.Current())
+        rules = _plan_pf.files(document, _current.Current())
+        for item in (*document.files, *keys, *links, *rules):
             path = directory / item.path.lstrip("/")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

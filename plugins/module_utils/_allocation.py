@@ -182,7 +182,8 @@ class _Taken:
         self.claims = claims
         self._fixed: dict[object, str] = {}
         for name, server in servers.items():
-            self._fixed[server.server_ipv4] = f"the address of {name} itself"
+            for address in (server.server_ipv4, server.server_ipv6):
+                self._fixed[address] = f"the address of {name} itself"
         for name, server in servers.items():
             for plan in (server.ipv4, server.ipv6):
                 if plan is not None:

@@ -31,15 +31,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import (
     matching,
     part,
     sequence,
-    whole_number,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 from ansible_collections.puffy.vmm.plugins.module_utils._sizes import LIMIT
 
 A = TypeVar("A", IPv4Address, IPv6Address)
 
-# IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
-_INTERFACE = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
 _SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
 _PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
 _RELEASE = r"[0-9]{1,2}\.[0-9]"
@@ -56,21 +53,6 @@ class Switch:
 
     name: str
     interface: str
-
-
-@dataclass(frozen=True)
-class Uplink:
-    """The physical interface by which a switch reaches the world, and the VLAN on it, if any."""
-
-    vlan: int | None
-    parent: str
-
-
-def interface(value: object) -> str:
-    """Return the name of a network interface."""
-    return matching(
-        value, _INTERFACE, "is no interface; use a driver's name and a number, such as vport42"
-    )
 
 
 def switch(value: object) -> dict[str, str]:
@@ -101,22 +83,6 @@ _SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
     "name": switch_name,
     "interface": _switch_interface,
 }
-
-
-def uplink(value: object) -> Uplink:
-    """Return an uplink; its VLAN may be left out."""
-    given = known_keys(value, ("vlan", "parent"), "vlan and parent, as in {vlan: 42, parent: em0}")
-    vlan = None
-    if given.get("vlan") is not None:
-        vlan = part("vlan", given, lambda number: whole_number(number, 1, 4094))
-    if "parent" not in given:
-        raise Refused("parent is missing; give the physical interface, as in {parent: em0}")
-    parent = part(
-        "parent",
-        given,
-        lambda name: matching(name, _INTERFACE, "is no interface; use one such as em0"),
-    )
-    return Uplink(vlan, parent)
 
 
 def directory(value: object) -> str:

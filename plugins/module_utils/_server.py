@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_addresses as addresses
 from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_names as names
 from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_server as grammar
+from ansible_collections.puffy.vmm.plugins.module_utils import _grammar_uplink as uplinks
 from ansible_collections.puffy.vmm.plugins.module_utils._addressing import (
     AddressPlan,
     MacPlan,
@@ -62,11 +63,12 @@ class ServerSettings:
     mac: MacPlan
     ipv4: AddressPlan[IPv4Address]
     server_ipv4: IPv4Address
+    server_ipv6: IPv6Address | None
     ipv6: AddressPlan[IPv6Address] | None
     reserved: Reserved
     switches: tuple[grammar.Switch, ...]
     host_interface: str
-    uplink: grammar.Uplink | None
+    uplink: uplinks.Uplink | None
     image_directory: str
     disk_format: str
     tap_count: int | None
@@ -103,12 +105,13 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_ipv6_gateway": grammar.ipv6_gateway,
     "vmm_ipv6_range": grammar.ipv6_range,
     "vmm_server_ipv4": addresses.ipv4,
+    "vmm_server_ipv6": addresses.ipv6,
     "vmm_reserved": grammar.reserved,
     "vmm_preset": lambda value: choice(value, tuple(PRESETS)),
     "vmm_switch": grammar.switch,
     "vmm_switches": grammar.switches,
-    "vmm_host_interface": grammar.interface,
-    "vmm_uplink": grammar.uplink,
+    "vmm_host_interface": uplinks.interface,
+    "vmm_uplink": uplinks.uplink,
     "vmm_image_directory": grammar.directory,
     "vmm_tap_count": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_timezone": names.timezone,
@@ -142,10 +145,18 @@ def read_server(
         if variables.get(variable) is not None:
             found[variable] = report.attempt(name, variable, parse, variables[variable])
     _check_networks(name, found, variables, report)
+    if found.get("vmm_uplink") and variables.get("vmm_server_ipv4") is None:
+        report.add(
+            name,
+            "vmm_server_ipv4",
+            "is missing; behind vmm_uplink the gateway may be another machine, so give the "
+            "server's own address on the VMs' network",
+        )
     if len(report.problems) > before:
         return None
     settings = _settings(name, found)
     _check_switches(settings, report)
+    _check_host_interface(settings, report)
     return settings if len(report.problems) == before else None
 
 
@@ -169,9 +180,9 @@ def _check_networks(
         network = found.get(f"vmm_{family}_network")
         if network is None:
             continue
-        for variable in (f"vmm_{family}_gateway", "vmm_server_ipv4"):
+        for variable in (f"vmm_{family}_gateway", f"vmm_server_{family}"):
             address = found.get(variable)
-            if address is None or address.version != network.version:
+            if address is None:
                 continue
             outside = network.num_addresses == 1 and address not in network
             on_link = address.version == 6 and address.is_link_local
@@ -182,7 +193,7 @@ def _check_networks(
                 variable = f"vmm_{family}_range"
                 report.add(name, variable, f"{bound} is no usable address of {network}")
     if given.get("vmm_ipv6_network") is None:
-        for variable in ("vmm_ipv6_gateway", "vmm_ipv6_range"):
+        for variable in ("vmm_ipv6_gateway", "vmm_ipv6_range", "vmm_server_ipv6"):
             if given.get(variable) is not None:
                 report.add(name, variable, "needs vmm_ipv6_network; give that too")
     elif given.get("vmm_ipv6_gateway") is None:
@@ -208,6 +219,30 @@ def _check_switches(server: ServerSettings, report: Report) -> None:
             seen.add(value)
 
 
+def _check_host_interface(server: ServerSettings, report: Report) -> None:
+    """Check that the server's own address is put where it is of use."""
+    host, uplink = server.host_interface, server.uplink
+    driver = host.rstrip("0123456789")
+    if uplink is None:
+        return
+    if server.switch.interface.startswith("veb") and driver != "vport":
+        report.add(
+            server.name,
+            "vmm_host_interface",
+            f"{host} cannot have an address on a veb(4), which takes its ports away from the "
+            f"server; use a vport(4), such as vport0",
+        )
+    elif server.switch.interface.startswith("bridge") and not (
+        driver == "vether" or host == uplink.interface
+    ):
+        report.add(
+            server.name,
+            "vmm_host_interface",
+            f"{host} is not on the bridge(4); use a vether(4), such as vether0, or "
+            f"{uplink.interface}",
+        )
+
+
 def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
     preset_name = found.get("vmm_preset", DEFAULT_PRESET)
     preset = PRESETS[preset_name]
@@ -221,6 +256,10 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
     if network := found.get("vmm_ipv6_network"):
         first6, last6 = found.get("vmm_ipv6_range") or ipv6_bounds(network)
         ipv6 = AddressPlan(network, first6, last6, found["vmm_ipv6_gateway"])
+    server_ipv6 = found.get("vmm_server_ipv6")
+    if server_ipv6 is None and ipv6 and server_ipv4 == found["vmm_ipv4_gateway"]:
+        # Who is the VMs' router for IPv4 is it for IPv6 too.
+        server_ipv6 = ipv6.gateway
     network = found["vmm_ipv4_network"]
     first4, last4 = found.get("vmm_ipv4_range") or ipv4_bounds(network)
     return ServerSettings(
@@ -232,6 +271,7 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         mac=MacPlan(found["vmm_mac_prefix"], found.get("vmm_mac_number_base", "hex")),
         ipv4=AddressPlan(network, first4, last4, found["vmm_ipv4_gateway"]),
         server_ipv4=server_ipv4,
+        server_ipv6=server_ipv6,
         ipv6=ipv6,
         reserved=found.get("vmm_reserved", Reserved()),
         switches=(switch, *found.get("vmm_switches", ())),

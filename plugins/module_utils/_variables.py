@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._install_questions import INTERFACE
+from ansible_collections.puffy.vmm.plugins.module_utils._links import links
 from ansible_collections.puffy.vmm.plugins.module_utils._server import (
     MOST_TAPS,
     PREFIX,
@@ -86,11 +87,20 @@ def _host(server: ServerSettings, interfaces: int) -> dict[str, Any]:
             "gateway": f"{ipv6.gateway}%{INTERFACE}"
             if ipv6.gateway.is_link_local
             else str(ipv6.gateway),
+            "server": server.server_ipv6 and str(server.server_ipv6),
         },
         "switch": asdict(server.switch),
         "switches": [asdict(switch) for switch in server.switches],
         "host_interface": server.host_interface,
-        "uplink": uplink and {"vlan": uplink.vlan, "parent": uplink.parent},
+        "uplink": uplink
+        and {
+            "vlan": uplink.vlan,
+            "parent": uplink.parent,
+            "members": list(uplink.members),
+            "protocol": uplink.protocol,
+            "interface": uplink.interface,
+        },
+        "links": links(server),
         "image_directory": server.image_directory,
         "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
         "release": server.release,

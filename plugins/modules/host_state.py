@@ -299,6 +299,102 @@ options:
     description: Network interfaces that must be there, or nothing is changed.
     type: list
     elements: str
+  links:
+    description:
+      - Network interfaces, those first that others need, live and as hostname.if(5) files. What is
+        not given of an interface is left as it is.
+      - What is wanted is compared with what ifconfig(8) shows, and each difference becomes one
+        command. No interface is ever destroyed. An address, a member or a port is only taken away
+        if our lines of the file, which stand between two marks, put it there; all else of the file
+        belongs to somebody else and stays.
+    type: list
+    elements: dict
+    suboptions: &links
+      name:
+        description: The name of the interface.
+        type: str
+        required: true
+      create:
+        description: Whether it is made where it is missing; otherwise that stops the run.
+        type: bool
+        default: true
+      up:
+        description: Whether it is brought up, if it is not.
+        type: bool
+        default: true
+      vnetid:
+        description: The VLAN of a vlan(4).
+        type: int
+      parent:
+        description: The interface that a vlan(4) is on.
+        type: str
+      protocol:
+        description: The protocol of a trunk(4).
+        type: str
+      ports:
+        description: Ports of an aggr(4) or trunk(4).
+        type: list
+        elements: str
+      addresses:
+        description: Addresses with their lengths, such as C(203.0.113.1/24).
+        type: list
+        elements: str
+      members:
+        description: Members of a bridge(4) or veb(4). Others stay where they are.
+        type: list
+        elements: str
+      flags:
+        description: Flags, such as C(link1), by which veb(4) has pf(4) see what its ports carry.
+        type: list
+        elements: str
+      known:
+        description:
+          - Members that rules were written for. No flag is set while there are others besides
+            vport(4) and the taps of O(taps).
+        type: list
+        elements: str
+  taps:
+    description:
+      - Whose tap(4) interfaces belong into which of O(links) while a VM runs. vmd(8) puts them
+        there once, so they are put back where a switch lost them, and into the group that they have
+        by now.
+    type: dict
+    suboptions: &taps
+      switches:
+        description: The switches, each with its C(name) in vm.conf(5) and its C(interface).
+        type: list
+        elements: dict
+        required: true
+      vms:
+        description: >-
+          The VMs, each with C(name) and C(interfaces), of which each has C(switch) and C(group).
+        type: list
+        elements: dict
+        required: true
+  pf:
+    description:
+      - Rules of pf(4) in a file of their own. pf.conf(5) loads it into an anchor by two lines,
+        which stand at its end between two marks unless somebody wrote them where they are wanted;
+        all else of it stays. pfctl(8) checks both files, and loads them as one.
+      - The rules are loaded again where the kernel does not have them any more. States stay.
+    type: dict
+    suboptions: &pf
+      anchor:
+        description: The name of the anchor.
+        type: str
+        required: true
+      path:
+        description: The file of the rules.
+        type: path
+        required: true
+      template:
+        description: A Jinja2 template of the role with the rules.
+        type: str
+        required: true
+      enable:
+        description: Whether pf is enabled where it is not.
+        type: bool
+        default: false
   documents:
     description: Several documents, carried out in one transaction instead of the options above.
     type: list
@@ -361,6 +457,19 @@ options:
         description: As above.
         type: list
         elements: str
+      links:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *links
+      taps:
+        description: As above.
+        type: dict
+        suboptions: *taps
+      pf:
+        description: As above.
+        type: dict
+        suboptions: *pf
   one_time:
     description:
       - Gives VMs that are being installed a directory each that nobody can guess, C(once-) and 128

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What each VM has in vm.conf(5) and dhcpd.conf(5), so that two versions can be compared."""
+"""What each VM has in vm.conf(5), dhcpd.conf(5) and the rules of pf(4), to compare two versions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils import _dhcpd_conf, _vm_
 
 VM_CONF: t.Final = "/etc/vm.conf"
 DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
+PF_RULES: t.Final = "/etc/pf.puffy.vmm.conf"
 
 # What is not one VM's.
 REST: t.Final = ""
+
+# What the paragraph of a VM begins with in the rules of pf(4).
+_VM: t.Final = "# VM "
 
 Blocks = dict[str, object]
 
@@ -36,9 +40,24 @@ def dhcpd_conf(text: str) -> Blocks:
     return blocks
 
 
+def pf_rules(text: str) -> Blocks:
+    """Each VM's rules by its name, and the rest, without the label that is a digest of all."""
+    blocks: Blocks = {}
+    rest: list[str] = []
+    for paragraph in text.split("\n\n"):
+        head, *lines = paragraph.strip().splitlines() or [""]
+        if head.startswith(_VM):
+            blocks[head.removeprefix(_VM)] = lines
+        else:
+            rest += [line for line in (head, *lines) if not line.startswith("match label ")]
+    blocks[REST] = rest
+    return blocks
+
+
 READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
     VM_CONF: vm_conf,
     DHCPD_CONF: dhcpd_conf,
+    PF_RULES: pf_rules,
 }
 
 

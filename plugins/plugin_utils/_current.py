@@ -11,12 +11,14 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _mirror
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _ifconfig, _mirror
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Directory, Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ifconfig import Interface
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_lines
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
+PF_CONF: t.Final = "/etc/pf.conf"
 # Names of VMs that run with an older definition than vm.conf's, a line each.
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
 # A run's id begins with its time, in UTC.
@@ -58,6 +60,15 @@ class UserFacts:
 
 
 @dataclass(frozen=True)
+class PfFacts:
+    """What pfctl(8) shows: the main rules, those of our anchor, and whether pf is enabled."""
+
+    main: str = ""
+    anchor: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class Current:
     """The answer to a probe, by name; `applied` is when this engine last changed the server."""
 
@@ -69,6 +80,8 @@ class Current:
     users: t.Mapping[str, UserFacts] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()
+    links: t.Mapping[str, Interface] = field(default_factory=dict)
+    pf: PfFacts | None = None
     running: frozenset[str] = frozenset()
     lists: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     system: str = "OpenBSD"
@@ -104,6 +117,13 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
         if document.sysctls:
             argv = [TOOLS["sysctl"], *sorted(document.sysctls)]
             runs.append({"name": f"sysctl {document.name}", "argv": argv})
+        for path in _network_files(document):
+            paths[path] = {"path": path, "read": 1}
+            paths.setdefault("/etc", {"path": "/etc", "hash": 0})
+        if document.links:
+            runs.append({"name": "links", "argv": [TOOLS["ifconfig"], "-A"]})
+        if document.pf:
+            runs.extend(_pf_questions(document.pf.anchor))
         for name in document.interfaces:
             runs.append({"name": f"ifconfig {name}", "argv": [TOOLS["ifconfig"], name]})
         if VM_CONF in document.paths():
@@ -153,6 +173,8 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         users={name: _user(facts) for name, facts in answer["users"].items()},
         groups=frozenset(answer["groups"]),
         interfaces=frozenset(interfaces),
+        links=_ifconfig.parse(runs["links"]["stdout"]) if "links" in runs else {},
+        pf=_pf_facts(runs) if "pf main" in runs else None,
         running=_running(runs.get("status")),
         system=runs["uname"]["stdout"].strip(),
         lists=_mirror.lists(answer),
@@ -171,6 +193,26 @@ def _listing(item: Directory) -> dict[str, t.Any]:
     if item.purge_directories is None:
         return {"path": item.path}
     return {"path": item.path, "within": fnmatch.translate(item.purge_directories)}
+
+
+def _network_files(document: Document) -> t.Iterator[str]:
+    """Files in which others have lines too, and the file of our rules."""
+    for link in document.links:
+        yield f"/etc/hostname.{link.name}"
+    if document.pf:
+        yield from (document.pf.path, PF_CONF)
+
+
+def _pf_questions(anchor: str) -> t.Iterator[dict[str, t.Any]]:
+    pfctl = TOOLS["pfctl"]
+    yield {"name": "pf main", "argv": [pfctl, "-s", "rules"]}
+    yield {"name": "pf anchor", "argv": [pfctl, "-a", anchor, "-s", "rules"]}
+    yield {"name": "pf info", "argv": [pfctl, "-s", "info"]}
+
+
+def _pf_facts(runs: t.Mapping[str, t.Any]) -> PfFacts:
+    said = {name: runs[f"pf {name}"]["stdout"] for name in ("main", "anchor", "info")}
+    return PfFacts(said["main"], said["anchor"], said["info"].startswith("Status: Enabled"))
 
 
 def _nodes(document: Document) -> tuple[str, ...]:

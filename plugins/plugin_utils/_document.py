@@ -11,6 +11,7 @@ import re
 import shlex
 import typing as t
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from pathlib import PurePosixPath
 
 # Where OpenBSD's base keeps the programs that documents name without a path.
@@ -24,6 +25,11 @@ TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
 }
 
+_INTERFACE = re.compile(r"\A(?=.{2,15}\Z)[a-z]+(?:0|[1-9][0-9]*)\Z")
+# priv_validgroup() of usr.sbin/vmd/priv.c, and letters that need no quotes anywhere.
+_GROUP = re.compile(r"\A[A-Za-z_](?:[A-Za-z0-9_.-]{0,13}[A-Za-z_.-])?\Z")
+_ANCHOR = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]{0,62}\Z")
+_FLAGS = ("link0", "link1", "link2")
 _PATH = re.compile(r"\A(/[A-Za-z0-9_.,:@%+=-]+)+\Z")
 
 _URL = re.compile(r"\Ahttps?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~%+-]+)*/?\Z")
@@ -123,6 +129,47 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Tap:
+    """The tap(4) of a VM's interface number `place`, which is in a switch, and in a group."""
+
+    vm: str
+    group: str | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network interface, live and in its hostname.if(5) file; what is not given stays as it is.
+
+    Addresses are written address/length. `create` is false for what must be there already, and
+    `known` names members, besides taps of VMs and vport(4), without which no flag is set.
+    """
+
+    name: str
+    create: bool = True
+    up: bool = True
+    vnetid: int | None = None
+    parent: str | None = None
+    protocol: str | None = None
+    ports: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = None
+    taps: tuple[Tap, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pf:
+    """Rules of pf(4) in a file of their own, which pf.conf(5) loads into an anchor."""
+
+    anchor: str
+    path: str
+    rules: bytes
+    enable: bool = False
+
+
+@dataclass(frozen=True)
 class Document:
     """All that one role wants of one server."""
 
@@ -138,6 +185,8 @@ class Document:
     accounts: tuple[Account, ...] = ()
     services: tuple[Service, ...] = ()
     interfaces: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    pf: Pf | None = None
 
     def paths(self) -> t.Iterator[str]:
         """The paths of all files, directories and images, in this order."""
@@ -181,6 +230,13 @@ def check(documents: t.Sequence[Document]) -> None:
             seen[path] = document.name
         for mirror in document.mirrors:
             _check_mirror(document.name, mirror)
+        for link in document.links:
+            _check_link(document.name, link)
+        if document.pf and not _ANCHOR.match(document.pf.anchor):
+            raise DocumentError(
+                f"{document.name}: {document.pf.anchor!r} is no name for an anchor; use letters, "
+                "digits and . _ -"
+            )
         for service in document.services:
             if service.name == "vmd" and service.on_change == "restart":
                 raise DocumentError(
@@ -210,3 +266,39 @@ def _check_mirror(name: str, mirror: Mirror) -> None:
             )
     if (mirror.verify == "signify") != bool(mirror.key):
         raise DocumentError(f"{name}: verify: signify needs a key, and nothing else has one")
+
+
+def _check_link(document: str, link: Link) -> None:
+    """Allows what netstart(8), which gives these words to a shell, may read."""
+    names = [link.name, *link.ports, *link.members, *([link.parent] if link.parent else [])]
+    for name in names:
+        if not _INTERFACE.match(name):
+            raise DocumentError(
+                f"{document}: {name!r} is no interface; use a driver's name and a number, such as "
+                "vport42"
+            )
+    for address in link.addresses:
+        try:
+            written = ip_interface(address).with_prefixlen
+        except ValueError:
+            written = ""
+        if written != address:
+            raise DocumentError(
+                f"{document}: {link.name}: {address!r} is no address; write it with its length, as "
+                "in 203.0.113.1/24, and an IPv6 address in its shortest form"
+            )
+    if link.vnetid is not None and not 1 <= link.vnetid <= 4094:
+        raise DocumentError(f"{document}: {link.name}: {link.vnetid} is no VLAN; use 1 to 4094")
+    if (link.vnetid is None) != (link.parent is None):
+        raise DocumentError(f"{document}: {link.name}: give vnetid and parent, or neither")
+    if link.protocol and not re.fullmatch("[a-z]{2,15}", link.protocol):
+        raise DocumentError(f"{document}: {link.name}: {link.protocol!r} is no trunkproto")
+    for flag in link.flags:
+        if flag not in _FLAGS:
+            raise DocumentError(f"{document}: {link.name}: {flag!r} is not one of {_FLAGS}")
+    for tap in link.taps:
+        if tap.group and not _GROUP.match(tap.group):
+            raise DocumentError(
+                f"{document}: {tap.vm}: {tap.group!r} is no interface group; use up to 15 letters, "
+                "digits and . _ -, and no digit last"
+            )

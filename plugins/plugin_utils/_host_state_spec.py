@@ -113,6 +113,37 @@ DOCUMENT: t.Final[Options] = {
         }
     ),
     "interfaces": {"type": "list", "elements": "str"},
+    "links": _list_of(
+        {
+            "name": {"type": "str", "required": True},
+            "create": {"type": "bool", "default": True},
+            "up": {"type": "bool", "default": True},
+            "vnetid": {"type": "int"},
+            "parent": {"type": "str"},
+            "protocol": {"type": "str"},
+            "ports": {"type": "list", "elements": "str"},
+            "addresses": {"type": "list", "elements": "str"},
+            "members": {"type": "list", "elements": "str"},
+            "flags": {"type": "list", "elements": "str"},
+            "known": {"type": "list", "elements": "str"},
+        }
+    ),
+    "taps": {
+        "type": "dict",
+        "options": {
+            "switches": {"type": "list", "elements": "dict", "required": True},
+            "vms": {"type": "list", "elements": "dict", "required": True},
+        },
+    },
+    "pf": {
+        "type": "dict",
+        "options": {
+            "anchor": {"type": "str", "required": True},
+            "path": {"type": "path", "required": True},
+            "template": {"type": "str", "required": True},
+            "enable": {"type": "bool", "default": False},
+        },
+    },
 }
 
 SPEC: t.Final[Options] = {

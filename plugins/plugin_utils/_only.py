@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import INDEX
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 
 # What a changed file brings with it, and a server that does not serve yet.
-_CONSEQUENCES: t.Final = ("reload ", "restart ", "start ")
+_CONSEQUENCES: t.Final = ("reload ", "restart ", "start ", "load ")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Only:
             owner = vm["owner"]
             words += [f"/{vm['mac']}-install.conf", f"/{owner}/.ssh", f"account {owner}"]
             words += [f"{vm['image']['path']} ", "group vmdusers"]
+            words.append(f" of {vm['name']} ")
             words += [f"-{short_name(vm['hostname'])}.tgz ", f"/{INDEX} "]
         return cls(frozenset(vm["name"] for vm in vms), tuple(words))
 

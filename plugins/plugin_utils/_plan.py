@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _plan_accounts,
     _plan_files,
+    _plan_network,
+    _plan_pf,
     _plan_services,
     _plan_vmd,
 )
@@ -66,10 +68,13 @@ def _document(document: Document, current: Current) -> list[Step]:
         *document.files,
         *_plan_files.line_edits(document, current),
         *_plan_vmd.files(document, current),
+        *_plan_network.files(document, current),
     ]
     stages, commits = _plan_files.files(document, items, current)
     purges = list(_plan_files.purges(document, current, {item.path for item in items}))
-    kernel = list(_plan_services.sysctls(document, current))
+    # Rules first: what a flag of an interface shows to pf(4) must find them.
+    kernel = [*_plan_pf.steps(document, current), *_plan_network.steps(document, current)]
+    kernel += _plan_services.sysctls(document, current)
     services = list(_plan_services.services(document, current, files_changed=bool(commits)))
     if services:
         services = [*_still_there(document), *services]

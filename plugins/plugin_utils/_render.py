@@ -20,8 +20,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     File,
     Image,
     Line,
+    Link,
     Mirror,
+    Pf,
     Service,
+    Tap,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
 
@@ -63,7 +66,30 @@ def document(
         accounts=tuple(_accounts(name, args.get("accounts") or ())),
         services=tuple(_service(item) for item in args.get("services") or ()),
         interfaces=tuple(args.get("interfaces") or ()),
+        links=tuple(_links(args)),
+        pf=_pf(args["pf"], render) if args.get("pf") else None,
     )
+
+
+def _links(args: t.Mapping[str, t.Any]) -> t.Iterator[Link]:
+    taps: dict[str, list[Tap]] = {}
+    wanted = args.get("taps") or {"switches": (), "vms": ()}
+    switches = {switch["name"]: switch["interface"] for switch in wanted["switches"]}
+    for vm in wanted["vms"]:
+        for place, one in enumerate(vm["interfaces"]):
+            tap = Tap(vm["name"], one["group"], place)
+            taps.setdefault(switches.get(one["switch"], ""), []).append(tap)
+    for item in args.get("links") or ():
+        given: dict[str, t.Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in _given(item).items()
+        }
+        yield Link(**given, taps=tuple(taps.get(item["name"], ())))
+
+
+def _pf(item: t.Mapping[str, t.Any], render: Render) -> Pf:
+    rules = str(render(item["template"], {})).encode()
+    return Pf(item["anchor"], item["path"], rules, item.get("enable") or False)
 
 
 def _given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

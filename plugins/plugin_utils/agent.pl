@@ -456,7 +456,11 @@ my %DO = (
 sub undo ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
 	if ($step->{do} eq 'run') {
-		for my $back (@{$step->{undo} // []}) { check_run($back, run($back->{argv}, %{$back})) }
+		for my $back (@{$step->{undo} // []}) {
+			my $unless = $back->{unless};
+			next if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
+			check_run($back, run($back->{argv}, %{$back}));
+		}
 		return;
 	}
 	# With an account that was never made there is nothing of it.
@@ -669,7 +673,9 @@ sub confine ($request) {
 	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
 	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
 	my @files   = @{$request->{files} // []};
-	my @runs    = (@steps, @files, @{$request->{run} // []}, map { @{$_->{undo} // []} } @steps);
+	my @backs   = map { @{$_->{undo} // []} } @steps;
+	my @runs    = (@steps, @files, @{$request->{run} // []}, @backs,
+		map { $_->{unless} // () } @backs);
 	my @paths   = ("$STATE/lock", map { $_->{path} } @{$request->{list} // []});
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
 	push @paths, map { (getpwnam $_)[7] } @{$request->{users} // []};

@@ -21,14 +21,7 @@ _GROWS = (
     "/var/run/sandbox.pledge",
     "/var/run/sandbox.unveil",
 )
-SWITCHES = {
-    "server1": "ifconfig veb42 create && ifconfig vport42 create && "
-    "ifconfig vport42 inet 203.0.113.1/24 up && ifconfig veb42 add vport42 up && "
-    "ifconfig veb43 create && ifconfig veb43 up",
-    "server2": "ifconfig bridge42 create && ifconfig vlan42 create && "
-    "ifconfig vlan42 vnetid 42 parent vio0 up && ifconfig vlan42 inet 198.51.100.1/24 && "
-    "ifconfig bridge42 add vlan42 up",
-}
+SERVERS = ("server1", "server2")
 
 
 @dataclass

@@ -110,6 +110,49 @@ def test_a_tap_goes_with_its_last_close_unless_it_was_there(machine: Machine) ->
     assert not machine.network.exists("tap0")
 
 
+def test_ports_of_a_trunk(machine: Machine) -> None:
+    for name in ("pair1", "pair2", "aggr0", "trunk0"):
+        machine.run(f"ifconfig {name} create")
+    machine.run("ifconfig pair1 up")
+    assert machine.run("ifconfig aggr0 trunkport pair1").rc == 0
+    assert machine.run("ifconfig aggr0 trunkport pair2").rc == 0
+    shown = machine.run("ifconfig aggr0").stdout
+    assert "\ttrunk: trunkproto lacp\n\t\tpair1 port active\n\t\tpair2 port \n" in shown
+    assert "\ttrunk: trunkdev aggr0\n" in machine.run("ifconfig pair1").stdout
+    machine.run("ifconfig trunk0 trunkproto failover")
+    assert "trunkproto failover" in machine.run("ifconfig trunk0").stdout
+    machine.run("ifconfig aggr0 -trunkport pair1")
+    assert machine.network.get("aggr0").ports == ["pair2"]
+    machine.run("ifconfig pair2 destroy")
+    assert machine.network.get("aggr0").ports == []
+
+
+def test_a_vlan_gets_another_parent_only_while_it_is_down(machine: Machine) -> None:
+    machine.run("ifconfig pair1 create")
+    machine.run("ifconfig vlan7 vnetid 7 parent vio0 up")
+    busy = machine.run("ifconfig vlan7 parent pair1")
+    assert busy.stderr == "ifconfig: vlan7: pair1: SIOCSIFPARENT: Device busy\n"
+    assert busy.rc == 0
+    assert machine.network.get("vlan7").parent == "vio0"
+    assert machine.run("ifconfig vlan7 down vnetid 8 parent pair1 up").stderr == ""
+    assert (machine.network.get("vlan7").parent, machine.network.get("vlan7").vnetid) == (
+        "pair1",
+        8,
+    )
+    other = machine.run("ifconfig vlan8 vnetid 8 parent pair1")
+    assert other.stderr == "ifconfig: vlan8: pair1: SIOCSIFPARENT: Address already in use\n"
+
+
+def test_flags_of_an_interface(machine: Machine) -> None:
+    machine.run("ifconfig veb0 create")
+    machine.run("ifconfig veb0 link1 up")
+    assert "flags=a843<UP,BROADCAST,RUNNING,SIMPLEX,LINK1,MULTICAST>" in (
+        machine.run("ifconfig veb0").stdout
+    )
+    machine.run("ifconfig veb0 -link1")
+    assert "LINK1" not in machine.run("ifconfig veb0").stdout
+
+
 def test_frames_go_through_a_switch_that_is_up(machine: Machine) -> None:
     network.provision(machine, "veb", 0, "203.0.113.1/24")
     machine.run("ifconfig tap0 create")

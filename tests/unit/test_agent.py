@@ -463,6 +463,20 @@ def test_a_change_that_nobody_confirms_is_put_back(host: Host) -> None:
     assert "nothing waits for a confirmation" in answer["failed"]["text"]
 
 
+@pytest.mark.parametrize("members", ["tap0 flags=3", ""])
+def test_a_way_back_may_be_left_out_for_what_is_there_by_then(host: Host, members: str) -> None:
+    (host.srv / "switch").write_text(f"veb0: flags=8843\n\t{members}\n")
+    unless = {"argv": ["/bin/cat", "/srv/switch"], "match": r"^\t\S+\ flags="}
+    undo = [
+        {"argv": ["/bin/touch", "/srv/destroyed"], "unless": unless},
+        {"argv": ["/bin/touch", "/srv/undone"]},
+    ]
+    answer = host.apply(sh("true", undo=undo), sh("false"))
+    assert answer["failed"]["undo_problems"] == []
+    assert (host.srv / "destroyed").exists() is not bool(members)
+    assert (host.srv / "undone").exists()
+
+
 def test_nobody_else_changes_the_server_while_a_change_waits(host: Host) -> None:
     run_id = "20261123T130000-00000003"
     host.apply(*put("/srv/a", "new"), confirm=20, id=run_id)

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from sandbox.call import Result
 from sandbox.model import interfaces
 from sandbox.model.errors import failure
-from sandbox.model.interfaces import Interface
+from sandbox.model.ifconfig_words import (
+    IGNORED,
+    TRUNK_PROTOCOLS,
+    USAGE,
+    class_length,
+    link_local,
+)
+from sandbox.model.interfaces import LINKS, Interface
 
 if TYPE_CHECKING:
     from sandbox.call import Call
@@ -24,23 +31,6 @@ if TYPE_CHECKING:
 _IFNAME_MAX = 16
 _DESCRIPTION_MAX = 64
 _LLADDR = re.compile(r"([0-9A-Fa-f]{1,2}:){5}[0-9A-Fa-f]{1,2}")
-# Words that are taken and have no effect here, by the number of their arguments.
-_IGNORED = {
-    0: "arp -arp debug -debug staticarp -staticarp autoconf -autoconf temporary -temporary monitor "
-    "-monitor mpls -mpls link0 -link0 link1 -link1 link2 -link2 tso -tso lro -lro wol -wol eui64 "
-    "anycast -anycast tentative -tentative -priority flush flushall addr -tunnel -vnetflowid",
-    1: "metric priority llprio media mediaopt -mediaopt instance mode -mode maxaddr timeout maxage "
-    "fwddelay hellotime holdcnt spanpriority proto stp -stp edge -edge autoedge -autoedge ptp -ptp "
-    "autoptp -autoptp discover -discover learn -learn blocknonip -blocknonip addspan delspan "
-    "flushrule txprio rxprio rtlabel pltime vltime trunkport -trunkport trunkproto lacpmode "
-    "lacptimeout -protected patch",
-    2: "ifpriority ifcost protected tunnel static endpoint",
-}
-IGNORED = {word: count for count, words in _IGNORED.items() for word in words.split()}
-_USAGE = (
-    "usage: ifconfig [-AaC] [-M lladdr] [interface] [address_family]\n"
-    "\t[address [dest_address]] [parameters]\n"
-)
 
 
 class _Stop(Exception):
@@ -76,7 +66,7 @@ def _option(network: Network, words: list[str]) -> Result:
     if flags == "M" and words:
         found = [one.name for one in network.interfaces.values() if one.lladdr == words[0].lower()]
         return Result(0, f"{found[0]}\n") if len(found) == 1 else Result(min(len(found), 1))
-    return Result(1, stderr=_USAGE)
+    return Result(1, stderr=USAGE)
 
 
 def _list(network: Network, *, brief: bool) -> Result:
@@ -156,6 +146,9 @@ class _Command:
     def word(self, words: list[str]) -> None:
         word = words.pop(0)
         action = getattr(self, f"do_{word.replace('-', 'no_')}", None)
+        if word.removeprefix("-") in LINKS:
+            self.link_flag(LINKS[word.removeprefix("-")], on=not word.startswith("-"))
+            return
         if word in IGNORED:
             count = IGNORED[word]
         elif action is not None:
@@ -188,6 +181,13 @@ class _Command:
             raise _Stop(f"ifconfig: {self.name}: SIOCGIFFLAGS: Device not configured")
         self.kernel("SIOCSIFFLAGS", lambda: setattr(self.interface(), "up", up))
 
+    def link_flag(self, bit: int, *, on: bool) -> None:
+        def change() -> None:
+            one = self.interface()
+            one.flags = one.flags | bit if on else one.flags & ~bit
+
+        self.kernel("SIOCSIFFLAGS", change)
+
     # the words; the number of their parameters is the number of the word's arguments
 
     def do_up(self) -> None:
@@ -216,6 +216,23 @@ class _Command:
 
     def do_del(self, member: str) -> None:
         self.kernel(member, lambda: self.network.remove_member(self.name, member))
+
+    def do_trunkport(self, port: str) -> None:
+        self.trunk(f"{self.name} {port}: SIOCSTRUNKPORT",
+                   lambda: self.network.add_port(self.name, port))  # fmt: skip
+
+    def do_no_trunkport(self, port: str) -> None:
+        self.trunk(f"{self.name}: {port}: SIOCSTRUNKDELPORT",
+                   lambda: self.network.remove_port(self.name, port))  # fmt: skip
+
+    def do_trunkproto(self, protocol: str) -> None:
+        if protocol not in TRUNK_PROTOCOLS:
+            raise _Stop(f"ifconfig: Invalid TRUNK protocol: {protocol}")
+        self.trunk(f"{self.name}: SIOCSTRUNK",
+                   lambda: self.network.set_protocol(self.name, protocol))  # fmt: skip
+
+    def trunk(self, what: str, action: Callable[[], object]) -> None:
+        self.kernel(what, action, "")
 
     def do_description(self, text: str) -> None:
         self.set("SIOCSIFDESCR", description=text[: _DESCRIPTION_MAX - 1])
@@ -250,6 +267,7 @@ class _Command:
         def change() -> None:
             if self.interface().type != "vlan" or not 0 < int(number) < 4095:
                 raise failure(errno.EINVAL if self.interface().type == "vlan" else errno.ENOTTY)
+            self.network.free_vlan(self.interface(), self.interface().parent, int(number))
             self.interface().vnetid = int(number)
 
         self.soft("SIOCSVNETID", change)
@@ -260,8 +278,16 @@ class _Command:
     def do_parent(self, name: str) -> None:
         def change() -> None:
             parent = self.network.interfaces.get(name)
-            if self.interface().type != "vlan" or parent is None or not parent.is_ethernet:
-                raise failure(errno.EINVAL if parent else errno.ENXIO)
+            if self.interface().type != "vlan":
+                raise failure(errno.ENOTTY)
+            if parent is None or not parent.is_ethernet:
+                raise failure(errno.EPROTONOSUPPORT if parent else errno.EINVAL)
+            if self.interface().parent == name:
+                return
+            # if_vlan.c: a parent is changed only while the interface does not run.
+            if self.interface().up and self.interface().parent:
+                raise failure(errno.EBUSY)
+            self.network.free_vlan(self.interface(), name, self.interface().vnetid)
             self.interface().parent, self.interface().lladdr = name, parent.lladdr
 
         self.soft(f"{self.name}: {name}: SIOCSIFPARENT", change)
@@ -338,7 +364,7 @@ class _Command:
         if slash:
             self.do_prefixlen(length)
         elif self.length is None:
-            self.length = 64 if self.family == 6 else _class_length(ipaddress.IPv4Address(address))
+            self.length = 64 if self.family == 6 else class_length(ipaddress.IPv4Address(address))
 
     def set_address(self) -> None:
         if not self.address and self.alias >= 0:
@@ -361,19 +387,6 @@ class _Command:
             addresses.append(f"{self.address}/{self.length}")
             one.up = True
             if self.family == 6 and one.lladdr and len(addresses) == 1:
-                addresses.insert(0, f"{_link_local(one.lladdr)}/64")
+                addresses.insert(0, f"{link_local(one.lladdr)}/64")
 
         self.kernel("SIOCDIFADDR" if self.alias < 0 else "SIOCAIFADDR", change, "")
-
-
-def _class_length(address: ipaddress.IPv4Address) -> int:
-    first = int(address) >> 24
-    return 8 if first < 128 else 16 if first < 192 else 24
-
-
-def _link_local(lladdr: str) -> ipaddress.IPv6Address:
-    octets = [int(octet, 16) for octet in lladdr.split(":")]
-    octets[0] ^= 2
-    return ipaddress.IPv6Address(
-        bytes([0xFE, 0x80, *[0] * 6, *octets[:3], 0xFF, 0xFE, *octets[3:]])
-    )

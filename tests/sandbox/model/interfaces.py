@@ -34,6 +34,8 @@ _FLAGS = {
 }
 _ETHERNET = BROADCAST | SIMPLEX | MULTICAST
 SWITCHES = ("bridge", "veb")
+TRUNKS = ("aggr", "trunk")
+LINKS = {"link0": 0x1000, "link1": 0x2000, "link2": 0x4000}
 # fmt: off
 CLONERS = (
     "aggr", "bpe", "bridge", "carp", "egre", "enc", "eoip", "etherip", "gif", "gre", "lo",
@@ -44,7 +46,7 @@ CLONERS = (
 # fmt: on
 _NO_MTU = ("veb", "enc")
 _PHYSICAL = ("vio", "vlan")
-_ETHERNET_TYPES = ("vio", "vlan", "vport", "vether", "tap")
+_ETHERNET_TYPES = ("vio", "vlan", "vport", "vether", "tap", "pair", "aggr", "trunk")
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Interface:
     inet: list[str] = field(default_factory=list)
     inet6: list[str] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    protocol: str = "roundrobin"  # of a trunk(4)
     parent: str = ""
     vnetid: int | None = None
     rdomain: int = 0
@@ -118,6 +122,7 @@ def show(one: Interface, all_: Mapping[str, Interface], *, brief: bool = False) 
         vnetid = "none" if one.vnetid is None else one.vnetid
         parent = one.parent or "none"
         lines.append(f"\tencap: vnetid {vnetid} parent {parent} txprio packet rxprio outer")
+    lines += _trunk(one, all_)
     if one.groups:
         lines.append(f"\tgroups: {' '.join(one.groups)}")
     if one.type in _PHYSICAL:
@@ -139,6 +144,20 @@ def show(one: Interface, all_: Mapping[str, Interface], *, brief: bool = False) 
     if one.is_switch and not brief:
         lines.append("\tAddresses (max cache: 100, timeout: 240):")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _trunk(one: Interface, all_: Mapping[str, Interface]) -> list[str]:
+    """What trunk_status() of ifconfig(8) prints, without the lines of LACP itself."""
+    device = next((other.name for other in all_.values() if one.name in other.ports), "")
+    if one.type not in TRUNKS:
+        return [f"\ttrunk: trunkdev {device}"] if device else []
+    protocol = "lacp" if one.type == "aggr" else one.protocol
+    active = [all_[port].up for port in one.ports]
+    return [
+        f"\ttrunk: trunkproto {protocol}",
+        *(f"\t\t{port} port {'active' if up else ''}"
+          for port, up in zip(one.ports, active, strict=True)),
+    ]  # fmt: skip
 
 
 def _addresses(one: Interface, brief: bool) -> list[str]:

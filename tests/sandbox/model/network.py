@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from sandbox.model import ifconfig, netstart, route
 from sandbox.model.errors import failure
-from sandbox.model.interfaces import AUTOCONF4, CLONERS, PROMISC, SWITCHES, Interface, type_of
+from sandbox.model.interfaces import (
+    AUTOCONF4,
+    CLONERS,
+    PROMISC,
+    SWITCHES,
+    TRUNKS,
+    Interface,
+    type_of,
+)
 
 if TYPE_CHECKING:
     from sandbox.call import Handler
@@ -135,6 +143,8 @@ class Network:
         for other in self.interfaces.values():
             if name in other.members:
                 other.members.remove(name)
+            if name in other.ports:
+                other.ports.remove(name)
             if other.parent == name:
                 other.parent = ""
         del self.interfaces[name]
@@ -161,6 +171,39 @@ class Network:
         if name not in one.members:
             raise failure(errno.ESRCH if one.type == "veb" else errno.ENOENT)
         one.members.remove(name)
+
+    def add_port(self, trunk: str, name: str) -> None:
+        """Put an Ethernet interface into an aggr or trunk (if_aggr.c, if_trunk.c)."""
+        one, port = self.get(trunk), self.interfaces.get(name)
+        if one.type not in TRUNKS:
+            raise failure(errno.ENOTTY)
+        if port is None:
+            raise failure(errno.EINVAL)
+        if not port.is_ethernet:
+            raise failure(errno.EPROTONOSUPPORT)
+        if self.switch_of(name) or any(name in other.ports for other in self.interfaces.values()):
+            raise failure(errno.EBUSY)
+        one.ports.append(name)
+
+    def remove_port(self, trunk: str, name: str) -> None:
+        one = self.get(trunk)
+        if name not in one.ports:
+            raise failure(errno.EINVAL if one.type in TRUNKS else errno.ENOTTY)
+        one.ports.remove(name)
+
+    def set_protocol(self, trunk: str, protocol: str) -> None:
+        one = self.get(trunk)
+        if one.type != "trunk":
+            raise failure(errno.EPROTONOSUPPORT if one.type == "aggr" else errno.ENOTTY)
+        one.protocol = protocol
+
+    def free_vlan(self, one: Interface, parent: str, vnetid: int | None) -> None:
+        """OSError EADDRINUSE where another vlan has this number on this parent."""
+        if not parent or vnetid is None:
+            return
+        for other in self.interfaces.values():
+            if other is not one and (other.parent, other.vnetid) == (parent, vnetid):
+                raise failure(errno.EADDRINUSE)
 
     def open_tap(self, description: str = "", name: str = "") -> str:
         """Open the device of one tap, or of the first that is free, and give its name.

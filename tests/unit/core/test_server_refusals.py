@@ -140,6 +140,56 @@ PATTERNS = (
             "uplink: parent is missing; give the physical interface, as in {parent: em0}",
         ),
         (
+            {"uplink": {"parent": "em0"}, "server_ipv4": None},
+            "server_ipv4: is missing; behind vmm_uplink the gateway may be another machine, so "
+            "give the server's own address on the VMs' network",
+        ),
+        (
+            {"uplink": {"parent": "em0"}, "server_ipv4": "203.0.113.2", "host_interface": "em0"},
+            "host_interface: em0 cannot have an address on a veb(4), which takes its ports away "
+            "from the server; use a vport(4), such as vport0",
+        ),
+        (
+            {
+                "preset": "bridge",
+                "uplink": {"parent": "em0"},
+                "server_ipv4": "203.0.113.2",
+                "host_interface": "em1",
+            },
+            "host_interface: em1 is not on the bridge(4); use a vether(4), such as vether0, or em0",
+        ),
+        (
+            {"server_ipv6": "2001:db8:6::2", "ipv6_network": None, "ipv6_gateway": None},
+            "server_ipv6: needs vmm_ipv6_network; give that too",
+        ),
+        (
+            {"uplink": {"parent": "veb1"}},
+            "uplink: parent: veb1 leads nowhere; use an interface that leads out, such as em0",
+        ),
+        (
+            {"uplink": {"parent": "em0", "members": ["em1"]}},
+            "uplink: members are of an aggr(4) or trunk(4), and parent is em0; name it, as in "
+            "{parent: aggr0, members: [em0, em1]}",
+        ),
+        (
+            {"uplink": {"parent": "aggr0", "members": ["em1", "em1"]}},
+            "uplink: members: item 2 is the same as item 1",
+        ),
+        (
+            {"uplink": {"parent": "aggr0", "members": ["em1"], "protocol": "lacp"}},
+            "uplink: protocol is for members of a trunk(4); aggr(4) has LACP alone",
+        ),
+        (
+            {"uplink": {"parent": "trunk0", "members": ["em1"], "protocol": "x"}},
+            "uplink: protocol: 'x' is not one of lacp, failover, loadbalance, roundrobin, "
+            "broadcast",
+        ),
+        (
+            {"uplink": {"parent": "em0", "mtu": 9000}},
+            "uplink: 'mtu' is unknown; give vlan, parent, members and protocol, as in "
+            "{vlan: 42, parent: em0}",
+        ),
+        (
             {"uplink": {"vlan": 4095, "parent": "em0"}},
             "uplink: vlan: 4095 is out of bounds; use a whole number from 1 to 4094",
         ),

@@ -35,11 +35,20 @@ def test_all_defaults() -> None:
             "gateway": "203.0.113.1",
             "server": "203.0.113.1",
         },
-        "ipv6": {"network": "2001:db8:6::", "prefix": 64, "gateway": "2001:db8:6::1"},
+        "ipv6": {
+            "network": "2001:db8:6::",
+            "prefix": 64,
+            "gateway": "2001:db8:6::1",
+            "server": "2001:db8:6::1",
+        },
         "switch": {"name": "uplink", "interface": "veb0"},
         "switches": [{"name": "uplink", "interface": "veb0"}],
         "host_interface": "vport0",
         "uplink": None,
+        "links": [
+            {"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
+            {"name": "veb0", "members": ["vport0"]},
+        ],
         "image_directory": "/var/vmm",
         "tap_count": 10,
         "release": None,
@@ -65,7 +74,9 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
         timezone="Europe/Amsterdam",
     )
     assert described["switch"] == {"name": "uplink_vlan42", "interface": "bridge42"}
-    assert described["uplink"] == {"vlan": 42, "parent": "em0"}
+    assert described["uplink"] == {
+        "vlan": 42, "parent": "em0", "members": [], "protocol": None, "interface": "vlan42",
+    }  # fmt: skip
     assert described["ipv4"]["server"] == "203.0.113.2"
     assert described["ipv6"]["gateway"] == "fe80::1%vio0"
     assert described["image_directory"] == "/home/vmm"
@@ -83,14 +94,89 @@ def test_the_preset_of_2019() -> None:
     assert fleet.vms[0].image_path == "/var/vmm/web1.img"
 
 
+BEHIND_EM0 = {"uplink": {"vlan": 42, "parent": "em0"}, "server_ipv4": "203.0.113.2"}
+IPV6 = {"ipv6_network": "2001:db8:6::/64", "ipv6_gateway": "2001:db8:6::1"}
+EM0 = {"name": "em0", "create": False}
+VLAN42 = {"name": "vlan42", "vnetid": 42, "parent": "em0"}
+
+LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
+    "veb, in a VLAN": (
+        {**BEHIND_EM0, "switch": {"interface": "veb42"}},
+        [EM0, VLAN42, {"name": "vport42", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb42", "members": ["vlan42", "vport42"]}],
+    ),
+    "veb, an interface of its own": (
+        {**BEHIND_EM0, "uplink": {"parent": "em1"}},
+        [{"name": "em1", "create": False}, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["em1", "vport0"]}],
+    ),
+    "bridge: the vlan has the address": (
+        {**BEHIND_EM0, "preset": "bridge"},
+        [EM0, {**VLAN42, "addresses": ["203.0.113.2/24"]},
+         {"name": "bridge0", "members": ["vlan42"]}],
+    ),
+    "bridge with a vether": (
+        {**BEHIND_EM0, "preset": "bridge", "host_interface": "vether42"},
+        [EM0, VLAN42, {"name": "vether42", "addresses": ["203.0.113.2/24"]},
+         {"name": "bridge0", "members": ["vlan42", "vether42"]}],
+    ),
+    "several interfaces as one": (
+        {**BEHIND_EM0, "uplink": {"vlan": 42, "parent": "aggr0", "members": ["em0", "em1"]}},
+        [EM0, {"name": "em1", "create": False}, {"name": "aggr0", "ports": ["em0", "em1"]},
+         {"name": "vlan42", "vnetid": 42, "parent": "aggr0"},
+         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+    ),
+    "trunk(4), and LACP by default": (
+        {**BEHIND_EM0, "uplink": {"parent": "trunk0", "members": ["em0"]}},
+        [EM0, {"name": "trunk0", "ports": ["em0"], "protocol": "lacp"},
+         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["trunk0", "vport0"]}],
+    ),
+    "the router of the VMs is it for IPv6 too": (
+        {**IPV6},
+        [{"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+    "with a link-local address": (
+        {**IPV6, "ipv6_gateway": "fe80::1"},
+        [{"name": "vport0", "addresses": ["203.0.113.1/24", "fe80::1/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+    "another router: no IPv6 address unless one is given": (
+        {**IPV6, **BEHIND_EM0},
+        [EM0, VLAN42, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+    ),
+    "one that is given": (
+        {**IPV6, "server_ipv4": "203.0.113.2", "server_ipv6": "2001:db8:6::2"},
+        [{"name": "vport0", "addresses": ["203.0.113.2/24", "2001:db8:6::2/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_what_a_switch_is_made_of(name: str) -> None:
+    changes, wanted = LINKS[name]
+    assert host(0, **changes)["links"] == wanted
+
+
+def test_no_vm_gets_the_address_of_a_server() -> None:
+    changes = {**IPV6, "server_ipv4": "203.0.113.11", "server_ipv6": "2001:db8:6::11"}
+    fleet = build({"a.yml": vm(), "b.yml": vm()}, servers={"server6": server(**changes)})
+    assert "203.0.113.11" not in [str(one.ipv4) for one in fleet.vms]
+    assert "2001:db8:6::11" not in [str(one.ipv6) for one in fleet.vms]
+
+
 @pytest.mark.parametrize(
     ("changes", "interface"),
     [
         ({"switch": {"interface": "veb42"}}, "vport42"),
-        ({"switch": {"interface": "veb42"}, "uplink": {"vlan": 42, "parent": "em0"}}, "vport42"),
+        ({"switch": {"interface": "veb42"}, **BEHIND_EM0}, "vport42"),
         ({"preset": "bridge", "switch": {"interface": "bridge42"}}, "vether42"),
-        ({"preset": "bridge", "uplink": {"parent": "em0"}}, "vether0"),
-        ({"preset": "bridge", "uplink": {"parent": "em0", "vlan": 42}}, "vlan42"),
+        ({"preset": "bridge", **BEHIND_EM0, "uplink": {"parent": "em0"}}, "vether0"),
+        ({"preset": "bridge", **BEHIND_EM0}, "vlan42"),
         ({"preset": "bridge", "host_interface": "em1"}, "em1"),
     ],
 )
