@@ -235,6 +235,7 @@ options:
       - Accounts that log in by key and have no password.
       - An account that is there already must be in all of its groups, and in neither C(wheel) nor
         C(operator), or the run stops. So no data of a customer reaches an operator's account.
+      - One that is in O(roster) is put into its groups again, and unlocked.
     type: list
     elements: dict
     suboptions: &accounts
@@ -261,6 +262,12 @@ options:
         description: The login shell of a new account.
         type: str
         default: /bin/ksh
+  roster:
+    description:
+      - A file of the server in which the names of O(accounts) are kept, a line each.
+      - An account in it that is not among O(accounts) any more is locked with usermod(8) and leaves
+        O(groups), unless it is in C(wheel) or C(operator). Its home stays, and so do its keys.
+    type: str
   services:
     description: Services of rcctl(8).
     type: list
@@ -448,6 +455,9 @@ options:
         type: list
         elements: dict
         suboptions: *accounts
+      roster:
+        description: As O(roster).
+        type: str
       services:
         description: As above.
         type: list

@@ -106,7 +106,8 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
             parent = str(PurePosixPath(path).parent)
             paths.setdefault(parent, {"path": parent, "hash": 0})
             paths[path] = {"path": path} | ({"read": 1} if path in READERS else {})
-        for path in line_files(document):
+        rosters = [document.roster] if document.roster else []
+        for path in (*line_files(document), *rosters):
             paths[path] = {"path": path, "read": 1}
         for path in (*(image.path for image in document.images), *_nodes(document)):
             paths[path] = {"path": path, "hash": 0}
@@ -142,6 +143,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
         "paths": list(paths.values()),
         "list": [_listing(item) for doc in documents for item in doc.directories if item.purge],
         "users": sorted(set(accounts)),
+        "rosters": [document.roster for document in documents if document.roster],
         "groups": sorted(set(groups)),
         "run": runs,
     }

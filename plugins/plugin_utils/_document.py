@@ -171,7 +171,11 @@ class Pf:
 
 @dataclass(frozen=True)
 class Document:
-    """All that one role wants of one server."""
+    """All that one role wants of one server.
+
+    `roster` is a file of the server with the names of its accounts, kept by the engine. One in it
+    that is wanted no more is locked, and leaves `groups`.
+    """
 
     name: str
     files: tuple[File, ...] = ()
@@ -183,16 +187,19 @@ class Document:
     sysctls: t.Mapping[str, str] | None = None
     groups: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
+    roster: str | None = None
     services: tuple[Service, ...] = ()
     interfaces: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     pf: Pf | None = None
 
     def paths(self) -> t.Iterator[str]:
-        """The paths of all files, directories and images, in this order."""
+        """The paths of all files, directories and images, and the roster's, in this order."""
         yield from (item.path for item in self.files)
         yield from (item.path for item in self.directories)
         yield from (item.path for item in self.images)
+        if self.roster:
+            yield self.roster
 
 
 def argv(command: str) -> tuple[str, ...]:

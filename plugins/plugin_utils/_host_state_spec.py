@@ -97,6 +97,7 @@ DOCUMENT: t.Final[Options] = {
             "shell": {"type": "str", "default": "/bin/ksh"},
         }
     ),
+    "roster": {"type": "str"},
     "services": _list_of(
         {
             "name": {"type": "str", "required": True},

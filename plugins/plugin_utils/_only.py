@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import short_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, REST, changed
-from ansible_collections.puffy.vmm.plugins.plugin_utils._current import PENDING_FILE, Current
+from ansible_collections.puffy.vmm.plugins.plugin_utils._current import Current
 from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import is_one_time, masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import INDEX
@@ -17,6 +17,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 
 # What a changed file brings with it, and a server that does not serve yet.
 _CONSEQUENCES: t.Final = ("reload ", "restart ", "start ", "load ")
+# What the collection keeps on a server for itself.
+_NOTES: t.Final = "/var/db/puffy.vmm."
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Only:
         words = []
         for vm in vms:
             owner = vm["owner"]
-            words += [f"/{vm['mac']}-install.conf", f"/{owner}/.ssh", f"account {owner}"]
+            words += [f"/{vm['mac']}-install.conf", f"/{owner}/.ssh", f"account {owner} "]
             words += [f"{vm['image']['path']} ", "group vmdusers"]
             words.append(f" of {vm['name']} ")
             words += [f"-{short_name(vm['hostname'])}.tgz ", f"/{INDEX} "]
@@ -51,7 +53,7 @@ def others(plan: Plan, current: Current, only: Only) -> list[str]:
 
 def _of_step(step: Step, change: str, current: Current, only: Only) -> t.Iterator[str]:
     path = str(step.fields.get("path", ""))
-    if path == PENDING_FILE or change.startswith(_CONSEQUENCES):
+    if path.startswith(_NOTES) or change.startswith(_CONSEQUENCES):
         return
     # A directory of this run, or an empty one: what is in one has the VM in its name.
     if is_one_time(path.rpartition("/")[2]):

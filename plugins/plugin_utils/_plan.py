@@ -69,6 +69,7 @@ def _document(document: Document, current: Current) -> list[Step]:
         *_plan_files.line_edits(document, current),
         *_plan_vmd.files(document, current),
         *_plan_network.files(document, current),
+        *_plan_accounts.roster(document, current),
     ]
     stages, commits = _plan_files.files(document, items, current)
     purges = list(_plan_files.purges(document, current, {item.path for item in items}))

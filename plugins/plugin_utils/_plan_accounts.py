@@ -25,6 +25,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
 _KEYS: t.Final = ".ssh/authorized_keys"
 # A member of one of these may become root: such an account is the operator's own.
 _POWERFUL: t.Final = frozenset({"wheel", "operator"})
+_USERMOD: t.Final = "/usr/sbin/usermod"
+_LOCKED: t.Final = "-"
 
 
 def groups(document: Document, current: Current) -> t.Iterator[Step]:
@@ -40,13 +42,73 @@ def groups(document: Document, current: Current) -> t.Iterator[Step]:
 
 
 def accounts(document: Document, current: Current) -> t.Iterator[Step]:
-    """Missing accounts, and keys that differ."""
+    """Missing accounts, keys that differ, and accounts that are wanted no more."""
+    known = _listed(document, current)
     for account in document.accounts:
         user = current.users.get(account.name)
         if user is None:
             yield from _create(document, account)
         else:
-            yield from _change(document, account, user)
+            yield from _change(document, account, user, known)
+    wanted = {account.name for account in document.accounts}
+    for name in sorted(known - wanted):
+        user = current.users.get(name)
+        if user and not _powers(user):
+            yield from _lock(document, name, user)
+
+
+def roster(document: Document, current: Current) -> t.Iterator[File]:
+    """The file that tells later runs which accounts are this document's."""
+    if not document.roster:
+        return
+    names = {account.name for account in document.accounts}
+    for name in _listed(document, current):
+        user = current.users.get(name)
+        if user and not _powers(user):
+            names.add(name)
+    yield File(document.roster, "".join(f"{name}\n" for name in sorted(names)).encode())
+
+
+def _listed(document: Document, current: Current) -> frozenset[str]:
+    text = current.read.get(document.roster, b"") if document.roster else b""
+    return frozenset(text.decode("ascii", "replace").split())
+
+
+def _powers(user: UserFacts) -> list[str]:
+    return sorted(_POWERFUL.intersection((*user.groups, user.group)))
+
+
+def _join(title: str, name: str, user: UserFacts, groups: t.Sequence[str]) -> Step:
+    """Back into its groups, and unlocked where _lock() was before."""
+    joined, before = ",".join(groups), ",".join(user.groups)
+    if user.shell.endswith(_LOCKED):
+        words, back, change = ["-U"], ["-Z"], f"unlock account {name}"
+    else:
+        words, back, change = [], [], f"add account {name} to {joined}"
+    return run(
+        title,
+        [_USERMOD, *words, "-G", joined, name],
+        change=change,
+        undo=[undo(_USERMOD, *back, "-S", before, name)],
+        undo_always=True,
+    )
+
+
+def _lock(document: Document, name: str, user: UserFacts) -> t.Iterator[Step]:
+    """No login, by whatever key, and no group of the document's; home and keys stay.
+
+    sshd(8) lets nobody in whose shell is not there, and usermod(8) -Z adds a hyphen to its name.
+    """
+    rest = [group for group in user.groups if group not in document.groups]
+    if user.shell.endswith(_LOCKED) and len(rest) == len(user.groups):
+        return
+    yield run(
+        f"{document.name}: account {name}",
+        [_USERMOD, "-Z", "-S", ",".join(rest), name],
+        change=f"lock account {name}",
+        undo=[undo(_USERMOD, "-U", "-S", ",".join(user.groups), name)],
+        undo_always=True,
+    )
 
 
 def warnings(document: Document, current: Current) -> t.Iterator[str]:
@@ -97,17 +159,21 @@ def _create(document: Document, account: Account) -> t.Iterator[Step]:
     yield commit(title, item, before, **fields)
 
 
-def _change(document: Document, account: Account, user: UserFacts) -> t.Iterator[Step]:
+def _change(
+    document: Document, account: Account, user: UserFacts, known: t.Collection[str]
+) -> t.Iterator[Step]:
     title = f"{document.name}: account {account.name}"
-    powerful = sorted(_POWERFUL.intersection(user.groups) | _POWERFUL.intersection([user.group]))
+    powerful = _powers(user)
     missing = [name for name in account.groups if name not in (*user.groups, user.group)]
-    if powerful or missing:
+    if powerful or (missing and account.name not in known):
         is_what = f"is in group {powerful[0]}" if powerful else f"is not in group {missing[0]}"
         raise PlanError(
             f"{title}: this account exists on the server and {is_what}, so it is not an owner's; "
             "name another owner in the VM file"
             + ("" if powerful else f", or make it one by hand: usermod -G {missing[0]} NAME")
         )
+    if missing:
+        yield _join(title, account.name, user, missing)
     if _trouble(user):
         return
     fields = {"as": account.name}

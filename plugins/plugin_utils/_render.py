@@ -64,6 +64,7 @@ def document(
         sysctls=_sysctls(name, args.get("sysctls") or {}),
         groups=tuple(args.get("groups") or ()),
         accounts=tuple(_accounts(name, args.get("accounts") or ())),
+        roster=args.get("roster"),
         services=tuple(_service(item) for item in args.get("services") or ()),
         interfaces=tuple(args.get("interfaces") or ()),
         links=tuple(_links(args)),

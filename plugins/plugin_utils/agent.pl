@@ -194,6 +194,13 @@ sub names_in ($path) {
 
 sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms }
 
+# The accounts that a request names, and those that files of the server list.
+sub users_of ($request) {
+	my @listed = map { -f && !-l ? split q{ }, slurp($_) : () } @{$request->{rosters} // []};
+	my %seen   = map { $_ => 1 } @listed, @{$request->{users} // []};
+	return sort keys %seen;
+}
+
 sub probe ($request, @) {
 	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => []);
 	for my $ask (@{$request->{paths} // []}) {
@@ -217,11 +224,12 @@ sub probe ($request, @) {
 			$answer{paths}{"$sub/$_"} = look("$sub/$_") for @{$answer{list}{$sub}};
 		}
 	}
+	my @users = users_of($request);
 	my %member;
-	if (@{$request->{users} // []}) {
+	if (@users) {
 		while (my @group = getgrent) { push @{$member{$_}}, $group[0] for split q{ }, $group[3] }
 	}
-	for my $name (@{$request->{users} // []}) {
+	for my $name (@users) {
 		my @is = getpwnam $name or next;
 		my ($home, $shell) = @is[7, 8];
 		my %keys;
@@ -678,7 +686,7 @@ sub confine ($request) {
 		map { $_->{unless} // () } @backs);
 	my @paths   = ("$STATE/lock", map { $_->{path} } @{$request->{list} // []});
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
-	push @paths, map { (getpwnam $_)[7] } @{$request->{users} // []};
+	push @paths, map { (getpwnam $_)[7] } users_of($request);
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');

@@ -59,6 +59,23 @@ HOME = {
     ".ssh": PathFacts("directory", "0700", "puffy", "puffy", 512),
     ".ssh/authorized_keys": PathFacts("file", "0600", "puffy", "puffy", 0, digest(b"")),
 }
+HAS_KEYS = {
+    ".ssh": HOME[".ssh"],
+    ".ssh/authorized_keys": PathFacts("file", "0600", "puffy", "puffy", 17, digest(KEYS)),
+}
+ROSTER = "/var/db/puffy.vmm.owners"
+
+
+def listed(*names: str, groups: tuple[str, ...] = (), shell: str = "/bin/ksh") -> Current:
+    """A server whose roster lists puffy, and which has the accounts of these names."""
+    return now(
+        {"/var/db": ETC, ROSTER: facts(b"puffy\n")},
+        read={ROSTER: b"puffy\n"},
+        groups=frozenset({"vmdusers"}),
+        users={name: UserFacts(f"/home/{name}", shell, name, groups, HAS_KEYS) for name in names},
+    )
+
+
 DHCPD = Service("dhcpd", flags="vport42")
 UP = ServiceFacts(enabled=True, running=True, flags="vport42")
 DHCPD_IS_FINE = ["wait rcctl check dhcpd"]
@@ -130,6 +147,37 @@ CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
         now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", ("vmdusers",), HOME)}),
         ["change /home/puffy/.ssh/authorized_keys"],
         ["stage /home/puffy/.ssh/authorized_keys", "commit /home/puffy/.ssh/authorized_keys"],
+    ),
+    "an owner without a VM": (
+        Document("r", groups=("vmdusers",), roster=ROSTER),
+        listed("puffy", groups=("www", "vmdusers")),
+        ["lock account puffy"], ["run usermod -Z -S www puffy"],
+    ),
+    "one that is locked already": (
+        Document("r", groups=("vmdusers",), roster=ROSTER), listed("puffy", shell="/bin/ksh-"),
+        [], [],
+    ),
+    "one that somebody unlocked": (
+        Document("r", groups=("vmdusers",), roster=ROSTER), listed("puffy"),
+        ["lock account puffy"], ["run usermod -Z -S  puffy"],
+    ),
+    "one that became an operator": (
+        Document("r", groups=("vmdusers",), roster=ROSTER),
+        listed("puffy", groups=("vmdusers", "wheel")),
+        [f"change {ROSTER}"], [f"stage {ROSTER}", f"commit {ROSTER}"],
+    ),
+    "one that is gone": (
+        Document("r", groups=("vmdusers",), roster=ROSTER), listed(),
+        [f"change {ROSTER}"], [f"stage {ROSTER}", f"commit {ROSTER}"],
+    ),
+    "an owner who has a VM again": (
+        Document("r", groups=("vmdusers",), accounts=(OWNER,), roster=ROSTER),
+        listed("puffy", shell="/bin/ksh-", groups=("www",)),
+        ["unlock account puffy"], ["run usermod -U -G vmdusers puffy"],
+    ),
+    "an owner whom somebody took out of the group": (
+        Document("r", groups=("vmdusers",), accounts=(OWNER,), roster=ROSTER), listed("puffy"),
+        ["add account puffy to vmdusers"], ["run usermod -G vmdusers puffy"],
     ),
     "a service that is as wanted": (
         Document("r", services=(DHCPD,)), now(services={"dhcpd": UP}), [], [],
