@@ -197,8 +197,8 @@ sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms 
 # The accounts that a request names, and those that files of the server list.
 sub users_of ($request) {
 	my @listed = map { -f && !-l ? split q{ }, slurp($_) : () } @{$request->{rosters} // []};
-	my %seen   = map { $_ => 1 } @listed, @{$request->{users} // []};
-	return sort keys %seen;
+	my %users  = map { $_ => 1 } @listed, @{$request->{users} // []};
+	return keys %users;
 }
 
 sub probe ($request, @) {

@@ -9,10 +9,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
 
 CHECKOUT = Path(__file__).parents[2]
+_ALL = yaml.safe_load((CHECKOUT / "playbooks/vars/server_roles.yml").read_text())["server_roles"]
+# A server that mirrors no sets is not asked for them.
+ROLES = len(_ALL) - 1
 # What the stand-in and a failed run may write: logs, old files, notes of what was promised.
 _GROWS = (
     "/var/log",

@@ -7,12 +7,8 @@ from __future__ import annotations
 import json
 import re
 
-import yaml
-from integration.harness import CHECKOUT, Site, messages, state
+from integration.harness import ROLES, Site, messages, state
 
-_ALL = yaml.safe_load((CHECKOUT / "playbooks/vars/server_roles.yml").read_text())["server_roles"]
-# A server that mirrors no sets is not asked for them.
-ROLES = len(_ALL) - 1
 # What somebody does by hand, and how the table tells it.
 DRIFT = {
     "echo '# by hand' >>/etc/dhcpd.conf": "dhcpd        change /etc/dhcpd.conf",

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import re
 
-from integration.harness import Site, messages, recap, state
+from integration.harness import ROLES, Site, messages, recap, state
 
-ROLES = 10
 # Changes of the network and of pf are confirmed, each by an execution of its own.
 CONFIRMED = 2
 # Before all roles, to see which VMs are being installed.
