@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import re
 
-from integration.harness import ROLES, Site, messages, state
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import begun
+from integration.harness import LOOK, ROLES, Site, messages, state
 
 # What somebody does by hand, and how the table tells it.
 DRIFT = {
@@ -77,7 +78,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
         assert re.search(r"^server1 +not reached: .*[Cc]onnect", gone.stdout, re.M), gone.stdout
         assert "as the fleet says: server2" in gone.stdout
         assert "of 2 servers, 1 not reached (server1)" in gone.stdout
-        assert len(converged.executions("server2")) == before + ROLES
+        assert len(converged.executions("server2")) == before + LOOK + ROLES
         alone = converged.play("check", "--limit", "server1")
         assert alone.returncode == 2
         assert "of 1 server, 1 not reached (server1)" in alone.stdout
@@ -85,6 +86,19 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
         converged.server1.start(speed=10)
     for result in (role, gone, alone):
         assert "Traceback" not in messages(result)
+
+
+def test_an_installation_that_goes_on_is_no_difference(site: Site) -> None:
+    site.server1.run("mkdir -p /var/vmm")
+    site.server1.write("/var/vmm/.web1.install.conf", begun("another run", {}))
+    site.converged("--limit", "server1")
+    assert b"web1" not in site.server1.read("/etc/vm.conf")
+    clean = site.play("check", "--limit", "server1")
+    assert clean.returncode == 0, messages(clean)
+    more = site.play("check", "--limit", "server1", "-e", "vmm_install=true")
+    assert more.returncode == 2, messages(more)
+    assert re.search("^server1  VMs +install mail1 ", more.stdout, re.M), more.stdout
+    assert "install web1" not in more.stdout
 
 
 def test_a_fleet_with_problems_is_told_once_and_nothing_is_asked(converged: Site) -> None:

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import re
 
-from integration.harness import ROLES, Site, messages, recap, state
+from integration.harness import LOOK, ROLES, Site, messages, recap, state
 
 # Changes of the network and of pf are confirmed, each by an execution of its own.
 CONFIRMED = 2
-# Before all roles, to see which VMs are being installed.
-LOOK = 1
 
 
 def test_converge_check_and_drift(site: Site) -> None:
