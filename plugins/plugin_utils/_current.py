@@ -15,7 +15,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import _ifconfig, _mirro
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Directory, Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ifconfig import Interface
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import status_lines
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import (
+    refuse_silence,
+    status_lines,
+)
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
 PF_CONF: t.Final = "/etc/pf.conf"
@@ -177,7 +180,7 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         interfaces=frozenset(interfaces),
         links=_ifconfig.parse(runs["links"]["stdout"]) if "links" in runs else {},
         pf=_pf_facts(runs) if "pf main" in runs else None,
-        running=_running(runs.get("status")),
+        running=_running(runs),
         system=runs["uname"]["stdout"].strip(),
         lists=_mirror.lists(answer),
         unfinished=bool(answer["unfinished"]),
@@ -221,8 +224,12 @@ def _nodes(document: Document) -> tuple[str, ...]:
     return tuple(f"/dev/{name}" for name in document.devices)
 
 
-def _running(status: t.Mapping[str, t.Any] | None) -> frozenset[str]:
-    lines = status_lines(status["stdout"]) if status else {}
+def _running(runs: t.Mapping[str, t.Any]) -> frozenset[str]:
+    status = runs.get("status")
+    if status is None:
+        return frozenset()
+    refuse_silence(status, runs.get("check vmd", {"rc": 1}))
+    lines = status_lines(status["stdout"])
     return frozenset(name for name, line in lines.items() if line.pid is not None)
 
 

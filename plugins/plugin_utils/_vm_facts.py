@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import base64
+import re
 import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import Marker
 
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
 _BLANK_BYTES: t.Final = 1 << 20
 _BLOCK: t.Final = 512
+_HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class VmFacts:
     installed: bool
     status: VmStatus | None
     disk_bytes: int = 0
+    written: int = 0
     directory: bool = True
 
     @property
@@ -78,6 +82,27 @@ class VmFacts:
     @property
     def running(self) -> bool:
         return self.status is not None and self.status.pid is not None
+
+
+class Silent(Failure):
+    """vmd(8) lives and did not tell what it runs: no VM may be taken for one that rests."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "vmctl status told nothing within its time, so nobody knows which VMs run; run again, "
+            "and look into /var/log/daemon on the server if that does not help"
+        )
+
+
+def refuse_silence(status: t.Mapping[str, t.Any], check: t.Mapping[str, t.Any]) -> None:
+    """Raises Silent unless vmctl status told something, or rcctl check said that vmd is down."""
+    if not has_told(status["stdout"]) and check["rc"] != 1:
+        raise Silent
+
+
+def has_told(text: str) -> bool:
+    """Whether vmctl status got its answer: the header is there without a VM as well."""
+    return bool(_HEADER.match(text))
 
 
 def status_lines(text: str) -> dict[str, VmStatus]:
@@ -110,14 +135,16 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
 def parse(
     answer: t.Mapping[str, t.Any], vms: t.Sequence[t.Mapping[str, t.Any]]
 ) -> dict[str, VmFacts]:
-    """The answer to questions() by the VM's name."""
+    """The answer to questions() by the VM's name. Raises Silent."""
     paths = answer["paths"]
+    refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = status_lines(answer["run"]["status"]["stdout"])
     found = {}
     for vm in vms:
         names = Names.of(vm)
         image = vm["image"]["format"]
         main = paths.get(names.image) or paths.get(names.archived)
+        new = paths.get(names.installing)
         found[vm["name"]] = VmFacts(
             image=_image(paths.get(names.image), image),
             installing=_image(paths.get(names.installing), image),
@@ -126,6 +153,7 @@ def parse(
             installed=paths.get(names.installed) is not None,
             status=status.get(vm["name"]),
             disk_bytes=main["blocks"] * _BLOCK if main else 0,
+            written=new["blocks"] * _BLOCK if new else 0,
             directory=paths.get(names.directory) is not None,
         )
     return found

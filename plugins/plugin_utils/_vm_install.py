@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_facts, _vm_st
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Silent, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import SETS, Progress, Watch
 
 Vm = t.Mapping[str, t.Any]
@@ -87,16 +88,21 @@ class Installer:
         begin = time.monotonic()
         shown: dict[str, str] = {}
         moved = dict.fromkeys(begins, begin)
+        written: dict[str, int] = {}
         left = {vm["name"]: vm for vm in vms}
         while left:
-            facts = watch.feed(self.agent.probe(watch.questions()))
+            facts: t.Mapping[str, VmFacts] = {}
+            with contextlib.suppress(Silent):
+                facts = watch.feed(self.agent.probe(watch.questions()))
             now = time.monotonic()
             for name, vm in list(left.items()):
                 progress = watch.progress[name]
+                if name in facts and facts[name].written != written.get(name):
+                    written[name], moved[name] = facts[name].written, now
                 if shown.get(name) != str(progress):
                     shown[name], moved[name] = str(progress), now
                     self.say(f"  {name} {progress} [{now - begin:.0f} s]")
-                if self._ended(vm, facts[name], progress, now - begin, outcome):
+                if name in facts and self._ended(vm, facts[name], progress, now - begin, outcome):
                     del left[name]
                 elif now - moved[name] > self.timeout:
                     del left[name]

@@ -19,8 +19,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Names, 
 Vm = t.Mapping[str, t.Any]
 _ANY: t.Final[list[int]] = []
 _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
-# vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it.
-STOP_SECONDS: t.Final = 130
+# vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it, by its own clock.
+STOP_SECONDS: t.Final = 180
 _CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
 
@@ -43,8 +43,11 @@ def runs(name: str) -> str:
 
 
 def rests(name: str) -> str:
-    """A pattern for `vmctl status` in which it has none, known to vmd or not."""
-    return rf"\A(?!.*{runs(name)})"
+    """A pattern for `vmctl status` in which it has none, known to vmd or not.
+
+    Only an answer counts, which begins with a header: silence says nothing.
+    """
+    return rf"\A[ ]*ID[ ](?!.*{runs(name)})"
 
 
 def stop(vm: Vm, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
@@ -62,7 +65,7 @@ def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
     what = f"start {name}" + (f" with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
     yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
-    yield _status(f"{name}: does not run", runs(name), 30)
+    yield _status(f"{name}: does not run", runs(name), 60)
 
 
 def reload_vmd() -> t.Iterator[Step]:

@@ -8,8 +8,9 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import VmFacts, parse
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import VmFacts, has_told, parse
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import questions as vm_questions
 
 DAEMON_LOG: t.Final = "/var/log/daemon"
@@ -76,8 +77,16 @@ class Watch:
         return request
 
     def feed(self, answer: t.Mapping[str, t.Any]) -> dict[str, VmFacts]:
-        """Goes on with an answer to questions(); returns what is known of the VMs now."""
+        """Goes on with an answer to questions(); returns what is known of the VMs now.
+
+        Raises Silent, and Failure where vmd(8) ended, and all VMs with it.
+        """
         facts = parse(answer, self._vms)
+        if not has_told(answer["run"]["status"]["stdout"]):
+            raise Failure(
+                "vmd does not run any more, so the installations ended; look into "
+                "/var/log/daemon on the server, and run again to install anew"
+            )
         sizes = log_sizes(answer)
         for log in LOGS:
             if sizes[log] < self._offsets[log]:

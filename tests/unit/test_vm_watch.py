@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 import typing as t
+from unittest import mock
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_marker, _vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Silent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_install import Installer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import (
     ACCESS_LOG,
@@ -55,6 +60,7 @@ def answer(
         "read": {path: base64.b64encode(marker).decode()} if marker else {},
         "run": {
             "status": {"stdout": status},
+            "check": {"rc": 0 if status else 1},
             DAEMON_LOG: {"stdout": daemon},
             ACCESS_LOG: {"stdout": access},
         },
@@ -138,6 +144,59 @@ def test_what_vmd_says_of_it() -> None:
     watch.feed(answer(RESTS, None))
     now = watch.progress["web1"]
     assert (now.state, now.ran, now.asked) == (None, True, True)
+
+
+def test_silence_is_no_vm_that_rests() -> None:
+    silent = answer("")
+    silent["run"]["check"]["rc"] = 0
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer(RUNS, access=RESPONSE_FILE + fetched("/base78.tgz")))
+    with pytest.raises(Silent, match="nobody knows which VMs run"):
+        watch.feed(silent)
+    assert watch.progress["web1"].state == "running"
+    # rcctl check that has no time to answer says no more than silence.
+    silent["run"]["check"]["rc"] = 124
+    with pytest.raises(Silent):
+        watch.feed(silent)
+    with pytest.raises(Failure, match="vmd does not run any more"):
+        watch.feed(answer(""))
+
+
+STATUS = {
+    "it runs": (RUNS, False),
+    "it stops": (STOPPING, False),
+    "it rests": (RESTS, True),
+    "another one runs": (RUNS.replace("web1", "web11"), True),
+    "vmd has none": (HEAD, True),
+    "no answer": ("", False),
+    "half an answer": (HEAD[:20], True),
+}
+
+
+@pytest.mark.parametrize("name", STATUS)
+def test_a_vm_rests_when_vmd_says_so(name: str) -> None:
+    status, rests = STATUS[name]
+    script = "exit(do { local $/; <STDIN> } =~ /$ARGV[0]/xms ? 0 : 1)"
+    words = ["perl", "-e", script, _vm_steps.rests("web1")]
+    assert (subprocess.run(words, input=status.encode(), check=False).returncode == 0) == rests
+
+
+def test_an_installer_that_writes_is_not_given_up() -> None:
+    clock = iter(range(0, 100000, 100))
+    answers = [answer(RUNS, access=RESPONSE_FILE + fetched("/base78.tgz"))]
+    for blocks in (1000, 2000, 3000, 3000, 3000):
+        one = answer(RUNS, access=RESPONSE_FILE + fetched("/base78.tgz"))
+        one["run"][ACCESS_LOG]["stdout"] = ""
+        one["paths"]["/var/vmm/web1.installing.qcow2"] = {"size": 1, "blocks": blocks}
+        answers.append(one)
+    agent = mock.Mock(by="me")
+    agent.probe.side_effect = [answers[0], *answers]
+    said: list[str] = []
+    installer = Installer(agent, lambda vm: b"", said.append, timeout=150, interval=0)
+    with mock.patch("time.monotonic", side_effect=lambda: next(clock)):
+        outcome = installer.install([VM])
+    assert "nothing new for 150 s" in outcome.failures["web1"]
+    assert agent.probe.call_count == 1 + len(answers)
 
 
 @pytest.mark.parametrize("by", ["root@here, process 1", 'x\\\n}\nvm "evil" {', "\x00\xff"])
