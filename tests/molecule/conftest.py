@@ -23,7 +23,7 @@ _RESERVE = 10
 
 @dataclass(frozen=True)
 class Server:
-    """``vms``: each with the state that vmctl(8) shows, the owner and the kind of image."""
+    """``vms``: each with its owner and the kind of its image. ``addresses``: those of the VMs."""
 
     switch: str
     interface: str
@@ -31,6 +31,7 @@ class Server:
     arp_queue: int
     owners: tuple[str, ...]
     vms: dict[str, tuple[str, str]]
+    addresses: tuple[str, ...]
 
     @property
     def taps(self) -> int:
@@ -45,14 +46,16 @@ SERVERS = {
         arp_queue=256,
         owners=("mira", "puffy"),
         vms={"shop1": ("root", "qcow2"), "web1": ("puffy", "qcow2")},
+        addresses=("203.0.113.10", "203.0.113.11"),
     ),
     "server2": Server(
         switch="bridge42",
-        interface="vether42",
-        address=IPv4Interface("198.51.100.1/24"),
+        interface="vlan42",
+        address=IPv4Interface("198.51.100.254/24"),
         arp_queue=1024,
         owners=("mira",),
         vms={"db1": ("mira", "raw")},
+        addresses=("198.51.100.2",),
     ),
 }
 

@@ -20,7 +20,8 @@ CONFIGURATIONS = {
 def test_it_is_openbsd_and_nothing_was_installed(host: Host) -> None:
     assert host.check_output("uname -s") == "OpenBSD"
     assert not host.exists("python3")
-    assert host.run("ls /tmp/ansible* /root/.ansible").rc != 0
+    assert not host.file("/root/.ansible").exists
+    assert "ansible" not in host.check_output("ls -a /tmp")
 
 
 @pytest.mark.parametrize("name", DAEMONS)
@@ -74,6 +75,22 @@ def test_the_switch_is_up(host: Host, server: Server) -> None:
     assert host.interface(server.switch).exists
     assert str(server.address.ip) in host.interface(server.interface).addresses
     assert server.interface in host.check_output(f"ifconfig {server.switch}")
+
+
+def test_the_switch_is_there_after_a_reboot_too(host: Host, server: Server) -> None:
+    for name in (server.switch, server.interface):
+        file = host.file(f"/etc/hostname.{name}")
+        assert (file.user, file.group, file.mode) == ("root", "wheel", 0o640)
+    assert host.file(f"/etc/hostname.{server.interface}").contains(str(server.address.ip))
+    assert host.file(f"/etc/hostname.{server.switch}").contains(f"add {server.interface}")
+
+
+def test_rules_of_pf_are_loaded_and_in_place(host: Host, server: Server) -> None:
+    rules = host.check_output("pfctl -a puffy.vmm -s rules")
+    for name in server.addresses:
+        assert f"from {name} to any" in rules
+    assert "Status: Enabled" in host.check_output("pfctl -s info")
+    assert host.run("pfctl -n -f /etc/pf.conf").rc == 0
 
 
 def test_there_are_tap_nodes_for_all_vms(host: Host, server: Server) -> None:
