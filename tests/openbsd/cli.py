@@ -95,9 +95,9 @@ def _reboot(given: argparse.Namespace) -> None:
 
 def _variables(_: argparse.Namespace) -> None:
     wanted = settings(os.environ)
-    signed = str(wanted.verify == "signify").lower()
+    verify = "signify" if wanted.verify == "signify" else "none"
     allowed = limits(wanted, qemu.machine(wanted))
-    print(f"vmm_release: '{wanted.release.name}'\nautoinstall_site_sets: {signed}")
+    print(f"vmm_release: '{wanted.release.name}'\nsets_verify: {verify}")
     print(f"vmd_install_timeout: {allowed.vm:.0f}")
 
 

@@ -39,16 +39,10 @@ class Sets:
         return f"/pub/OpenBSD/{self.release}/{ARCHITECTURE}/"
 
     def stage(self, target: Path) -> None:
-        """Put what a server of VMs needs into a directory.
-
-        A server that has site sets writes index.txt itself, and needs signed sets for that.
-        """
+        """Put what a server of VMs needs into a directory; the server writes index.txt itself."""
         target.mkdir(parents=True, exist_ok=True)
         for name, content in self.served().items():
-            if isinstance(content, bytes):
-                if not self.signed:
-                    (target / name).write_bytes(content)
-            else:
+            if isinstance(content, Path):
                 (target / name).unlink(missing_ok=True)
                 (target / name).symlink_to(content)
 

@@ -99,6 +99,17 @@ def test_a_small_mirror_is_enough(wanted: Settings, said: list[str], verify: str
     assert (found.directory / sets.LOADER).read_text() == "this is pxeboot"
 
 
+def test_a_server_gets_what_its_vms_are_installed_from(
+    wanted: Settings, said: list[str], tmp_path: Path
+) -> None:
+    for _ in range(2):
+        fetch(wanted, said).stage(tmp_path / "stage")
+    # The role autoinstall writes index.txt.
+    staged = sorted((tmp_path / "stage").iterdir())
+    assert [one.name for one in staged] == ["base78.tgz", "bsd", "bsd.rd"]
+    assert staged[1].read_text() == "this is bsd"
+
+
 def test_a_signed_release_is_verified_and_served_with_its_signature(
     wanted: Settings, mirror: Local, said: list[str]
 ) -> None:
