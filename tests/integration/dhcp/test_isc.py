@@ -1,0 +1,91 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""ISC's dhcpd, of which OpenBSD's is an older relative, takes what is written for OpenBSD's.
+
+And what a real client is told by it is what a VM needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._dhcpd_conf import parse_dhcpd_conf
+from integration.harness import CHECKOUT
+
+GOLDEN = CHECKOUT / "tests/golden"
+CONFS = {
+    "veb": GOLDEN / "example/server1/etc/dhcpd.conf",
+    "bridge": GOLDEN / "example/server2/etc/dhcpd.conf",
+    "seed": GOLDEN / "seed/servers/server1.openbsd.amsterdam/etc/dhcpd.conf",
+}
+STRANGER = "fe:e1:ba:d0:00:01"
+# A user may have a network of its own only with a user namespace.
+OWN_NETWORK = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
+if os.geteuid():
+    OWN_NETWORK[1:1] = ["--user", "--map-root-user"]
+
+
+def program(directory: Path) -> Path:
+    """A copy: AppArmor's profile for /usr/sbin/dhcpd knows nothing of a test's directory."""
+    found = shutil.which("dhcpd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert found, "dhcpd is not installed; ./dev installs it"
+    return Path(shutil.copy(found, directory / "dhcpd"))
+
+
+@pytest.mark.parametrize("name", CONFS)
+def test_the_parser_takes_it(name: str, tmp_path: Path) -> None:
+    words = [str(program(tmp_path)), "-t", "-cf"]
+    done = subprocess.run([*words, CONFS[name]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "expecting" not in done.stderr
+    broken = tmp_path / "broken.conf"
+    broken.write_text(CONFS[name].read_text().replace("fixed-address", "fixed-adress"))
+    assert subprocess.run([*words, broken], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("name", CONFS)
+def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path: Path) -> None:
+    able = subprocess.run([*OWN_NETWORK, "true"], capture_output=True, text=True, check=False)
+    if able.returncode != 0:
+        pytest.skip(f"no network namespace on this machine: {able.stderr.strip()}")
+    program(tmp_path)
+    (tmp_path / "dhcpd.conf").write_text(CONFS[name].read_text())
+    conf = parse_dhcpd_conf(CONFS[name].read_text())
+    (subnet,) = conf.subnets
+    (server,) = subnet.parameters["next-server"]
+    macs = [host.mac for host in subnet.hosts if host.mac]
+    question = {"directory": str(tmp_path), "address": f"{server}/24", "macs": [*macs, STRANGER]}
+    done = subprocess.run(
+        [*OWN_NETWORK, sys.executable, str(Path(__file__).with_name("segment.py"))],
+        input=json.dumps(question), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    stranger = told.pop(STRANGER)
+    assert told == {
+        host.mac: {
+            "ip": host.addresses[0],
+            "mask": "24",
+            "siaddr": server,
+            "boot_file": host.parameters["filename"][0],
+            "hostname": host.parameters["option host-name"][0],
+            "domain": conf.parameters["option domain-name"][0],
+            "router": subnet.parameters["option routers"][0],
+            "dns": " ".join(conf.parameters["option domain-name-servers"]),
+        }
+        for host in subnet.hosts
+    }
+    assert len(told) > 1 or name == "bridge"
+    # The seed has addresses for others, too, but no file to install from.
+    if subnet.ranges:
+        assert stranger is not None
+        assert stranger["ip"] not in {host.addresses[0] for host in subnet.hosts}
+        assert "boot_file" not in stranger
+    else:
+        assert stranger is None
