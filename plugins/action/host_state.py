@@ -183,9 +183,10 @@ def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]
     changed = []
     for document in documents:
         keys = [keys_file(item, f"/home/{item.name}", item.name) for item in document.accounts]
-        links = _plan_network.files(document, _current.Current())
-        rules = _plan_pf.files(document, _current.Current())
-        for item in (*document.files, *keys, *links, *rules):
+        # Several roles may have lines in one of these.
+        read = _written(_current.shared_files(document), directory)
+        shared = [*_plan_network.files(document, read), *_plan_pf.files(document, read)]
+        for item in (*document.files, *keys, *shared):
             path = directory / item.path.lstrip("/")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,3 +197,11 @@ def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]
             except OSError as error:
                 raise Failure(f"{path}: {error.strerror}; name a directory to write to") from error
     return {"changed": bool(changed), "changes": [f"write {path}" for path in changed]}
+
+
+def _written(paths: t.Iterable[str], directory: Path) -> _current.Current:
+    """What was written of these files already, as if it were read from a server."""
+    found = {path: directory / path.lstrip("/") for path in paths}
+    return _current.Current(
+        read={path: file.read_bytes() for path, file in found.items() if file.is_file()}
+    )

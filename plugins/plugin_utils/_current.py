@@ -121,7 +121,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
         if document.sysctls:
             argv = [TOOLS["sysctl"], *sorted(document.sysctls)]
             runs.append({"name": f"sysctl {document.name}", "argv": argv})
-        for path in _network_files(document):
+        for path in shared_files(document):
             paths[path] = {"path": path, "read": 1}
             paths.setdefault("/etc", {"path": "/etc", "hash": 0})
         if document.links:
@@ -200,7 +200,7 @@ def _listing(item: Directory) -> dict[str, t.Any]:
     return {"path": item.path, "within": fnmatch.translate(item.purge_directories)}
 
 
-def _network_files(document: Document) -> t.Iterator[str]:
+def shared_files(document: Document) -> t.Iterator[str]:
     """Files in which others have lines too, and the file of our rules."""
     for link in document.links:
         yield f"/etc/hostname.{link.name}"
