@@ -460,15 +460,19 @@ my %DO = (
 	},
 );
 
+# A program of the way back, unless another one's output tells that it must not be.
+sub run_back ($back) {
+	my $unless = $back->{unless};
+	return if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
+	check_run($back, run($back->{argv}, %{$back}));
+	return;
+}
+
 # Puts one step back; what is already as it was is left alone.
 sub undo ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
 	if ($step->{do} eq 'run') {
-		for my $back (@{$step->{undo} // []}) {
-			my $unless = $back->{unless};
-			next if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
-			check_run($back, run($back->{argv}, %{$back}));
-		}
+		run_back($_) for @{$step->{undo} // []};
 		return;
 	}
 	# With an account that was never made there is nothing of it.
