@@ -104,7 +104,9 @@ class ActionModule(Action):
         warnings += [text for item in documents for text in _plan_accounts.warnings(item, current)]
         wants = [one for item in documents for one in _fetch.wanted(item, current)]
         fetches = [change for one in wants for change in one.changes]
-        warnings += [text for item in documents for text in _plan_pf.warnings(item, current)]
+        for item in documents:
+            warnings += _plan_network.warnings(item, current)
+            warnings += _plan_pf.warnings(item, current)
         if args["only"] is not None:
             _refuse_others(fetches, made, current, args["only"])
         changes = [*fetches, *made.changes]

@@ -542,6 +542,21 @@ EXAMPLES = r"""
       - name: dhcpd
         flags: vport0
 
+- name: A switch with VLAN 42 of em0 in it, and the server's own address
+  puffy.vmm.host_state:
+    name: network
+    links:
+      - name: em0
+        create: false
+      - name: vlan42
+        vnetid: 42
+        parent: em0
+      - name: vport42
+        addresses: [203.0.113.2/24]
+      - name: veb42
+        members: [vlan42, vport42]
+    confirm: 60
+
 - name: A response file for each machine, and none for any other
   puffy.vmm.host_state:
     name: responses

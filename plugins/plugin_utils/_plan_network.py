@@ -53,6 +53,14 @@ def files(document: Document, current: Current) -> t.Iterator[File]:
         yield File(path, new.encode("utf-8", "surrogateescape"), mode)
 
 
+def warnings(document: Document, current: Current) -> t.Iterator[str]:
+    """What no command can mend: an interface that leads out and has no carrier."""
+    for link in document.links:
+        one = current.links.get(link.name)
+        if link.up and not link.create and one and one.status.startswith("no "):
+            yield f"{document.name}: {link.name} has {one.status}: look at its cable and its switch"
+
+
 def steps(document: Document, current: Current) -> list[Step]:
     """What makes the interfaces so, in the documents' order. Raises PlanError."""
     return [step for link in document.links for step in _Planner(document, link, current).steps()]

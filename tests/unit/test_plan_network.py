@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     check,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import Plan, plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_network import warnings
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError, digest
 
 # As OpenBSD 7.8 prints them.
@@ -304,6 +305,13 @@ DRIFT: dict[str, tuple[str, list[str]]] = {
 def test_drift_is_repaired_by_single_commands(name: str) -> None:
     text, wanted = DRIFT[name]
     assert commands(planned(text)) == wanted
+
+
+def test_no_carrier_is_told() -> None:
+    current = now(EM0 + EM1 + VLAN42)
+    links = (UPLINK, Link("em1", create=False), VLAN)
+    (text,) = warnings(Document("network", links=links), current)
+    assert text == "network: em1 has no carrier: look at its cable and its switch"
 
 
 def test_ports_of_an_aggregated_uplink() -> None:
