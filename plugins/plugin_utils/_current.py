@@ -81,7 +81,7 @@ class Current:
     services: t.Mapping[str, ServiceFacts] = field(default_factory=dict)
     sysctls: t.Mapping[str, str] = field(default_factory=dict)
     users: t.Mapping[str, UserFacts] = field(default_factory=dict)
-    groups: frozenset[str] = frozenset()
+    groups: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interfaces: frozenset[str] = frozenset()
     links: t.Mapping[str, Interface] = field(default_factory=dict)
     pf: PfFacts | None = None
@@ -176,7 +176,7 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         services=services,
         sysctls=sysctls,
         users={name: _user(facts) for name, facts in answer["users"].items()},
-        groups=frozenset(answer["groups"]),
+        groups={name: tuple(members.split()) for name, members in answer["groups"].items()},
         interfaces=frozenset(interfaces),
         links=_ifconfig.parse(runs["links"]["stdout"]) if "links" in runs else {},
         pf=_pf_facts(runs) if "pf main" in runs else None,

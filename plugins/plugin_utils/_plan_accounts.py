@@ -44,12 +44,13 @@ def groups(document: Document, current: Current) -> t.Iterator[Step]:
 def accounts(document: Document, current: Current) -> t.Iterator[Step]:
     """Missing accounts, keys that differ, and accounts that are wanted no more."""
     known = _listed(document, current)
+    lines = _Lines(current)
     for account in document.accounts:
         user = current.users.get(account.name)
         if user is None:
-            yield from _create(document, account)
+            yield from _create(document, account, lines)
         else:
-            yield from _change(document, account, user, known)
+            yield from _change(document, account, user, known, lines)
     wanted = {account.name for account in document.accounts}
     for name in sorted(known - wanted):
         user = current.users.get(name)
@@ -85,11 +86,13 @@ def _join(title: str, name: str, user: UserFacts, groups: t.Sequence[str]) -> St
         words, back, change = ["-U"], ["-Z"], f"unlock account {name}"
     else:
         words, back, change = [], [], f"add account {name} to {joined}"
+    if groups:
+        words, back = [*words, "-G", joined], [*back, "-S", before]
     return run(
         title,
-        [_USERMOD, *words, "-G", joined, name],
+        [_USERMOD, *words, name],
         change=change,
-        undo=[undo(_USERMOD, *back, "-S", before, name)],
+        undo=[undo(_USERMOD, *back, name)],
         undo_always=True,
     )
 
@@ -140,18 +143,46 @@ def keys_file(account: Account, home: str, group: str) -> File:
     return File(f"{home}/{_KEYS}", text.encode(), "0600", account.name, group)
 
 
-def _create(document: Document, account: Account) -> t.Iterator[Step]:
+class _Lines:
+    """The lines of group(5) as they become.
+
+    libc finds no group whose line is longer than LINE bytes, nor any member behind the first
+    MEMBERS (lib/libc/gen/getgrent.c), and vmd(8) refuses a vm.conf with a group that is not found.
+    """
+
+    LINE: t.Final = 1022
+    MEMBERS: t.Final = 199
+
+    def __init__(self, current: Current) -> None:
+        self._members = {name: list(members) for name, members in current.groups.items()}
+
+    def full(self, group: str, name: str) -> bool:
+        members = [*self._members.get(group, ()), name]
+        line = f"{group}:*:{2**16}:{','.join(members)}"
+        return len(line) > self.LINE or len(members) > self.MEMBERS
+
+    def add(self, name: str, groups: t.Iterable[str]) -> None:
+        for group in groups:
+            self._members.setdefault(group, []).append(name)
+
+
+def _create(document: Document, account: Account, lines: _Lines) -> t.Iterator[Step]:
     title = f"{document.name}: account {account.name}"
-    groups_option = ["-G", ",".join(account.groups)] if account.groups else []
+    # A login group needs no place in the group's line.
+    login = next((group for group in account.groups if lines.full(group, account.name)), "=uid")
+    more = [group for group in account.groups if group != login]
+    lines.add(account.name, more)
+    groups_option = ["-G", ",".join(more)] if more else []
     # Without -p the password is '*': keys work, passwords do not.
-    command = ["/usr/sbin/useradd", "-m", "-g", "=uid", *groups_option]
+    command = ["/usr/sbin/useradd", "-m", "-g", login, *groups_option]
     yield run(
         title,
         [*command, "-s", account.shell, "-c", account.name, account.name],
         change=f"create account {account.name}",
         undo=[undo("/usr/sbin/userdel", "-r", account.name)],
     )
-    item = keys_file(account, f"/home/{account.name}", account.name)
+    group = account.name if login == "=uid" else login
+    item = keys_file(account, f"/home/{account.name}", group)
     # useradd(8) copies an empty authorized_keys from /etc/skel.
     before = [digest(b""), None]
     fields = {"as": account.name, "late": True}
@@ -160,7 +191,11 @@ def _create(document: Document, account: Account) -> t.Iterator[Step]:
 
 
 def _change(
-    document: Document, account: Account, user: UserFacts, known: t.Collection[str]
+    document: Document,
+    account: Account,
+    user: UserFacts,
+    known: t.Collection[str],
+    lines: _Lines,
 ) -> t.Iterator[Step]:
     title = f"{document.name}: account {account.name}"
     powerful = _powers(user)
@@ -172,7 +207,14 @@ def _change(
             "name another owner in the VM file"
             + ("" if powerful else f", or make it one by hand: usermod -G {missing[0]} NAME")
         )
-    if missing:
+    for group in missing:
+        if lines.full(group, account.name):
+            raise PlanError(
+                f"{title}: the line of group {group} in group(5) has no room for it; have it as "
+                f"login group: usermod -g {group} {account.name}"
+            )
+    lines.add(account.name, missing)
+    if missing or (user.shell.endswith(_LOCKED) and account.name in known):
         yield _join(title, account.name, user, missing)
     if _trouble(user):
         return

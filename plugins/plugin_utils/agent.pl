@@ -202,7 +202,7 @@ sub users_of ($request) {
 }
 
 sub probe ($request, @) {
-	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => []);
+	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => {});
 	for my $ask (@{$request->{paths} // []}) {
 		$answer{paths}{$ask->{path}} = as_user(
 			$ask->{as},
@@ -252,7 +252,10 @@ sub probe ($request, @) {
 			files  => \%keys,
 		};
 	}
-	$answer{groups} = [grep { defined getgrnam $_ } @{$request->{groups} // []}];
+	for my $name (@{$request->{groups} // []}) {
+		my @is = getgrnam $name or next;
+		$answer{groups}{$name} = $is[3];
+	}
 	for my $ask (@{$request->{run} // []}) {
 		$answer{run}{$ask->{name}} = run($ask->{argv}, %{$ask});
 	}
@@ -460,51 +463,60 @@ my %DO = (
 	},
 );
 
-# A program of the way back, unless another one's output tells that it must not be.
-sub run_back ($back) {
-	my $unless = $back->{unless};
-	return if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
-	check_run($back, run($back->{argv}, %{$back}));
+sub undo_run ($step, $id) {
+	for my $back (@{$step->{undo} // []}) {
+		my $unless = $back->{unless};
+		next if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
+		check_run($back, run($back->{argv}, %{$back}));
+	}
 	return;
 }
 
-# Puts one step back; what is already as it was is left alone.
-sub undo ($step, $id) {
+sub undo_stage ($step, $id) {
+	my $staged = staged($step, $id);
+	as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
+	return;
+}
+
+sub undo_rename ($step, $id) {
+	my $path = $step->{path};
+	my ($from, $to) = map { join q{ }, (lstat)[0, 1] } $step->{from}, $path;
+	# Since a crash somebody may have used the file under its new name.
+	if    ($from && $from eq $to) { unlink $step->{keep} ? $step->{from} : $path }
+	elsif (!$from && $to && !$step->{keep}) { move($path, $step->{from}) }
+	return;
+}
+
+sub undo_rmdir ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
-	if ($step->{do} eq 'run') {
-		run_back($_) for @{$step->{undo} // []};
-		return;
-	}
-	# With an account that was never made there is nothing of it.
-	return if $step->{as} && !defined getpwnam $step->{as};
-	if ($step->{do} eq 'stage') {
-		my $staged = staged($step, $id);
-		as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
-		return;
-	}
-	if ($step->{do} eq 'rename') {
-		my ($from, $to) = map { join q{ }, (lstat)[0, 1] } $step->{from}, $path;
-		# Since a crash somebody may have used the file under its new name.
-		if    ($from && $from eq $to) { unlink $step->{keep} ? $step->{from} : $path }
-		elsif (!$from && $to && !$step->{keep}) { move($path, $step->{from}) }
-		return;
-	}
-	if ($step->{do} eq 'rmdir') {
-		return if look($path) || !$was;
-		mkdir $path, 0700 or fail("$path: $!");
-		attributes($path, %{$was});
-		sync_directory($path);
-		return;
-	}
-	return if $step->{do} !~ /\A(?:commit|remove|attributes|directory)\z/xms;
+	return if look($path) || !$was;
+	mkdir $path, 0700 or fail("$path: $!");
+	attributes($path, %{$was});
+	sync_directory($path);
+	return;
+}
+
+sub undo_directory ($step, $id) {
+	my ($path, $was) = @{$step}{qw(path was)};
+	as_user(
+		$step->{as},
+		sub {
+			if   ($was) { attributes($path, %{$was}) }
+			else        { rmdir $path or $!{ENOENT} or fail("$path: $!") }
+			sync_directory($path);
+		}
+	);
+	return;
+}
+
+sub undo_file ($step, $id) {
+	my ($path, $was) = @{$step}{qw(path was)};
 	my $content = $step->{old} ? slurp($step->{old}) : undef;
 	as_user(
 		$step->{as},
 		sub {
 			my $is = look($path);
-			if ($step->{do} eq 'directory' && !$was) { rmdir $path or $!{ENOENT} or fail("$path: $!") }
-			elsif ($step->{do} eq 'directory' || $step->{do} eq 'attributes') { attributes($path, %{$was}) }
-			elsif (same($is, [$was ? $was->{sha256} : undef])) { return }
+			if    (same($is, [$was ? $was->{sha256} : undef])) { return }
 			elsif (!same($is, [$step->{sha256}])) { fail('it was changed by somebody else; left as it is') }
 			elsif (!$was) { unlink $path or $!{ENOENT} or fail("$path: $!") }
 			else {
@@ -516,6 +528,26 @@ sub undo ($step, $id) {
 			sync_directory($path);
 		}
 	);
+	return;
+}
+
+my %UNDO = (
+	run        => \&undo_run,
+	stage      => \&undo_stage,
+	rename     => \&undo_rename,
+	rmdir      => \&undo_rmdir,
+	directory  => \&undo_directory,
+	attributes => \&undo_directory,
+	commit     => \&undo_file,
+	remove     => \&undo_file,
+);
+
+# Puts one step back; what is already as it was is left alone.
+sub undo ($step, $id) {
+	# With an account that was never made there is nothing of it.
+	return if $step->{as} && $step->{do} ne 'run' && !defined getpwnam $step->{as};
+	my $undo = $UNDO{$step->{do}} or return;
+	$undo->($step, $id);
 	return;
 }
 

@@ -202,7 +202,7 @@ def test_a_home_that_a_user_closed_hides_nothing_else(somebody: Host) -> None:
     assert answer["users"]["me"]["files"][".ssh/authorized_keys"] == {
         "type": "file that cannot be read"
     }
-    assert answer["groups"] == ["daemon"]
+    assert answer["groups"] == {"daemon": ""}
 
 
 @pytest.mark.parametrize("cut", [1, 20, 400])

@@ -71,7 +71,7 @@ def listed(*names: str, groups: tuple[str, ...] = (), shell: str = "/bin/ksh") -
     return now(
         {"/var/db": ETC, ROSTER: facts(b"puffy\n")},
         read={ROSTER: b"puffy\n"},
-        groups=frozenset({"vmdusers"}),
+        groups={"vmdusers": ()},
         users={name: UserFacts(f"/home/{name}", shell, name, groups, HAS_KEYS) for name in names},
     )
 
@@ -317,6 +317,32 @@ def test_one_user_does_not_keep_others_from_their_keys(name: str) -> None:
     else:
         assert (len(changes), len(texts)) == (1, 1)
         assert said in texts[0]
+
+
+def test_a_group_that_libc_would_not_find_any_more_is_a_login_group() -> None:
+    members = tuple(f"owner{number:03}" for number in range(109))
+    full = {"vmdusers": members}
+    others = [dataclasses.replace(OWNER, name=f"late{number:05}") for number in range(6)]
+    made = plan([Document("r", groups=("vmdusers",), accounts=tuple(others))], now(groups=full))
+    options = [brief(step).split(" -s ")[0] for step in made.steps if "useradd" in brief(step)]
+    fit = "run useradd -m -g =uid -G vmdusers"
+    assert options == [fit] * 2 + ["run useradd -m -g vmdusers"] * 4
+    line = ",".join([*members, "late00000", "late00001"])
+    assert len(f"vmdusers:*:65536:{line}\n") < 1024 <= len(f"vmdusers:*:65536:{line},late00002\n")
+    owners = [step.fields for step in made.steps if step.do == "stage"]
+    assert [one["group"] for one in owners[1:3]] == ["late00001", "vmdusers"]
+    user = UserFacts("/home/puffy", "/bin/ksh-", "puffy", (), HOME)
+    document = Document("r", groups=("vmdusers",), accounts=(OWNER,), roster="/etc/r")
+    more: dict[str, t.Any] = {
+        "groups": {"vmdusers": (*members, "x" * 40)},
+        "read": {"/etc/r": b"puffy\n"},
+    }
+    with pytest.raises(PlanError, match="usermod -g vmdusers puffy"):
+        plan([document], now(users={"puffy": user}, **more))
+    # Locked with its login group, it comes back without joining anything.
+    user = dataclasses.replace(user, group="vmdusers")
+    steps = plan([document], now(users={"puffy": user}, **more)).steps
+    assert "run usermod -U puffy" in [brief(step) for step in steps]
 
 
 def test_files_of_an_account_are_touched_with_its_own_rights() -> None:
