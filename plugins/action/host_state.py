@@ -188,7 +188,8 @@ def _write(documents: t.Sequence[Document], directory: Path) -> dict[str, t.Any]
         # Several roles may have lines in one of these.
         read = _written(_current.shared_files(document), directory)
         shared = [*_plan_network.files(document, read), *_plan_pf.files(document, read)]
-        for item in (*document.files, *keys, *shared):
+        lines = _plan_files.line_edits(document, _current.Current())
+        for item in (*document.files, *lines, *keys, *shared):
             path = directory / item.path.lstrip("/")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

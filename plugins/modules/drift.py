@@ -11,7 +11,7 @@ description:
   - Takes what roles told in check mode, of many servers, and shows it as one table with the server,
     the role, the difference, and when the server was last changed by this collection.
   - What could not be looked at is in the table too, and counts as a difference.
-  - Runs on the controller. The playbook P(puffy.vmm.check#playbook) uses it.
+  - Runs on the controller. The playbook C(puffy.vmm.check) uses it.
 options:
   results:
     description:

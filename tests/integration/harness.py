@@ -15,9 +15,11 @@ from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
 
 CHECKOUT = Path(__file__).parents[2]
-_ALL = yaml.safe_load((CHECKOUT / "playbooks/vars/server_roles.yml").read_text())["server_roles"]
+SERVER_ROLES: list[str] = yaml.safe_load(
+    (CHECKOUT / "playbooks/vars/server_roles.yml").read_text()
+)["server_roles"]
 # A server that mirrors no sets is not asked for them.
-ROLES = len(_ALL) - 1
+ROLES = len(SERVER_ROLES) - 1
 # Before all roles, to see which VMs are being installed.
 LOOK = 1
 # What the stand-in and a failed run may write: logs, old files, notes of what was promised.

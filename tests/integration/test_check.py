@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import begun
-from integration.harness import LOOK, ROLES, Site, messages, state
+from integration.harness import LOOK, ROLES, SERVER_ROLES, Site, messages, state
 
 # What somebody does by hand, and how the table tells it.
 DRIFT = {
@@ -23,8 +24,19 @@ DRIFT = {
         "accounts     change /home/mira/.ssh/authorized_keys",
     "chmod 666 /home/jonas/.ssh/authorized_keys":
         "accounts     change mode or owner of /home/jonas/.ssh/authorized_keys",
+    "echo '# by hand' >>/etc/vm.conf": "vmd          change /etc/vm.conf",
+    "echo '# by hand' >>/etc/pf.puffy.vmm.conf": "pf           change /etc/pf.puffy.vmm.conf",
     "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to vport42",
 }  # fmt: skip
+# Roles that do nothing in the example, and where they are tested as the others are here.
+ELSEWHERE = {"network": "test_network.py", "sets": "test_sets.py"}
+
+
+def test_each_role_has_some_drift() -> None:
+    shown = {line.split()[0] for line in DRIFT.values()}
+    assert shown | set(ELSEWHERE) == set(SERVER_ROLES)
+    for file in ELSEWHERE.values():
+        assert (Path(__file__).parent / file).is_file()
 
 
 def test_a_life_with_drift(site: Site) -> None:

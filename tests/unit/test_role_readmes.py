@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import types
 from pathlib import Path
 
@@ -44,3 +45,45 @@ def test_a_role_is_one_task(role: Path) -> None:
     assert [task.get("puffy.vmm.host_state") is not None for task in tasks] == [True]
     # check.yml reads it there.
     assert tasks[0].get("register") == f"{role.name}_state"
+
+
+def test_each_role_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/roles.md").read_text()
+    named = re.findall(r"^\| \[(\w+)\]\(\.\./roles/(\w+)/README\.md\) \|", text, re.MULTILINE)
+    assert [first for first, _ in named] == [second for _, second in named]
+    listed = yaml.safe_load((READMES.ROLES.parent / "playbooks/vars/server_roles.yml").read_text())
+    # In the order in which site.yml goes through them.
+    assert [name for name, _ in named] == [*listed["server_roles"], "sshfp"]
+    assert sorted(name for name, _ in named) == [role.name for role in READMES.roles()]
+    assert sorted(path.name for path in READMES.ROLES.iterdir()) == [
+        role.name for role in READMES.roles()
+    ]
+
+
+@pytest.mark.parametrize("role", READMES.roles(), ids=lambda role: role.name)
+def test_a_role_has_what_each_role_has(role: Path) -> None:
+    for name in ("defaults/main.yml", "meta/main.yml", "tasks/main.yml", "README.md"):
+        assert (role / name).is_file(), name
+    readme = (role / "README.md").read_text()
+    assert readme.startswith(f"# {role.name}\n\n")
+
+
+# Roles of which render.yml writes nothing for the example.
+NO_FILES = {"tap", "sets", "sshfp"}
+GOLDEN = {
+    "sysctl": "etc/sysctl.conf",
+    "network": "etc/hostname.veb42",
+    "pf": "etc/pf.puffy.vmm.conf",
+    "accounts": "home/mira/.ssh/authorized_keys",
+    "vmd": "etc/vm.conf",
+    "dhcpd": "etc/dhcpd.conf",
+    "httpd": "etc/httpd.conf",
+    "autoinstall": "var/www/htdocs/install",
+    "sensorsd": "etc/sensorsd.conf",
+}
+
+
+def test_what_each_role_writes_is_kept() -> None:
+    assert set(GOLDEN) | NO_FILES == {role.name for role in READMES.roles()}
+    for path in GOLDEN.values():
+        assert (Path(__file__).parents[1] / "golden/example/server1" / path).exists(), path

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Of each role a value that cannot be meant: the run says so, and nothing is touched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from integration.harness import CHECKOUT, Site, messages, state
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "accounts": (
+        {"accounts_owners": [{"name": "root", "ssh_keys": []}]},
+        "account root: this account exists on the server and is in group operator",
+    ),
+    "autoinstall": ({"autoinstall_doas": "maybe"}, "value of autoinstall_doas must be one of"),
+    "dhcpd": (
+        {"dhcpd_server_name": 'a"; include "/etc/master.passwd'},
+        "(U+0022) cannot stand in a string of dhcpd.conf(5)",
+    ),
+    "httpd": ({"httpd_release": 'a"b'}, "(U+0022) cannot stand in a string of httpd.conf(5)"),
+    "network": ({"network_confirm": "soon"}, "network_confirm"),
+    "pf": ({"pf_confirm": "soon"}, "pf_confirm"),
+    "sensorsd": ({"sensorsd_mail_to": "$(reboot)"}, "'$(reboot)' is no mail address"),
+    "sets": ({"sets_verify": "maybe"}, "value of sets_verify must be one of"),
+    "sshfp": ({"sshfp_zone": "example.org", "sshfp_port": "dns"}, "sshfp_port"),
+    "sysctl": ({"sysctl_values": {"kern.maxproc": "1 # 2"}}, "'1 # 2' is no value for a sysctl"),
+    "tap": ({"tap_count": "many"}, "tap_count"),
+    "vmd": ({"vmd_timeout": "long"}, "vmd_timeout"),
+}
+
+
+def test_each_role_is_here() -> None:
+    assert sorted(BAD) == sorted(path.name for path in (CHECKOUT / "roles").iterdir())
+
+
+def test_a_bad_value_is_refused_before_anything_is_touched(converged: Site) -> None:
+    before = state(converged.server1)
+    for role, (values, told) in BAD.items():
+        refused = converged.role(role, "-e", json.dumps(values))
+        assert refused.returncode == 2, role
+        assert told in messages(refused), messages(refused)
+        assert "Traceback" not in messages(refused)
+    assert state(converged.server1) == before
