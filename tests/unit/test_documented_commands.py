@@ -1,0 +1,111 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Each command of the documentation is run by a test, or by ./dev test itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+
+README = ("tests/integration/test_readme.py", "test_the_quick_start")
+DEV = "tests/unit/test_dev.py"
+PLAY = "ansible-playbook -i inventories/production puffy.vmm"
+# Each command, and a file with a word of it that shows where it is tried out.
+TESTED: dict[str, tuple[str, str]] = {
+    "./dev demo": (DEV, '"demo"'),
+    "./dev test": (DEV, '"test"'),
+    "./dev test unit": (DEV, '"test"'),
+    "./dev test-openbsd": ("tests/unit/openbsd/test_real_qemu.py", "def test_"),
+    "./dev run ansible-playbook -i inventories/example puffy.vmm.site": (
+        DEV, "inventories/example",
+    ),
+    "./dev run ansible-playbook -i inventories/example puffy.vmm.site --check --diff": (
+        "tests/integration/test_site.py", '"site", "--check", "--diff"',
+    ),
+    "./dev run ssh -F .dev/sandbox/ssh_config server1": (DEV, ".dev/sandbox"),
+    "./dev run pytest tests/unit/core -k ledger": (DEV, '"run"'),
+    "./dev run ruff format": ("dev", "ruff format"),
+    "./dev run python tests/run_sanity.py --test validate-modules": (
+        "tests/unit/test_run_sanity.py", "run_sanity",
+    ),
+    "./dev run python -m openbsd build": ("tests/unit/openbsd/test_image.py", "def test_"),
+    "./dev run python -m openbsd up DIR server1": ("molecule/qemu/create.yml", "-m, openbsd, up"),
+    "./dev run python -m openbsd down DIR": ("molecule/qemu/destroy.yml", "-m, openbsd, down"),
+    "./dev run ssh -F DIR/ssh_config server1": ("tests/openbsd/ssh.py", "ssh_config"),
+    "pip install ansible-core -r requirements.txt": README,
+    "ansible-galaxy collection build": README,
+    "ansible-galaxy collection install puffy-vmm-0.1.0.tar.gz": README,
+    f"{PLAY}.site --ask-vault-pass --check --diff": README,
+    f"{PLAY}.site --ask-vault-pass": README,
+    f"{PLAY}.check": README,
+    f"{PLAY}.sets": (
+        "tests/integration/test_sets.py", '"sets"',
+    ),
+    f"{PLAY}.sets -e vmm_release=7.8": (
+        "tests/integration/test_sets.py", "vmm_release=7.8",
+    ),
+    f"{PLAY}.vm -e vm=web1 --ask-vault-pass": (
+        "tests/integration/test_vm.py", "vm=web1",
+    ),
+    "ssh -t puffy@server1.example.org vmctl console web1": ("tests/sandbox", "vmctl console"),
+    "python -m sandbox up DIR server1 server2": ("tests/sandbox/test_server.py", '"up"'),
+    "python -m sandbox fault DIR server1 disk_full /etc": (
+        "tests/sandbox/test_server.py", '"fault"',
+    ),
+    "python -m sandbox down DIR": ("tests/sandbox/test_server.py", '"down"'),
+}  # fmt: skip
+_PROGRAMS = r"(?:\./dev|ansible(?:-\w+)?|pip|python|ssh|crontab) "
+
+
+def pages() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    ).stdout
+    return [CHECKOUT / name for name in listed.split() if name != "CHANGELOG.md"]
+
+
+def commands(text: str) -> set[str]:
+    """Commands that stand on lines of their own in blocks of code, without comments."""
+    found = set()
+    fenced = False
+    for line in text.splitlines():
+        if line.strip().startswith("```"):
+            fenced = not fenced
+        elif (fenced or line.startswith("    ")) and re.match(rf"\s*{_PROGRAMS}", line):
+            found.add(re.split(r"\s{2,}#|;", line.strip())[0].strip())
+    return found
+
+
+def test_each_command_is_tried_out() -> None:
+    documented = {command for page in pages() for command in commands(page.read_text())}
+    assert documented - set(TESTED) == set(), "write a test for it, and name it in TESTED"
+    assert set(TESTED) - documented == set(), "no page shows it any more"
+
+
+def test_what_tries_them_out_is_there() -> None:
+    for command, (name, word) in TESTED.items():
+        place = CHECKOUT / name
+        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+        assert any(word in file.read_text() for file in files), command
+
+
+def test_a_command_that_nobody_tries_out_is_found() -> None:
+    text = "Text\n\n    ansible-playbook new.yml   # why\n\n```\n./dev new\n```\n    server: x\n"
+    assert commands(text) == {"ansible-playbook new.yml", "./dev new"}
+
+
+def test_each_playbook_is_in_its_table() -> None:
+    text = (CHECKOUT / "docs/playbooks.md").read_text()
+    named = re.findall(r"^\| `puffy\.vmm\.(\w+)", text, re.MULTILINE)
+    assert sorted(named) == sorted(path.stem for path in (CHECKOUT / "playbooks").glob("*.yml"))
+
+
+def test_each_page_is_linked() -> None:
+    text = (CHECKOUT / "README.md").read_text()
+    for page in (CHECKOUT / "docs").iterdir():
+        linked = any(f"docs/{page.name}" in text or f"({page.name})" in one.read_text()
+                     for one in (CHECKOUT / "docs").glob("*.md"))  # fmt: skip
+        assert linked, page.name
