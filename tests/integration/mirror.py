@@ -22,7 +22,7 @@ class Mirror:
         # Names of files that are cut off after so many bytes, once each.
         self.cut: dict[str, int] = {}
         self.ranges = True
-        # Seconds between the halves of a file.
+        # Seconds between the halves of a file, once each.
         self.slow: dict[str, float] = {}
         self.port = 0
         self.closing = threading.Event()
@@ -81,5 +81,5 @@ def _answer(request: BaseHTTPRequestHandler, mirror: Mirror) -> None:
     request.end_headers()
     half = len(body) // 2 if name in mirror.slow else 0
     request.wfile.write(body[:half])
-    mirror.closing.wait(mirror.slow.get(name, 0))
+    mirror.closing.wait(mirror.slow.pop(name, 0))
     request.wfile.write(body[half : mirror.cut.pop(name, len(body))])

@@ -102,8 +102,13 @@ def test_a_transfer_that_is_cut_goes_on(
     site: Site, mirror: Mirror, files: dict[str, bytes]
 ) -> None:
     mirror.cut = {BIG: 300_000, BIGGER: 700_000}
+    # Longer than the server is held at a time.
+    mirror.slow = {"man78.tgz": 20}
     done = play(site, mirror)
     assert done.returncode == 0, messages(done)
+    half = len(files["man78.tgz"]) // 2
+    assert f"man78.tgz {half} bytes so far [1" in done.stdout, messages(done)
+    assert ("man78.tgz", half) in mirror.asked
     assert served(site.server1) == wanted(files)
     asked = [one for one in mirror.asked if one[0] in (BIG, BIGGER)]
     assert (BIG, 300_000) in asked, asked
