@@ -54,8 +54,9 @@ CASES: dict[str, tuple[Mirror, Current, list[str]]] = {
     "files without a list that can be believed": (
         MIRROR, now({"bsd": file("a" * 64), "base78.tgz": file("b" * 64)}), ["bsd", "base78.tgz"],
     ),
-    "what nobody lists is right when it is there": (UNSIGNED, now({"bsd": file(None)}),
-        ["base78.tgz"]),
+    "what nobody lists is right when it is there": (
+        UNSIGNED, now({"bsd": file(None)}), ["base78.tgz"],
+    ),
 }  # fmt: skip
 
 

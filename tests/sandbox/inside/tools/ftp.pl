@@ -22,11 +22,14 @@ my $seconds = $given{w} // 0;
 fail("-w: $seconds") if $seconds !~ /\A\d+\z/;
 exit(get($ARGV[0], 0) ? 0 : 1);
 
-sub warnx { return !complain($_[0]) }
+sub warnx {
+    my ($text) = @_;
+    return !complain($text);
+}
 
 sub get {
     my ($url, $redirects) = @_;
-    my ($scheme, $host, $port, $path) = $url =~ m{\A(https?)://([^/:]+)(?::(\d+))?/(.*)\z}s
+    my ($scheme, $host, $port, $path) = $url =~ m{\A (https?)://([^/:]+)(?::(\d+))?/(.*) \z}xs
         or fail("$url: URL not permitted");
     fail('TLS is not modelled') if $scheme eq 'https';
     my $file = $given{o} // ($path =~ m{([^/]*)\z})[0];
@@ -45,12 +48,12 @@ sub get {
     while (!defined $head) {
         my $got = sysread $socket, $buffer, $BLOCK, length $buffer;
         return warnx('Receiving HTTP reply: ' . ($got ? '' : $!)) if !$got;
-        if ($buffer =~ s/\A(.*?\r?\n)\r?\n//s) { $head = $1 }
+        if ($buffer =~ s/\A(.*?\r?\n)\r?\n//xs) { $head = $1 }
     }
-    my ($status, $phrase) = $head =~ m{\A\S+ (\d{3})([^\r\n]*)} or return warnx("Improper response from $host");
+    my ($status, $phrase) = $head =~ m{\A\S+ [ ] (\d{3})([^\r\n]*)}x or return warnx("Improper response from $host");
     my (undef, @lines) = split /\n/, $head;
-    my %header = map { /\A([^:]+):[ \t]*(.*?)[ \t\r]*\z/ ? (lc $1 => $2) : () } @lines;
-    if ($status =~ /\A30[12378]\z/) {
+    my %header = map { /\A([^:]+):[ \t]*(.*?)[ \t\r]*\z/x ? (lc $1 => $2) : () } @lines;
+    if ($status =~ /\A30[12378]\z/x) {
         return warnx('Too many redirections requested') if $redirects > $REDIRECTS;
         my $to = $header{location} // return warnx("Improper response from $host");
         return get($to =~ m{\A[a-z]+:} ? $to : "http://$where$to", $redirects + 1);

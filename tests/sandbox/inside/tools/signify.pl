@@ -25,7 +25,7 @@ my $sigfile = $given{x} // "$given{m}.sig";
 my ($signature, $message, $comment) = blob($sigfile, content($sigfile), $NUMBER + $SIGNATURE);
 my $keyfile = $given{p};
 if (!defined $keyfile) {
-    ($keyfile) = $comment =~ m{\Averify with ([^/]+[.]pub)\z} or usage("signify: must specify pubkey\n$usage");
+    ($keyfile) = $comment =~ m{\Averify [ ] with [ ] ([^/]+[.]pub)\z}x or usage("signify: must specify pubkey\n$usage");
     $keyfile = "/etc/signify/$keyfile";
 }
 my ($key) = blob($keyfile, content($keyfile), $NUMBER + $KEY);
@@ -48,13 +48,13 @@ sub content {
 # A comment, a line of base64 with the algorithm before the rest, and what comes after it.
 sub blob {
     my ($path, $text, $length) = @_;
-    my ($comment, $rest) = $text =~ /\Auntrusted comment: ([^\n]*)\n(.*)\z/s
+    my ($untrusted, $rest) = $text =~ /\Auntrusted [ ] comment: [ ] ([^\n]*)\n(.*)\z/xs
         or fail("invalid comment in $path; must start with 'untrusted comment: '");
-    my ($line, $message) = $rest =~ /\A([^\n]*)\n(.*)\z/s or fail("missing new line after base64 in $path");
+    my ($line, $behind) = $rest =~ /\A([^\n]*)\n(.*)\z/xs or fail("missing new line after base64 in $path");
     my $data = decode_base64($line);
     fail("invalid base64 encoding in $path") if length $data != $ALGORITHM + $length;
     fail("unsupported file $path") if substr($data, 0, $ALGORITHM) ne 'Ed';
-    return (substr($data, $ALGORITHM), $message, $comment);
+    return (substr($data, $ALGORITHM), $behind, $untrusted);
 }
 
 sub store {
