@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _fetch,
     _plan_accounts,
     _plan_files,
+    _plan_needs,
     _plan_network,
     _plan_pf,
     _plan_vmd,
@@ -101,6 +102,7 @@ class ActionModule(Action):
             current, missing = _assume_interfaces(documents, current)
             warnings += missing
         made = plan(documents, current)
+        warnings += _plan_needs.warnings(documents, current)
         warnings += [text for item in documents for text in _plan_accounts.warnings(item, current)]
         wants = [one for item in documents for one in _fetch.wanted(item, current)]
         fetches = [change for one in wants for change in one.changes]

@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import BIOS, Names, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_install import Installer
 
 Vm = dict[str, t.Any]
@@ -61,9 +61,24 @@ class ActionModule(Action):
         # A server that is set up for the first time has no vmd yet when images are claimed.
         if args["step"] != "begin" and answer["run"]["check"]["rc"] != 0:
             raise Failure("vmd does not run on this server; look into /var/log/daemon there")
+        if not answer["paths"].get(BIOS):
+            self._without_firmware(args["step"], vms, facts)
         if args["step"] == "install":
             return self._install(agent, vms, args, task_vars)
         return self._change(agent, vms, facts, args)
+
+    def _without_firmware(
+        self, step: str, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]
+    ) -> None:
+        """Stops what would need /etc/firmware/vmm-bios, which only a kernel of its own replaces."""
+        advice = f"{BIOS} is missing on this server; run 'fw_update vmm' there"
+        resting = [vm["name"] for vm in vms if not facts[vm["name"]].running]
+        if step == "start" and resting:
+            raise Failure(f"{', '.join(resting)}: cannot start from its disk, since {advice}")
+        if step == "install":
+            self._display.warning(
+                f"VMs that are installed now cannot start from their disks: {advice}"
+            )
 
     def _change(
         self,

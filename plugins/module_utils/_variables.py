@@ -17,6 +17,15 @@ from ansible_collections.puffy.vmm.plugins.module_utils._server import (
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._vm import Vm
 
+# What vmd(8) itself, consoles and vmctl(8) need, and its class daemon has.
+_OPEN_FILES = 128
+# More come at once, so that one more VM changes nothing: a run for it alone touches no other file.
+_OPEN_FILES_STEP = 512
+
+# The class vmd of OpenBSD's login.conf(5) has this datasize.
+_DATASIZE_STEP = 16384 << 20
+_PROCESS_BYTES = 256 << 20
+
 SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
 
 # States in which a VM is in the server's configuration.
@@ -44,7 +53,7 @@ def describe_server(
     vms are the server's configured ones, archive those that are archived.
     """
     return {
-        "vmm_host": _host(server, sum(len(vm.interfaces) for vm in vms)),
+        "vmm_host": _host(server, vms),
         "vmm_vms": [_configured_vm(vm) for vm in vms],
         "vmm_archived": [_configured_vm(vm) for vm in archive],
         "vmm_owners": _owners(vms),
@@ -63,7 +72,8 @@ def describe_vm(vm: Vm) -> dict[str, Any]:
     }
 
 
-def _host(server: ServerSettings, interfaces: int) -> dict[str, Any]:
+def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
+    interfaces = sum(len(vm.interfaces) for vm in vms)
     ipv4, ipv6, uplink = server.ipv4, server.ipv6, server.uplink
     return {
         "name": server.name,
@@ -103,11 +113,32 @@ def _host(server: ServerSettings, interfaces: int) -> dict[str, Any]:
         "links": links(server),
         "image_directory": server.image_directory,
         "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
+        "open_files": _open_files(len(vms), interfaces),
+        "largest_process": _largest_process(vms),
         "release": server.release,
         "sets_server": server.sets_server,
         "sets": list(server.sets),
         "sysctl": dict(server.sysctl),
     }
+
+
+def _open_files(vms: int, interfaces: int) -> int:
+    """Return how many files vmd(8) may need to have open, in steps.
+
+    Its parent keeps a tty of each VM that ran (config_setvm() of usr.sbin/vmd/config.c), vmm a
+    socket; the parent opens the disk of a VM that starts and each tap(4), twice.
+    """
+    most = _OPEN_FILES + 3 * vms + 2 * interfaces
+    return -(-most // _OPEN_FILES_STEP) * _OPEN_FILES_STEP
+
+
+def _largest_process(vms: Sequence[Vm]) -> str:
+    """Return the size that the largest process of vmd(8) may need, in steps of OpenBSD's own limit.
+
+    The memory of a VM counts as data of its process, next to some MB of vmd itself.
+    """
+    most = max((vm.memory.bytes for vm in vms), default=0) + _PROCESS_BYTES
+    return f"{-(-most // _DATASIZE_STEP) * _DATASIZE_STEP >> 20}M"
 
 
 def _configured_vm(vm: Vm) -> dict[str, Any]:

@@ -73,6 +73,9 @@ options:
         description: Whether the content is secret. It is then never fetched, shown or kept.
         type: bool
         default: false
+      note:
+        description: What a change of the file brings, told with the change.
+        type: str
   directories:
     description: Directories.
     type: list
@@ -114,7 +117,7 @@ options:
         type: bool
         default: false
   lines:
-    description: Single C(key=value) lines in files that others edit too; all other lines stay.
+    description: Single lines in files that others edit too; all other lines stay.
     type: list
     elements: dict
     suboptions: &lines
@@ -123,9 +126,11 @@ options:
         type: str
         required: true
       key:
-        description: What stands before the C(=).
+        description:
+          - What stands before the C(=) of a C(key=value) line, of which the last one is replaced.
+          - Without it the line stands for itself, as in a script. It is put at the end, before an
+            C(exit) that ends the script.
         type: str
-        required: true
       line:
         description: The whole line.
         type: str
@@ -402,6 +407,39 @@ options:
         description: Whether pf is enabled where it is not.
         type: bool
         default: false
+  firmware:
+    description: Files that fw_update(8) installs. Where they are missing, this comes first.
+    type: list
+    elements: dict
+    suboptions: &firmware
+      path:
+        description: The file.
+        type: str
+        required: true
+      driver:
+        description: The name by which fw_update(8) knows the firmware.
+        type: str
+        required: true
+      source:
+        description:
+          - A URL to fetch it from, or a directory of the server. The system's own choice by
+            default.
+        type: str
+        default: ""
+      missing:
+        description:
+          - What to do where the file is missing. V(fetch) runs fw_update(8), and nothing else is
+            changed when that brings none; V(fail) stops at once; V(ignore) goes on and warns.
+        type: str
+        choices: [fetch, fail, ignore]
+        default: fetch
+  vmm:
+    description:
+      - What to do where vmm(4) cannot be used, since the processor lacks what it needs or has it
+        switched off. V(required) stops before anything is changed; with V(optional) everything is
+        done but to start vmd(8). Nobody asks by default.
+    type: str
+    choices: [required, optional]
   documents:
     description: Several documents, carried out in one transaction instead of the options above.
     type: list
@@ -480,6 +518,15 @@ options:
         description: As above.
         type: dict
         suboptions: *pf
+      firmware:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *firmware
+      vmm:
+        description: As above.
+        type: str
+        choices: [required, optional]
   one_time:
     description:
       - Gives VMs that are being installed a directory each that nobody can guess, C(once-) and 128

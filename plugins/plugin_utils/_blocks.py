@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils import _dhcpd_conf, _vm_
 VM_CONF: t.Final = "/etc/vm.conf"
 DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
 PF_RULES: t.Final = "/etc/pf.puffy.vmm.conf"
+AUTOSTART: t.Final = "/etc/rc.vmm"
+_START: t.Final = re.compile(r"^\tstart ([a-z0-9-]+)\n", re.MULTILINE)
 
 # What is not one VM's.
 REST: t.Final = ""
@@ -54,10 +57,18 @@ def pf_rules(text: str) -> Blocks:
     return blocks
 
 
+def autostart(text: str) -> Blocks:
+    """Each VM that the script starts by its name, and the rest."""
+    blocks: Blocks = {match[1]: True for match in _START.finditer(text)}
+    blocks[REST] = _START.sub("", text)
+    return blocks
+
+
 READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
     VM_CONF: vm_conf,
     DHCPD_CONF: dhcpd_conf,
     PF_RULES: pf_rules,
+    AUTOSTART: autostart,
 }
 
 

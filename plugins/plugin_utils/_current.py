@@ -22,6 +22,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import (
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
 PF_CONF: t.Final = "/etc/pf.conf"
+# Opening it fails with ENODEV where the processor or the machine's setup does not offer what vmm(4)
+# needs; what dmesg(8) says may be of an earlier boot, or be gone. Opening has no other effect.
+VMM: t.Final = "/dev/vmm"
 # Names of VMs that run with an older definition than vm.conf's, a line each.
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
 # A run's id begins with its time, in UTC.
@@ -85,11 +88,17 @@ class Current:
     interfaces: frozenset[str] = frozenset()
     links: t.Mapping[str, Interface] = field(default_factory=dict)
     pf: PfFacts | None = None
+    vmm: bool = True
     running: frozenset[str] = frozenset()
     lists: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     system: str = "OpenBSD"
     unfinished: bool = False
     applied: str | None = None
+
+
+def runfile(service: str) -> str:
+    """Where rc.subr(8) keeps how a service was started, which holds until it is stopped."""
+    return f"/var/run/rc.d/{service}"
 
 
 def line_files(document: Document) -> tuple[str, ...]:
@@ -114,7 +123,12 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
             paths[path] = {"path": path, "read": 1}
         for path in (*(image.path for image in document.images), *_nodes(document)):
             paths[path] = {"path": path, "hash": 0}
+        for firmware in document.firmware:
+            paths[firmware.path] = {"path": firmware.path, "hash": 0}
         for service in document.services:
+            if service.timeout is not None:
+                path = runfile(service.name)
+                paths[path] = {"path": path, "read": 1}
             for verb in ("get", "check"):
                 argv = [TOOLS["rcctl"], verb, service.name]
                 runs.append({"name": f"{verb} {service.name}", "argv": argv})
@@ -148,6 +162,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
         "users": sorted(set(accounts)),
         "rosters": [document.roster for document in documents if document.roster],
         "groups": sorted(set(groups)),
+        "open": [VMM] if any(document.vmm for document in documents) else [],
         "run": runs,
     }
 
@@ -180,6 +195,7 @@ def parse(answer: t.Mapping[str, t.Any]) -> Current:
         interfaces=frozenset(interfaces),
         links=_ifconfig.parse(runs["links"]["stdout"]) if "links" in runs else {},
         pf=_pf_facts(runs) if "pf main" in runs else None,
+        vmm=not answer.get("open", {}).get(VMM),
         running=_running(runs),
         system=runs["uname"]["stdout"].strip(),
         lists=_mirror.lists(answer),

@@ -16,7 +16,16 @@ from pathlib import PurePosixPath
 
 # Where OpenBSD's base keeps the programs that documents name without a path.
 _DIRECTORIES = {
-    "/usr/sbin": ("dhcpd", "httpd", "nsd-checkzone", "rcctl", "sensorsd", "vmctl", "vmd"),
+    "/usr/sbin": (
+        "dhcpd",
+        "fw_update",
+        "httpd",
+        "nsd-checkzone",
+        "rcctl",
+        "sensorsd",
+        "vmctl",
+        "vmd",
+    ),
     "/sbin": ("ifconfig", "pfctl", "sysctl"),
     "/usr/bin": ("doas", "ftp", "signify", "tail"),
     "/bin": ("sh",),
@@ -43,7 +52,7 @@ class DocumentError(ValueError):
 
 @dataclass(frozen=True)
 class File:
-    """A file with its whole content."""
+    """A file with its whole content; `note` tells a person what a change of it brings."""
 
     path: str
     content: bytes
@@ -52,6 +61,7 @@ class File:
     group: str = "wheel"
     validate: str | None = None
     sensitive: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,15 @@ class Directory:
 
 @dataclass(frozen=True)
 class Line:
-    """One `key=value` line in a file that others edit too, such as sysctl.conf(5)."""
+    """One line in a file that others edit too.
+
+    With a `key` it is a `key=value` line, as in sysctl.conf(5); without, it is one of a script,
+    such as rc.local(8).
+    """
 
     path: str
-    key: str
     line: str
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,20 @@ class Image:
     path: str
     size: str
     format: str
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A file that fw_update(8) installs for a driver.
+
+    `source` is a URL or a directory of the server, empty for the system's own choice. `missing` is
+    what to do where the file is not there: "fetch" it, "fail", or "ignore" it.
+    """
+
+    path: str
+    driver: str
+    source: str = ""
+    missing: str = "fetch"
 
 
 @dataclass(frozen=True)
@@ -175,6 +203,8 @@ class Document:
 
     `roster` is a file of the server with the names of its accounts, kept by the engine. One in it
     that is wanted no more is locked, and leaves `groups`.
+    `vmm` is "required" where nothing of this makes sense without vmm(4), "optional" where all of it
+    does but a running vmd(8), None where nobody asks.
     """
 
     name: str
@@ -192,6 +222,8 @@ class Document:
     interfaces: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     pf: Pf | None = None
+    firmware: tuple[Firmware, ...] = ()
+    vmm: str | None = None
 
     def paths(self) -> t.Iterator[str]:
         """The paths of all files, directories and images, and the roster's, in this order."""

@@ -40,6 +40,7 @@ DOCUMENT: t.Final[Options] = {
             **_ATTRIBUTES,
             "validate": {"type": "str"},
             "sensitive": {"type": "bool", "default": False},
+            "note": {"type": "str"},
         }
     ),
     "directories": _list_of(
@@ -56,7 +57,7 @@ DOCUMENT: t.Final[Options] = {
     "lines": _list_of(
         {
             "path": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
+            "key": {"type": "str", "no_log": False},
             "line": {"type": "str", "required": True},
         }
     ),
@@ -145,6 +146,19 @@ DOCUMENT: t.Final[Options] = {
             "enable": {"type": "bool", "default": False},
         },
     },
+    "firmware": _list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "driver": {"type": "str", "required": True},
+            "source": {"type": "str", "default": ""},
+            "missing": {
+                "type": "str",
+                "choices": ["fetch", "fail", "ignore"],
+                "default": "fetch",
+            },
+        }
+    ),
+    "vmm": {"type": "str", "choices": ["required", "optional"]},
 }
 
 SPEC: t.Final[Options] = {

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils import (
     _plan_accounts,
     _plan_files,
+    _plan_needs,
     _plan_network,
     _plan_pf,
     _plan_services,
@@ -51,12 +52,16 @@ def plan(documents: t.Sequence[Document], current: Current) -> Plan:
         raise PlanError(f"the server runs {current.system or 'an unknown system'}, not OpenBSD")
     steps: list[Step] = []
     for document in documents:
+        _plan_needs.vmm(document, current)
+        steps.extend(_plan_needs.firmware(document, current))
+    for document in documents:
         steps.extend(_document(document, current))
     return Plan(tuple(steps))
 
 
 def _document(document: Document, current: Current) -> list[Step]:
     _need_interfaces(document, current)
+    document = replace(document, services=_plan_needs.services(document, current))
     steps = [
         *_plan_accounts.groups(document, current),
         *_plan_accounts.accounts(document, current),
@@ -72,6 +77,8 @@ def _document(document: Document, current: Current) -> list[Step]:
         *_plan_accounts.roster(document, current),
     ]
     stages, commits = _plan_files.files(document, items, current)
+    # These change nothing that a service would have to read again.
+    records = _plan_files.files(document, _plan_services.runfiles(document, current), current)
     purges = list(_plan_files.purges(document, current, {item.path for item in items}))
     # Rules first: what a flag of an interface shows to pf(4) must find them.
     kernel = [*_plan_pf.steps(document, current), *_plan_network.steps(document, current)]
@@ -79,7 +86,7 @@ def _document(document: Document, current: Current) -> list[Step]:
     services = list(_plan_services.services(document, current, files_changed=bool(commits)))
     if services:
         services = [*_still_there(document), *services]
-    return [*steps, *stages, *purges, *commits, *kernel, *services]
+    return [*steps, *stages, *records[0], *purges, *commits, *records[1], *kernel, *services]
 
 
 def _need_interfaces(document: Document, current: Current) -> None:

@@ -36,6 +36,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
 # MAKEDEV(8) runs a shell and mknod(8) for each name.
 _DEVICE_SECONDS: t.Final = 600
 _CREATE_SECONDS: t.Final = 300
+_EXIT: t.Final = re.compile(r"exit(?:[ \t]+[0-9]+)?[ \t]*")
 _SPACE_OR_COMMENT: t.Final = re.compile(r"[ \t#]")
 
 
@@ -141,12 +142,12 @@ def line_edits(document: Document, current: Current) -> t.Iterator[File]:
     """Files in which single lines are to change, with their new content."""
     wanted = list(document.lines)
     for name, value in sorted((document.sysctls or {}).items()):
-        wanted.append(Line(SYSCTL_CONF, name, f"{name}={value}"))
+        wanted.append(Line(SYSCTL_CONF, f"{name}={value}", name))
     for path in line_files(document):
         facts = current.paths.get(path)
         text = current.read.get(path, b"").decode("utf-8", "surrogateescape")
         for line in (line for line in wanted if line.path == path):
-            text = set_line(text, line)
+            text = set_line(text, line) if line.key else add_line(text, line.line)
         item = File(path, text.encode("utf-8", "surrogateescape"))
         if facts:
             item = replace(item, mode=facts.mode, owner=facts.owner, group=facts.group)
@@ -173,6 +174,18 @@ def set_line(text: str, line: Line) -> str:
         lines[-1:] = [line.line] if not lines[-1] else [lines[-1], line.line]
         lines.append("")
     return "\n".join(lines)
+
+
+def add_line(text: str, line: str) -> str:
+    """Puts a line at the end of a script, before an `exit` that ends it; none that is there."""
+    lines = text.removesuffix("\n").split("\n") if text else []
+    if line in lines:
+        return text
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    before = end - 1 if end and _EXIT.fullmatch(lines[end - 1]) else end
+    return "".join(f"{one}\n" for one in (*lines[:before], line, *lines[before:]))
 
 
 def files(
@@ -226,7 +239,8 @@ def commit(title: str, item: File, before: list[str | None], **fields: t.Any) ->
             "sensitive": item.sensitive,
             **fields,
         },
-        change=f"{'change' if existed else 'create'} {item.path}",
+        change=f"{'change' if existed else 'create'} {item.path}"
+        + (f" ({item.note})" if item.note else ""),
         diff=FileDiff(item.path, item.content, item.sensitive, existed, fields.get("as")),
     )
 

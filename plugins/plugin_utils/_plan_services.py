@@ -7,8 +7,19 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._current import Current, ServiceFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Document, Service
+from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
+    Current,
+    ServiceFacts,
+    runfile,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
+    TOOLS,
+    Document,
+    File,
+    Line,
+    Service,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_files import set_line
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
     SERVICE_SECONDS,
     PlanError,
@@ -37,6 +48,30 @@ def services(document: Document, current: Current, files_changed: bool) -> t.Ite
         yield from steps
         if service.running and steps:
             yield from _healthy(document, service)
+
+
+def runfiles(document: Document, current: Current) -> t.Iterator[File]:
+    """Files of rc.subr(8) in which a running service has another timeout than wanted.
+
+    A service is stopped with the settings that it was started with, which rc.subr keeps in a file;
+    rcctl(8) set changes those of its next start alone.
+    """
+    for service in document.services:
+        path = runfile(service.name)
+        facts = current.paths.get(path)
+        running = current.services.get(service.name, ServiceFacts()).running
+        if facts is None or not running or service.timeout is None:
+            continue
+        text = current.read[path].decode("utf-8", "surrogateescape")
+        new = set_line(text, Line(path, f"daemon_timeout={service.timeout}", "daemon_timeout"))
+        yield File(
+            path,
+            new.encode("utf-8", "surrogateescape"),
+            facts.mode,
+            facts.owner,
+            facts.group,
+            note=f"{service.name} runs with another time limit",
+        )
 
 
 def sysctls(document: Document, current: Current) -> t.Iterator[Step]:

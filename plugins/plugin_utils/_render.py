@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     Document,
     DocumentError,
     File,
+    Firmware,
     Image,
     Line,
     Link,
@@ -31,6 +32,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
 Render = t.Callable[[str, t.Mapping[str, t.Any]], str]
 Find = t.Callable[[str], str]
 _PLACE = re.compile(r"<([a-z_]+)>")
+# fw_update(8) hands a URL to a shell within single quotes.
+_FIRMWARE_SOURCE = re.compile(r"(?:(?:ftp|https?)://|/)[A-Za-z0-9_.,:@%+=~/-]+")
 _CONTENTS = ("template", "content", "source")
 
 
@@ -69,6 +72,8 @@ def document(
         interfaces=tuple(args.get("interfaces") or ()),
         links=tuple(_links(args)),
         pf=_pf(args["pf"], render) if args.get("pf") else None,
+        firmware=tuple(_firmware(name, item) for item in args.get("firmware") or ()),
+        vmm=args.get("vmm"),
     )
 
 
@@ -136,6 +141,16 @@ def _directories(paths: _Paths, items: t.Iterable[t.Mapping[str, t.Any]]) -> t.I
         for one in [None] if each is None else each:
             path = given["path"] if one is None else paths.fill(given["path"], one).rstrip("/")
             yield Directory(**given | {"path": path})
+
+
+def _firmware(name: str, item: t.Mapping[str, t.Any]) -> Firmware:
+    found = Firmware(**_given(item))
+    if found.source and not _FIRMWARE_SOURCE.fullmatch(found.source):
+        raise DocumentError(
+            f"{name}: firmware: {found.source!r} is no source for fw_update(8); use a URL, as in "
+            "http://mirror.example.org/firmware/7.8, or an absolute path of the server"
+        )
+    return found
 
 
 def _files(

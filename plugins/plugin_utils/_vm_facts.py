@@ -14,6 +14,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import Marker
 
+# What vmd(8) boots a VM with that is given no kernel: VM_DEFAULT_BIOS of usr.sbin/vmd/vmd.h.
+BIOS: t.Final = "/etc/firmware/vmm-bios"
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
 _BLANK_BYTES: t.Final = 1 << 20
 _BLOCK: t.Final = 512
@@ -125,6 +127,7 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
             paths.append({"path": path, "hash": 0})
         paths.append({"path": names.load, "read": 1})
         paths.append({"path": names.directory, "hash": 0})
+    paths.append({"path": BIOS, "hash": 0})
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},

@@ -202,7 +202,7 @@ sub users_of ($request) {
 }
 
 sub probe ($request, @) {
-	my %answer = (paths => {}, read => {}, list => {}, run => {}, users => {}, groups => {});
+	my %answer = (paths => {}, read => {}, list => {}, open => {}, run => {}, users => {}, groups => {});
 	for my $ask (@{$request->{paths} // []}) {
 		$answer{paths}{$ask->{path}} = as_user(
 			$ask->{as},
@@ -223,6 +223,10 @@ sub probe ($request, @) {
 			$answer{list}{$sub} = names_in($sub) // next;
 			$answer{paths}{"$sub/$_"} = look("$sub/$_") for @{$answer{list}{$sub}};
 		}
+	}
+	# Of a device that nothing stands behind only opening tells.
+	for my $path (@{$request->{open} // []}) {
+		$answer{open}{$path} = sysopen(my $device, $path, O_RDONLY | O_NONBLOCK) ? q{} : "$!";
 	}
 	my @users = users_of($request);
 	my %member;
@@ -454,12 +458,14 @@ my %DO = (
 	rename => sub ($step, $blobs, $request) { move($step->{from}, $step->{path}) },
 	run => sub ($step, $blobs, $request) {
 		my @argv = map { ref ? staged($_, $request->{id}) : $_ } @{$step->{argv}};
-		check_run($step, run(\@argv, %{$step}));
+		$request->{said} = run(\@argv, %{$step});
+		check_run($step, $request->{said});
 	},
 	wait   => sub ($step, $blobs, $request) { wait_for($step) },
 	expect => sub ($step, $blobs, $request) {
 		my $is = look($step->{path}, 0);
-		fail("$step->{path} was not made") if !$is || $is->{type} ne $step->{type};
+		fail($step->{lacking} // "$step->{path} was not made", %{$request->{said} // {}})
+		    if !$is || $is->{type} ne $step->{type};
 	},
 );
 
@@ -555,8 +561,11 @@ sub undo ($step, $id) {
 sub way_back ($steps, $id) {
 	local $undoing = 1;
 	my @problems;
-	# Files first, then programs: a daemon restarts with its old files.
-	for my $step ((grep { $_->{do} ne 'run' } @{$steps}), grep { $_->{do} eq 'run' } @{$steps}) {
+	# Files first, then programs: a daemon restarts with its old files. A directory that was made
+	# goes last, when the programs have taken back what they put into it.
+	my %phase = map { $_ => $_->{do} eq 'run' ? 1 : $_->{do} eq 'directory' && !$_->{was} ? 2 : 0 } @{$steps};
+	my @order = map { my $phase = $_; grep { $phase{$_} == $phase } @{$steps} } 0 .. 2;
+	for my $step (@order) {
 		next if eval { undo($step, $id); 1 };
 		my $error = ref $@ ? $@ : {text => "$@"};
 		push @problems, join ': ', $step->{title} // $step->{path} // $step->{do},
@@ -720,7 +729,7 @@ sub confine ($request) {
 	my @backs   = map { @{$_->{undo} // []} } @steps;
 	my @runs    = (@steps, @files, @{$request->{run} // []}, @backs,
 		map { $_->{unless} // () } @backs);
-	my @paths   = ("$STATE/lock", map { $_->{path} } @{$request->{list} // []});
+	my @paths   = ("$STATE/lock", @{$request->{open} // []}, map { $_->{path} } @{$request->{list} // []});
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
 	push @paths, map { (getpwnam $_)[7] } users_of($request);
 

@@ -8,6 +8,8 @@ import re
 
 from integration.harness import LOOK, ROLES, Site, messages, recap, state
 
+# Before all roles, to see that VMs can run, and which of them are being installed.
+BEFORE = 1 + LOOK
 # Changes of the network and of pf are confirmed, each by an execution of its own.
 CONFIRMED = 2
 
@@ -19,7 +21,7 @@ def test_converge_check_and_drift(site: Site) -> None:
     assert recap(first, "server1")["changed"] >= ROLES
     # Two executions a role: the look, and the change.
     for name in site.servers:
-        assert len(site.executions(name)) == LOOK + 2 * ROLES + CONFIRMED
+        assert len(site.executions(name)) == BEFORE + 2 * ROLES + CONFIRMED
     status = site.server1.run("vmctl status").stdout.decode()
     assert re.findall(r"(\S+) (\S+)$", status, re.MULTILINE)[1:] == [
         ("stopped", "db1"), ("stopped", "mail1"), ("stopped", "shop1"), ("stopped", "web1"),
@@ -30,7 +32,7 @@ def test_converge_check_and_drift(site: Site) -> None:
     assert second.returncode == 0, messages(second)
     for name in site.servers:
         assert recap(second, name)["changed"] == 0
-        assert len(site.executions(name)) == 2 * LOOK + 3 * ROLES + CONFIRMED
+        assert len(site.executions(name)) == 2 * BEFORE + 3 * ROLES + CONFIRMED
     assert state(site.server1) == before
 
     server = site.server1

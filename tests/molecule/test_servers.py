@@ -25,9 +25,10 @@ def test_it_is_openbsd_and_nothing_was_installed(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", DAEMONS)
-def test_daemons_run_and_start_at_boot(host: Host, name: str) -> None:
+def test_daemons_run_and_start_at_boot(host: Host, vmm: bool, name: str) -> None:
     service = host.service(name)
-    assert service.is_running
+    # Without vmm(4), vmd(8) is ready for a machine that has it.
+    assert service.is_running == (vmm or name != "vmd")
     assert service.is_enabled
 
 
@@ -46,6 +47,22 @@ def test_dhcpd_listens_where_the_vms_are(host: Host, server: Server) -> None:
 
 def test_vmd_has_time_to_stop_its_vms(host: Host) -> None:
     assert host.check_output("rcctl get vmd timeout") == "600"
+
+
+def test_the_vmd_that_runs_has_it_too(host: Host, vmm: bool) -> None:
+    """rc.subr(8) stops a daemon with what it was started with."""
+    assert vmm == (host.run("grep -qx daemon_timeout=600 /var/run/rc.d/vmd").rc == 0)
+
+
+def test_vmd_has_a_login_class_of_its_own(host: Host) -> None:
+    assert host.check_output("rcctl get vmd class") == "vmd"
+    assert host.file("/etc/login.conf.d/vmd").contains(":openfiles=512:")
+
+
+def test_vms_start_at_boot(host: Host) -> None:
+    assert host.file("/etc/rc.local").contains("/etc/rc.vmm$")
+    assert host.file("/etc/rc.vmm").mode == 0o755
+    assert host.run("sh -n /etc/rc.vmm").rc == 0
 
 
 def test_vms_are_known(host: Host, server: Server, vmctl_status: dict[str, dict[str, str]]) -> None:

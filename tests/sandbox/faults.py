@@ -16,7 +16,9 @@ KNOWN = {
     "cut_after": "BYTES [N]: the Nth execution from now (1) loses its connection after that input",
     "cut_at": "COMMAND: the connection is lost when the modelled command is called",
     "fail": "COMMAND [RC [TEXT]]: the modelled command does nothing and fails",
-    "no_firmware": "no vmm-bios: /etc/firmware/vmm-bios is missing",
+    "no_firmware": "no vmm-bios: /etc/firmware/vmm-bios is missing, and no package of it is noted",
+    "no_vmm": "the processor's virtualisation is switched off: /dev/vmm cannot be opened",
+    "mirror": "URL DIRECTORY: what fw_update fetches below URL is in DIRECTORY of the server",
 }
 DEFAULT = (("vmctl_hangs",),)
 

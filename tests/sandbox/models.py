@@ -38,6 +38,7 @@ COMMANDS = (
     "vmctl",
     "mail",
     "nc",
+    "fw_update",
 )
 
 

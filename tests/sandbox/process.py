@@ -93,6 +93,8 @@ class Process:
     def _firmware(self, name: str, arguments: tuple[str, ...], on: bool) -> None:
         if name == "no_firmware":
             tree.put_firmware(self.machine.files, there=not on)
+        elif name == "no_vmm":
+            tree.put_vmm(self.machine.files, usable=not on)
 
     def _local(self, peer: socket.socket) -> None:
         if peer.recv(1, socket.MSG_PEEK) == b"H":

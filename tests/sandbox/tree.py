@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +18,7 @@ from .model.sets import public_key
 DATA = Path(__file__).parent / "data"
 _TAPS = 4
 _TAP_MAJOR = 93
+_VMM, _VMM_MAJOR = "/dev/vmm", 10
 # Nodes that are the host's own in a session; here they are only something to mount over.
 _REAL_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DESCRIPTORS = "/usr/libexec/sandbox/proc/self/fd"
@@ -194,6 +196,23 @@ def put_firmware(files: Files, *, there: bool) -> None:
         files.write_text(_FIRMWARE, *_FILES[_FIRMWARE])
 
 
+def put_vmm(files: Files, *, usable: bool) -> None:
+    """The node of vmm(4), which is always there, and opens where vmm attached.
+
+    Linux answers ENXIO for the socket that stands for it otherwise, OpenBSD ENODEV.
+    """
+    if files.exists(_VMM):
+        files.remove(_VMM)
+    if usable:
+        files.mknod(_VMM, 0o600, _VMM_MAJOR, 0)
+    else:
+        # A socket that nobody listens on; its path may be longer than one of a socket can be.
+        directory = os.open(files.resolve("/dev"), os.O_PATH)
+        with socket.socket(socket.AF_UNIX) as node:
+            node.bind(f"/proc/self/fd/{directory}/vmm")
+        os.close(directory)
+
+
 def put_stubs(files: Files, commands: Iterable[str]) -> None:
     """Writes the scripts of /etc and /dev that are modelled commands; they call their stubs."""
     for path in commands:
@@ -235,6 +254,7 @@ def _plant_devices(files: Files) -> None:
         files.write_text(f"/dev/{name}", "", 0o666)
     for number in range(_TAPS):
         files.mknod(f"/dev/tap{number}", 0o600, _TAP_MAJOR, number)
+    put_vmm(files, usable=True)
     for number in range(_OPEN_FILES):
         files.symlink(f"{_DESCRIPTORS}/{number}", f"/dev/fd/{number}")
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import typing as t
@@ -501,6 +503,29 @@ def test_old_files_are_kept_for_some_generations_but_no_secrets(host: Host) -> N
     assert b"secret" not in kept.replace(b"sensitive", b"")
 
 
+def test_a_device_with_nothing_behind_it_is_found_by_opening_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The path of a socket has 107 bytes at most.
+    monkeypatch.chdir(host.srv)
+    with socket.socket(socket.AF_UNIX) as device:
+        device.bind("none")
+    (host.srv / "one").touch()
+    answer = host.probe(open=["/srv/one", "/srv/none", "/srv/missing"])
+    assert answer["open"]["/srv/one"] == ""
+    assert answer["open"]["/srv/none"] == os.strerror(errno.ENXIO)
+    assert answer["open"]["/srv/missing"] == os.strerror(errno.ENOENT)
+
+
+def test_what_a_program_said_that_did_not_bring_a_file(host: Host) -> None:
+    answer = host.apply(
+        sh("echo no network >&2; exit 1", ok=[]),
+        {"do": "expect", "path": "/srv/none", "type": "file", "lacking": "it brought none"},
+    )
+    failed = answer["failed"]
+    assert (failed["text"], failed["stderr"]) == ("it brought none", "no network\n")
+
+
 def test_attributes_and_expectations(host: Host) -> None:
     (host.srv / "a").write_text("x")
     assert "failed" not in host.apply({"do": "attributes", "path": "/srv/a", **ME})
@@ -510,6 +535,18 @@ def test_attributes_and_expectations(host: Host) -> None:
     rename = {"do": "rename", "from": "/srv/a", "path": "/srv/b"}
     assert "failed" not in host.apply(rename)
     assert host.tree() == {"b": b"x"}
+
+
+def test_a_directory_goes_when_what_a_program_made_in_it_is_gone(host: Host) -> None:
+    undo = {"argv": ["/bin/rm", "-f", "/srv/d/new"], "ok": []}
+    answer = host.apply(
+        {"do": "directory", "path": "/srv/d", **ME, "mode": "0755"},
+        sh("echo image >/srv/d/new", undo=[undo], undo_always=True),
+        {"do": "rename", "from": "/srv/d/new", "path": "/srv/d/image"},
+        sh("exit 1"),
+    )
+    assert answer["failed"]["undo_problems"] == []
+    assert host.tree() == {}
 
 
 def test_a_rename_never_replaces_a_file_and_the_way_back_loses_nothing(host: Host) -> None:

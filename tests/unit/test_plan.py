@@ -8,6 +8,7 @@ import dataclasses
 import typing as t
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _plan_needs
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
     Current,
     PathFacts,
@@ -20,6 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
     Document,
     DocumentError,
     File,
+    Firmware,
     Image,
     Line,
     Service,
@@ -28,7 +30,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._document import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_accounts import warnings
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_files import set_line
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_files import add_line, set_line
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import PlanError, Step, digest
 
 ETC = PathFacts("directory", "0755", "root", "wheel", 512)
@@ -79,6 +81,10 @@ def listed(*names: str, groups: tuple[str, ...] = (), shell: str = "/bin/ksh") -
 DHCPD = Service("dhcpd", flags="vport42")
 UP = ServiceFacts(enabled=True, running=True, flags="vport42")
 DHCPD_IS_FINE = ["wait rcctl check dhcpd"]
+
+BIOS = Firmware("/etc/firmware/vmm-bios", "vmm")
+VMD = Service("vmd", on_change="reload")
+RUNFILE = "/var/run/rc.d/httpd"
 
 CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
     "a file that is as wanted": (
@@ -209,10 +215,57 @@ CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
          "run rcctl set vmd timeout 600", "run vmctl reload", "wait rcctl check vmd",
          "wait vmctl status"],
     ),
+    "a running service's time limit is in rc.subr's own record, and nothing restarts for it": (
+        Document("r", services=(Service("httpd", timeout=60),)),
+        now({RUNFILE: facts(b"daemon_flags=\ndaemon_timeout=30\n"), "/var/run/rc.d": ETC},
+            read={RUNFILE: b"daemon_flags=\ndaemon_timeout=30\n"},
+            services={"httpd": dataclasses.replace(UP, timeout=60)}),
+        [f"change {RUNFILE} (httpd runs with another time limit)"],
+        [f"stage {RUNFILE}", f"commit {RUNFILE}"],
+    ),
     "a service that shall rest": (
         Document("r", services=(Service("httpd", enabled=False, running=False),)),
         now(services={"httpd": UP}),
         ["disable httpd", "stop httpd"], ["run rcctl disable httpd", "run rcctl stop httpd"],
+    ),
+    "what a change brings is told": (
+        Document("r", files=(dataclasses.replace(CONF, note="later"),)), now(),
+        ["create /etc/x.conf (later)"], ["stage /etc/x.conf", "commit /etc/x.conf"],
+    ),
+    "a line of a script that is not there yet": (
+        Document("r", lines=(Line("/etc/rc.local", "run this"),)), now({"/etc/rc.local": None}),
+        ["create /etc/rc.local"], ["stage /etc/rc.local", "commit /etc/rc.local"],
+    ),
+    "a line that is there": (
+        Document("r", lines=(Line("/etc/rc.local", "run this"),)),
+        now({"/etc/rc.local": facts(b"run this\n", "0600")},
+            read={"/etc/rc.local": b"run this\n"}),
+        [], [],
+    ),
+    "firmware that is there": (
+        Document("r", firmware=(BIOS,)), now({BIOS.path: facts(b"bios")}), [], [],
+    ),
+    "firmware comes before anything else of all documents": (
+        Document("r", files=(CONF,), firmware=(BIOS,)), now(),
+        ["fetch firmware vmm", "create /etc/x.conf"],
+        ["run fw_update vmm", f"expect {BIOS.path}", "stage /etc/x.conf", "commit /etc/x.conf"],
+    ),
+    "firmware from a mirror": (
+        Document("r", firmware=(dataclasses.replace(BIOS, source="http://a/7.8"),)), now(),
+        ["fetch firmware vmm"], ["run fw_update -p http://a/7.8 vmm", f"expect {BIOS.path}"],
+    ),
+    "firmware that nobody waits for": (
+        Document("r", firmware=(dataclasses.replace(BIOS, missing="ignore"),)), now(), [], [],
+    ),
+    "without vmm(4), all is done but to start vmd": (
+        Document("r", vmm="optional", services=(VMD, Service("httpd", flags="vport42"))),
+        now(vmm=False, services={"vmd": ServiceFacts(), "httpd": UP}),
+        ["enable vmd"], ["run rcctl enable vmd"],
+    ),
+    "with vmm(4), it is started": (
+        Document("r", vmm="optional", services=(VMD,)), now(services={"vmd": ServiceFacts()}),
+        ["enable vmd", "start vmd"],
+        ["run rcctl enable vmd", "run rcctl start vmd", "wait rcctl check vmd"],
     ),
 }  # fmt: skip
 
@@ -262,6 +315,14 @@ REFUSALS: dict[str, tuple[Document, Current, str]] = {
         Document("r", accounts=(OWNER,)),
         now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "wheel", ("vmdusers",))}),
         "is in group wheel",
+    ),
+    "vmm(4) is required and cannot be used": (
+        Document("r", files=(CONF,), vmm="required"), now(vmm=False),
+        "r: this server has no usable vmm(4), so vmd(8) cannot run",
+    ),
+    "firmware is missing, and nobody shall fetch it": (
+        Document("r", firmware=(dataclasses.replace(BIOS, missing="fail"),)), now(),
+        "r: /etc/firmware/vmm-bios is missing on this server; VMs cannot start from their disks",
     ),
     "vmd shall stop": (
         Document("r", services=(Service("vmd", running=False, on_change="reload"),)),
@@ -391,7 +452,51 @@ LINES = {
 
 @pytest.mark.parametrize("text", LINES)
 def test_set_line(text: str) -> None:
-    assert set_line(text, Line("/etc/sysctl.conf", "key", "key=1")) == LINES[text]
+    assert set_line(text, Line("/etc/sysctl.conf", "key=1", "key")) == LINES[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "x\n"),
+        ("a\n", "a\nx\n"),
+        ("a", "a\nx\n"),
+        ("a\n\n\n", "a\nx\n\n\n"),
+        ("x\na\n", "x\na\n"),
+        ("a\nx", "a\nx"),
+        ("#x\n x\n", "#x\n x\nx\n"),
+        # What follows an exit would never run.
+        ("a\nexit 0\n", "a\nx\nexit 0\n"),
+        ("a\nexit\n\n", "a\nx\nexit\n\n"),
+        ("exit", "x\nexit\n"),
+        ("if a; then exit 1; fi\n", "if a; then exit 1; fi\nx\n"),
+        ("exit_code=1\n", "exit_code=1\nx\n"),
+        ("a\x0cb\r\n", "a\x0cb\r\nx\n"),
+    ],
+)
+def test_add_line(text: str, expected: str) -> None:
+    assert add_line(text, "x") == expected
+    assert add_line(expected, "x") == expected
+
+
+@pytest.mark.parametrize(
+    ("vmm", "there", "warned"),
+    [
+        (True, True, []),
+        (False, True, ["r: this server has no usable vmm(4)"]),
+        (True, False, ["r: /etc/firmware/vmm-bios is missing: VMs can be installed, but none"]),
+    ],
+)
+def test_what_is_not_there_but_not_needed_is_told(
+    vmm: bool, there: bool, warned: list[str]
+) -> None:
+    document = Document(
+        "r", vmm="optional", firmware=(dataclasses.replace(BIOS, missing="ignore"),)
+    )
+    current = now({BIOS.path: facts(b"bios") if there else None}, vmm=vmm)
+    told = list(_plan_needs.warnings([document], current))
+    assert len(told) == len(warned)
+    assert all(text.startswith(begin) for text, begin in zip(told, warned, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ACTIONS = ("check", "configtest", "reload", "restart", "start", "stop")
 TIMEOUT = "30"
+RUNDIR = "/var/run/rc.d"
 DYING = 1.0  # seconds a daemon with the fault `daemon_dies NAME later` lives on
 
 
@@ -80,11 +81,25 @@ class Services:
         found: dict[str, int] = self.machine.subsystem("rcctl").setdefault("running", {})
         return found
 
-    @property
-    def started(self) -> dict[str, dict[str, str]]:
-        """What the scripts keep in /var/run/rc.d of the daemons they started."""
-        found: dict[str, dict[str, str]] = self.machine.subsystem("rcctl").setdefault("started", {})
-        return found
+    def started(self, name: str) -> dict[str, str]:
+        """What the script keeps in /var/run/rc.d of a daemon that it started, by variable."""
+        path = f"{RUNDIR}/{name}"
+        if not self.machine.files.exists(path):
+            return {}
+        lines = self.machine.files.read_text(path).splitlines()
+        pairs = (line.partition("=")[::2] for line in lines)
+        return {key.removeprefix("daemon_"): value for key, value in pairs}
+
+    def note_start(self, name: str, values: dict[str, str]) -> None:
+        """Keep how a daemon was started."""
+        if not self.machine.files.is_dir(RUNDIR):
+            self.machine.files.mkdir(RUNDIR, parents=True)
+        lines = [f"daemon_{key}={value}\n" for key, value in sorted(values.items())]
+        self.machine.files.write_text(f"{RUNDIR}/{name}", "".join(lines), 0o644)
+
+    def forget_start(self, name: str) -> None:
+        if self.machine.files.exists(f"{RUNDIR}/{name}"):
+            self.machine.files.remove(f"{RUNDIR}/{name}")
 
     def start(self) -> None:
         """The first boot: what rc.conf(8) turns on is running."""
@@ -111,8 +126,8 @@ class Services:
 
     def variable(self, name: str, variable: str, action: str, *, force: bool = False) -> str:
         """A variable of a daemon as its script sees it: runfile, rc.conf.local, script, default."""
-        if action != "start" and name in self.started:
-            return self.started[name][variable]
+        if action != "start" and (kept := self.started(name)):
+            return kept[variable]
         value = rc_conf.read(self.machine.files).get(f"{name}_{variable}", "")
         if variable == "flags" and value == "NO" and (force or action != "start"):
             value = ""
@@ -205,14 +220,12 @@ class _Script:
             return True
         self._print_name()
         if self._tests_well("start") and self._do("rc_start", self._begin()):
-            self.services.started[self.name] = {
-                variable: self.services.variable(
-                    self.name, variable, "start", force=self.options.force
-                )
-                for variable in ("flags", "timeout")
-            }
+            value, force = self.services.variable, self.options.force
+            names = ("flags", "timeout")
+            values = {one: value(self.name, one, "start", force=force) for one in names}
+            self.services.note_start(self.name, values)
             return self._exit("ok")
-        self.services.started.pop(self.name, None)
+        self.services.forget_start(self.name)
         return self._exit("failed")
 
     def _begin(self) -> Outcome:
@@ -231,7 +244,7 @@ class _Script:
         timeout = float(self.services.variable(self.name, "timeout", "stop"))
         outcome = self.daemon.stop(self.machine, timeout)
         self._do("rc_stop", outcome)
-        self.services.started.pop(self.name, None)
+        self.services.forget_start(self.name)
         if not outcome.ok:
             return self._exit("failed")
         return self._exit("killed" if outcome.killed else "ok")

@@ -83,7 +83,7 @@ class Starter:
                     f"config_setvm: can't open kernel or BIOS boot image {self.vm.boot}: {reason}"
                 )
                 raise NoStart(errno.ENOENT)
-        elif not self.machine.files.exists(BIOS) or self.machine.faults.active("no_firmware"):
+        elif not self.machine.files.exists(BIOS):
             self.log(f"can't open {BIOS}: {text(errno.ENOENT)}")
             raise NoStart(BIOS_MISSING)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sandbox.machine import Machine
     from sandbox.model.processes import Process
 
-PROGRAM, SOCKET = "/usr/sbin/vmd", "/var/run/vmd.sock"
+PROGRAM, SOCKET, VMM_NODE = "/usr/sbin/vmd", "/var/run/vmd.sock", "/dev/vmm"
 STAGGER = 30  # seconds between batches
 ASYNCHRONOUS = 0.2  # seconds until the privileged process has looked at a switch
 # Seconds before the end of the time limit at which rc.subr(8) sends SIGTERM.
@@ -109,6 +109,9 @@ class Vmd(VirtualMachines):
     def launch(self, flags: tuple[str, ...]) -> Outcome:
         """It goes into the background before it reads anything, so it always seems to succeed."""
         line = vmd_program.command_line(flags)
+        if self.machine.faults.active("no_vmm"):
+            self.log(f"fatal: {VMM_NODE}: {text(errno.ENODEV)}")
+            return Outcome(ok=False, stderr=f"vmd: {VMM_NODE}: {text(errno.ENODEV)}\n")
         configuration = line.path or CONFIGURATION
         pid = self.machine.pid
         self.life = Life(pid(), pid(), pid(), pid(), pid(), configuration, line.macros)
