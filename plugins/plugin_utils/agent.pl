@@ -226,7 +226,9 @@ sub probe ($request, @) {
 	}
 	# Of a device that nothing stands behind only opening tells.
 	for my $path (@{$request->{open} // []}) {
-		$answer{open}{$path} = sysopen(my $device, $path, O_RDONLY | O_NONBLOCK) ? q{} : "$!";
+		my $opened = sysopen my $device, $path, O_RDONLY | O_NONBLOCK;
+		$answer{open}{$path} = $opened ? q{} : "$!";
+		close $device if $opened;
 	}
 	my @users = users_of($request);
 	my %member;
@@ -563,9 +565,12 @@ sub way_back ($steps, $id) {
 	my @problems;
 	# Files first, then programs: a daemon restarts with its old files. A directory that was made
 	# goes last, when the programs have taken back what they put into it.
-	my %phase = map { $_ => $_->{do} eq 'run' ? 1 : $_->{do} eq 'directory' && !$_->{was} ? 2 : 0 } @{$steps};
-	my @order = map { my $phase = $_; grep { $phase{$_} == $phase } @{$steps} } 0 .. 2;
-	for my $step (@order) {
+	my @phases = ([], [], []);
+	for my $step (@{$steps}) {
+		my $made = $step->{do} eq 'directory' && !$step->{was};
+		push @{$phases[$step->{do} eq 'run' ? 1 : $made ? 2 : 0]}, $step;
+	}
+	for my $step (map { @{$_} } @phases) {
 		next if eval { undo($step, $id); 1 };
 		my $error = ref $@ ? $@ : {text => "$@"};
 		push @problems, join ': ', $step->{title} // $step->{path} // $step->{do},

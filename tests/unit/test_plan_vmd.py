@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import DHCPD_CONF, VM_CONF, changed
+from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import (
+    AUTOSTART,
+    DHCPD_CONF,
+    VM_CONF,
+    changed,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
     PENDING_FILE,
     Current,
@@ -51,6 +56,9 @@ def test_changed_names_blocks_and_the_rest() -> None:
     old, new = dhcpd_conf(a="192.0.2.1", b="192.0.2.2"), dhcpd_conf(a="192.0.2.1", b="192.0.2.3")
     assert changed(DHCPD_CONF, old, new) == ["b"]
     assert changed(DHCPD_CONF, old, old.replace(b"255.0 ", b"254.0 ")) == [""]
+    old = b"start() {\n\tx\n}\n\tstart a\n\tstart b\n"
+    assert changed(AUTOSTART, old, old.replace(b"start a", b"start c")) == ["a", "c"]
+    assert changed(AUTOSTART, old, old.replace(b"\tx", b"\ty")) == [""]
 
 
 def now(old: bytes, marked: str, running: str) -> Current:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._vm_conf import (
     VmBlock,
     parse_vm_conf,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import REST, autostart
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.core.factory import build, server, vm
@@ -50,6 +53,7 @@ VMS = st.dictionaries(
             "disk_format": st.sampled_from(["raw", "qcow2"]),
             "state": st.sampled_from(["present", "suspended", "archived"]),
             "interfaces": st.lists(INTERFACES, max_size=3),
+            "autostart": st.booleans(),
         }
     ),
     max_size=5,
@@ -62,6 +66,7 @@ def render(template: str, **variables: Any) -> str:
     )
     for name in ("vm_conf_string", "dhcpd_string"):
         environment.filters[f"puffy.vmm.{name}"] = getattr(_quoting, name)
+    environment.filters["quote"] = shlex.quote
     text = (ROLES / template).read_text(encoding="utf-8")
     return environment.from_string(text).render(**variables)
 
@@ -84,6 +89,7 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
         vmd_vms=described["vmm_vms"],
         vmd_group="vmdusers",
         vmd_locked_lladdr=True,
+        vmd_agentx=False,
     )
     conf = parse_vm_conf(text)
     assert (conf.socket_owner, conf.others) == (":vmdusers", ())
@@ -106,6 +112,24 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
         )
         for one in described["vmm_vms"]
     )
+
+
+@given(VMS)
+def test_rc_vmm(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
+    text = render(
+        "vmd/templates/rc.vmm.j2",
+        vmd_vms=described["vmm_vms"],
+        vmd_autostart_parallel=2,
+        vmd_autostart_delay=30,
+    )
+    started = [
+        one["name"]
+        for one in described["vmm_vms"]
+        if one["autostart"] and one["state"] == "present"
+    ]
+    assert re.findall(r"^\tstart (\S+)$", text, re.MULTILINE) == started
+    assert autostart(text).keys() == {*started, REST}
 
 
 @given(VMS)

@@ -51,6 +51,8 @@ def test_all_defaults() -> None:
         ],
         "image_directory": "/var/vmm",
         "tap_count": 10,
+        "open_files": 512,
+        "largest_process": "16384M",
         "release": None,
         "sets_server": "203.0.113.1",
         "sets": ["-x*", "+xb*", "+xf*", "+site*"],
@@ -190,6 +192,29 @@ def test_sets_come_from_where_the_server_is() -> None:
 
 def test_tap_nodes_for_all_vms_and_ten_more() -> None:
     assert host(vms=3)["tap_count"] == 13
+
+
+@pytest.mark.parametrize(
+    ("lines", "open_files", "largest"),
+    [
+        (["memory: 16128M"], 512, "16384M"),
+        (["memory: 16129M"], 512, "32768M"),
+        (["memory: 128G"], 512, "147456M"),
+        (["memory: 128G", "state: archived"], 512, "16384M"),
+        (["interfaces: [{switch: uplink}, {switch: uplink}, {switch: uplink}]"], 512, "16384M"),
+    ],
+)
+def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: str) -> None:
+    fleet = build({"web1.yml": vm(*lines)})
+    described = server_variables(fleet, "server6")["vmm_host"]
+    assert (described["open_files"], described["largest_process"]) == (open_files, largest)
+
+
+def test_open_files_grow_in_steps() -> None:
+    """A run for one new VM must not change a file that is not the VM's."""
+    fleets = [build({f"web{one}.yml": vm() for one in range(count)}) for count in (1, 76, 77, 150)]
+    found = [server_variables(fleet, "server6")["vmm_host"]["open_files"] for fleet in fleets]
+    assert found == [512, 512, 1024, 1024]
 
 
 @pytest.mark.parametrize(
