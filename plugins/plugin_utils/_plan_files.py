@@ -36,6 +36,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import (
 # MAKEDEV(8) runs a shell and mknod(8) for each name.
 _DEVICE_SECONDS: t.Final = 600
 _CREATE_SECONDS: t.Final = 300
+_NODE: t.Final = "character device"
 _EXIT: t.Final = re.compile(r"exit(?:[ \t]+[0-9]+)?[ \t]*")
 _SPACE_OR_COMMENT: t.Final = re.compile(r"[ \t#]")
 
@@ -268,8 +269,12 @@ def images(document: Document, current: Current) -> t.Iterator[Step]:
 
 
 def devices(document: Document, current: Current) -> t.Iterator[Step]:
-    """Missing device nodes, all by one MAKEDEV(8), which must run in /dev and exits 0 always."""
-    missing = [name for name in document.devices if not current.paths.get(f"/dev/{name}")]
+    """Missing device nodes, all by one MAKEDEV(8), which must run in /dev and exits 0 always.
+
+    MAKEDEV replaces what else has the name, such as a file that somebody wrote to.
+    """
+    paths = ((name, current.paths.get(f"/dev/{name}")) for name in document.devices)
+    missing = [name for name, facts in paths if facts is None or facts.type != _NODE]
     if not missing:
         return
     title = f"{document.name}: device nodes"
@@ -283,7 +288,7 @@ def devices(document: Document, current: Current) -> t.Iterator[Step]:
         undo_always=True,
     )
     for name in missing:
-        yield Step("expect", title, {"path": f"/dev/{name}", "type": "character device"})
+        yield Step("expect", title, {"path": f"/dev/{name}", "type": _NODE})
 
 
 def _as(fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

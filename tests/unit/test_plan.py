@@ -129,7 +129,8 @@ CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
     ),
     "device nodes, by one MAKEDEV": (
         Document("r", devices=("tap3", "tap4", "tap5")),
-        now({"/dev/tap3": PathFacts("character device", "0600", "root", "wheel", 0)}),
+        now({"/dev/tap3": PathFacts("character device", "0600", "root", "wheel", 0),
+             "/dev/tap4": PathFacts("file", "0644", "root", "wheel", 9)}),
         ["make device nodes tap4 tap5"],
         ["run sh MAKEDEV tap4 tap5", "expect /dev/tap4", "expect /dev/tap5"],
     ),

@@ -67,8 +67,8 @@ def wishes(draw: Callable[..., Any]) -> Wish:
         fields.append(("ipv4", f"{NETWORKS[on]}.{draw(st.integers(1, 14))}"))
     if draw(st.integers(0, 5)) == 0 and on != "one":
         fields.append(("ipv6", f"2001:db8:6::{draw(st.integers(2, 40)):x}"))
-    further = draw(st.lists(INTERFACES, max_size=3))
-    if further:
+    if draw(st.integers(0, 5)) == 0:
+        further = draw(st.lists(INTERFACES, min_size=1, max_size=2))
         fields.append(("interfaces", f"[{', '.join(further)}]"))
     return Wish(on, tuple(fields))
 
