@@ -135,6 +135,8 @@ sub run ($argv, %how) {
 	my $pid = fork // fail("fork: $!");
 	if (!$pid) {
 		setpgrp 0, 0;
+		# Ours is for our own files: rcctl(8), say, leaves some that everybody reads.
+		umask 022;
 		local @SIG{qw(HUP INT TERM PIPE)} = ('DEFAULT') x 4;
 		if (   (!$how{cwd} || chdir $how{cwd})
 			&& open(STDIN,  '<',  '/dev/null')

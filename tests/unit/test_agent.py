@@ -169,6 +169,13 @@ def test_an_answer_is_veiled_with_the_key_of_its_request(host: Host) -> None:
         json.loads(unveiled(line, "11" * 32))
 
 
+def test_programs_have_the_umask_that_they_have_at_boot(host: Host) -> None:
+    assert "failed" not in host.apply(sh("umask > /srv/umask; cat /proc/$PPID/status > /srv/agent"))
+    assert int((host.srv / "umask").read_text(), 8) == 0o022
+    assert (host.srv / "umask").stat().st_mode & 0o777 == 0o644
+    assert "Umask:\t0077\n" in (host.srv / "agent").read_text()
+
+
 def test_probe_does_not_hang_on_a_fifo(host: Host) -> None:
     os.mkfifo(host.srv / "fifo")
     assert host.probe("/srv/fifo")["paths"]["/srv/fifo"]["type"] == "other"
