@@ -48,6 +48,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
+        self._server = str(task_vars["inventory_hostname"])
         try:
             one_time = OneTime.of(args["one_time"], rendered=bool(args["render_to"]))
             documents = self._documents(args, task_vars, one_time.directories)
@@ -143,7 +144,7 @@ class ActionModule(Action):
         """The plan with the files that it was to fetch."""
 
         def show(line: str) -> None:
-            self._display.display(f"  {line}")
+            self._display.display(f"  {self._server}: {line}")
 
         fetched = [_fetch.fetch(agent, one, current, show) for one in wants]
         put = [step for one in fetched for step in one.put]

@@ -73,7 +73,7 @@ def test_a_release_is_mirrored(site: Site, mirror: Mirror, files: dict[str, byte
     first = play(site, mirror)
     assert first.returncode == 0, messages(first)
     assert served(server) == wanted(files)
-    assert f"{BIG} is here, 1024000 bytes" in first.stdout, messages(first)
+    assert f"  server1: {BIG} is here, 1024000 bytes" in first.stdout, messages(first)
     assert f"{BIGGER} is here, 2.0 MiB" in first.stdout, messages(first)
     assert server.run(f"stat -f '%Lp %Su %Sg' {SETS}/{BIG}").stdout == b"644 root wheel\n"
     assert server.run(f"stat -f '%Lp %Su' {SETS}/.partial").stdout == b"700 root\n"
