@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import example_servers
+import yaml
 
 from sandbox.model.sets import index_line, release_files
 from sandbox.server import Server
 
 SANDBOX = Path(os.environ["PUFFY_SANDBOX"])
 CREDENTIALS = Path("fleets/example/credentials")
+ROLES = Path("playbooks/vars/server_roles.yml")
 RELEASE = "7.8"
 SETS = "/var/www/htdocs/amd64"
 # How much faster than on a real machine guests and daemons of the stand-ins are.
@@ -72,11 +74,13 @@ def main() -> None:
     for server in servers:
         server.stop()
 
+    roles = yaml.safe_load(ROLES.read_text())["server_roles"]
     say(f"Done in {time.monotonic() - began:.0f} s")
     print(
         f"{status}\n"
         "* 6 VM files became the configuration of 2 servers, with nothing installed on them.\n"
-        f"* server1 took {first} ssh executions for 8 roles, then {second} to see no change.\n"
+        f"* server1 took {first} ssh executions for {len(roles)} roles, then {second} to see no "
+        "change.\n"
         "* web1 was installed from the network, runs from its disk and answers on port 22.\n"
         "* Its first password: ./dev run ansible-vault view fleets/example/credentials/web1.yml\n"
         "* All processes are gone. Look around in a server, which starts again for that:\n\n"

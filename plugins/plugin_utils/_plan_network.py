@@ -146,10 +146,13 @@ class _Planner:
                 )
         keeps = self.link.name.startswith("bridge") or name.startswith("vport")
         addresses = [text for text in one.addresses if not text.startswith("fe80")] if one else []
-        if addresses and not keeps:
+        used = f"the address {addresses[0]}" if addresses else ""
+        if one and one.flags & {"AUTOCONF4", "AUTOCONF6"}:
+            used = used or "addresses by autoconf"
+        if used and not keeps:
             raise PlanError(
-                f"{self.title}: {name} has the address {addresses[0]}, which the server could not "
-                f"use any more; move it to another interface first, or put the VMs into a VLAN"
+                f"{self.title}: {name} has {used}, which the server could not use any more; move "
+                f"that to another interface first, or put the VMs into a VLAN"
             )
 
     def _vlan(self, now: Interface) -> t.Iterator[Step]:

@@ -470,6 +470,10 @@ REFUSED: dict[str, tuple[str, tuple[Link, ...], str]] = {
         EM0, (UPLINK, Link("veb42", members=("em0",))),
         "em0 has the address 192.0.2.10/24, which the server could not use any more",
     ),
+    "one that waits for an address": (
+        "".join(EM0.partition("\tinet ")[:1]), (UPLINK, Link("veb42", members=("em0",))),
+        "em0 has addresses by autoconf, which the server could not use any more",
+    ),
     "the same of a port": (
         EM0, (UPLINK, Link("aggr0", ports=("em0",))), "em0 has the address 192.0.2.10/24",
     ),
