@@ -671,7 +671,7 @@ sub fetch_one ($file, $seconds, $request) {
 	my $whole =
 	      $result->{rc}
 	    ? $result->{stderr} =~ /$request->{retrieved}/xms
-	    : !$had || $begun || $size == $had;
+	    : !$had || $begun;
 	my $state = $whole ? 'done' : !$result->{rc} || $result->{rc} == 124 ? 'more' : 'failed';
 	if ($state eq 'done' && defined $file->{sha256}) {
 		$state = 'wrong' if (look($path) // {sha256 => q{}})->{sha256} ne $file->{sha256};
