@@ -98,6 +98,7 @@ def host(tmp_path: Path) -> Host:
 def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
     (host.srv / "a").write_text("hello\n")
     (host.srv / "d").mkdir()
+    (host.srv / "owners").write_text("root\n")
     paths = ["/srv/a", "/srv/d", "/srv/none", "/srv/a/below", "/bin", "/etc/passwd"]
     asks = [{"path": path, "read": 1, "as": "root"} for path in paths]
     run = {"name": "x", "argv": ["/bin/sh", "-c", "cat /etc/hostname"], "cwd": "/srv"}
@@ -107,7 +108,9 @@ def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
         "verb": "probe",
         "paths": asks,
         "list": [{"path": "/srv", "within": "^d$"}],
-        "users": ["root", "nosuchuser"],
+        "users": ["nosuchuser"],
+        "rosters": ["/srv/owners", "/srv/none"],
+        "open": ["/dev/null", "/srv/none"],
         "groups": ["root", "nosuchgroup"],
         "run": [run, missing, slow],
     }
@@ -118,6 +121,17 @@ def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
     assert [answer["run"][name]["rc"] for name in "xyz"] == [0, 137, 124]
     answer = host.send(payload({"verb": "probe", "paths": [{"path": "/none/x"}, {"path": "/"}]}))
     assert (answer["paths"]["/none/x"], answer["paths"]["/"]["type"]) == (None, "directory")
+
+
+def test_a_fetch_keeps_to_its_files(host: Host) -> None:
+    fetch = {"path": "/srv/new/set", "argv": ["/bin/sh", "-c", "echo set >/srv/new/set"], **ME}
+    (host.srv / "new").mkdir()
+    request = {
+        "verb": "fetch", "seconds": 5, "lock": "fetch.lock", "begun": "begun",
+        "retrieved": "retrieved", "full": "full", "files": [{**fetch, "sha256": digest(b"set\n")}],
+    }  # fmt: skip
+    (answer,) = host.send(payload(request))["files"]
+    assert (answer["state"], answer["size"]) == ("done", 4)
 
 
 def test_an_apply_and_its_way_back_keep_to_what_they_name(host: Host) -> None:
