@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_facts, _vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_capacity, _vm_facts, _vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     Action,
     Failure,
@@ -32,6 +32,7 @@ class ActionModule(Action):
             "required": True,
             "choices": [
                 "look",
+                "check",
                 "begin",
                 "install",
                 "start",
@@ -42,6 +43,9 @@ class ActionModule(Action):
                 "purge",
             ],
         },
+        "new": {"type": "list", "elements": "str", "default": []},
+        "needs": {"type": "list", "elements": "path", "default": []},
+        "limited": {"type": "bool", "default": False},
         "template": {"type": "str", "default": "install-vm.conf.j2"},
         "timeout": {"type": "int", "default": 1800},
         "interval": {"type": "float", "default": 2.0},
@@ -54,6 +58,8 @@ class ActionModule(Action):
         if not vms:
             return {"changed": False, "changes": [], "found": {}}
         agent = Agent(self.execute)
+        if args["step"] == "check":
+            return _checked(agent, vms, args)
         answer = agent.probe(_vm_facts.questions(vms))
         facts = _vm_facts.parse(answer, vms)
         if args["step"] == "look":
@@ -143,6 +149,17 @@ class ActionModule(Action):
                 raise Failure(f"{names}: no answer on port 22 after {passed} s")
             if runs:
                 time.sleep(1)
+
+
+def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    new = args["new"]
+    if not new:
+        return {"changed": False}
+    answer = agent.probe(_vm_capacity.questions(vms, args["needs"]))
+    verdict = _vm_capacity.judge(answer, vms, new, args["needs"], limited=args["limited"])
+    if verdict.obstacles:
+        raise Failure("\n".join((f"{', '.join(new)}: cannot be installed", *verdict.obstacles)))
+    return {"changed": False} | ({"warnings": [*verdict.warnings]} if verdict.warnings else {})
 
 
 def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.Any]:

@@ -24,6 +24,7 @@ options:
     description:
       - What to do.
       - V(look) tells what is there and changes nothing.
+      - V(check) fails where the server lacks what O(new) needs, and says what; it changes nothing.
       - V(begin) notes on the server that they are being installed. Until that is through, each run
         on this server leaves their response files alone and them out of vm.conf(5).
       - V(install) boots the installer from a new image, tells how far it is, and gives the image
@@ -36,7 +37,23 @@ options:
       - V(purge) removes the image of an archived VM for good.
     type: str
     required: true
-    choices: [look, begin, install, start, stop, rescue, archive, restore, purge]
+    choices: [look, check, begin, install, start, stop, rescue, archive, restore, purge]
+  new:
+    description: For V(check), the names of those of O(vms) that are to be installed.
+    type: list
+    elements: str
+    default: []
+  needs:
+    description: For V(check), paths on the server without which nothing can be installed.
+    type: list
+    elements: path
+    default: []
+  limited:
+    description:
+      - For V(check), whether the fleet has a limit of its own for the memory of this server, which
+        was checked already. Otherwise VMs may have what the server has, less 256 MiB for itself.
+    type: bool
+    default: false
   template:
     description: The template of the vm.conf(5) that an installation loads, of the role C(vmd).
     type: str

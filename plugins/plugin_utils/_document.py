@@ -28,7 +28,7 @@ _DIRECTORIES = {
     ),
     "/sbin": ("ifconfig", "pfctl", "sysctl"),
     "/usr/bin": ("doas", "ftp", "signify", "tail"),
-    "/bin": ("sh",),
+    "/bin": ("df", "sh"),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
