@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
     refuse_problems,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import BIOS, Names, VmFacts
@@ -36,6 +37,7 @@ class ActionModule(Action):
                 "begin",
                 "install",
                 "start",
+                "finish",
                 "stop",
                 "rescue",
                 "archive",
@@ -93,20 +95,24 @@ class ActionModule(Action):
         facts: t.Mapping[str, VmFacts],
         args: t.Mapping[str, t.Any],
     ) -> dict[str, t.Any]:
+        found = _entries(agent, vms) if args["step"] == "purge" else ()
         steps: list[Step] = []
         for vm in vms:
-            steps.extend(_wanted(args["step"], vm, facts[vm["name"]], agent.by))
+            steps.extend(_wanted(args["step"], vm, facts[vm["name"]], agent.by, found))
         changes = [step.change for step in steps if step.change]
-        if steps and not self.check_mode:
+        result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
+        if self.check_mode:
+            return result
+        if steps:
             agent.apply(steps)
-        if args["step"] == "start" and not self.check_mode:
+        if args["step"] == "start":
             fresh = [vm for vm in vms if steps or facts[vm["name"]].installed]
             if args["wait_for_ssh"]:
                 self._wait_for_ssh(agent, fresh, args["wait_for_ssh"])
-            done = [step for vm in vms for step in _vm_steps.conclude_start(vm, facts[vm["name"]])]
-            if done:
-                agent.apply(done)
-        return {"changed": bool(changes), "changes": changes}
+            new = [vm for vm in vms if facts[vm["name"]].installed]
+            if new:
+                result["host_keys"] = _host_keys(agent, new)
+        return result
 
     def _install(
         self,
@@ -162,6 +168,27 @@ def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> 
     return {"changed": False} | ({"warnings": [*verdict.warnings]} if verdict.warnings else {})
 
 
+def _entries(agent: Agent, vms: t.Sequence[Vm]) -> list[str]:
+    """The paths of all that is in the directories of images."""
+    directories = sorted({Names.of(vm).directory for vm in vms})
+    request = {"verb": "probe", "list": [{"path": path} for path in directories]}
+    listed = agent.probe(request)["list"]
+    return [f"{path}/{name}" for path in directories for name in listed.get(path, ())]
+
+
+def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
+    """The public host keys of VMs, over the server's own switch and its trusted connection."""
+    argv = [TOOLS["ssh-keyscan"], "-T", "10"]
+    runs = [{"name": vm["name"], "argv": [*argv, vm["ipv4"]], "timeout": 60} for vm in vms]
+    answer = agent.probe({"verb": "probe", "run": runs})
+    found = {}
+    for vm in vms:
+        lines = answer["run"][vm["name"]]["stdout"].splitlines()
+        words = (line.split() for line in lines if not line.startswith("#"))
+        found[vm["name"]] = [f"{line[1]} {line[2]}" for line in words if len(line) == 3]
+    return found
+
+
 def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.Any]:
     found = {}
     for vm in vms:
@@ -179,12 +206,16 @@ def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.
     return {"changed": False, "found": found}
 
 
-def _wanted(step: str, vm: Vm, facts: VmFacts, by: str) -> t.Iterable[Step]:
+def _wanted(
+    step: str, vm: Vm, facts: VmFacts, by: str, found: t.Collection[str]
+) -> t.Iterable[Step]:
     name = vm["name"]
     if step == "begin":
         return () if facts.begun else _vm_steps.claim(vm, facts, by)
     if step == "start":
         return () if facts.running else _vm_steps.start(vm)
+    if step == "finish":
+        return _vm_steps.conclude_start(vm, facts)
     if step == "stop":
         return _vm_steps.stop(vm) if facts.running else ()
     if step == "rescue":
@@ -197,4 +228,4 @@ def _wanted(step: str, vm: Vm, facts: VmFacts, by: str) -> t.Iterable[Step]:
         return _vm_steps.archive(vm, facts)
     if step == "restore":
         return _vm_steps.restore(vm) if facts.archived != "absent" else ()
-    return _vm_steps.purge(vm)
+    return _vm_steps.purge(vm, found)

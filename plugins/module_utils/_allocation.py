@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from ansible_collections.puffy.vmm.plugins.module_utils._addressing import (
@@ -90,6 +91,8 @@ def allocate(
     """
     claims = Claims()
     clashing = claims.add_all(_ledger_claims(files, ledgers), report)
+    for claim in _quarantine_claims(servers, ledgers):
+        claims.add(claim)
     wishes = sorted(_wishes(servers, files, ledgers, report), key=lambda wish: wish.order)
     clashing |= claims.add_all(_file_claims(wishes, files), report)
     taken = _Taken(servers, claims)
@@ -122,6 +125,22 @@ def _ledger_claims(files: Sequence[VmFile], ledgers: Mapping[str, Ledger]) -> It
                     yield Claim(kind, value, name, server, ledger_source(server), name, gone)
             for mac in entry.other_macs:
                 yield Claim(MAC, mac, name, server, ledger_source(server), name, gone)
+
+
+def _quarantine_claims(
+    servers: Mapping[str, ServerSettings], ledgers: Mapping[str, Ledger]
+) -> Iterator[Claim]:
+    for name, ledger in sorted(ledgers.items()):
+        for one in ledger.quarantine:
+            days = servers[name].quarantine_days if name in servers else None
+            end = "it is over" if days is None else str(one.since + timedelta(days + 1))
+            values = [(kind, getattr(one.entry, kind)) for kind in _PARTS]
+            values += [(MAC, mac) for mac in one.entry.other_macs]
+            for kind, value in values:
+                if value is not None:
+                    # Another VM may have the name by now.
+                    vm, source = f"{one.vm} (purged)", ledger_source(name)
+                    yield Claim(kind, value, vm, name, source, "quarantine", True, end)
 
 
 def _wishes(

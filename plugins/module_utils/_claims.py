@@ -33,7 +33,8 @@ _ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP})
 class Claim:
     """That a VM has a value: where this is said, and in which field.
 
-    gone is set for a line of a ledger that is kept for a VM that is not there any more.
+    gone is set for a line of a ledger that is kept for a VM that is not there any more, until is
+    the day before which nobody gets what was purged.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Claim:
     source: str
     field: str
     gone: bool = False
+    until: str = ""
 
     @property
     def key(self) -> tuple[str, str, object]:
@@ -85,6 +87,8 @@ def _clash(claim: Claim, other: Claim) -> str:
     advice = "every VM needs its own"
     if other.gone:
         advice = f"{other.vm} is not there any more but keeps it while its line is, so use another"
+    if other.until:
+        advice = f"it was purged, and nobody gets it before {other.until}, so use another"
     return (
         f"{claim.value} is also the {KINDS[claim.kind]} of {other.vm}{where} ({other.source}); "
         f"{advice}"

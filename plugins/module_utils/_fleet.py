@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._allocation import allocate
@@ -45,13 +46,15 @@ class Inputs:
     """What an operator wrote, as text and plain data.
 
     vms and ledgers map the names of files ("web1.yml") to their text, servers the names of servers
-    to their vmm_* variables; groups are the names of the inventory's groups.
+    to their vmm_* variables; groups are the names of the inventory's groups. today (UTC) ends
+    quarantines; without it none ends.
     """
 
     vms: Mapping[str, str]
     ledgers: Mapping[str, str]
     servers: Mapping[str, Mapping[str, object]]
     groups: Collection[str] = ()
+    today: date = date.min
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,11 @@ def build_fleet(inputs: Inputs) -> Fleet:
         file.removesuffix(SUFFIX): read_ledger(file, text, report)
         for file, text in sorted(inputs.ledgers.items())
     }
-    known = {name: ledger for name, ledger in ledgers.items() if ledger is not None}
+    known = {
+        name: _released(ledger, servers.get(name), inputs.today)
+        for name, ledger in ledgers.items()
+        if ledger is not None
+    }
     usable = {
         name: settings for name, settings in servers.items() if name in known or name not in ledgers
     }
@@ -119,11 +126,21 @@ def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
         yield Claim(IMAGE, vm.image_path, vm.name, vm.server, f"vms/{vm.name}.yml", "disk_format")
 
 
+def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Ledger:
+    """Return the ledger without what has been in quarantine for long enough."""
+    if server is None:
+        return ledger
+    days = server.quarantine_days
+    left = tuple(one for one in ledger.quarantine if not one.is_over(days, today))
+    return replace(ledger, quarantine=left)
+
+
 def _new_ledgers(
     ledgers: Mapping[str, Ledger], vms: Sequence[Vm], entries: Mapping[str, Entry]
 ) -> dict[str, Ledger]:
     """Return the old ledgers with the entries of all VMs; no entry is ever dropped here."""
     content = {name: dict(ledger.entries) for name, ledger in ledgers.items()}
+    quarantine = {name: ledger.quarantine for name, ledger in ledgers.items()}
     for vm in vms:
         content.setdefault(vm.server, {})[vm.name] = entries[vm.name]
-    return {name: Ledger(name, content[name]) for name in sorted(content)}
+    return {name: Ledger(name, content[name], quarantine.get(name, ())) for name in sorted(content)}

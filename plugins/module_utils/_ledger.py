@@ -6,19 +6,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._addressing import HIGHEST_NUMBER
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import ipv4, ipv6, mac
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import VM_NAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import (
+    VM_NAME_PATTERN,
+    vm_name,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import (
     mapping,
     sequence,
     whole_number,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    Refused,
     Report,
     shown,
     shown_name,
@@ -56,8 +61,36 @@ class Entry:
     other_macs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Purged:
+    """What a VM had that was purged on the day `since` (UTC), and nobody gets for a while."""
+
+    vm: str
+    since: date
+    entry: Entry
+
+    def is_over(self, days: int, today: date) -> bool:
+        """Whether that many whole days lie between the day of the purge and today."""
+        return today - self.since > timedelta(days)
+
+
+def _day(value: object) -> date:
+    text = value if isinstance(value, str) else str(value)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or text != day.isoformat():
+        raise Refused(f"{shown(text)} is no day; use one such as 2026-11-24")
+    return day
+
+
+def _number(value: object) -> int:
+    return whole_number(value, 1, HIGHEST_NUMBER)
+
+
 _PARTS = {
-    "number": lambda value: whole_number(value, 1, HIGHEST_NUMBER),
+    "number": _number,
     "mac": mac,
     "ipv4": ipv4,
     "ipv6": ipv6,
@@ -67,10 +100,20 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Ledger:
-    """The entries of a server by the name of the VM."""
+    """The entries of a server by the name of the VM, and what is in quarantine."""
 
     server: str
     entries: Mapping[str, Entry]
+    quarantine: tuple[Purged, ...] = ()
+
+    def purge(self, vm: str, today: date) -> Ledger:
+        """Return the ledger with what the VM had in quarantine; the same if it has nothing."""
+        entries = dict(self.entries)
+        entry = entries.pop(vm, None)
+        if entry is None:
+            return self
+        quarantine = (*self.quarantine, Purged(vm, today, entry))
+        return replace(self, entries=entries, quarantine=quarantine)
 
     @property
     def source(self) -> str:
@@ -86,6 +129,15 @@ class Ledger:
         ]
         in_order = sorted(self.entries.items(), key=lambda item: (item[1].number, item[0]))
         lines += [f"  {_quoted(name)}: {{{_parts(entry)}}}" for name, entry in in_order]
+        if self.quarantine:
+            lines += [
+                "# Of VMs that were purged, by number; nobody gets it again for a while.",
+                "quarantine:",
+            ]
+        for one in sorted(self.quarantine, key=lambda one: (one.entry.number, one.since)):
+            parts = _parts(one.entry).partition(", ")[2]
+            what = f"vm: {_quoted(one.vm)}, since: {one.since.isoformat()}"
+            lines.append(f"  {one.entry.number}: {{{what}{', ' if parts else ''}{parts}}}")
         return "\n".join(lines) + "\n"
 
 
@@ -110,43 +162,78 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     document = load(text, where, LONGEST_FILE)
     report.extend(document.problems)
     entries: dict[str, Entry] = {}
+    quarantine: list[Purged] = []
     for field, value in document.fields.items():
-        if field != "vms":
-            report.add(where, shown(field)[1:-1], "is no field of a ledger; it has only vms")
+        if field not in ("vms", "quarantine"):
+            unknown = "is no field of a ledger; it has only vms and quarantine"
+            report.add(where, shown(field)[1:-1], unknown)
             continue
-        vms = report.attempt(
-            where, field, lambda value: mapping(value, "a line for each VM"), value
-        )
-        for name, line in (vms or {}).items():
-            entry = _read_entry(name, line, where, report)
-            if entry is not None:
-                entries[name] = entry
+        lines = report.attempt(where, field, _lines, value)
+        for name, line in (lines or {}).items():
+            if field == "vms":
+                entry = _read_entry(name, line, where, report)
+                if entry is not None:
+                    entries[name] = entry
+            else:
+                purged = _read_purged(name, line, where, report)
+                if purged is not None:
+                    quarantine.append(purged)
     if document.complete and not document.problems and "vms" not in document.fields:
         report.add(where, "vms", "is missing; a ledger without VMs has vms: {}")
-    return Ledger(server, entries) if len(report.problems) == before else None
+    if len(report.problems) > before:
+        return None
+    return Ledger(server, entries, tuple(quarantine))
+
+
+def _lines(value: object) -> Mapping[str, object]:
+    return mapping(value, "a line for each VM, or each number in quarantine")
 
 
 def _read_entry(name: str, line: object, where: str, report: Report) -> Entry | None:
     if not re.fullmatch(VM_NAME_PATTERN, name):
         report.add(where, shown(name), "is no name of a VM; take the line out")
         return None
+    parts = _read_parts(name, line, _PARTS, where, report)
+    if parts is None:
+        return None
+    if "number" not in parts:
+        report.add(where, name, "has no number; give it one, or take the line out for a new one")
+        return None
+    return Entry(**parts)
+
+
+def _read_purged(number: str, line: object, where: str, report: Report) -> Purged | None:
+    label = f"quarantine: {shown(number)[1:-1]}"
+    value = report.attempt(where, label, _number, number)
+    known = {"vm": lambda value: vm_name(str(value)), "since": _day, **_PARTS}
+    del known["number"]
+    parts = _read_parts(label, line, known, where, report)
+    if value is None or parts is None:
+        return None
+    if "vm" not in parts or "since" not in parts:
+        report.add(where, label, "needs vm, the name it had, and since, the day it was purged")
+        return None
+    vm, since = parts.pop("vm"), parts.pop("since")
+    return Purged(vm, since, Entry(value, **parts))
+
+
+def _read_parts(
+    label: str, line: object, known: Mapping[str, Any], where: str, report: Report
+) -> dict[str, Any] | None:
     given = report.attempt(
-        where, name, lambda value: mapping(value, "number, mac, ipv4 and ipv6 in braces"), line
+        where, label, lambda value: mapping(value, "number, mac, ipv4 and ipv6 in braces"), line
     )
     if given is None:
         return None
     parts: dict[str, Any] = {}
     for part, value in given.items():
-        if part not in _PARTS:
-            report.add(where, name, f"{shown(part)} is unknown; a line has {', '.join(_PARTS)}")
+        if part not in known:
+            report.add(where, label, f"{shown(part)} is unknown; a line has {', '.join(known)}")
             return None
-        parts[part] = report.attempt(where, f"{name}: {part}", _PARTS[part], value)
+        parts[part] = report.attempt(where, f"{label}: {part}", known[part], value)
         if parts[part] is None:
             return None
-    if "number" not in parts:
-        report.add(where, name, "has no number; give it one, or take the line out for a new one")
-        return None
-    return Entry(**parts)
+    return parts
 
 
 def _parts(entry: Entry) -> str:

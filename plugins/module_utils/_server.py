@@ -44,6 +44,13 @@ PREFIX = "vmm_"
 # kernel's limit of 512 vCPUs, one a VM (sys/dev/vmm/vmm.h).
 MOST_TAPS = 256
 
+# Days.
+_QUARANTINE = 90
+_LONGEST_QUARANTINE = 36_500
+
+# VMs that are installed at once.
+_INSTALL_LIMIT = 4
+
 _LIKE = 0.82
 
 
@@ -78,6 +85,8 @@ class ServerSettings:
     sysctl: Mapping[str, str]
     memory_limit: int | None
     disk_limit: int | None
+    quarantine_days: int
+    install_limit: int
 
     @property
     def switch(self) -> grammar.Switch:
@@ -121,6 +130,8 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_sysctl": grammar.sysctl,
     "vmm_memory_limit": grammar.limit,
     "vmm_disk_limit": grammar.limit,
+    "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
+    "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
 }
 
 VARIABLES = (*_REQUIRED, *_OPTIONAL)
@@ -287,4 +298,6 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         sysctl={**preset.sysctl, **found.get("vmm_sysctl", {})},
         memory_limit=found.get("vmm_memory_limit"),
         disk_limit=found.get("vmm_disk_limit"),
+        quarantine_days=found.get("vmm_quarantine_days", _QUARANTINE),
+        install_limit=found.get("vmm_install_limit", _INSTALL_LIMIT),
     )

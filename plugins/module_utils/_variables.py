@@ -118,6 +118,8 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "release": server.release,
         "sets_server": server.sets_server,
         "sets": list(server.sets),
+        "install_limit": server.install_limit,
+        "memory_limited": server.memory_limit is not None,
         "sysctl": dict(server.sysctl),
     }
 

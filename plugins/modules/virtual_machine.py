@@ -30,14 +30,15 @@ options:
       - V(install) boots the installer from a new image, tells how far it is, and gives the image
         its name once the installer has rebooted. A run that was cut off is continued. VMs that are
         not installed are told in RV(failures) and do not fail the task, since others may be.
-      - V(start) starts VMs that rest and waits until they answer on port 22.
+      - V(start) starts VMs that rest and waits until they answer on port 22. Of those that were
+        just installed it returns the host keys, until V(finish) notes that this is through.
       - V(stop) has guests shut down.
       - V(rescue) boots the installer's kernel once, with the disk attached.
       - V(archive) and V(restore) rename the image of a VM that rests.
-      - V(purge) removes the image of an archived VM for good.
+      - V(purge) removes all images of an archived VM for good, also those that were replaced.
     type: str
     required: true
-    choices: [look, check, begin, install, start, stop, rescue, archive, restore, purge]
+    choices: [look, check, begin, install, start, finish, stop, rescue, archive, restore, purge]
   new:
     description: For V(check), the names of those of O(vms) that are to be installed.
     type: list
@@ -111,6 +112,12 @@ installed:
   elements: str
   returned: for O(step=install)
   sample: [web1]
+host_keys:
+  description: The public host keys of VMs that were just installed, by their names.
+  type: dict
+  returned: for O(step=start)
+  sample:
+    web1: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR]
 failures:
   description: Why VMs were not installed, by their names.
   type: dict

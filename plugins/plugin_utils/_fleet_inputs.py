@@ -5,10 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet import Fleet, Inputs, build_fleet
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem, Problems
 from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import VMS, FleetTexts
+
+
+def today() -> date:
+    """The day, the same wherever the controller is."""
+    return datetime.now(UTC).date()
 
 
 def build(
@@ -26,7 +32,7 @@ def build(
     found = [*texts.problems, *problems, *_clashes(texts, hosts)]
     reported = {(problem.source, problem.field) for problem in found}
     try:
-        fleet = build_fleet(Inputs(texts.vms, texts.ledgers, settings, groups))
+        fleet = build_fleet(Inputs(texts.vms, texts.ledgers, settings, groups, today()))
     except Problems as more:
         # What could not even be read is missing for the model: one problem, not two.
         found += (each for each in more.problems if (each.source, each.field) not in reported)

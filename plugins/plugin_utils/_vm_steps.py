@@ -185,8 +185,16 @@ def restore(vm: Vm) -> t.Iterator[Step]:
     yield Step("rename", title, {"from": names.archived, "path": names.image}, change=change)
 
 
-def purge(vm: Vm) -> t.Iterator[Step]:
-    """Removes the image of an archived VM for good."""
-    names = Names.of(vm)
-    argv = ["/bin/rm", "-f", names.archived, names.installing, names.load, names.installed]
-    yield run(f"{vm['name']}: purge", argv, change=f"remove {names.archived}")
+def purge(vm: Vm, found: t.Iterable[str]) -> t.Iterator[Step]:
+    """Removes all images of an archived VM for good, also those that installations replaced.
+
+    `found` are the paths in the directory of images.
+    """
+    names, name = Names.of(vm), re.escape(vm["name"])
+    roles = r"archived|installing|replaced-[0-9T]+"
+    image = re.compile(rf"{re.escape(names.directory)}/{name}\.(({roles})\.)?(qcow2|img)")
+    notes = (names.load, names.installed)
+    paths = [path for path in found if image.fullmatch(path) or path in notes]
+    if paths:
+        argv = ["/bin/rm", "-f", *paths]
+        yield run(f"{vm['name']}: purge", argv, change=f"remove {', '.join(paths)}")

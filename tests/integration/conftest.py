@@ -20,7 +20,7 @@ from sandbox.server import Server
 def servers(directory: Path) -> Iterator[Site]:
     """Both servers as an operator has them before the first run: with nothing at all."""
     for name in ("inventories/example", "fleets/example"):
-        ignore = shutil.ignore_patterns("credentials")
+        ignore = shutil.ignore_patterns("credentials", "handover", "host_keys")
         shutil.copytree(CHECKOUT / name, directory / name, ignore=ignore)
     found = {name: Server(directory / "sandbox", name) for name in SERVERS}
     try:

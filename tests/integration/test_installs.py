@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from integration.harness import Site, messages, provide_sets, recap
+from integration.harness import Site, messages, provide_sets, recap, state
 
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
 
@@ -27,8 +27,28 @@ def responses(site: Site) -> list[str]:
     return [path.rpartition("/")[2] for path in found.split()]
 
 
+def test_what_is_lacking_is_told_before_anything_is_touched(converged: Site) -> None:
+    server = converged.server1
+    server.run("mv /bsd.rd /bsd.aside")
+    before = state(server)
+    words = ("-e", '{"vmm_install": true, "vmm_memory_limit": null}')
+    result = converged.play("site", *words, "--limit", "server1")
+    assert result.returncode != 0
+    said = messages(result)
+    for text in (
+        "db1, mail1, web1: cannot be installed",
+        "/bsd.rd is missing: the installer's kernel",
+        "/var/www/htdocs/amd64/bsd is missing: the sets of the release",
+        "3 VMs have 6144M of memory, 2320M more than the server has for them (4079M less 256M",
+    ):
+        assert text in said, said
+    assert state(server) == before
+    server.run("mv /bsd.aside /bsd.rd")
+
+
 def test_an_installation_that_stops_at_a_question(converged: Site) -> None:
-    """There are no sets: the installer waits at its console, and the run says so."""
+    """There are no sets but for one: the installer waits at its console, and the run says so."""
+    converged.server1.write("/var/www/htdocs/amd64/bsd", "kernel")
     result = converged.play("vm", "-e", "vm=web1", "-e", "vmd_install_timeout=5")
     assert result.returncode != 0
     said = messages(result)

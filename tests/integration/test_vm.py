@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
-from integration.harness import Site, messages, provide_sets
+from integration.harness import Site, messages, provide_sets, state
+
+from sandbox.server import Server
 
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
 
@@ -41,6 +44,15 @@ def test_install(converged: Site) -> None:
     assert server.run("stat -f %Lp,%Su,%Sg /var/www/logs").stdout == b"750,root,daemon\n"
     assert "web1.installing" not in server.run("ls -a /var/vmm").stdout.decode()
 
+    sheet = (converged.fleet / "handover/web1.md").read_text()
+    keys = (converged.fleet / "host_keys/web1.pub").read_text()
+    assert keys.startswith("ssh-ed25519 ")
+    for text in (
+        "SHA256:", "vmctl console web1", "203.0.113.14/24", "web1.example.org. IN SSHFP 4 2 ",
+        "ansible-vault view credentials/web1.yml",
+    ):  # fmt: skip
+        assert text in sheet
+
     again = converged.play("vm", "-e", "vm=web1")
     assert again.returncode == 0, messages(again)
     assert status(converged) == now
@@ -52,12 +64,34 @@ def paths(site: Site) -> list[str]:
     return re.findall(r"GET /(once-[0-9a-f]{32})/[0-9a-f:]+-install\.conf\S* HTTP/1\.1\" 200 ", log)
 
 
+# What is common to all VMs, and what daemons write by themselves.
+COMMON = re.compile(
+    r"/etc/(vm|dhcpd)\.conf|/var/db/(dhcpd|puffy)|/var/run/|/var/www/htdocs/install|/dev/tty"
+)
+
+
+def others(site: Site) -> dict[str, object]:
+    """All of the server that is not web1's: processes, blocks of configuration, every file."""
+    server = site.server1
+    found: dict[str, object] = {vm: value for vm, value in status(site).items() if vm != "web1"}
+    found["vm.conf"] = server.read("/etc/vm.conf").replace(_whole_block(server), b"")
+    lines = server.read("/etc/dhcpd.conf").decode().split("\n\n")
+    found["dhcpd.conf"] = [part.rstrip("}\n") for part in lines if "host web1 " not in part]
+    files = {k: v for k, v in state(server).items() if "web1" not in k and not COMMON.match(k)}
+    return found | files
+
+
 def verb(site: Site, name: str, *words: str) -> str:
-    """Runs a verb for web1, which must succeed; the others' VMs stay as they are."""
-    others = {vm: value for vm, value in status(site).items() if vm != "web1"}
+    """Runs a verb for web1, which must succeed; of nothing else there is a trace."""
+    before = others(site)
     result = site.play("vm", "-e", "vm=web1", "-e", f"verb={name}", *words)
     assert result.returncode == 0, messages(result)
-    assert {vm: value for vm, value in status(site).items() if vm != "web1"} == others
+    after = others(site)
+    assert after == before, {
+        key: (before.get(key), after.get(key))
+        for key in before.keys() | after.keys()
+        if before.get(key) != after.get(key)
+    }
     return messages(result)
 
 
@@ -92,9 +126,48 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     verb(converged, "reinstall")
     assert len(set(paths(converged))) == 2
 
+    verb(converged, "rescue")
+    assert status(converged)["web1"][1] == "running"
+    assert server.run("nc -z 203.0.113.14 22").returncode != 0
+    verb(converged, "restart")
+    assert server.run("nc -z 203.0.113.14 22").returncode == 0
+
     shown = converged.play("vm", "-e", "verb=status").stdout
     assert re.search(r"web1 +present +running +203\.0\.113\.14", shown), shown
     assert re.search(r"db1 +present +not installed", shown), shown
+
+
+def test_the_end_of_a_vm(converged: Site) -> None:
+    """Goes on with it: installed anew, then purged, so that only its number is left."""
+    server, fleet = converged.server1, converged.fleet
+    assert "answers on port 22" in verb(converged, "reinstall")
+    replaced = server.run("ls /var/vmm").stdout.decode().split()
+    assert [name for name in replaced if name.startswith("web1.replaced-")]
+
+    verb(converged, "archive")
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    line = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
+    said = verb(converged, "purge", "-e", "confirm=web1")
+    assert "/var/vmm/web1.archived.qcow2" in said
+    names = server.run("ls -A /var/vmm").stdout.decode().split()
+    assert not [name for name in names if "web1" in name]
+    assert not [path for path in fleet.rglob("*") if "web1" in path.name]
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    today = datetime.now(UTC).date()
+    assert f"  5: {{vm: web1, since: {today}, mac: fe:e1:bb:d1:c6:05" in ledger
+    assert line not in ledger
+
+    # Whoever comes next, even under the same name, gets another number.
+    text = converged.vm_file("mail1").read_text()
+    kept = [x for x in text.splitlines() if not x.startswith(("mac", "ipv4", "ipv6", "autostart"))]
+    converged.vm_file("web1").write_text("\n".join(kept) + "\n")
+    result = converged.play("allocate")
+    assert result.returncode == 0, messages(result)
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    new = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
+    assert "number: 5," not in new
+    assert line.partition("mac: ")[2].partition(",")[0] not in new
+    assert f"  5: {{vm: web1, since: {today}" in ledger
 
 
 REFUSED = {
@@ -127,6 +200,12 @@ def test_a_run_for_one_vm_stops_before_it_touches_another(converged: Site) -> No
     assert result.returncode != 0
     assert "it would also touch: db1 in /etc/vm.conf" in messages(result)
     assert converged.server1.read("/etc/vm.conf") == before
+
+
+def _whole_block(server: Server) -> bytes:
+    text = server.read("/etc/vm.conf")
+    start = text.find(b'\nvm "web1" {')
+    return text[start : text.index(b"\n}\n", start) + 3] if start >= 0 else b""
 
 
 def _block(text: bytes) -> bytes:

@@ -39,6 +39,7 @@ COMMANDS = (
     "mail",
     "nc",
     "fw_update",
+    "ssh_keyscan",
 )
 
 

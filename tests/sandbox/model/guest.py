@@ -72,12 +72,17 @@ class Guests:
 
         A guest that was installed without sshd(8) has no address here.
         """
+        return self.at(address) is not None
+
+    def at(self, address: str) -> Guest | None:
+        """The guest that answers on the address."""
         wanted = ipaddress.ip_address(address)
-        return any(
-            wanted in [ipaddress.ip_address(one) for one in guest.addresses]
-            for guest in self.running.values()
-            if guest.up and not guest.vm.paused and self._attached(guest.vm)
-        )
+        for guest in self.running.values():
+            if wanted not in [ipaddress.ip_address(one) for one in guest.addresses]:
+                continue
+            if guest.up and not guest.vm.paused and self._attached(guest.vm):
+                return guest
+        return None
 
     def console(self, name: str) -> list[str]:
         """The lines of the console since the machine's first start."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet import Fleet, Inputs, build_fleet
@@ -77,9 +78,14 @@ NAMES = st.sampled_from([f"vm{letter}" for letter in "abcdefghijklmno"])
 FLEETS = st.dictionaries(NAMES, wishes(), max_size=12)
 
 
-def build(fleet: dict[str, Wish], ledgers: dict[str, str] | None = None) -> Fleet:
+DAYS, PURGED = 90, date(2026, 11, 24)
+
+
+def build(
+    fleet: dict[str, Wish], ledgers: dict[str, str] | None = None, today: date = PURGED
+) -> Fleet:
     texts = {f"{name}.yml": wish.text() for name, wish in fleet.items()}
-    return build_fleet(Inputs(texts, ledgers or {}, SERVERS))
+    return build_fleet(Inputs(texts, ledgers or {}, SERVERS, today=today))
 
 
 def build_or_skip(fleet: dict[str, Wish], ledgers: dict[str, str] | None = None) -> Fleet:
@@ -174,6 +180,40 @@ def test_what_is_gone_frees_nothing(drawn: dict[str, Wish], data: st.DataObject)
     assert new[1] != old[1]
     assert not {str(value) for value in new[2:] if value} & {str(value) for value in old[2:]}
     assert second.ledgers[drawn[gone].server].entries[gone].number == old[1]
+
+
+@given(FLEETS, st.data(), st.integers(0, 200))
+def test_nothing_is_used_again_within_its_quarantine(
+    drawn: dict[str, Wish], data: st.DataObject, passed: int
+) -> None:
+    """Whatever is purged, and whatever comes after it, under the same name or another one."""
+    assume(drawn)
+    before = build_or_skip(drawn)
+    gone = data.draw(st.sampled_from(sorted(drawn)))
+    on = drawn[gone].server
+    purged = before.ledgers[on].purge(gone, PURGED)
+    texts = {**ledger_texts(before), f"{on}.yml": purged.render()}
+    left = {name: wish for name, wish in drawn.items() if name != gone}
+    new = data.draw(st.sampled_from([gone, "new"]))
+    more = {f"more{place}": Wish(on, ()) for place in range(data.draw(st.integers(0, 6)))}
+    try:
+        after = build({**left, new: Wish(on, ()), **more}, texts, PURGED + timedelta(passed))
+    except Problems:
+        assume(False)
+        raise
+    old = next(one for one in before.vms if one.name == gone)
+    taken = {str(value) for value in (old.mac, old.ipv4, old.ipv6) if value}
+    taken |= {interface.mac for interface in old.interfaces}
+    for one in after.vms:
+        if one.name in left or passed > DAYS:
+            continue
+        assert one.server != on or one.number != old.number
+        assert not taken & {str(value) for value in (one.mac, one.ipv4, one.ipv6)}
+        assert not taken & {interface.mac for interface in one.interfaces}
+    kept = after.ledgers[on].quarantine
+    assert [one.entry for one in kept] == (
+        [] if passed > DAYS else [before.ledgers[on].entries[gone]]
+    )
 
 
 @given(FLEETS, st.data())

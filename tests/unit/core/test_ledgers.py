@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -11,6 +12,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import VM
 from ansible_collections.puffy.vmm.plugins.module_utils._ledger import (
     Entry,
     Ledger,
+    Purged,
     read_ledger,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
@@ -47,6 +49,63 @@ def test_a_ledger_reads_and_writes_the_same() -> None:
     )
     # IPv6Address writes 2001:db8::1:0:0:0 with the longest run of zeros left out.
     assert found.render() == TEXT.replace("'2001:db8::1:0:0:0'", "'2001:db8:0:0:1::'")
+
+
+QUARANTINE = """\
+vms: {}
+# Of VMs that were purged, by number; nobody gets it again for a while.
+quarantine:
+  7: {vm: web1, since: 2026-11-24, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}
+  8: {vm: web1, since: 2026-11-25}
+"""
+
+
+def test_quarantine_reads_and_writes_the_same() -> None:
+    found = read(QUARANTINE)
+    assert isinstance(found, Ledger)
+    assert found.quarantine == (
+        Purged(
+            "web1",
+            date(2026, 11, 24),
+            Entry(7, "fe:e1:bb:d1:c8:07", IPv4Address("203.0.113.16")),
+        ),
+        Purged("web1", date(2026, 11, 25), Entry(8)),
+    )
+    assert found.render().partition("---\n")[2] == QUARANTINE
+
+
+def test_purging_moves_the_whole_line() -> None:
+    before = read(TEXT)
+    assert isinstance(before, Ledger)
+    after = before.purge("many", date(2026, 11, 24))
+    assert after.quarantine == (Purged("many", date(2026, 11, 24), before.entries["many"]),)
+    assert after.entries == {k: v for k, v in before.entries.items() if k != "many"}
+    assert read(after.render()) == after
+    assert after.purge("many", date(2026, 11, 25)) == after
+
+
+@pytest.mark.parametrize(("days", "day", "over"), [
+    (90, "2026-11-24", False), (90, "2027-02-22", False), (90, "2027-02-23", True),
+    (0, "2026-11-24", False), (0, "2026-11-25", True),
+    # A clock that goes wrong frees nothing.
+    (0, "1970-01-01", False),
+])  # fmt: skip
+def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
+    purged = Purged("web1", date(2026, 11, 24), Entry(7))
+    assert purged.is_over(days, date.fromisoformat(day)) is over
+
+
+@pytest.mark.parametrize(("line", "complaint"), [
+    ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is no whole number; use one from 1"),
+    ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is no day; use one such"),
+    ("7: {vm: web1}", "quarantine: 7: needs vm, the name it had, and since, the day it was"),
+    ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown; a line"),
+    ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is no name for a VM"),
+])  # fmt: skip
+def test_malformed_quarantine(line: str, complaint: str) -> None:
+    found = read(f"vms: {{}}\nquarantine:\n  {line}\n")
+    assert isinstance(found, list)
+    assert complaint in found[0]
 
 
 def test_an_empty_ledger() -> None:
@@ -99,7 +158,10 @@ def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
     [
         ("vms: []\n", "vms: is a list, no mapping; give a line for each VM"),
         ("vms:\n", "vms: '' is no mapping; give a line for each VM"),
-        ("servers: {}\nvms: {}\n", "servers: is no field of a ledger; it has only vms"),
+        (
+            "servers: {}\nvms: {}\n",
+            "servers: is no field of a ledger; it has only vms and quarantine",
+        ),
         ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
         (
             ledger("web1: {number: 7}", "web1: {number: 8}"),

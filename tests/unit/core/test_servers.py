@@ -57,6 +57,8 @@ def test_all_defaults() -> None:
         "sets_server": "203.0.113.1",
         "sets": ["-x*", "+xb*", "+xf*", "+site*"],
         "sysctl": {"net.inet.ip.arpq.maxlen": "256"},
+        "install_limit": 4,
+        "memory_limited": False,
     }
 
 
@@ -290,6 +292,8 @@ OPTIONAL = [
     "vmm_sysctl",
     "vmm_release",
     "vmm_memory_limit",
+    "vmm_quarantine_days",
+    "vmm_install_limit",
     "vmm_image_directory",
     "vmm_tap_count",
     "vmm_server_ipv4",

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.quarantine: what the fleet directory still has of VMs that are purged."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import vm_name
+from ansible_collections.puffy.vmm.plugins.module_utils._ledger import SUFFIX, Ledger, read_ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import Unreadable
+from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
+    CREDENTIALS,
+    VMS,
+    FleetDirectory,
+    NoFleet,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_inputs import today
+from ansible_collections.puffy.vmm.plugins.plugin_utils._hand_over import HAND_OVER
+from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import HOST_KEYS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
+from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
+
+# The VM file goes last: as long as it is there, the command can be given again.
+_FILES: t.Final = (
+    (CREDENTIALS, ".yml"),
+    (HOST_KEYS, ".pub"),
+    (HAND_OVER, ".md"),
+    (VMS, ".yml"),
+)
+
+
+class ActionModule(Action):
+    """Puts numbers into quarantine and removes files, on the controller alone."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "vms": {"type": "list", "elements": "str", "required": True},
+        "fleet": {"type": "path"},
+        "lock_timeout": {"type": "float", "default": 60.0},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
+        if not path:
+            raise Failure("fleet: the inventory names no fleet directory; give it")
+        fleet = FleetDirectory(Path(self._loader.path_dwim(str(path))))
+        try:
+            names = sorted({vm_name(str(name)) for name in args["vms"]})
+            files = [
+                file for name in names for folder, suffix in _FILES
+                if (file := fleet.path / folder / f"{name}{suffix}").exists() or file.is_symlink()
+            ]  # fmt: skip
+            if names and not self.check_mode:
+                with fleet.lock(args["lock_timeout"]):
+                    fleet.write_ledgers(_purged(fleet, names))
+                    for file in files:
+                        file.unlink(missing_ok=True)
+        except (LockHeld, NoFleet, Refused, Unreadable) as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            raise Failure(f"{error.filename}: {error.strerror}") from error
+        removed = [str(file.relative_to(fleet.path)) for file in files]
+        return {"changed": bool(removed), "removed": removed}
+
+
+def _purged(fleet: FleetDirectory, names: t.Collection[str]) -> dict[str, str]:
+    """The new texts of the ledgers that have one of these VMs, by file name. Raises Problems."""
+    report = Report()
+    day = today()
+    texts: dict[str, str] = {}
+    for file, text in fleet.read().ledgers.items():
+        ledger = read_ledger(file, text, report)
+        changed: Ledger | None = ledger
+        for name in names:
+            changed = changed and changed.purge(name, day)
+        if changed and changed != ledger:
+            texts[f"{changed.server}{SUFFIX}"] = changed.render()
+    report.raise_problems()
+    return texts

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: quarantine
+short_description: Take VMs that were purged out of the fleet, and put their numbers into quarantine
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Moves the lines of these VMs in the ledgers to the numbers in quarantine, with the present day,
+    and removes their VM files, credentials, host keys and hand-over sheets.
+  - Nobody gets such a number, its MACs or its addresses again for C(vmm_quarantine_days) days. A
+    VM file of the same name is another VM, and gets another number.
+  - Runs on the controller alone and connects to no server. What the servers have of the VMs is
+    removed by M(puffy.vmm.virtual_machine) before.
+options:
+  vms:
+    description: The names of the VMs. One that the fleet does not have is nothing to do.
+    type: list
+    elements: str
+    required: true
+  fleet:
+    description: The fleet directory; by default the one that the inventory names.
+    type: path
+  lock_timeout:
+    description: How many seconds to wait for another run that writes to the fleet directory.
+    type: float
+    default: 60
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: The files are removed whole.
+    support: none
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: full
+seealso:
+  - module: puffy.vmm.virtual_machine
+  - module: puffy.vmm.allocate
+"""
+
+EXAMPLES = r"""
+- name: Forget a VM
+  puffy.vmm.quarantine:
+    vms: [web1]
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+removed:
+  description: The files that were removed, relative to the fleet directory.
+  type: list
+  elements: str
+  returned: success
+  sample: [credentials/web1.yml, vms/web1.yml]
+"""
