@@ -27,7 +27,7 @@ _DIRECTORIES = {
         "vmd",
     ),
     "/sbin": ("ifconfig", "pfctl", "sysctl"),
-    "/usr/bin": ("doas", "ftp", "signify", "ssh-keyscan", "tail"),
+    "/usr/bin": ("cu", "doas", "ftp", "signify", "ssh-keyscan", "tail"),
     "/bin": ("df", "sh"),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {

@@ -31,6 +31,7 @@ class Names:
     archived: str
     load: str
     installed: str
+    console: str
     directory: str
 
     @classmethod
@@ -42,9 +43,11 @@ class Names:
             return str(image.with_name(f"{image.stem}.{word}{image.suffix}"))
 
         load = str(image.with_name(f".{image.stem}.install.conf"))
-        done = str(image.with_name(f".{image.stem}.installed"))
-        directory = str(image.parent)
-        return cls(str(image), other("installing"), other("archived"), load, done, directory)
+        done, console = (
+            str(image.with_name(f".{image.stem}.{word}")) for word in ("installed", "console")
+        )
+        images = (str(image), other("installing"), other("archived"))
+        return cls(*images, load, done, console, str(image.parent))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_facts, _vm_steps, _vm_watch
@@ -14,12 +15,20 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import Silent, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import SETS, Progress, Watch
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import (
+    RESPONSE,
+    SETS,
+    Progress,
+    Watch,
+)
 
 Vm = t.Mapping[str, t.Any]
 
 # vmd(8) starts what it has loaded a moment later.
 _START_SECONDS: t.Final = 60
+# What the console showed last is there a moment after the VM has ended.
+_LOOKS: t.Final = 2
+_TTY = re.compile("tty[A-Za-z0-9]+")
 
 
 @dataclass
@@ -50,6 +59,7 @@ class Installer:
         facts = _vm_facts.parse(answer, vms)
         sizes = _vm_watch.log_sizes(answer)
         begins: dict[str, t.Mapping[str, int]] = {}
+        unseen = self._ended_unseen([vm for vm in vms if facts[vm["name"]].begun], facts)
         for vm in vms:
             name, one = vm["name"], facts[vm["name"]]
             if one.installed and not one.begun:
@@ -57,12 +67,25 @@ class Installer:
             elif one.running and one.begun and one.marker:
                 self.say(f"  {name} is being installed already")
                 begins[name] = one.marker.offsets
+            elif name in unseen:
+                self._conclude(vm, one, outcome)
             elif one.running:
                 outcome.failures[name] = f"{name} runs, and an installation would overwrite it"
             elif self._boots(vm, one, sizes, outcome):
                 begins[name] = sizes
         self._watch([vm for vm in vms if vm["name"] in begins], begins, outcome)
         return outcome
+
+    def _ended_unseen(self, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> frozenset[str]:
+        """Names of those whose installation came to its end while no run was watching."""
+        rested = [vm for vm in vms if not facts[vm["name"]].running]
+        if not rested:
+            return frozenset()
+        watch = Watch(rested, {vm["name"]: {} for vm in rested})
+        # The first look tells whose consoles were recorded, the second what they said.
+        for _ in range(2):
+            watch.feed(self.agent.probe(watch.questions()))
+        return frozenset(name for name, now in watch.progress.items() if now.proven)
 
     def _boots(self, vm: Vm, facts: VmFacts, sizes: t.Mapping[str, int], outcome: Outcome) -> bool:
         conf = self.conf(vm)
@@ -92,7 +115,7 @@ class Installer:
         left = {vm["name"]: vm for vm in vms}
         while left:
             facts: t.Mapping[str, VmFacts] = {}
-            with contextlib.suppress(Silent):
+            with suppress(Silent):
                 facts = watch.feed(self.agent.probe(watch.questions()))
             now = time.monotonic()
             for name, vm in list(left.items()):
@@ -102,37 +125,67 @@ class Installer:
                 if shown.get(name) != str(progress):
                     shown[name], moved[name] = str(progress), now
                     self.say(f"  {name} {progress} [{now - begin:.0f} s]")
-                if name in facts and self._ended(vm, facts[name], progress, now - begin, outcome):
+                if name in facts:
+                    self._record(vm, facts[name], watch)
+                if name in facts and self._ended(vm, facts[name], watch, now - begin, outcome):
                     del left[name]
-                elif now - moved[name] > self.timeout:
+                elif progress.gave_up or now - moved[name] > self.timeout:
                     del left[name]
-                    outcome.failures[name] = (
-                        f"{name}: nothing new for {self.timeout} s while it {progress}; the "
-                        f"installer waits on the console (as root on the server: vmctl console "
-                        f"{name}); run again to go on watching"
-                    )
+                    outcome.failures[name] = self._given_up(vm, progress)
             if left:
                 time.sleep(self.interval)
 
-    def _ended(
-        self, vm: Vm, facts: VmFacts, progress: Progress, passed: float, outcome: Outcome
-    ) -> bool:
-        """Whether nothing more is to be waited for; concludes what was installed."""
+    def _record(self, vm: Vm, facts: VmFacts, watch: Watch) -> None:
+        """Has the console recorded, which is of use and not needed."""
+        name, tty = vm["name"], facts.status.tty if facts.status else ""
+        progress = watch.progress[name]
+        if progress.stage not in (RESPONSE, SETS) or watch.is_recorded(name):
+            return
+        if progress.state == "running" and _TTY.fullmatch(tty):
+            try:
+                self.agent.apply(list(_vm_steps.record_console(vm, tty)))
+            except Failure as failure:
+                self.say(f"  {name}: its console is not recorded: {failure}")
+            watch.tried(name)
+
+    def _given_up(self, vm: Vm, progress: Progress) -> str:
         name = vm["name"]
+        with suppress(Failure):
+            self.agent.apply(list(_vm_steps.end_record(vm)))
+        why = "the installer gave up" if progress.gave_up else f"nothing new for {self.timeout} s"
+        return (
+            f"{name}: {why} while it {progress}; it waits on the console (as root on the server: "
+            f"vmctl console {name}); stop it (vmctl stop -f {name}) and run again to install it "
+            f"anew, or run again to go on watching{_shown(progress)}"
+        )
+
+    def _ended(self, vm: Vm, facts: VmFacts, watch: Watch, passed: float, outcome: Outcome) -> bool:
+        """Whether nothing more is to be waited for; concludes what was installed."""
+        name, progress = vm["name"], watch.progress[vm["name"]]
         if not facts.begun:
             # Another run watched as well, and was faster.
             outcome.installed.append(name)
             return True
         if progress.state is not None or (progress.untouched and passed <= _START_SECONDS):
             return False
-        if progress.stage != SETS or progress.asked:
+        if progress.rests < _LOOKS:
+            return False
+        if not progress.done:
             outcome.failures[name] = (
                 f"{name}: it was stopped while it {progress}; its new image is kept aside; run "
-                "again to install it anew"
+                f"again to install it anew{_shown(progress)}"
             )
             return True
         self.say(f"  {name} has rebooted [{passed:.0f} s]")
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        if self._carry_out(name, _vm_steps.conclude_install(vm, facts, stamp), outcome):
-            outcome.installed.append(name)
+        self._conclude(vm, facts, outcome)
         return True
+
+    def _conclude(self, vm: Vm, facts: VmFacts, outcome: Outcome) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        steps = _vm_steps.conclude_install(vm, facts, stamp)
+        if self._carry_out(vm["name"], steps, outcome):
+            outcome.installed.append(vm["name"])
+
+
+def _shown(progress: Progress) -> str:
+    return f"; its console ended with\n{progress.tail}" if progress.tail else ""

@@ -23,6 +23,7 @@ _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 STOP_SECONDS: t.Final = 180
 _CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
+_CONSOLE_BYTES: t.Final = 32 * 1024
 
 
 def _status(title: str, pattern: str, seconds: int) -> Step:
@@ -95,6 +96,7 @@ def boot_installer(
     """
     names, title = Names.of(vm), f"{vm['name']}: install"
     yield from _mark(vm, facts, _vm_marker.begun(by, offsets, conf))
+    yield from end_record(vm)
     if facts.status is not None:
         yield from reload_vmd()
     if facts.installing != "absent":
@@ -121,11 +123,29 @@ def boot_installer(
     yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm['name'])}$", 30)
 
 
+def record_console(vm: Vm, tty: str) -> t.Iterator[Step]:
+    """Has the server keep the end of what the console shows, until end_record() or the VM's end.
+
+    Only for a VM whose installer has its response file and does not look at the console any more:
+    what it shows before the line is set up comes back to it as if somebody had typed it.
+    """
+    argv = [TOOLS["cu"], "-r", "-l", f"/dev/{tty}", "-s", "115200"]
+    fields = {"path": Names.of(vm).console, "limit": _CONSOLE_BYTES, "argv": argv}
+    yield from end_record(vm)
+    yield Step("record", f"{vm['name']}: record its console", fields)
+
+
+def end_record(vm: Vm) -> t.Iterator[Step]:
+    """Removes what was recorded; who records sees that, and leaves the console to others."""
+    yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Names.of(vm).console])
+
+
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
     names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
     yield from _write(title, names.installed, None, _vm_marker.INSTALLED)
     yield from _unmark(vm, facts)
+    yield from end_record(vm)
     if facts.image == "blank":
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
@@ -176,6 +196,7 @@ def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
         yield run(title, remove, change=f"remove {names.installing}")
     yield from _unmark(vm, facts)
     yield from conclude_start(vm, facts)
+    yield from end_record(vm)
 
 
 def restore(vm: Vm) -> t.Iterator[Step]:
@@ -193,7 +214,7 @@ def purge(vm: Vm, found: t.Iterable[str]) -> t.Iterator[Step]:
     names, name = Names.of(vm), re.escape(vm["name"])
     roles = r"archived|installing|replaced-[0-9T]+"
     image = re.compile(rf"{re.escape(names.directory)}/{name}\.(({roles})\.)?(qcow2|img)")
-    notes = (names.load, names.installed)
+    notes = (names.load, names.installed, names.console)
     paths = [path for path in found if image.fullmatch(path) or path in notes]
     if paths:
         argv = ["/bin/rm", "-f", *paths]

@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import VmFacts, has_told, parse
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import (
+    Names,
+    VmFacts,
+    has_told,
+    parse,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import questions as vm_questions
 
 DAEMON_LOG: t.Final = "/var/log/daemon"
@@ -22,6 +27,16 @@ ADDRESS: t.Final = "has its address"
 RESPONSE: t.Final = "has its response file"
 SETS: t.Final = "fetches sets"
 
+# What the installer prints in the end (distrib/miniroot/install.sub: finish_up, do_autoinstall).
+_DONE: t.Final = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
+_GAVE_UP: t.Final = "failed; check /tmp/ai/ai.log"
+# What cu(1) says itself.
+_CU = re.compile(r"Connected to \S+ \(speed [0-9]+\)|\[EOT\]|\[SIG[A-Z]+\]")
+_CONSOLE_BYTES: t.Final = 8192
+_TAIL_LINES: t.Final = 12
+
+# vmd(8) starts, or a vCPU is taken away from a VM (usr.sbin/vmd/vm.c: vcpu_run_loop).
+_VIOLENT = re.compile(r" vmd\[(?P<pid>[0-9]+)\]: (?P<what>startup$|vcpu_run_loop: )")
 _REQUEST = re.compile(r'"GET (?P<path>[^ "?]+)[^"]*" (?P<code>[0-9]{3}) ')
 
 Vm = t.Mapping[str, t.Any]
@@ -32,7 +47,8 @@ class Progress:
     """How far one VM is: `stage` is one of the constants here, `detail` what was fetched last.
 
     `state` is vmctl's word for a VM that has a process, None for one that has none; `ran` says that
-    it was seen to have one, `asked` that vmd(8) was seen asking the guest to shut down.
+    it was seen to have one, `stopped` that somebody or something was seen ending it. `console` is
+    the end of what was recorded of it, and `rests` for how many looks there has been no process.
     """
 
     stage: str = BOOTS
@@ -40,12 +56,41 @@ class Progress:
     fetched: int = 0
     state: str | None = "running"
     ran: bool = False
-    asked: bool = False
+    stopped: bool = False
+    pid: int | None = None
+    console: str = ""
+    rests: int = 0
 
     @property
     def untouched(self) -> bool:
         """Whether nothing was seen of it yet."""
         return self.stage == BOOTS and not self.ran
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended since the installer was through: its console says so.
+
+        Without a word of it, it has to have fetched sets, and nothing to have ended it.
+        """
+        said = _CU.sub("", self.console).strip()
+        return self.proven if said else self.stage == SETS and not self.stopped
+
+    @property
+    def proven(self) -> bool:
+        """Whether its console says that the installer was through."""
+        return _DONE in self.console
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the installer says that it goes no further."""
+        return _GAVE_UP in self.console and not self.proven
+
+    @property
+    def tail(self) -> str:
+        """The last lines of the console as they may be shown on a terminal; empty if unknown."""
+        text = "".join(x if x.isprintable() or x == "\n" else " " for x in self.console)
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+        return "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
 
     def __str__(self) -> str:
         return f"{self.stage} ({self.detail})" if self.detail else self.stage
@@ -66,11 +111,16 @@ class Watch:
             log: min((begin.get(log, 0) for begin in begins.values()), default=0) for log in LOGS
         }
         self.progress = {vm["name"]: Progress() for vm in vms}
+        self._recorded: set[str] = set()
 
     def questions(self) -> dict[str, t.Any]:
         """The probe request: how the VMs are, and what the logs have that was not seen yet."""
         request = vm_questions(self._vms)
-        request["paths"] += [{"path": log, "hash": 0} for log in LOGS]
+        consoles = {vm["name"]: Names.of(vm).console for vm in self._vms}
+        request["paths"] += [{"path": path, "hash": 0} for path in (*LOGS, *consoles.values())]
+        for name in sorted(self._recorded):
+            argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), consoles[name]]
+            request["run"].append({"name": f"console {name}", "argv": argv})
         for log in LOGS:
             argv = [TOOLS["tail"], "-c", f"+{self._offsets[log] + 1}", log]
             request["run"].append({"name": log, "argv": argv})
@@ -100,18 +150,43 @@ class Watch:
                 begin = self._begins[vm["name"]].get(log, 0) - self._offsets[log]
                 self._read(vm, log, text[max(begin, 0) :].splitlines())
             self._offsets[log] += len(text + newline)
-        for name, now in self.progress.items():
-            status = facts[name].status
-            state = status.state if status and status.pid is not None else None
-            ran, asked = now.ran or state is not None, now.asked or state == "stopping"
-            self.progress[name] = replace(now, state=state, ran=ran, asked=asked)
+        for vm in self._vms:
+            self._look(vm, facts[vm["name"]], answer)
         return facts
+
+    def is_recorded(self, name: str) -> bool:
+        """Whether the server keeps what the console of the VM shows, or was asked to once."""
+        return name in self._recorded
+
+    def tried(self, name: str) -> None:
+        self._recorded.add(name)
+
+    def _look(self, vm: Vm, facts: VmFacts, answer: t.Mapping[str, t.Any]) -> None:
+        name, status = vm["name"], facts.status
+        now = self.progress[name]
+        pid = status.pid if status else None
+        state = status.state if status and pid is not None else None
+        said = answer["run"].get(f"console {name}")
+        if answer["paths"].get(Names.of(vm).console):
+            self._recorded.add(name)
+        self.progress[name] = replace(
+            now,
+            state=state,
+            pid=pid or now.pid,
+            ran=now.ran or state is not None,
+            stopped=now.stopped or state == "stopping",
+            console=said["stdout"] if said and said["rc"] == 0 else now.console,
+            rests=0 if state is not None else now.rests + 1,
+        )
 
     def _read(self, vm: Vm, log: str, lines: t.Iterable[str]) -> None:
         now = self.progress[vm["name"]]
         for line in lines:
             if log == ACCESS_LOG:
                 now = _fetched(now, line, vm)
+            elif violent := _VIOLENT.search(line):
+                if violent["what"] == "startup" or int(violent["pid"]) == now.pid:
+                    now = replace(now, stopped=True)
             elif now.stage == BOOTS and f"DHCPACK on {vm['ipv4']} to {vm['mac']} " in f"{line} ":
                 now = replace(now, stage=ADDRESS)
         self.progress[vm["name"]] = now

@@ -27,6 +27,7 @@ my $PENDING = "$STATE/pending";            # a transaction under way
 my $LIMIT   = 1 << 20;                     # bytes that are read of a user's file
 my $JSON    = JSON::PP->new->ascii->canonical;
 my $stop    = q{};                         # name of a signal that came in
+our $LOCK;                                 # held while something changes
 our $undoing = 0;                          # the way back is not interrupted
 
 local $SIG{PIPE} = 'IGNORE';
@@ -419,6 +420,44 @@ sub wait_for ($step) {
 	return;
 }
 
+# Keeps the end of what a program prints in a file, in a process that goes on
+# when this one has ended: until the program ends, or the file is removed.
+sub keep_output ($step) {
+	my ($path, $limit) = @{$step}{qw(path limit)};
+	write_file($path, q{});
+	my $pid = fork // fail("fork: $!");
+	return if $pid;
+	# The lock is the kernel's as long as any process has it open.
+	close $LOCK or exit 1;
+	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
+	setpgrp 0, 0;
+	local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
+	# Its standard input never comes to an end, and never says anything.
+	pipe my $in_r,  my $in_w  or exit 1;
+	pipe my $out_r, my $out_w or exit 1;
+	my $program = fork // exit 1;
+	if (!$program) {
+		open STDIN,  '<&', $in_r  or exit 1;
+		open STDOUT, '>&', $out_w or exit 1;
+		exec {$step->{argv}[0]} @{$step->{argv}} or exit 1;
+	}
+	close $out_w or exit 1;
+	my ($end, $size) = (q{}, 0);
+	while (-e $path) {
+		vec(my $bits = q{}, fileno $out_r, 1) = 1;
+		next if 1 > select $bits, undef, undef, 1;
+		last if !sysread $out_r, my $chunk, 4096;
+		$end .= $chunk;
+		$end = substr $end, -$limit if length $end > $limit;
+		my $anew = $size > $limit;
+		sysopen my $out, $path, O_WRONLY | O_NOFOLLOW | ($anew ? O_TRUNC : O_APPEND) or last;
+		$size = ($anew ? 0 : $size) + (syswrite($out, $anew ? $end : $chunk) // 0);
+		close $out or last;
+	}
+	kill 'TERM', $program;
+	exit 0;
+}
+
 my %DO = (
 	directory => sub ($step, $blobs, $request) {
 		my $path = $step->{path};
@@ -465,6 +504,7 @@ my %DO = (
 		$request->{said} = run(\@argv, %{$step});
 		check_run($step, $request->{said});
 	},
+	record => sub ($step, $blobs, $request) { keep_output($step) },
 	wait   => sub ($step, $blobs, $request) { wait_for($step) },
 	expect => sub ($step, $blobs, $request) {
 		my $is = look($step->{path}, 0);
@@ -689,7 +729,7 @@ sub explain ($step) {
 }
 
 sub apply ($request, $blobs) {
-	my $lock      = lock_server($request);
+	my $lock      = local $LOCK = lock_server($request);
 	my $recovered = recover();
 	my ($step, @done, $journal);
 	my $ok = eval {

@@ -40,6 +40,7 @@ COMMANDS = (
     "nc",
     "fw_update",
     "ssh_keyscan",
+    "cu",
 )
 
 

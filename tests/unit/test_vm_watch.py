@@ -22,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_watch import (
     DAEMON_LOG,
     RESPONSE,
     SETS,
+    Progress,
     Watch,
 )
 
@@ -143,7 +144,52 @@ def test_what_vmd_says_of_it() -> None:
     watch.feed(answer(STOPPING))
     watch.feed(answer(RESTS, None))
     now = watch.progress["web1"]
-    assert (now.state, now.ran, now.asked) == (None, True, True)
+    assert (now.state, now.ran, now.stopped, now.rests) == (None, True, True, 1)
+
+
+CONNECTED = "Connected to /dev/ttyp0 (speed 115200)\r\n"
+DONE = "\r\nCONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n\r\n"
+KILLED = (
+    "Nov 24 23:19:10 server1 vmd[123]: vcpu_run_loop: vm 1 / vcpu 0 run ioctl failed: No such\n"
+)
+FETCHED = RESPONSE_FILE + fetched("/base78.tgz")
+
+# What the console said (None: it was not recorded), what else was logged: whether that is an end.
+ENDS = {
+    "sets, then gone": (None, "", FETCHED, True),
+    "gone before any set": (None, "", RESPONSE_FILE, False),
+    "killed": (None, KILLED, FETCHED, False),
+    "another VM was killed": (None, KILLED.replace("123", "124"), FETCHED, True),
+    "vmd was started again": (None, "Nov 24 23:20:00 server1 vmd[9]: startup\n", FETCHED, False),
+    "the console says so": (CONNECTED + "done." + DONE + "rebooting...", "", RESPONSE_FILE, True),
+    "the console says so, whatever was logged": (DONE, KILLED, FETCHED, True),
+    "the console stops before": (CONNECTED + "Installing base78.tgz", "", FETCHED, False),
+    "the console was never heard": (CONNECTED + "\r\n[EOT]\n", "", FETCHED, True),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_how_an_installation_ended(name: str) -> None:
+    console, daemon, access, done = ENDS[name]
+    watch = Watch([VM], {"web1": {}})
+    looks = [answer(RUNS), answer(RESTS, daemon=daemon, access=access)]
+    for look in looks:
+        if console is not None:
+            look["paths"]["/var/vmm/.web1.console"] = {"size": 1}
+            look["run"]["console web1"] = {"rc": 0, "stdout": console}
+        watch.feed(look)
+    assert watch.is_recorded("web1") is (console is not None)
+    assert watch.progress["web1"].done is done
+
+
+def test_what_a_console_says_does_no_harm_to_a_terminal() -> None:
+    text = "a\r\n\x1b[2Jb\x07\n" + "\n".join(f"line {number}" for number in range(20))
+    progress = Progress(console=text + "\nfailed; check /tmp/ai/ai.log\n")
+    assert progress.gave_up
+    assert progress.tail.splitlines()[-1] == "    failed; check /tmp/ai/ai.log"
+    assert len(progress.tail.splitlines()) == 12
+    assert Progress(console=text[:10]).tail == "    a\n     [2Jb"
+    assert not Progress(console=DONE).gave_up
 
 
 def test_silence_is_no_vm_that_rests() -> None:
