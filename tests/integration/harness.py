@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,9 +57,10 @@ class Site:
     def vm_file(self, name: str) -> Path:
         return self.fleet / f"vms/{name}.yml"
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command with the inventory's directory as its own."""
-        environment = {
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of commands."""
+        return {
             **os.environ,
             "ANSIBLE_HOME": str(self.directory / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
@@ -66,9 +70,40 @@ class Site:
             "PUFFY_SANDBOX": str(self.server1.directory),
             **self.environment,
         }
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command with the inventory's directory as its own."""
         return subprocess.run(
-            words, cwd=self.directory, env=environment, capture_output=True, text=True, check=False
+            words,
+            cwd=self.directory,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
+
+    @contextmanager
+    def under_way(self, playbook: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A playbook that runs meanwhile, and is killed in the end if it still does."""
+        command = ("ansible-playbook", "-i", "inventories/example", f"puffy.vmm.{playbook}", *words)
+        log = (self.directory / "under_way.log").open("wb")
+        with (
+            log,
+            subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def play(self, playbook: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a playbook of the collection on the inventory."""
