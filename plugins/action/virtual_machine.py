@@ -39,6 +39,7 @@ class ActionModule(Action):
                 "start",
                 "finish",
                 "stop",
+                "rest",
                 "rescue",
                 "archive",
                 "restore",
@@ -65,7 +66,7 @@ class ActionModule(Action):
         answer = agent.probe(_vm_facts.questions(vms))
         facts = _vm_facts.parse(answer, vms)
         if args["step"] == "look":
-            return _looked(vms, facts)
+            return _looked(vms, facts, _vm_facts.pending(answer))
         # A server that is set up for the first time has no vmd yet when images are claimed.
         if args["step"] != "begin" and answer["run"]["check"]["rc"] != 0:
             raise Failure("vmd does not run on this server; look into /var/log/daemon there")
@@ -189,7 +190,9 @@ def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
     return found
 
 
-def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.Any]:
+def _looked(
+    vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts], pending: t.Collection[str]
+) -> dict[str, t.Any]:
     found = {}
     for vm in vms:
         one = facts[vm["name"]]
@@ -200,6 +203,7 @@ def _looked(vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> dict[str, t.
             "installed": one.installed,
             "state": one.status.state if one.status else "unknown",
             "running": one.running,
+            "pending": vm["name"] in pending,
             "pid": one.status.pid if one.status else None,
             "disk_bytes": one.disk_bytes,
         }
@@ -218,6 +222,8 @@ def _wanted(
         return _vm_steps.conclude_start(vm, facts)
     if step == "stop":
         return _vm_steps.stop(vm) if facts.running else ()
+    if step == "rest":
+        return _vm_steps.rest(vm) if facts.running else ()
     if step == "rescue":
         if facts.running:
             raise Failure(f"{name} runs; stop it first")

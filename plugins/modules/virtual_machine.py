@@ -32,13 +32,15 @@ options:
         not installed are told in RV(failures) and do not fail the task, since others may be.
       - V(start) starts VMs that rest and waits until they answer on port 22. Of those that were
         just installed it returns the host keys, until V(finish) notes that this is through.
-      - V(stop) has guests shut down.
+      - V(stop) has guests shut down. V(rest) does the same after the rights of their owners were
+        taken from vm.conf(5), for those that an owner started in between.
       - V(rescue) boots the installer's kernel once, with the disk attached.
       - V(archive) and V(restore) rename the image of a VM that rests.
       - V(purge) removes all images of an archived VM for good, also those that were replaced.
     type: str
     required: true
-    choices: [look, check, begin, install, start, finish, stop, rescue, archive, restore, purge]
+    choices:
+      [look, check, begin, install, start, finish, stop, rest, rescue, archive, restore, purge]
   new:
     description: For V(check), the names of those of O(vms) that are to be installed.
     type: list
@@ -136,6 +138,7 @@ found:
       installed: false
       state: running
       running: true
+      pending: false
       pid: 56946
       disk_bytes: 1073741824
 """

@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import READERS, 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS, Directory, Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ifconfig import Interface
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import (
+    PENDING_FILE,
     refuse_silence,
     status_lines,
 )
@@ -25,8 +26,6 @@ PF_CONF: t.Final = "/etc/pf.conf"
 # Opening it fails with ENODEV where the processor or the machine's setup does not offer what vmm(4)
 # needs; what dmesg(8) says may be of an earlier boot, or be gone. Opening has no other effect.
 VMM: t.Final = "/dev/vmm"
-# Names of VMs that run with an older definition than vm.conf's, a line each.
-PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
 # A run's id begins with its time, in UTC.
 _RUN_ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 

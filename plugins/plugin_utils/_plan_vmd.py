@@ -12,8 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import REST, VM_CONF, changed
-from ansible_collections.puffy.vmm.plugins.plugin_utils._current import PENDING_FILE, Current
+from ansible_collections.puffy.vmm.plugins.plugin_utils._current import Current
 from ansible_collections.puffy.vmm.plugins.plugin_utils._document import Document, File
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import PENDING_FILE
 
 
 def is_wanted(document: Document) -> bool:

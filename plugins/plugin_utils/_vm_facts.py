@@ -22,6 +22,10 @@ _BLOCK: t.Final = 512
 _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
 
+# Names of VMs that run with an older definition than vm.conf's, a line each.
+PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
+
+
 @dataclass(frozen=True)
 class Names:
     """Paths that belong to one VM: its image, the image in its other roles, their directory."""
@@ -131,6 +135,7 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         paths.append({"path": names.load, "read": 1})
         paths.append({"path": names.directory, "hash": 0})
     paths.append({"path": BIOS, "hash": 0})
+    paths.append({"path": PENDING_FILE, "read": 1})
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
@@ -163,6 +168,12 @@ def parse(
             directory=paths.get(names.directory) is not None,
         )
     return found
+
+
+def pending(answer: t.Mapping[str, t.Any]) -> list[str]:
+    """Names of VMs that run with an older definition than vm.conf's."""
+    content = base64.b64decode(answer["read"].get(PENDING_FILE, ""))
+    return content.decode("ascii", "replace").split()
 
 
 def _marker(path: str, answer: t.Mapping[str, t.Any]) -> Marker | None:

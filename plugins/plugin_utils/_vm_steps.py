@@ -59,6 +59,13 @@ def stop(vm: Vm, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Itera
     yield _status(f"{name}: does not stop", rests(name), seconds)
 
 
+def rest(vm: Vm) -> t.Iterator[Step]:
+    """Stops a VM that its owner started before vmd(8) knew that the owner may not do that."""
+    yield from stop(vm)
+    yield from reload_vmd()
+    yield _status(f"{vm['name']}: is started again and again", rests(vm["name"]), 30)
+
+
 def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
     """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
     name = vm["name"]

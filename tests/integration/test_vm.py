@@ -133,8 +133,9 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     assert server.run("nc -z 203.0.113.14 22").returncode == 0
 
     shown = converged.play("vm", "-e", "verb=status").stdout
-    assert re.search(r"web1 +present +running +203\.0\.113\.14", shown), shown
-    assert re.search(r"db1 +present +not installed", shown), shown
+    assert re.search(r"^web1 +server1 +present +running +- +203\.0\.113\.14", shown, re.M), shown
+    assert re.search(r"^db1 +server1 +present +not installed +- ", shown, re.M), shown
+    assert re.search(r"^lab1 +server2 +archived +not installed", shown, re.M), shown
 
 
 def test_the_end_of_a_vm(converged: Site) -> None:

@@ -12,7 +12,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._blocks import (
     changed,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._current import (
-    PENDING_FILE,
     Current,
     PathFacts,
     ServiceFacts,
@@ -28,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._only import Only, other
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan import plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plan_vmd import pending
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import PENDING_FILE
 
 
 def vm_conf(**memory: str) -> bytes:

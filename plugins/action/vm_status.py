@@ -1,0 +1,41 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.vm_status: one table of VMs, whichever servers they are on."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_table import vm_table
+
+_FIELDS: t.Final = ("server", "state", "ipv4", "ipv6", "owner", "memory", "disk")
+
+
+class ActionModule(Action):
+    """Shows what was found before; connects to no server."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "vms": {"type": "list", "elements": "str", "required": True},
+        "results": {"type": "dict", "required": True},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        hostvars = task_vars["hostvars"]
+        vms = []
+        for name in args["vms"]:
+            if name not in hostvars:
+                raise Failure(f"vms: the inventory has no VM {name}")
+            values = {field: hostvars[name][f"vmm_{field}"] for field in _FIELDS}
+            vms.append({"name": str(name), **plain(values)})
+        found: dict[str, t.Any] = {}
+        for result in plain(args["results"]).values():
+            found |= result.get("found") or {}
+        vms.sort(key=lambda vm: (vm["server"], vm["name"]))
+        table = vm_table(vms, found)
+        self._display.display("\n" + "\n".join(table) + "\n")
+        told: dict[str, t.Any] = untrusted(
+            {"vms": [{**vm, "found": found.get(vm["name"])} for vm in vms]}
+        )
+        return told

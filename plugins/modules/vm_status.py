@@ -1,0 +1,52 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_status
+short_description: Show VMs of all servers in one table
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Shows what the VM files say of VMs, and what their servers show of them, in one table with a
+    line a VM. A VM whose server was not reached is in it as well.
+  - Connects to no server. M(puffy.vmm.virtual_machine) looks at them before.
+options:
+  vms:
+    description: The names of the VMs.
+    type: list
+    elements: str
+    required: true
+  results:
+    description: The result of M(puffy.vmm.virtual_machine) with V(step=look), by server.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without changing it.
+    support: full
+  diff_mode:
+    description: Nothing is changed.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+seealso:
+  - module: puffy.vmm.virtual_machine
+"""
+
+EXAMPLES = r"""
+- name: Show a VM
+  puffy.vmm.vm_status:
+    vms: [web1]
+    results:
+      server1: "{{ vm_look }}"
+"""
+
+RETURN = r"""
+vms:
+  description: The VMs with their values, and under C(found) what the server shows, or nothing.
+  type: list
+  elements: dict
+  returned: success
+"""

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""VMs in a table: what their files say, and what their servers show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_HEAD = (
+    "NAME",
+    "SERVER",
+    "WANTED",
+    "IS",
+    "PENDING",
+    "IPV4",
+    "IPV6",
+    "OWNER",
+    "MEMORY",
+    "DISK",
+    "USED",
+)
+_MEBIBYTE = 1 << 20
+
+
+def vm_table(vms: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list[str]:
+    """Return the table's lines, in the order of the VMs, the first with the columns' names.
+
+    `found` is what virtual_machine found when it looked, by the VM's name; a VM whose server was
+    not reached is not in it.
+    """
+    rows = [_HEAD, *(_row(vm, found.get(vm["name"])) for vm in vms)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
+    return [line.rstrip() for line in lines]
+
+
+def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ...]:
+    values = [vm["ipv4"], vm["ipv6"] or "-", vm["owner"], vm["memory"], vm["disk"]]
+    used = f"{look['disk_bytes'] // _MEBIBYTE}M" if look else "?"
+    pending = "restart" if look and look["pending"] else "-"
+    shown = (_state(look), pending, *(str(value) for value in values), used)
+    return (vm["name"], vm["server"], vm["state"], *shown)
+
+
+def _state(look: Mapping[str, Any] | None) -> str:
+    if look is None:
+        return "not reached"
+    if look["installing"]:
+        return "installing" if look["running"] else "installation stopped"
+    if look["archived"]:
+        return "archived"
+    if look["image"] in ("absent", "blank") and not look["running"]:
+        return "not installed"
+    return str(look["state"])
