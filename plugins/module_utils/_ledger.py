@@ -164,11 +164,11 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     entries: dict[str, Entry] = {}
     quarantine: list[Purged] = []
     for field, value in document.fields.items():
-        if field not in ("vms", "quarantine"):
+        if field not in _LINES:
             unknown = "is no field of a ledger; it has only vms and quarantine"
             report.add(where, shown(field)[1:-1], unknown)
             continue
-        lines = report.attempt(where, field, _lines, value)
+        lines = report.attempt(where, field, _LINES[field], value)
         for name, line in (lines or {}).items():
             if field == "vms":
                 entry = _read_entry(name, line, where, report)
@@ -185,8 +185,10 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     return Ledger(server, entries, tuple(quarantine))
 
 
-def _lines(value: object) -> Mapping[str, object]:
-    return mapping(value, "a line for each VM, or each number in quarantine")
+_LINES = {
+    "vms": lambda value: mapping(value, "a line for each VM"),
+    "quarantine": lambda value: mapping(value, "a line for each number"),
+}
 
 
 def _read_entry(name: str, line: object, where: str, report: Report) -> Entry | None:

@@ -35,7 +35,10 @@ def answer(
         "paths": paths,
         "read": {},
         "run": {
-            "status": {"stdout": "   ID\n"},
+            "status": {
+                "stdout": "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
+            },
+            "check": {"rc": 0},
             "memory": {"stdout": f"{memory}\n"},
             "df /var/vmm": {"stdout": df},
         },
