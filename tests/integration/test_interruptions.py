@@ -160,9 +160,10 @@ def test_a_lock_is_waited_for_and_its_holder_named(slow: Site) -> None:
     lock = "/var/backups/puffy.vmm/lock"
     holder = "me@there, process 7 since Tue Nov 24 12:00:00 2026 UTC"
     hold = (
-        f'perl -e \'use Fcntl ":flock"; open F, "+<", "{lock}"; flock F, LOCK_EX;'
-        f' print F "{holder}\\n"; F->flush; sleep 600\' </dev/null >/dev/null 2>&1 & echo $!'
-    ).replace("F->flush", "$| = 1; select F; $| = 1")
+        f'use Fcntl ":flock"; open F, "+<", "{lock}"; flock F, LOCK_EX; print F q{{{holder}}}, "\\n";'
+        " select F; $| = 1; sleep 600"
+    )
+    hold = f"perl -e '{hold}' </dev/null >/dev/null 2>&1 & echo $!"
     pid = shell(slow, hold).strip()
     assert pid.isdigit()
     result = slow.play("vm", *WEB1, "-e", "verb=restart")
