@@ -159,11 +159,11 @@ def test_two_runs_for_the_same_vm_do_each_other_no_harm(slow: Site) -> None:
 def test_a_lock_is_waited_for_and_its_holder_named(slow: Site) -> None:
     lock = "/var/backups/puffy.vmm/lock"
     holder = "me@there, process 7 since Tue Nov 24 12:00:00 2026 UTC"
-    hold = (
-        f'use Fcntl ":flock"; open F, "+<", "{lock}"; flock F, LOCK_EX; print F q{{{holder}}}, "\\n";'
-        " select F; $| = 1; sleep 600"
+    script = (
+        f'use Fcntl ":flock"; open F, "+<", "{lock}"; flock F, LOCK_EX;'
+        f' print F q{{{holder}}}, "\\n"; select F; $| = 1; sleep 600'
     )
-    hold = f"perl -e '{hold}' </dev/null >/dev/null 2>&1 & echo $!"
+    hold = f"perl -e '{script}' </dev/null >/dev/null 2>&1 & echo $!"
     pid = shell(slow, hold).strip()
     assert pid.isdigit()
     result = slow.play("vm", *WEB1, "-e", "verb=restart")
