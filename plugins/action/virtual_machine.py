@@ -23,6 +23,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_install import Insta
 Vm = dict[str, t.Any]
 
 
+# Seconds for a VM that was not just installed, and may have closed its port 22.
+_OLD_SECONDS: t.Final = 120
+
+
 class ActionModule(Action):
     """Carries one step out for all VMs that it is given, at once."""
 
@@ -107,12 +111,16 @@ class ActionModule(Action):
         if steps:
             agent.apply(steps)
         if args["step"] == "start":
-            fresh = [vm for vm in vms if steps or facts[vm["name"]].installed]
-            if args["wait_for_ssh"]:
-                self._wait_for_ssh(agent, fresh, args["wait_for_ssh"])
             new = [vm for vm in vms if facts[vm["name"]].installed]
+            old = [vm for vm in vms if steps and vm not in new]
+            self._wait_for_ssh(agent, new, args["wait_for_ssh"])
             if new:
                 result["host_keys"] = _host_keys(agent, new)
+            try:
+                self._wait_for_ssh(agent, old, min(args["wait_for_ssh"], _OLD_SECONDS))
+            except Failure as failure:
+                # What its owner made of it since is the owner's own affair.
+                result["warnings"] = [str(failure)]
         return result
 
     def _install(
@@ -141,6 +149,8 @@ class ActionModule(Action):
         }
 
     def _wait_for_ssh(self, agent: Agent, vms: t.Sequence[Vm], seconds: int) -> None:
+        if not seconds:
+            return
         argv = ["/usr/bin/nc", "-z", "-w", "2"]
         runs = [{"name": vm["name"], "argv": [*argv, vm["ipv4"], "22"]} for vm in vms]
         begin = time.monotonic()

@@ -70,7 +70,10 @@ options:
     type: float
     default: 2.0
   wait_for_ssh:
-    description: How many seconds a VM that was started has to answer on port 22; 0 does not wait.
+    description:
+      - How many seconds a VM that was started has to answer on port 22; 0 does not wait.
+      - One that was just installed has to. Of any other it is a warning after two minutes at most,
+        since its owner may have closed the port.
     type: int
     default: 300
 attributes:

@@ -75,11 +75,14 @@ def test_nobody_takes_from_an_installation_that_goes_on(converged: Site) -> None
 
 
 def test_an_installation_that_was_stopped_is_begun_anew(converged: Site) -> None:
-    """By site.yml, which installs what has no system yet: two at once, then the third."""
-    server = converged.server1
-    assert server.run("vmctl stop -f web1").returncode == 0
-    provide_sets(server)
-    words = ("-e", "vmm_install=true", "-e", "vmm_install_limit=2", "--limit", "server1")
+    """By site.yml, which installs what has no system yet: two at once, then the third.
+
+    Another server installs its VM meanwhile.
+    """
+    assert converged.server1.run("vmctl stop -f web1").returncode == 0
+    for server in converged.servers.values():
+        provide_sets(server)
+    words = ("-e", "vmm_install=true", "-e", "vmm_install_limit=2")
     result = converged.play("site", *words)
     assert result.returncode == 0, messages(result)
     now = status(converged)
@@ -89,6 +92,7 @@ def test_an_installation_that_was_stopped_is_begun_anew(converged: Site) -> None
     assert now["shop1"][1] == "stopped"
     for name in ("db1", "mail1", "web1"):
         assert f"{name} answers on port 22" in result.stdout
+    assert converged.servers["server2"].run("nc -z 198.51.100.10 22").returncode == 0
     assert responses(converged) == []
     left = [name for name in listed(converged, "/var/vmm") if "install" in name]
     assert left == []
