@@ -5,34 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
-from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import (
-    parse_fragment,
-    render_fragment,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import render_fragment
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import (
-    Unreadable,
-    read_file,
-    write_file,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld, exclusive_lock
-from ansible_collections.puffy.vmm.plugins.plugin_utils._sshfp_wanted import SPEC, wanted
-
-# Some hundred bytes a record, for the fullest of fleets.
-_LIMIT = 64 * 1024 * 1024
+from ansible_collections.puffy.vmm.plugins.plugin_utils._sshfp_wanted import (
+    SPEC,
+    fragment_records,
+    fragment_text,
+    wanted,
+)
 
 
 class ActionModule(Action):
     SPEC = {
-        **SPEC,
+        **{name: option for name, option in SPEC.items() if name != "fragment"},
         "path": {"type": "path", "required": True},
         "lock_timeout": {"type": "float", "default": 60.0},
     }
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        zone, names = wanted(args, task_vars)
         path = Path(self._loader.path_dwim(args["path"]))
+        zone, names = wanted({**args, "fragment": path}, task_vars)
         records = {name: (args["ttl"], texts) for name, texts in names.items()}
         try:
             before, after = _texts(path, zone, records)
@@ -62,11 +56,5 @@ def _texts(
     path: Path, zone: str, records: dict[str, tuple[int, frozenset[str]]]
 ) -> tuple[str, str]:
     """The file's text, empty where there is none, and the one with the records in it."""
-    before = ""
-    try:
-        if path.exists() or path.is_symlink():
-            before = read_file(path, _LIMIT).decode("ascii", "replace")
-        merged = {**parse_fragment(before), **records}
-    except (Unreadable, Refused) as error:
-        raise Failure(f"{path}: {error}") from error
+    before, merged = fragment_text(path), {**fragment_records(path), **records}
     return before, render_fragment(zone, {name: each for name, each in merged.items() if each[1]})

@@ -30,6 +30,8 @@ class ActionModule(Action):
     }  # fmt: skip
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        if args["fragment"]:
+            args["fragment"] = self._loader.path_dwim(args["fragment"])
         zone, names = wanted(args, task_vars)
         key = Key(args["key_name"], args["key_secret"], args["key_algorithm"])
         primary = Primary(zone, args["server"], args["port"], key, args["timeout"])

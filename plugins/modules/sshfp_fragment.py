@@ -46,6 +46,13 @@ options:
   vm_domain:
     description: The domain of the VMs' names, in the zone; needed with O(vms).
     type: str
+  all_vms:
+    description:
+      - Names of all VMs of the fleet, and not just those of one server.
+      - A name in O(vm_domain) that the file has and that belongs to none of these loses its
+        records: the VM was purged. Where O(vm_domain) is the whole zone, nothing is taken away.
+    type: list
+    elements: str
   fleet:
     description: The fleet directory. The default is the one of the inventory.
     type: path

@@ -45,6 +45,16 @@ options:
   vm_domain:
     description: The domain of the VMs' names, in the zone; needed with O(vms).
     type: str
+  all_vms:
+    description:
+      - Names of all VMs of the fleet, and not just those of one server.
+      - A name in O(vm_domain) that O(fragment) has and that belongs to none of these loses its
+        records: the VM was purged. Where O(vm_domain) is the whole zone, nothing is taken away.
+    type: list
+    elements: str
+  fragment:
+    description: The file that M(puffy.vmm.sshfp_fragment) writes, for O(all_vms).
+    type: path
   fleet:
     description: The fleet directory. The default is the one of the inventory.
     type: path

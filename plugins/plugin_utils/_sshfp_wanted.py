@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import (
     LONGEST_TTL,
     absolute_name,
     absolute_zone,
+    parse_fragment,
     records,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
+from ansible_collections.puffy.vmm.plugins.plugin_utils._files import Unreadable, read_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import (
     HostKeyError,
     HostKeyFiles,
@@ -23,11 +25,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
 
+# Some hundred bytes a record, for the fullest of fleets.
+_LIMIT = 64 * 1024 * 1024
+
 SPEC: dict[str, dict[str, Any]] = {
     "zone": {"type": "str", "required": True},
     "names": {"type": "dict", "default": {}},
     "vms": {"type": "list", "elements": "str", "default": []},
     "vm_domain": {"type": "str"},
+    "all_vms": {"type": "list", "elements": "str"},
+    "fragment": {"type": "path"},
     "fleet": {"type": "path"},
     "ttl": {"type": "int", "default": 3600},
 }
@@ -68,7 +75,39 @@ def wanted(
             problems.append(Problem("vms", name, str(refused)))
     if problems:
         raise Problems(problems)
-    return zone, found
+    return zone, dict.fromkeys(_gone(args, zone), frozenset()) | found
+
+
+def _gone(args: Mapping[str, Any], zone: str) -> Iterator[str]:
+    """Names in the domain of the VMs that the fragment has, and no VM of the fleet.
+
+    In a zone that is theirs only in part, nobody knows whose the other names are. Raises Failure.
+    """
+    domain = f"{args['vm_domain'] or ''}".removesuffix(".").lower()
+    if args["all_vms"] is None or not args["fragment"] or not domain or f"{domain}." == zone:
+        return
+    known = set(plain(args["all_vms"]))
+    for name in fragment_records(Path(args["fragment"])):
+        label, _dot, rest = name.partition(".")
+        if rest == f"{domain}." and label not in known:
+            yield name
+
+
+def fragment_text(path: Path) -> str:
+    """The text of a fragment, empty where there is none. Raises Failure."""
+    try:
+        there = path.exists() or path.is_symlink()
+        return read_file(path, _LIMIT).decode("ascii", "replace") if there else ""
+    except Unreadable as error:
+        raise Failure(f"{path}: {error}") from error
+
+
+def fragment_records(path: Path) -> dict[str, tuple[int, frozenset[str]]]:
+    """What a fragment says: of each name its TTL and records. Raises Failure."""
+    try:
+        return parse_fragment(fragment_text(path))
+    except Refused as error:
+        raise Failure(f"{path}: {error}") from error
 
 
 def _keys_of_vms(

@@ -87,6 +87,7 @@ def test_from_keys_to_dns(
     text = fragment.read_text()
     site.servers["server2"].fault("slow", "uname", "60")
     again = site.play("sshfp", *options, "--limit", "server1")
+    site.servers["server2"].clear("slow")
     assert recap(again, "server1")["changed"] == 2, messages(again)
     assert named.ask("server1.example.org") == new
     assert named.ask("server2.example.org") == keys["server2"]
@@ -94,6 +95,21 @@ def test_from_keys_to_dns(
     assert {*fragment.read_text().splitlines()} == kept | {
         f"server1.example.org. 3600 IN SSHFP {record}" for record in new
     }
+
+    # A VM is purged; a fleet that cannot be read has no VMs either.
+    site.vm_file("web1").rename(site.directory / "web1.yml")
+    site.vm_file("broken").write_text("memory: lots\n")
+    broken = site.play("sshfp", *options, "--limit", "server2")
+    assert named.ask("web1.vm.example.org") == [VM_RECORD], messages(broken)
+    site.vm_file("broken").unlink()
+    (site.fleet / "allocations/server1.yml").unlink()
+    site.play("allocate")
+    gone = site.play("sshfp", *options)
+    assert gone.returncode == 0, messages(gone)
+    assert named.ask("web1.vm.example.org") == []
+    assert "web1.vm" not in fragment.read_text()
+    assert named.ask("server1.example.org") == new
+    assert recap(site.play("sshfp", *options), "server1")["changed"] == 0
 
 
 def test_a_key_that_cannot_be_published_is_left_out(

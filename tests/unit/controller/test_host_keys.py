@@ -31,6 +31,8 @@ def records(fleet: Path, **args: Any) -> dict[str, frozenset[str]]:
         "names": {},
         "vms": [],
         "vm_domain": None,
+        "all_vms": None,
+        "fragment": None,
         "ttl": 3600,
     }
     zone, found = wanted({**given, "fleet": None, **args}, {"vmm_fleet_directory": str(fleet)})
@@ -118,3 +120,24 @@ def test_all_problems_of_names_are_told_at_once(files: HostKeyFiles) -> None:
     assert fields == [
         ("names", "a.example.com"), ("names", "server1"), ("names", "server2"), ("vms", "web1"),
     ]  # fmt: skip
+
+
+def test_records_of_vms_that_are_gone_go(files: HostKeyFiles) -> None:
+    files.write("web1", [KEY])
+    fragment = files.fleet / "example.org.sshfp"
+    names = ["old.vm", "web1.vm", "kept.vm", "server9", "a.old.vm", "old.xvm"]
+    fragment.write_text("".join(f"{name}.example.org. 60 IN SSHFP {RECORD}\n" for name in names))
+    given = {"vms": ["web1"], "vm_domain": "VM.example.org", "fragment": str(fragment)}
+    found = records(files.fleet, **given, all_vms=["web1", "kept"])
+    assert found == {"web1.vm.example.org.": {RECORD}, "old.vm.example.org.": frozenset()}
+    # Nobody says which VMs there are, or the domain is not theirs alone.
+    assert records(files.fleet, **given) == {"web1.vm.example.org.": {RECORD}}
+    given = {"vms": [], "vm_domain": "example.org", "fragment": str(fragment)}
+    assert records(files.fleet, **given, all_vms=[]) == {}
+
+
+def test_a_fragment_that_somebody_else_wrote_is_told(files: HostKeyFiles) -> None:
+    fragment = files.fleet / "example.org.sshfp"
+    fragment.write_text("server3 IN A 192.0.2.3\n")
+    with pytest.raises(Failure, match=r"example\.org\.sshfp: line 1 is 'server3 IN A"):
+        records(files.fleet, all_vms=[], vm_domain="vm.example.org", fragment=str(fragment))
