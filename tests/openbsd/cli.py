@@ -98,7 +98,7 @@ def _variables(_: argparse.Namespace) -> None:
     verify = "signify" if wanted.verify == "signify" else "none"
     allowed = limits(wanted, qemu.machine(wanted))
     print(f"vmm_release: '{wanted.release.name}'\nsets_verify: {verify}")
-    print(f"vmd_install_timeout: {allowed.vm:.0f}")
+    print(f"vmd_install_timeout: {allowed.vm:.0f}\nvmd_answer_timeout: {allowed.vm:.0f}")
 
 
 def _servers(given: argparse.Namespace) -> Servers:
