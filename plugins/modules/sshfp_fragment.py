@@ -50,7 +50,8 @@ options:
     description:
       - Names of all VMs of the fleet, and not just those of one server.
       - A name in O(vm_domain) that the file has and that belongs to none of these loses its
-        records: the VM was purged. Where O(vm_domain) is the whole zone, nothing is taken away.
+        records, since the VM was purged.
+      - Where O(vm_domain) is the whole zone, nothing is taken away.
     type: list
     elements: str
   fleet:
