@@ -134,13 +134,13 @@ def _open_files(vms: int, interfaces: int) -> int:
     return -(-most // _OPEN_FILES_STEP) * _OPEN_FILES_STEP
 
 
-def _largest_process(vms: Sequence[Vm]) -> str:
-    """Return the size that the largest process of vmd(8) may need, in steps of OpenBSD's own limit.
+def _largest_process(vms: Sequence[Vm]) -> int:
+    """Return the MB that the largest process of vmd(8) may need, in steps of OpenBSD's own limit.
 
     The memory of a VM counts as data of its process, next to some MB of vmd itself.
     """
     most = max((vm.memory.bytes for vm in vms), default=0) + _PROCESS_BYTES
-    return f"{-(-most // _DATASIZE_STEP) * _DATASIZE_STEP >> 20}M"
+    return -(-most // _DATASIZE_STEP) * _DATASIZE_STEP >> 20
 
 
 def _configured_vm(vm: Vm) -> dict[str, Any]:

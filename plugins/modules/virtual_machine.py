@@ -30,8 +30,10 @@ options:
       - V(install) boots the installer from a new image, tells how far it is, and gives the image
         its name once the installer has rebooted. A run that was cut off is continued. VMs that are
         not installed are told in RV(failures) and do not fail the task, since others may be.
-      - V(start) starts VMs that rest and waits until they answer on port 22. Of those that were
-        just installed it returns the host keys, until V(finish) notes that this is through.
+      - V(start) starts VMs that rest and waits until they answer on port 22. It fails before it
+        starts any where C(/etc/firmware/vmm-bios) is missing, which V(install) and V(rescue) can do
+        without. Of VMs that were just installed it returns the host keys, until V(finish) notes
+        that this is through.
       - V(stop) has guests shut down. V(rest) does the same after the rights of their owners were
         taken from vm.conf(5), for those that an owner started in between.
       - V(rescue) boots the installer's kernel once, with the disk attached.

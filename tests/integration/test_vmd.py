@@ -142,6 +142,12 @@ def test_vms_start_when_the_system_boots(booted: Site) -> None:
         "started web1",
         "all VMs that start by themselves were seen to",
     ]
+    # Each has an interface in its own group, and db1 one more on the other switch; owners own them.
+    for group in ("vm1nic", "mail-in", "vm5nic"):
+        assert b"tap" in server.run(f"ifconfig {group}").stdout
+    assert re.findall(r"^\t(tap\d+) ", server.run("ifconfig veb43").stdout.decode(), re.MULTILINE)
+    assert server.run("vmctl stop -f web1", user="puffy").returncode == 0
+    assert server.run("vmctl start web1", user="puffy").returncode == 0
     # Run once more it finds nothing to do, and disturbs nobody.
     pids = server.run("vmctl status -r").stdout
     server.run("/etc/rc.vmm")

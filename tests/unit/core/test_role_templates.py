@@ -114,6 +114,19 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
     )
 
 
+def test_agentx_is_in_vm_conf_if_it_is_asked_for() -> None:
+    described = variables({})
+    text = render(
+        "vmd/templates/vm.conf.j2",
+        **described,
+        vmd_vms=[],
+        vmd_group="",
+        vmd_locked_lladdr=True,
+        vmd_agentx=True,
+    )
+    assert parse_vm_conf(text).others == ("agentx",)
+
+
 @given(VMS)
 def test_rc_vmm(vms: dict[str, dict[str, Any]]) -> None:
     described = variables(vms)

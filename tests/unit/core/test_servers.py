@@ -52,7 +52,7 @@ def test_all_defaults() -> None:
         "image_directory": "/var/vmm",
         "tap_count": 10,
         "open_files": 512,
-        "largest_process": "16384M",
+        "largest_process": 16384,
         "release": None,
         "sets_server": "203.0.113.1",
         "sets": ["-x*", "+xb*", "+xf*", "+site*"],
@@ -199,14 +199,14 @@ def test_tap_nodes_for_all_vms_and_ten_more() -> None:
 @pytest.mark.parametrize(
     ("lines", "open_files", "largest"),
     [
-        (["memory: 16128M"], 512, "16384M"),
-        (["memory: 16129M"], 512, "32768M"),
-        (["memory: 128G"], 512, "147456M"),
-        (["memory: 128G", "state: archived"], 512, "16384M"),
-        (["interfaces: [{switch: uplink}, {switch: uplink}, {switch: uplink}]"], 512, "16384M"),
+        (["memory: 16128M"], 512, 16384),
+        (["memory: 16129M"], 512, 32768),
+        (["memory: 128G"], 512, 147456),
+        (["memory: 128G", "state: archived"], 512, 16384),
+        (["interfaces: [{switch: uplink}, {switch: uplink}, {switch: uplink}]"], 512, 16384),
     ],
 )
-def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: str) -> None:
+def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: int) -> None:
     fleet = build({"web1.yml": vm(*lines)})
     described = server_variables(fleet, "server6")["vmm_host"]
     assert (described["open_files"], described["largest_process"]) == (open_files, largest)
