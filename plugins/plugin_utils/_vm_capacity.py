@@ -22,7 +22,6 @@ _SYSTEM: t.Final = 1 << 30
 
 _NEEDS: t.Final[t.Mapping[str, str]] = {
     "bsd.rd": "the installer's kernel; copy it there from the release's sets",
-    "vmm-bios": "the firmware with which VMs boot from their disks; fw_update vmm gets it",
     "bsd": "the sets of the release, which VMs are installed from; bring them there",
 }
 

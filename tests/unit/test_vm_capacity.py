@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_capacity import judge, questions
 
-NEEDS = ("/bsd.rd", "/etc/firmware/vmm-bios")
+NEEDS = ("/bsd.rd", "/var/www/htdocs/amd64/bsd")
 GIB = 1 << 30
 
 
@@ -48,9 +48,9 @@ def answer(
 FINE: dict[str, t.Any] = {}
 CASES: dict[str, tuple[list[dict[str, t.Any]], dict[str, t.Any], list[str], list[str]]] = {
     "all is there": ([vm("web1")], FINE, [], []),
-    "no firmware": (
+    "no sets": (
         [vm("web1")], {"there": ("/bsd.rd",)},
-        ["/etc/firmware/vmm-bios is missing: the firmware"], [],
+        ["/var/www/htdocs/amd64/bsd is missing: the sets of the release"], [],
     ),
     "memory to the last byte": (
         [vm("web1"), vm("db1", "2G")], {"memory": 3 * GIB + (256 << 20)}, [], [],
