@@ -134,6 +134,14 @@ def test_a_fetch_keeps_to_its_files(host: Host) -> None:
     assert (answer["state"], answer["size"]) == ("done", 4)
 
 
+def test_what_is_recorded_keeps_to_its_file(host: Host) -> None:
+    script = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done"
+    argv = ["/bin/sh", "-c", script]
+    answer = host.apply({"do": "record", "path": "/srv/out", "limit": 100, "argv": argv})
+    assert "failed" not in answer, answer
+    assert (host.srv / "out").read_text().endswith("line 299\n")
+
+
 def test_an_apply_and_its_way_back_keep_to_what_they_name(host: Host) -> None:
     (host.srv / "a").write_text("old")
     (host.srv / "s").write_text("stray")
