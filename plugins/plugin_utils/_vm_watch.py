@@ -30,8 +30,8 @@ SETS: t.Final = "fetches sets"
 # What the installer prints in the end (distrib/miniroot/install.sub: finish_up, do_autoinstall).
 _DONE: t.Final = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
 _GAVE_UP: t.Final = "failed; check /tmp/ai/ai.log"
-# What cu(1) says itself.
-_CU = re.compile(r"Connected to \S+ \(speed [0-9]+\)|\[EOT\]|\[SIG[A-Z]+\]")
+# What its kernel prints at any end that was asked for (sys/kern/vfs_subr.c: vfs_shutdown).
+_SHUT_DOWN: t.Final = "syncing disks..."
 _CONSOLE_BYTES: t.Final = 8192
 _TAIL_LINES: t.Final = 12
 
@@ -70,10 +70,11 @@ class Progress:
     def done(self) -> bool:
         """Whether it ended since the installer was through: its console says so.
 
-        Without a word of it, it has to have fetched sets, and nothing to have ended it.
+        Somebody else at the console takes parts of it away. So without that word it has to have
+        fetched sets, nothing was seen ending it, and the kernel was not heard shutting down.
         """
-        said = _CU.sub("", self.console).strip()
-        return self.proven if said else self.stage == SETS and not self.stopped
+        shut_down = _SHUT_DOWN in self.console
+        return self.proven or (self.stage == SETS and not self.stopped and not shut_down)
 
     @property
     def proven(self) -> bool:

@@ -163,7 +163,14 @@ ENDS = {
     "vmd was started again": (None, "Nov 24 23:20:00 server1 vmd[9]: startup\n", FETCHED, False),
     "the console says so": (CONNECTED + "done." + DONE + "rebooting...", "", RESPONSE_FILE, True),
     "the console says so, whatever was logged": (DONE, KILLED, FETCHED, True),
-    "the console stops before": (CONNECTED + "Installing base78.tgz", "", FETCHED, False),
+    "the console tells of a shutdown before": (
+        CONNECTED + "Installing base78.tgz\r\nsyncing disks... done\r\n",
+        "",
+        FETCHED,
+        False,
+    ),
+    "somebody else read the rest": (CONNECTED + "Installing base78", "", FETCHED, True),
+    "somebody else read the rest, and it was killed": ("Installing", KILLED, FETCHED, False),
     "the console was never heard": (CONNECTED + "\r\n[EOT]\n", "", FETCHED, True),
 }
 
