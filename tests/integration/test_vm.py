@@ -66,7 +66,7 @@ def paths(site: Site) -> list[str]:
 
 # What is common to all VMs, and what daemons write by themselves.
 COMMON = re.compile(
-    r"/etc/(vm|dhcpd|pf\.puffy\.vmm)\.conf|/var/db/(dhcpd|puffy)|/var/run/|/var/www/(htdocs/install|logs/)|/dev/tty"
+    r"/etc/(vm|dhcpd|pf\.puffy\.vmm)\.conf|/etc/rc\.vmm|/var/db/(dhcpd|puffy)|/var/run/|/var/www/(htdocs/install|logs/)|/dev/tty"
 )
 
 
