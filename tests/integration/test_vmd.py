@@ -205,7 +205,7 @@ def test_a_run_for_one_vm_takes_others_out_of_no_file(booted: Site) -> None:
     web1.write_text(f"{good}autostart: false\n")
     mail1.write_text(other.replace("autostart: true", "autostart: false"))
     try:
-        told = booted.play("vm", "-e", "vm=web1", "-e", "verb=apply")
+        told = booted.play("vm", "-e", "vm=web1", "-e", "verb=restart")
         assert "mail1 in /etc/rc.vmm" in messages(told)
         assert "web1 in /etc/rc.vmm" not in messages(told)
     finally:
