@@ -148,8 +148,7 @@ def test_the_end_of_a_vm(converged: Site) -> None:
     verb(converged, "archive")
     ledger = (fleet / "allocations/server1.yml").read_text()
     line = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
-    said = verb(converged, "purge", "-e", "confirm=web1")
-    assert "/var/vmm/web1.archived.qcow2" in said
+    verb(converged, "purge", "-e", "confirm=web1")
     names = server.run("ls -A /var/vmm").stdout.decode().split()
     assert not [name for name in names if "web1" in name]
     assert not [path for path in fleet.rglob("*") if "web1" in path.name]
