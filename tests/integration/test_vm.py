@@ -138,38 +138,6 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     assert re.search(r"^lab1 +server2 +archived +not installed", shown, re.M), shown
 
 
-def test_the_end_of_a_vm(converged: Site) -> None:
-    """Goes on with it: installed anew, then purged, so that only its number is left."""
-    server, fleet = converged.server1, converged.fleet
-    assert "answers on port 22" in verb(converged, "reinstall")
-    replaced = server.run("ls /var/vmm").stdout.decode().split()
-    assert [name for name in replaced if name.startswith("web1.replaced-")]
-
-    verb(converged, "archive")
-    ledger = (fleet / "allocations/server1.yml").read_text()
-    line = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
-    verb(converged, "purge", "-e", "confirm=web1")
-    names = server.run("ls -A /var/vmm").stdout.decode().split()
-    assert not [name for name in names if "web1" in name]
-    assert not [path for path in fleet.rglob("*") if "web1" in path.name]
-    ledger = (fleet / "allocations/server1.yml").read_text()
-    today = datetime.now(UTC).date()
-    assert f"  5: {{vm: web1, since: {today}, mac: fe:e1:bb:d1:c6:05" in ledger
-    assert line not in ledger
-
-    # Whoever comes next, even under the same name, gets another number.
-    text = converged.vm_file("mail1").read_text()
-    kept = [x for x in text.splitlines() if not x.startswith(("mac", "ipv4", "ipv6", "autostart"))]
-    converged.vm_file("web1").write_text("\n".join(kept) + "\n")
-    result = converged.play("allocate")
-    assert result.returncode == 0, messages(result)
-    ledger = (fleet / "allocations/server1.yml").read_text()
-    new = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
-    assert "number: 5," not in new
-    assert line.partition("mac: ")[2].partition(",")[0] not in new
-    assert f"  5: {{vm: web1, since: {today}" in ledger
-
-
 REFUSED = {
     ("vm=wbe1",): "the fleet has no VM of this name; is it web1?",
     (): "name one or more VMs: -e vm=web1",
@@ -200,6 +168,38 @@ def test_a_run_for_one_vm_stops_before_it_touches_another(converged: Site) -> No
     assert result.returncode != 0
     assert "it would also touch: db1 in /etc/vm.conf" in messages(result)
     assert converged.server1.read("/etc/vm.conf") == before
+
+
+def test_the_end_of_a_vm(converged: Site) -> None:
+    """Last, since it goes: installed anew, then purged, so that only its number is left."""
+    server, fleet = converged.server1, converged.fleet
+    assert "answers on port 22" in verb(converged, "reinstall")
+    replaced = server.run("ls /var/vmm").stdout.decode().split()
+    assert [name for name in replaced if name.startswith("web1.replaced-")]
+
+    verb(converged, "archive")
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    line = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
+    verb(converged, "purge", "-e", "confirm=web1")
+    names = server.run("ls -A /var/vmm").stdout.decode().split()
+    assert not [name for name in names if "web1" in name]
+    assert not [path for path in fleet.rglob("*") if "web1" in path.name]
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    today = datetime.now(UTC).date()
+    assert f"  5: {{vm: web1, since: {today}, mac: fe:e1:bb:d1:c6:05" in ledger
+    assert line not in ledger
+
+    # Whoever comes next, even under the same name, gets another number.
+    text = converged.vm_file("mail1").read_text()
+    kept = [x for x in text.splitlines() if not x.startswith(("mac", "ipv4", "ipv6", "autostart"))]
+    converged.vm_file("web1").write_text("\n".join(kept) + "\n")
+    result = converged.play("allocate")
+    assert result.returncode == 0, messages(result)
+    ledger = (fleet / "allocations/server1.yml").read_text()
+    new = next(x for x in ledger.splitlines() if x.startswith("  web1: "))
+    assert "number: 5," not in new
+    assert line.partition("mac: ")[2].partition(",")[0] not in new
+    assert f"  5: {{vm: web1, since: {today}" in ledger
 
 
 def _whole_block(server: Server) -> bytes:
