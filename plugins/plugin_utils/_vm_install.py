@@ -87,7 +87,7 @@ class Installer:
             return frozenset()
         watch = Watch(rested, {vm["name"]: {} for vm in rested})
         # The first look tells whose consoles were recorded, the second what they said.
-        for _ in range(2):
+        for _look in range(2):
             watch.feed(self.agent.probe(watch.questions()))
         return frozenset(name for name, now in watch.progress.items() if now.proven)
 
