@@ -8,6 +8,7 @@ Nothing is in an argument or an environment variable, and nothing stays on the s
 from __future__ import annotations
 
 import base64
+import functools
 import getpass
 import hashlib
 import json
@@ -23,7 +24,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Failure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._one_time import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step, apply_request, digest
 
-PROGRAM: t.Final = Path(__file__).with_name("agent.pl")
+PARTS: t.Final = Path(__file__).with_name("agent")
+# A verb's program is these parts of the agent, in this order.
+PROGRAMS: t.Final[t.Mapping[str, str]] = {
+    "probe": "base probe confine main",
+    "apply": "base change journal steps undo confirm apply confine main",
+    "confirm": "base change confirm confine main",
+    "fetch": "base change fetch confine main",
+}
 COMMAND: t.Final = "/usr/bin/perl -"
 
 
@@ -33,16 +41,25 @@ class Execute(t.Protocol):
     def __call__(self, command: str, in_data: bytes) -> t.Mapping[str, t.Any]: ...
 
 
+@functools.cache
+def program(verb: str) -> bytes:
+    """The agent with what this verb needs: one Perl program, whose errors name part and line."""
+    return b"".join(
+        f'#line 1 "{name}.pl"\n'.encode() + (PARTS / f"{name}.pl").read_bytes()
+        for name in PROGRAMS[verb].split()
+    )
+
+
 def payload(request: t.Mapping[str, t.Any], contents: bytes = b"") -> bytes:
     """Program, length and SHA-256 of the request, the request, and the contents of files."""
     header = json.dumps(request, separators=(",", ":")).encode("ascii")
     data = header + contents
     front = f"{len(header)} {len(data)} {digest(data)}\n".encode()
-    return PROGRAM.read_bytes() + b"__END__\n" + front + data
+    return program(request["verb"]) + b"__END__\n" + front + data
 
 
 def unveiled(line: str, key: str) -> str:
-    """An answer as it was before agent.pl veiled it; one that came without is returned as it is.
+    """An answer as it was before agent/main.pl veiled it; one without a veil is returned as it is.
 
     Ansible shows answers with -vvv, and they have secrets in them. Raises ValueError.
     """

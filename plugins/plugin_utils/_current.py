@@ -109,7 +109,7 @@ def line_files(document: Document) -> tuple[str, ...]:
 
 
 def questions(documents: t.Sequence[Document]) -> dict[str, t.Any]:
-    """The probe request for what these documents speak of (agent.pl has its form)."""
+    """The probe request for what these documents speak of (agent/probe.pl has its form)."""
     paths: dict[str, dict[str, t.Any]] = {}
     runs: list[dict[str, t.Any]] = [{"name": "uname", "argv": ["/usr/bin/uname", "-s"]}]
     for document in documents:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Steps of a plan, and the request that carries them out.
 
-A step is what agent.pl does in one go; what it must do first, and how to go back, is in it.
+A step is what agent/steps.pl does in one go; what it must do first, and how to go back, is in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""agent.pl itself, run by perl in a namespace where /srv and /var/backups are the test's own."""
+"""The agent itself, run by perl in a namespace where /srv and /var/backups are the test's own."""
 
 from __future__ import annotations
 

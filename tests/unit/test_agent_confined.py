@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""agent.pl as OpenBSD's pledge(2) and unveil(2) would have it: every system call, every path."""
+"""The agent as OpenBSD's pledge(2) and unveil(2) would have it: every system call, every path."""
 
 from __future__ import annotations
 

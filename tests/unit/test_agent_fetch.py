@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""How agent.pl fetches files, with scripts in the place of ftp(1)."""
+"""How the agent fetches files, with scripts in the place of ftp(1)."""
 
 from __future__ import annotations
 

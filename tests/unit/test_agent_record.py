@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""agent.pl keeps what a program prints, in a process that goes on without it."""
+"""The agent keeps what a program prints, in a process that goes on without it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+#
+# pledge(2) and unveil(2): what this program may do and see on the server.
+
+use v5.36;
+
+# Where OpenBSD can hold this program to what the request names, it is held. A
+# journal that waits for its way back names more.
+sub confine ($request) {
+	return if !eval { require OpenBSD::Pledge; require OpenBSD::Unveil; 1 };
+	my $changes = $request->{verb} ne 'probe';
+	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
+	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
+	my @files   = @{$request->{files} // []};
+	my @backs   = map { @{$_->{undo} // []} } @steps;
+	my @runs    = (@steps, @files, @{$request->{run} // []}, @backs,
+		map { $_->{unless} // () } @backs);
+	my @paths   = ("$STATE/lock", @{$request->{open} // []}, map { $_->{path} } @{$request->{list} // []});
+	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
+	push @paths, map { (getpwnam $_)[7] } users_of($request);
+
+	my %sight = map { $_ => 'r' } grep { -d } @INC;
+	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
+	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain)} } @runs;
+	# Unveil takes 128 paths: the top directory stands for all below it. What is made later in a
+	# directory that is not there yet could not be seen, so its parent stands for that.
+	for my $path (grep { defined } @paths) {
+		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
+		next if !$top;
+		$top =~ s{/[^/]+\z}{}xms while length $top && !-e $top;
+		# A link stands for what it leads to, and is itself in the directory above.
+		my @tops = -l $top ? ($top, $top =~ s{/[^/]+\z}{}rxms) : $top;
+		$sight{$_ || q{/}} = $changes ? 'rwc' : 'r' for @tops;
+	}
+	for my $path (sort keys %sight) {
+		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");
+	}
+	OpenBSD::Unveil::unveil() or fail("unveil: $!");
+	OpenBSD::Pledge::pledge(qw(rpath getpw proc exec id),
+		$changes ? qw(wpath cpath fattr chown flock) : ())
+	    or fail("pledge: $!");
+	return;
+}

@@ -1,0 +1,146 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+#
+# The steps of a transaction, each with what must hold before it and after it.
+# What they are to do, the request says; how they are put back is in undo.pl.
+
+use v5.36;
+
+sub same ($is, $before) {
+	return !!grep { defined $_ ? $is && ($is->{sha256} // q{}) eq $_ : !$is } @{$before};
+}
+
+sub guard ($step) {
+	my $is = as_user($step->{as}, sub { look($step->{path}) });
+	fail("$step->{path} is no regular file any more") if $is && $is->{type} ne 'file';
+	fail("$step->{path} was changed by somebody else while this run was planning; run again")
+	    if $step->{before} && !same($is, $step->{before});
+	return;
+}
+
+sub staged ($step, $id) {
+	my ($directory, $name) = $step->{path} =~ m{\A(.*)/([^/]+)\z}xms;
+	return "$directory/.$name.$id";
+}
+
+sub check_run ($step, $result) {
+	my $ok = $step->{ok} // [0];
+	my $text = $result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}";
+	fail($text, %{$result}) if @{$ok} && !grep { $_ == $result->{rc} } @{$ok};
+	return;
+}
+
+sub wait_for ($step) {
+	my $until = time + ($step->{seconds} // 10);
+	my $settle = $step->{settle} // 0;
+	my $good;
+	while (1) {
+		beat();
+		my $result = run($step->{argv}, %{$step});
+		my $ok     = $step->{ok} // [0];
+		my @lacking = grep { $result->{stdout} !~ /$_/xms } @{$step->{match} // []};
+		if ((!@{$ok} || grep { $_ == $result->{rc} } @{$ok}) && !@lacking) {
+			$good //= time;
+			return if time - $good >= $settle;
+		}
+		else {
+			undef $good;
+			fail('it did not come to pass in time', %{$result}) if time >= $until;
+		}
+		select undef, undef, undef, 0.25;
+	}
+	return;
+}
+
+# Keeps the end of what a program prints in a file, in a process that goes on
+# when this one has ended: until the program ends, or the file is removed.
+sub keep_output ($step) {
+	my ($path, $limit) = @{$step}{qw(path limit)};
+	write_file($path, q{});
+	my $pid = fork // fail("fork: $!");
+	return if $pid;
+	# The lock is the kernel's as long as any process has it open.
+	close $LOCK or exit 1;
+	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
+	setpgrp 0, 0;
+	local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
+	# Its standard input never comes to an end, and never says anything.
+	pipe my $in_r,  my $in_w  or exit 1;
+	pipe my $out_r, my $out_w or exit 1;
+	my $program = fork // exit 1;
+	if (!$program) {
+		open STDIN,  '<&', $in_r  or exit 1;
+		open STDOUT, '>&', $out_w or exit 1;
+		exec {$step->{argv}[0]} @{$step->{argv}} or exit 1;
+	}
+	close $out_w or exit 1;
+	my ($end, $size) = (q{}, 0);
+	while (-e $path) {
+		vec(my $bits = q{}, fileno $out_r, 1) = 1;
+		next if 1 > select $bits, undef, undef, 1;
+		last if !sysread $out_r, my $chunk, 4096;
+		$end .= $chunk;
+		$end = substr $end, -$limit if length $end > $limit;
+		my $anew = $size > $limit;
+		sysopen my $out, $path, O_WRONLY | O_NOFOLLOW | ($anew ? O_TRUNC : O_APPEND) or last;
+		$size = ($anew ? 0 : $size) + (syswrite($out, $anew ? $end : $chunk) // 0);
+		close $out or last;
+	}
+	kill 'TERM', $program;
+	exit 0;
+}
+
+our %DO = (
+	directory => sub ($step, $blobs, $request) {
+		my $path = $step->{path};
+		as_user(
+			$step->{as},
+			sub {
+				mkdir $path, 0700 or $!{EEXIST} or fail("$path: $!");
+				my $is = look($path);
+				fail("$path is no directory") if $is->{type} ne 'directory';
+				attributes($path, %{$step});
+			}
+		);
+	},
+	stage => sub ($step, $blobs, $request) {
+		guard($step);
+		my $content = substr ${$blobs}, $step->{blob}[0], $step->{blob}[1];
+		as_user($step->{as}, sub { write_file(staged($step, $request->{id}), $content, %{$step}) });
+	},
+	commit => sub ($step, $blobs, $request) {
+		guard($step);
+		as_user(
+			$step->{as},
+			sub {
+				rename staged($step, $request->{id}), $step->{path} or fail("$step->{path}: $!");
+				sync_directory($step->{path});
+			}
+		);
+	},
+	remove => sub ($step, $blobs, $request) {
+		guard($step);
+		unlink $step->{path} or fail("$step->{path}: $!");
+	},
+	# rmdir(2) takes no link, no file, and no directory in which something is left.
+	rmdir => sub ($step, $blobs, $request) {
+		rmdir $step->{path} or fail("$step->{path}: $!");
+		sync_directory($step->{path});
+	},
+	attributes => sub ($step, $blobs, $request) {
+		as_user($step->{as}, sub { attributes($step->{path}, %{$step}) });
+	},
+	rename => sub ($step, $blobs, $request) { move($step->{from}, $step->{path}) },
+	run => sub ($step, $blobs, $request) {
+		my @argv = map { ref ? staged($_, $request->{id}) : $_ } @{$step->{argv}};
+		$request->{said} = run(\@argv, %{$step});
+		check_run($step, $request->{said});
+	},
+	record => sub ($step, $blobs, $request) { keep_output($step) },
+	wait   => sub ($step, $blobs, $request) { wait_for($step) },
+	expect => sub ($step, $blobs, $request) {
+		my $is = look($step->{path}, 0);
+		fail($step->{lacking} // "$step->{path} was not made", %{$request->{said} // {}})
+		    if !$is || $is->{type} ne $step->{type};
+	},
+);
