@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet import Fleet, server_variables
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet, server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    FLEET_DIRECTORY,
+    settings_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     ALLOCATIONS,
     FleetDirectory,
     NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_inputs import build
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import (
-    FLEET_DIRECTORY,
-    settings_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
 _ALL_VMS = "vms"
 
@@ -44,7 +45,7 @@ class ActionModule(Action):
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         groups: Mapping[str, list[str]] = task_vars["groups"]
         if args["servers"] not in groups:
-            raise Failure(f"servers: there is no group {args['servers']!r} in the inventory")
+            raise OperatorError(f"servers: there is no group {args['servers']!r} in the inventory")
         servers = {name: task_vars["hostvars"][name] for name in sorted(groups[args["servers"]])}
         directory = self._directory(args["fleet"], servers)
         try:
@@ -57,9 +58,9 @@ class ActionModule(Action):
                         {name: new for name, (_old, new) in allocation.changes.items()}
                     )
         except (NoFleet, LockHeld) as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         return self._result(allocation)
 
     def _directory(self, path: str | None, servers: Mapping[str, Any]) -> FleetDirectory:
@@ -67,7 +68,7 @@ class ActionModule(Action):
             return FleetDirectory(Path(self._loader.path_dwim(path)))
         paths = {str(variables.get(FLEET_DIRECTORY, "")) for variables in servers.values()}
         if len(paths) != 1 or "" in paths:
-            raise Failure(
+            raise OperatorError(
                 f"the servers have no {FLEET_DIRECTORY} in common: the inventory needs one source "
                 f"with plugin: puffy.vmm.vms, and what Ansible said of it above put right"
             )
@@ -84,7 +85,9 @@ class ActionModule(Action):
             try:
                 settings[name] = settings_of(variables)
             except AnsibleError as error:
-                raise Failure(f"{name}: its variables cannot be evaluated: {error}") from error
+                raise OperatorError(
+                    f"{name}: its variables cannot be evaluated: {error}"
+                ) from error
         hosts = set(groups["all"]) - set(servers) - set(groups.get(_ALL_VMS, ()))
         texts = directory.read()
         fleet = build(texts, settings, {*groups, _ALL_VMS}, hosts)
@@ -125,7 +128,7 @@ def _compare(server: str, computed: Mapping[str, Any], variables: Mapping[str, A
     """Refuse to go on when the roles would work from something else than what was checked."""
     for name, value in computed.items():
         if plain(variables.get(name)) != plain(value):
-            raise Failure(
+            raise OperatorError(
                 f"{server}: {name} is not what the inventory said: the fleet changed after the "
                 f"inventory was read; run it again. If that does not help, a vmm_* variable is "
                 f"set where the inventory plugin cannot see it, such as beside a playbook"

@@ -6,27 +6,30 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import vm_name
-from ansible_collections.puffy.vmm.plugins.module_utils._passwords import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords import (
     DEFAULT_ALPHABET,
     DEFAULT_COST,
     DEFAULT_LENGTH,
     bcrypt_hash,
     password,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._credentials import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    FLEET_DIRECTORY,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.vault import Vault, VaultError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.credentials import (
     Credential,
     CredentialError,
     CredentialFiles,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
     FleetDirectory,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vault import Vault, VaultError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
 
 class ActionModule(Action):
@@ -44,7 +47,7 @@ class ActionModule(Action):
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
         if not path:
-            raise Failure(
+            raise OperatorError(
                 f"fleet is missing, and this host has no {FLEET_DIRECTORY} from an inventory "
                 f"source with plugin: puffy.vmm.vms"
             )
@@ -57,14 +60,14 @@ class ActionModule(Action):
                 return self._read(files, names)
             return self._make(args, fleet, files, vault, names)
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         except (ValueError, CredentialError, LockHeld, VaultError) as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
 
     def _read(self, files: CredentialFiles, names: list[str]) -> dict[str, Any]:
         if missing := [name for name in names if not files.exists(name)]:
             text = f"no credentials for {', '.join(missing)}: state present makes them"
-            raise Failure(text, missing=missing)
+            raise OperatorError(text, missing=missing)
         hashes = {name: files.read(name).hash for name in names}
         return {"hashes": hashes, "_ansible_no_log": True}
 

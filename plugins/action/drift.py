@@ -8,10 +8,11 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _drift
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import drift
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 
 
 class ActionModule(Action):
@@ -24,7 +25,7 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        found = _drift.drift(plain(args["results"]), plain(args["roles"]))
+        found = drift.drift(plain(args["results"]), plain(args["roles"]))
         if args["path"]:
             _write(found, Path(args["path"]))
         self._display.display(f"\n{found.table()}\n")
@@ -34,11 +35,11 @@ class ActionModule(Action):
         return told
 
 
-def _write(found: _drift.Drift, path: Path) -> None:
+def _write(found: drift.Drift, path: Path) -> None:
     text = f"{found.table()}\n\n{found.summary()}\n"
     if path.suffix == ".json":
         text = json.dumps({"summary": found.summary(), "drift": found.data()}, indent=2) + "\n"
     try:
         write_file(path, text.encode(), 0o644)
     except OSError as error:
-        raise Failure(f"path: {path}: {error.strerror}; name a file to write to") from error
+        raise OperatorError(f"path: {path}: {error.strerror}; name a file to write to") from error

@@ -7,18 +7,20 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
-from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import records
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _hand_over
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import Unreadable
-from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import records
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    FLEET_DIRECTORY,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import (
     HostKeyError,
     HostKeyFiles,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
-from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
 
 
 class ActionModule(Action):
@@ -34,7 +36,7 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
         if not path:
-            raise Failure("fleet: the inventory names no fleet directory; give it")
+            raise OperatorError("fleet: the inventory names no fleet directory; give it")
         fleet = Path(self._loader.path_dwim(str(path)))
         templates = Templates(self, task_vars)
         host_keys: dict[str, list[str]] = plain(args["host_keys"])
@@ -44,7 +46,7 @@ class ActionModule(Action):
                 name, keys = vm["name"], host_keys.get(vm["name"], [])
                 extra = {
                     "item": vm,
-                    "fingerprints": sorted(_hand_over.fingerprint(key) for key in keys),
+                    "fingerprints": sorted(hand_over.fingerprint(key) for key in keys),
                     "sshfp": sorted(records(keys)),
                 }
                 text = templates.render(args["template"], extra)
@@ -52,10 +54,10 @@ class ActionModule(Action):
                     continue
                 if keys and HostKeyFiles(fleet).write(name, keys):
                     written.append(f"host_keys/{name}.pub")
-                if _hand_over.write(fleet, name, text):
-                    written.append(f"{_hand_over.HAND_OVER}/{name}.md")
+                if hand_over.write(fleet, name, text):
+                    written.append(f"{hand_over.HAND_OVER}/{name}.md")
         except (HostKeyError, Refused, Unreadable) as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         return {"changed": bool(written), "written": written}

@@ -7,22 +7,32 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_names import vm_name
-from ansible_collections.puffy.vmm.plugins.module_utils._ledger import SUFFIX, Ledger, read_ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import Unreadable
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+    SUFFIX,
+    Ledger,
+    read_ledger,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    OperatorError,
+    Refused,
+    Report,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    FLEET_DIRECTORY,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
     VMS,
     FleetDirectory,
     NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_inputs import today
-from ansible_collections.puffy.vmm.plugins.plugin_utils._hand_over import HAND_OVER
-from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import HOST_KEYS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.hand_over import HAND_OVER
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import HOST_KEYS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import today
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
 # The VM file goes last: as long as it is there, the command can be given again.
 _FILES: t.Final = (
@@ -45,7 +55,7 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
         if not path:
-            raise Failure("fleet: the inventory names no fleet directory; give it")
+            raise OperatorError("fleet: the inventory names no fleet directory; give it")
         fleet = FleetDirectory(Path(self._loader.path_dwim(str(path))))
         try:
             names = sorted({vm_name(str(name)) for name in args["vms"]})
@@ -59,9 +69,9 @@ class ActionModule(Action):
                     for file in files:
                         file.unlink(missing_ok=True)
         except (LockHeld, NoFleet, Refused, Unreadable) as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         removed = [str(file.relative_to(fleet.path)) for file in files]
         return {"changed": bool(removed), "removed": removed}
 

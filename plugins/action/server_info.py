@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
-from ansible_collections.puffy.vmm.plugins.module_utils._ssh_keys import parse_ssh_key
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 
 # What ssh-keygen(1) -A makes, which OpenBSD runs at each boot.
 _KEYS = tuple(f"/etc/ssh/ssh_host_{kind}_key.pub" for kind in ("ecdsa", "ed25519", "rsa"))

@@ -6,15 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    Failure,
     refuse_problems,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._host_state_spec import SITE_SETS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._site_set import build, wanted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SITE_SETS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import build, wanted
 
 
 class ActionModule(Action):
@@ -35,7 +35,7 @@ class ActionModule(Action):
                     directory.mkdir(parents=True, exist_ok=True)
                     write_file(path, content, 0o644)
         except OSError as error:
-            raise Failure(f"dest: {error.filename}: {error.strerror}") from error
+            raise OperatorError(f"dest: {error.filename}: {error.strerror}") from error
         return {
             "changed": bool(changed),
             "files": [

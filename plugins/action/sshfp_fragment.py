@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import render_fragment
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld, exclusive_lock
-from ansible_collections.puffy.vmm.plugins.plugin_utils._sshfp_wanted import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import render_fragment
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import (
     SPEC,
     fragment_records,
     fragment_text,
     wanted,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld, exclusive_lock
 
 
 class ActionModule(Action):
@@ -38,9 +39,9 @@ class ActionModule(Action):
                     if before != after:
                         write_file(path, after.encode("ascii"), 0o644)
         except LockHeld as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         result: dict[str, Any] = {"changed": before != after, "path": str(path)}
         if self.diff and before != after:
             result["diff"] = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._dns_update import (
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.update import (
     ALGORITHMS,
     Change,
     DnsError,
@@ -13,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._dns_update import (
     Primary,
     Rrset,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._sshfp_wanted import SPEC, wanted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import SPEC, wanted
 
 
 class ActionModule(Action):
@@ -48,7 +49,7 @@ class ActionModule(Action):
                 if changes and not self.check_mode:
                     session.replace(changes)
         except DnsError as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         result: dict[str, Any] = {
             "changed": bool(changes),
             "names": [change.name for change in changes],

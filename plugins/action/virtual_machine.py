@@ -7,18 +7,20 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils import _vm_capacity, _vm_facts, _vm_steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    Failure,
     refuse_problems,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._document import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._steps import Step
-from ansible_collections.puffy.vmm.plugins.plugin_utils._templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_facts import BIOS, Names, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_install import Installer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import Installer
 
 Vm = dict[str, t.Any]
 
@@ -67,13 +69,13 @@ class ActionModule(Action):
         agent = Agent(self.execute)
         if args["step"] == "check":
             return _checked(agent, vms, args)
-        answer = agent.probe(_vm_facts.questions(vms))
-        facts = _vm_facts.parse(answer, vms)
+        answer = agent.probe(vm_facts.questions(vms))
+        facts = vm_facts.parse(answer, vms)
         if args["step"] == "look":
-            return _looked(vms, facts, _vm_facts.pending(answer))
+            return _looked(vms, facts, vm_facts.pending(answer))
         # A server that is set up for the first time has no vmd yet when images are claimed.
         if args["step"] != "begin" and answer["run"]["check"]["rc"] != 0:
-            raise Failure("vmd does not run on this server; look into /var/log/daemon there")
+            raise OperatorError("vmd does not run on this server; look into /var/log/daemon there")
         if not answer["paths"].get(BIOS):
             self._without_firmware(args["step"], vms, facts)
         if args["step"] == "install":
@@ -88,7 +90,7 @@ class ActionModule(Action):
         resting = [vm["name"] for vm in vms if not facts[vm["name"]].running]
         # A real run has it by now, or was told before.
         if step == "start" and resting and not self.check_mode:
-            raise Failure(f"{', '.join(resting)}: cannot start from its disk, since {advice}")
+            raise OperatorError(f"{', '.join(resting)}: cannot start from its disk, since {advice}")
         if step == "install":
             self._display.warning(
                 f"VMs that are installed now cannot start from their disks: {advice}"
@@ -119,7 +121,7 @@ class ActionModule(Action):
                 result["host_keys"] = _host_keys(agent, new)
             try:
                 self._wait_for_ssh(agent, old, min(args["wait_for_ssh"], _OLD_SECONDS))
-            except Failure as failure:
+            except OperatorError as failure:
                 # What its owner made of it since is the owner's own affair.
                 result["warnings"] = [str(failure)]
         return result
@@ -164,7 +166,7 @@ class ActionModule(Action):
             runs = [one for one in runs if one["name"] not in up]
             if runs and passed > seconds:
                 names = ", ".join(str(one["name"]) for one in runs)
-                raise Failure(f"{names}: no answer on port 22 after {passed} s")
+                raise OperatorError(f"{names}: no answer on port 22 after {passed} s")
             if runs:
                 time.sleep(1)
 
@@ -173,10 +175,12 @@ def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> 
     new = args["new"]
     if not new:
         return {"changed": False}
-    answer = agent.probe(_vm_capacity.questions(vms, args["needs"]))
-    verdict = _vm_capacity.judge(answer, vms, new, args["needs"], limited=args["limited"])
+    answer = agent.probe(capacity.questions(vms, args["needs"]))
+    verdict = capacity.judge(answer, vms, new, args["needs"], limited=args["limited"])
     if verdict.obstacles:
-        raise Failure("\n".join((f"{', '.join(new)}: cannot be installed", *verdict.obstacles)))
+        raise OperatorError(
+            "\n".join((f"{', '.join(new)}: cannot be installed", *verdict.obstacles))
+        )
     return {"changed": False} | ({"warnings": [*verdict.warnings]} if verdict.warnings else {})
 
 
@@ -226,23 +230,23 @@ def _wanted(
 ) -> t.Iterable[Step]:
     name = vm["name"]
     if step == "begin":
-        return () if facts.begun else _vm_steps.claim(vm, facts, by)
+        return () if facts.begun else vm_steps.claim(vm, facts, by)
     if step == "start":
-        return () if facts.running else _vm_steps.start(vm)
+        return () if facts.running else vm_steps.start(vm)
     if step == "finish":
-        return _vm_steps.conclude_start(vm, facts)
+        return vm_steps.conclude_start(vm, facts)
     if step == "stop":
-        return _vm_steps.stop(vm) if facts.running else ()
+        return vm_steps.stop(vm) if facts.running else ()
     if step == "rest":
-        return _vm_steps.rest(vm) if facts.running else ()
+        return vm_steps.rest(vm) if facts.running else ()
     if step == "rescue":
         if facts.running:
-            raise Failure(f"{name} runs; stop it first")
-        return _vm_steps.start(vm, kernel="/bsd.rd")
+            raise OperatorError(f"{name} runs; stop it first")
+        return vm_steps.start(vm, kernel="/bsd.rd")
     if facts.running:
-        raise Failure(f"{name} runs; stop it first")
+        raise OperatorError(f"{name} runs; stop it first")
     if step == "archive":
-        return _vm_steps.archive(vm, facts)
+        return vm_steps.archive(vm, facts)
     if step == "restore":
-        return _vm_steps.restore(vm) if facts.archived != "absent" else ()
-    return _vm_steps.purge(vm, found)
+        return vm_steps.restore(vm) if facts.archived != "absent" else ()
+    return vm_steps.purge(vm, found)

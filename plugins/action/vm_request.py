@@ -8,18 +8,24 @@ import difflib
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._vm_text import with_state
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm_edit import with_state
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    Failure,
     refuse_problems,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._files import Unreadable, write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import VMS, FleetDirectory
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import LockHeld
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import FLEET_DIRECTORY
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_life import NEW_STATE, VERBS, refusal
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    FLEET_DIRECTORY,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
+    NEW_STATE,
+    VERBS,
+    refusal,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
 _GROUP: t.Final = "vms"
 _LOCK_SECONDS: t.Final = 60.0
@@ -39,12 +45,12 @@ class ActionModule(Action):
         hostvars = task_vars["hostvars"]
         servers = list(task_vars["groups"].get(args["servers"], ()))
         if not servers:
-            raise Failure(f"the inventory has no server in the group {args['servers']}")
+            raise OperatorError(f"the inventory has no server in the group {args['servers']}")
         for server in servers:
             refuse_problems(hostvars[server])
         verb = args["verb"]
         if verb not in VERBS:
-            raise Failure(f"verb={verb} is no verb; use one of {', '.join(VERBS)}")
+            raise OperatorError(f"verb={verb} is no verb; use one of {', '.join(VERBS)}")
         known = list(task_vars["groups"].get(_GROUP, ()))
         names = _names(args["vm"], known, verb)
         states = {name: str(hostvars[name]["vmm_state"]) for name in names}
@@ -72,9 +78,9 @@ class ActionModule(Action):
                     path = fleet.path / VMS / f"{name}.yml"
                     write_file(path, _with_state(name, path.read_text("utf-8"), wanted), 0o644)
         except (LockHeld, Unreadable) as error:
-            raise Failure(str(error)) from error
+            raise OperatorError(str(error)) from error
         except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
         return True
 
 
@@ -82,7 +88,7 @@ def _with_state(name: str, text: str, state: str) -> bytes:
     try:
         return with_state(text, state).encode()
     except ValueError as error:
-        raise Failure(f"{VMS}/{name}.yml: {error}") from error
+        raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
 
 
 def _names(wanted: str, known: t.Sequence[str], verb: str) -> list[str]:
@@ -90,20 +96,20 @@ def _names(wanted: str, known: t.Sequence[str], verb: str) -> list[str]:
     if not names and verb == "status":
         return sorted(known)
     if not names:
-        raise Failure("name one or more VMs: -e vm=web1, or -e vm=web1,web2")
+        raise OperatorError("name one or more VMs: -e vm=web1, or -e vm=web1,web2")
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, 3)
             hint = f"; is it {' or '.join(near)}?" if near else ""
-            raise Failure(f"vm={name}: the fleet has no VM of this name{hint}")
+            raise OperatorError(f"vm={name}: the fleet has no VM of this name{hint}")
     return sorted(set(names))
 
 
 def _refuse(verb: str, states: t.Mapping[str, str], confirm: str) -> None:
     for name, state in states.items():
         if reason := refusal(state, verb):
-            raise Failure(f"{verb} is not for {name}, which {reason}")
+            raise OperatorError(f"{verb} is not for {name}, which {reason}")
     if verb == "purge" and confirm != ",".join(sorted(states)):
-        raise Failure(
+        raise OperatorError(
             "purge removes images for good; say so with -e confirm=" + ",".join(sorted(states))
         )

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._action import Action, Failure
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain, untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_table import vm_table
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
 
 _FIELDS: t.Final = ("server", "state", "ipv4", "ipv6", "owner", "memory", "disk")
 
@@ -26,7 +27,7 @@ class ActionModule(Action):
         vms = []
         for name in args["vms"]:
             if name not in hostvars:
-                raise Failure(f"vms: the inventory has no VM {name}")
+                raise OperatorError(f"vms: the inventory has no VM {name}")
             values = {field: hostvars[name][f"vmm_{field}"] for field in _FIELDS}
             vms.append({"name": str(name), **plain(values)})
         found: dict[str, t.Any] = {}

@@ -44,11 +44,11 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._passwords import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords import (
     DEFAULT_COST,
     bcrypt_hash,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, number, text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, number, text
 
 
 @named("bcrypt")

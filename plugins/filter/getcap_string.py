@@ -36,13 +36,13 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils import _quoting
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
 
 
 @named("getcap_string")
 def getcap_string(value: Any) -> str:
-    return _quoting.getcap_string(text(value))
+    return quoting.getcap_string(text(value))
 
 
 class FilterModule:

@@ -46,11 +46,15 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._addressing import ipv6_bounds
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import ipv6_network
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_server import ipv6_range
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, nth_address, number
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import ipv6_bounds
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv6_network
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import ipv6_range
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import (
+    named,
+    nth_address,
+    number,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 
 
 @named("ipv6_address")

@@ -47,10 +47,10 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._addressing import MacPlan
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_addresses import mac_prefix
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_values import choice
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, number, text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import MacPlan
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_prefix
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import choice
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, number, text
 
 
 @named("mac_address")

@@ -36,13 +36,13 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils import _quoting
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
 
 
 @named("mail_address")
 def mail_address(value: Any) -> str:
-    return _quoting.mail_address(text(value))
+    return quoting.mail_address(text(value))
 
 
 class FilterModule:

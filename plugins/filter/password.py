@@ -54,12 +54,14 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._passwords import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords import (
     DEFAULT_ALPHABET,
     DEFAULT_LENGTH,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._passwords import password as new_password
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, number, text
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords import (
+    password as new_password,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, number, text
 
 
 @named("password")

@@ -45,12 +45,12 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar_server import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import release_files
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import (
     release as parse_release,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import release_files
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 
 
 @named("release_sets")

@@ -38,12 +38,12 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._site_archive import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import (
     selected_sets,
     set_name,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 
 
 @named("site_sets")

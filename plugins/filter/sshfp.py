@@ -42,8 +42,8 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._ssh_keys import parse_ssh_key
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
 
 
 @named("sshfp")

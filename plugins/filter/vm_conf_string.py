@@ -38,13 +38,13 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils import _quoting
-from ansible_collections.puffy.vmm.plugins.plugin_utils._filter import named, text
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
 
 
 @named("vm_conf_string")
 def vm_conf_string(value: Any) -> str:
-    return _quoting.vm_conf_string(text(value))
+    return quoting.vm_conf_string(text(value))
 
 
 class FilterModule:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_life import DECISIONS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import DECISIONS
 
 DOCUMENTATION = r"""
 name: vms_to

@@ -83,25 +83,25 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     server_variables,
     vm_variables,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import MissingLibrary
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_files import (
-    VMS,
-    FleetDirectory,
-    NoFleet,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._fleet_inputs import build
-from ansible_collections.puffy.vmm.plugins.plugin_utils._plain import untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._server_variables import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
     FLEET_DIRECTORY,
     PROBLEMS,
     InventoryVariables,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
+    VMS,
+    FleetDirectory,
+    NoFleet,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build
 
 if TYPE_CHECKING:
     from ansible.inventory.data import InventoryData

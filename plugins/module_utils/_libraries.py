@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+
 if TYPE_CHECKING:
     import bcrypt
     import netaddr
     import yaml
 
 
-class MissingLibrary(RuntimeError):
+class MissingLibrary(OperatorError):
     """A library that the collection needs is not installed on the controller."""
 
 

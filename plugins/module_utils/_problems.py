@@ -14,6 +14,18 @@ T = TypeVar("T")
 _LONGEST_SHOWN = 60
 
 
+class OperatorError(Exception):
+    """What an operator is told without a traceback; `fields` go into a task's result.
+
+    Every error that a person may see derives from this, and _ansible/action.py is where actions
+    turn it into a failed result.
+    """
+
+    def __init__(self, message: str, **fields: object) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing to put right: where it stands, in which field, and what to do."""
@@ -26,15 +38,16 @@ class Problem:
         return ": ".join(part for part in (self.source, self.field, self.text) if part)
 
 
-class Problems(ValueError):
+class Problems(OperatorError, ValueError):
     """All problems that were found, sorted, each once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(map(str, self.problems)))
+        texts = [str(problem) for problem in self.problems]
+        super().__init__("\n".join(texts), problems=texts)
 
 
-class Refused(ValueError):
+class Refused(OperatorError, ValueError):
     """A value does not fit its grammar. The message is what stands after the field's name."""
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._vm_marker import begun
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import begun
 from integration.harness import LOOK, ROLES, SERVER_ROLES, Site, messages, state
 
 # What somebody does by hand, and how the table tells it.

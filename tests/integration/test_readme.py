@@ -93,7 +93,7 @@ def install(operator: Site, pip: list[str], build: list[str], install: list[str]
     shown = subprocess.run(
         ["tar", "tzf", str(tarball)], check=True, capture_output=True, text=True
     ).stdout.split()
-    assert "plugins/plugin_utils/agent/base.pl" in shown
+    assert "plugins/plugin_utils/_agent/perl/base.pl" in shown
     assert not [name for name in shown if name.startswith((".dev", ".venv", ".ci"))]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ansible_collections.puffy.vmm.plugins.module_utils._releases import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
     CURRENT_RELEASE,
     Release,
     release,

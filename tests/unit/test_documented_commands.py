@@ -11,7 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 
 README = ("tests/integration/test_readme.py", "test_the_quick_start")
-DEV = "tests/unit/test_dev.py"
+DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
 # Each command, and a file with a word of it that shows where it is tried out.
 TESTED: dict[str, tuple[str, str]] = {
@@ -26,10 +26,10 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/integration/test_site.py", '"site", "--check", "--diff"',
     ),
     "./dev run ssh -F .dev/sandbox/ssh_config server1": (DEV, ".dev/sandbox"),
-    "./dev run pytest tests/unit/core -k ledger": (DEV, '"run"'),
+    "./dev run pytest tests/unit/module_utils -k ledger": (DEV, '"run"'),
     "./dev run ruff format": ("dev", "ruff format"),
-    "./dev run python tests/run_sanity.py --test validate-modules": (
-        "tests/unit/test_run_sanity.py", "run_sanity",
+    "./dev run python tools/run_sanity.py --test validate-modules": (
+        "tests/unit/tools/test_run_sanity.py", "run_sanity",
     ),
     "./dev run python -m openbsd build": ("tests/unit/openbsd/test_image.py", "def test_"),
     "./dev run python -m openbsd up DIR server1": ("molecule/qemu/create.yml", "-m, openbsd, up"),

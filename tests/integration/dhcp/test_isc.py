@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._dhcpd_conf import parse_dhcpd_conf
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import parse_dhcpd_conf
 from integration.harness import CHECKOUT
 
 GOLDEN = CHECKOUT / "tests/golden"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._lock import exclusive_lock
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclusive_lock
 
 from .conftest import Play
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._host_keys import HostKeyFiles
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import HostKeyFiles
 from integration.harness import Site, messages, recap, state
 
 from .conftest import SECRET, ZONE, NameServer

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._dns_update import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.update import (
     Change,
     DnsError,
     Key,

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._sshfp import records, render_fragment
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import (
+    records,
+    render_fragment,
+)
 
 from .conftest import ZONE, NameServer, nsd_config, program
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._releases import CURRENT_RELEASE, RELEASES
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
+    CURRENT_RELEASE,
+    RELEASES,
+)
 
 from openbsd import settings
 

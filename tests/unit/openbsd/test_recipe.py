@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._releases import release
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import release
 
 from openbsd import recipe as module
 from openbsd.recipe import DISK_TEMPLATE, recipe, response

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._releases import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
     RELEASES,
     Release,
     release,

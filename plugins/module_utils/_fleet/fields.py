@@ -1,0 +1,257 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The fields of a VM file: the one table of what is allowed.
+
+The JSON Schema for editors and web forms is made from it. Where a schema cannot say all of a
+grammar it says what is necessary, and parse decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
+    addresses,
+    interfaces,
+    names,
+    questions,
+    ssh_keys,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY, Size
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+    as_text,
+    as_written,
+    boolean,
+    choice,
+    mapping,
+    sequence,
+    whole_number,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+
+DISK_FORMATS = ("raw", "qcow2")
+STATES = ("present", "suspended", "archived")
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field: how it is read, what a schema can say of it, and what it is for.
+
+    parse takes what the file has, or what the inventory has, and raises Refused.
+    """
+
+    name: str
+    about: str
+    parse: Callable[[object], Any]
+    schema: Schema
+    required: bool = False
+    default: Any = None
+    example: Any = None
+
+
+def _install_options(value: object) -> Mapping[str, str]:
+    options: dict[str, str] = {}
+    for question, answer in mapping(
+        value, "questions and answers, as in {Question: answer}"
+    ).items():
+        name = questions.check_question(as_text(question))
+        try:
+            options[name] = questions.check_answer(as_written(answer))
+        except Refused as refused:
+            raise Refused(f"{name}: {refused}") from None
+    return MappingProxyType(options)
+
+
+def _text(pattern: str) -> Schema:
+    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+
+
+_GROUP: Schema = {
+    **_text(interfaces.GROUP_PATTERN),
+    "not": {"enum": sorted(interfaces.REFUSED_GROUPS)},
+}
+
+
+def _size(grammar: Any) -> Callable[[object], Size]:
+    return lambda value: grammar.parse(as_text(value))
+
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "server",
+        "The server that the VM is on: its name in the inventory",
+        as_text,
+        {"type": "string"},
+        required=True,
+        example="server6",
+    ),
+    Field(
+        "owner",
+        "The account on the server that may start, stop and reach the console of the VM",
+        names.account,
+        {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
+        required=True,
+        example="puffy",
+    ),
+    Field(
+        "ssh_keys",
+        "Public SSH keys of the owner, one a line of authorized_keys(5), without options",
+        lambda value: sequence(
+            value,
+            lambda item: str(ssh_keys.parse_ssh_key(as_text(item))),
+            "public SSH keys",
+        ),
+        {
+            "type": "array",
+            "items": _text(ssh_keys.PATTERN),
+            "minItems": 1,
+            "uniqueItems": True,
+        },
+        required=True,
+    ),
+    Field(
+        "hostname",
+        "The host name that the VM gives itself",
+        names.hostname,
+        _text(names.HOSTNAME_PATTERN),
+        required=True,
+        example="web1.example.org",
+    ),
+    Field(
+        "user",
+        "The first user in the VM; the owner's name by default",
+        names.account,
+        {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
+        example="puffy",
+    ),
+    Field(
+        "number",
+        "The number of the VM on its server; the ledger hands one out by default",
+        lambda value: whole_number(value, 1, HIGHEST_NUMBER),
+        {"type": "integer", "minimum": 1, "maximum": HIGHEST_NUMBER},
+        example=7,
+    ),
+    Field(
+        "mac",
+        "The MAC address; from the server's prefix and the number by default",
+        addresses.mac,
+        _text(addresses.MAC_PATTERN),
+        example="fe:e1:bb:d1:c8:07",
+    ),
+    Field(
+        "ipv4",
+        "The IPv4 address; from the server's range and the number by default",
+        addresses.ipv4,
+        {"type": "string", "format": "ipv4"},
+        example="203.0.113.16",
+    ),
+    Field(
+        "ipv6",
+        "The IPv6 address; from the server's network and the number by default",
+        addresses.ipv6,
+        {"type": "string", "format": "ipv6"},
+        example="2001:db8:6::7",
+    ),
+    Field(
+        "group",
+        "Interface group of the VM's tap(4), for pf(4); vm7nic by default, with the VM's number",
+        interfaces.group,
+        _GROUP,
+        example="customer-web",
+    ),
+    Field(
+        "interfaces",
+        "Further network interfaces, each on a switch of the server. A MAC is derived from the "
+        "VM's own by default",
+        interfaces.further_interfaces,
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "switch": _text(interfaces.SWITCH_NAME_PATTERN),
+                    "mac": _text(addresses.MAC_PATTERN),
+                    "group": _GROUP,
+                },
+                "required": ["switch"],
+                "additionalProperties": False,
+            },
+            "maxItems": interfaces.MOST_FURTHER,
+        },
+        default=(),
+        example=[{"switch": "backup"}],
+    ),
+    Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G"),
+    Field("disk", "Size of the disk", _size(DISK), _text(DISK.pattern), default="50G"),
+    Field(
+        "disk_format",
+        "Format of the disk's image; qcow2 by default, raw with the preset bridge",
+        lambda value: choice(value, DISK_FORMATS),
+        {"enum": list(DISK_FORMATS)},
+    ),
+    Field(
+        "autostart",
+        "Whether the VM is started when the server boots",
+        boolean,
+        {"type": "boolean"},
+        default=True,
+    ),
+    Field(
+        "state",
+        "present; suspended: stopped, and the owner cannot start it; archived: out of all "
+        "configuration, image and ledger entry kept",
+        lambda value: choice(value, STATES),
+        {"enum": list(STATES)},
+        default="present",
+    ),
+    Field(
+        "timezone",
+        "A name of the IANA time zone database; the server's by default",
+        names.timezone,
+        {"enum": sorted(TIMEZONES)},
+        example="Europe/Amsterdam",
+    ),
+    Field(
+        "sets",
+        "Patterns of sets to install (+) or leave out (-), in order; the server's by default",
+        lambda value: sequence(value, names.set_pattern, "patterns, such as [-x*, +site*]"),
+        {
+            "type": "array",
+            "items": _text(names.SET_PATTERN),
+            "minItems": 1,
+            "uniqueItems": True,
+        },
+        example=["-x*", "+site*"],
+    ),
+    Field(
+        "install_options",
+        "Further questions of the installer, each with its answer",
+        _install_options,
+        {
+            "type": "object",
+            "propertyNames": _text(questions.QUESTION_PATTERN),
+            # A reader of YAML 1.1 takes the answers yes and 115200 for something else than text.
+            "additionalProperties": {
+                **_text(questions.ANSWER_PATTERN),
+                "type": ["string", "boolean", "integer"],
+            },
+        },
+        default=MappingProxyType({}),
+    ),
+    Field(
+        "note",
+        "Free text, never written to a server",
+        as_written,
+        {"type": "string"},
+        default="",
+    ),
+)
+
+BY_NAME: Mapping[str, Field] = {field.name: field for field in FIELDS}

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Whether the interfaces of a server's VMs are on its switches, and in groups of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import GROUP, Claim, Claims
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown
+
+
+def check_interfaces(server: ServerSettings, files: Sequence[VmFile], report: Report) -> None:
+    """Report switches that a server has not, and groups that are another VM's.
+
+    files are those of its VMs. pf(4) binds the addresses of a VM to the group of its first
+    interface, so no other interface may be in it. A group that is not given is never one that is.
+    """
+    claims = Claims()
+    claims.add_all(_groups(files, server.name), report)
+    names = [switch.name for switch in server.switches]
+    for file in files:
+        for interface in file.interfaces:
+            if interface.switch not in names:
+                report.add(
+                    file.source,
+                    "interfaces",
+                    f"{shown(interface.switch)} is no switch of {server.name}; use one of "
+                    f"{', '.join(names)}, or add it to vmm_switches",
+                )
+            holder = claims.holder(GROUP, server.name, interface.group)
+            if holder is not None:
+                report.add(
+                    file.source,
+                    "interfaces",
+                    f"{interface.group} is the group of {holder.vm}'s first interface; use another",
+                )
+
+
+def _groups(files: Sequence[VmFile], server: str) -> Iterator[Claim]:
+    for file in files:
+        if "group" in file.values:
+            yield Claim(GROUP, file.values["group"], file.name, server, file.source, "group")

@@ -1,0 +1,257 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The ledger of a server: which number, MAC and addresses each VM has, or had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
+    VM_NAME_PATTERN,
+    vm_name,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+    mapping,
+    sequence,
+    whole_number,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import (
+    FALSE,
+    NULLS,
+    TRUE,
+    load,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    Refused,
+    Report,
+    shown,
+    shown_name,
+)
+
+DIRECTORY = "allocations"
+SUFFIX = ".yml"
+
+# A line for each of 65,535 numbers.
+LONGEST_FILE = 16 * 1024 * 1024
+
+# Digits with colons that a reader of YAML 1.1 takes for a number in base 60.
+_BASE_60 = re.compile("[0-9:]+")
+
+_NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A VM's line. What is None was not handed out yet.
+
+    other_macs are those that further interfaces of the VM have, or had, in their order.
+    """
+
+    number: int
+    mac: str | None = None
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+    other_macs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a VM had that was purged on the day `since` (UTC), and nobody gets for a while."""
+
+    vm: str
+    since: date
+    entry: Entry
+
+    def is_over(self, days: int, today: date) -> bool:
+        """Whether that many whole days lie between the day of the purge and today."""
+        return today - self.since > timedelta(days)
+
+
+def _day(value: object) -> date:
+    text = value if isinstance(value, str) else str(value)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or text != day.isoformat():
+        raise Refused(f"{shown(text)} is no day; use one such as 2026-11-24")
+    return day
+
+
+def _number(value: object) -> int:
+    return whole_number(value, 1, HIGHEST_NUMBER)
+
+
+_PARTS = {
+    "number": _number,
+    "mac": mac,
+    "ipv4": ipv4,
+    "ipv6": ipv6,
+    "other_macs": lambda value: sequence(value, mac, "MACs"),
+}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The entries of a server by the name of the VM, and what is in quarantine."""
+
+    server: str
+    entries: Mapping[str, Entry]
+    quarantine: tuple[Purged, ...] = ()
+
+    def purge(self, vm: str, today: date) -> Ledger:
+        """Return the ledger with what the VM had in quarantine; the same if it has nothing."""
+        entries = dict(self.entries)
+        entry = entries.pop(vm, None)
+        if entry is None:
+            return self
+        quarantine = (*self.quarantine, Purged(vm, today, entry))
+        return replace(self, entries=entries, quarantine=quarantine)
+
+    @property
+    def source(self) -> str:
+        return source(self.server)
+
+    def render(self) -> str:
+        """Return the file's text, sorted by number, the same for the same entries."""
+        lines = [
+            f"# Written by puffy.vmm: which number, MAC and addresses each VM of "
+            f"{shown_name(self.server)} has, or had.",
+            "---",
+            "vms:" if self.entries else "vms: {}",
+        ]
+        in_order = sorted(self.entries.items(), key=lambda item: (item[1].number, item[0]))
+        lines += [f"  {_quoted(name)}: {{{_parts(entry)}}}" for name, entry in in_order]
+        if self.quarantine:
+            lines += [
+                "# Of VMs that were purged, by number; nobody gets it again for a while.",
+                "quarantine:",
+            ]
+        for one in sorted(self.quarantine, key=lambda one: (one.entry.number, one.since)):
+            parts = _parts(one.entry).partition(", ")[2]
+            what = f"vm: {_quoted(one.vm)}, since: {one.since.isoformat()}"
+            lines.append(f"  {one.entry.number}: {{{what}{', ' if parts else ''}{parts}}}")
+        return "\n".join(lines) + "\n"
+
+
+def source(server: str) -> str:
+    """Return how problems name the ledger of a server."""
+    return f"{DIRECTORY}/{shown_name(server)}{SUFFIX}"
+
+
+def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
+    """Return the ledger that is in the file of this name ("server1.yml").
+
+    None where the report tells what is wrong with it: a ledger that is not wholly known is none.
+    """
+    before = len(report.problems)
+    server = file.removesuffix(SUFFIX)
+    where = source(server)
+    if not file.endswith(SUFFIX):
+        report.add(
+            f"{DIRECTORY}/{shown_name(file)}", "", f"is no ledger; its name has to end in {SUFFIX}"
+        )
+        return None
+    document = load(text, where, LONGEST_FILE)
+    report.extend(document.problems)
+    entries: dict[str, Entry] = {}
+    quarantine: list[Purged] = []
+    for field, value in document.fields.items():
+        if field not in _LINES:
+            unknown = "is no field of a ledger; it has only vms and quarantine"
+            report.add(where, shown(field)[1:-1], unknown)
+            continue
+        lines = report.attempt(where, field, _LINES[field], value)
+        for name, line in (lines or {}).items():
+            if field == "vms":
+                entry = _read_entry(name, line, where, report)
+                if entry is not None:
+                    entries[name] = entry
+            else:
+                purged = _read_purged(name, line, where, report)
+                if purged is not None:
+                    quarantine.append(purged)
+    if document.complete and not document.problems and "vms" not in document.fields:
+        report.add(where, "vms", "is missing; a ledger without VMs has vms: {}")
+    if len(report.problems) > before:
+        return None
+    return Ledger(server, entries, tuple(quarantine))
+
+
+_LINES = {
+    "vms": lambda value: mapping(value, "a line for each VM"),
+    "quarantine": lambda value: mapping(value, "a line for each number"),
+}
+
+
+def _read_entry(name: str, line: object, where: str, report: Report) -> Entry | None:
+    if not re.fullmatch(VM_NAME_PATTERN, name):
+        report.add(where, shown(name), "is no name of a VM; take the line out")
+        return None
+    parts = _read_parts(name, line, _PARTS, where, report)
+    if parts is None:
+        return None
+    if "number" not in parts:
+        report.add(where, name, "has no number; give it one, or take the line out for a new one")
+        return None
+    return Entry(**parts)
+
+
+def _read_purged(number: str, line: object, where: str, report: Report) -> Purged | None:
+    label = f"quarantine: {shown(number)[1:-1]}"
+    value = report.attempt(where, label, _number, number)
+    known = {"vm": lambda value: vm_name(str(value)), "since": _day, **_PARTS}
+    del known["number"]
+    parts = _read_parts(label, line, known, where, report)
+    if value is None or parts is None:
+        return None
+    if "vm" not in parts or "since" not in parts:
+        report.add(where, label, "needs vm, the name it had, and since, the day it was purged")
+        return None
+    vm, since = parts.pop("vm"), parts.pop("since")
+    return Purged(vm, since, Entry(value, **parts))
+
+
+def _read_parts(
+    label: str, line: object, known: Mapping[str, Any], where: str, report: Report
+) -> dict[str, Any] | None:
+    given = report.attempt(
+        where, label, lambda value: mapping(value, "number, mac, ipv4 and ipv6 in braces"), line
+    )
+    if given is None:
+        return None
+    parts: dict[str, Any] = {}
+    for part, value in given.items():
+        if part not in known:
+            report.add(where, label, f"{shown(part)} is unknown; a line has {', '.join(known)}")
+            return None
+        parts[part] = report.attempt(where, f"{label}: {part}", known[part], value)
+        if parts[part] is None:
+            return None
+    return parts
+
+
+def _parts(entry: Entry) -> str:
+    parts = {
+        "number": str(entry.number),
+        "mac": entry.mac,
+        "ipv4": entry.ipv4 and str(entry.ipv4),
+        "ipv6": entry.ipv6 and str(entry.ipv6),
+    }
+    line = [f"{part}: {_quoted(text)}" for part, text in parts.items() if text]
+    if entry.other_macs:
+        line.append(f"other_macs: [{', '.join(map(_quoted, entry.other_macs))}]")
+    return ", ".join(line)
+
+
+def _quoted(text: str) -> str:
+    """Return text so that every reader of YAML takes it for text (or a number, for a number)."""
+    unclear = text in _NO_TEXT or text[0] == ":" or text[-1] == ":"
+    return f"'{text}'" if unclear or (":" in text and _BASE_60.fullmatch(text)) else text

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What roles and playbooks see of a fleet: the variables of servers and of VMs, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
+    MOST_TAPS,
+    PREFIX,
+    ServerSettings,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
+
+# What vmd(8) itself, consoles and vmctl(8) need, and its class daemon has.
+_OPEN_FILES = 128
+# More come at once, so that one more VM changes nothing: a run for it alone touches no other file.
+_OPEN_FILES_STEP = 512
+
+# The class vmd of OpenBSD's login.conf(5) has this datasize.
+_DATASIZE_STEP = 16384 << 20
+_PROCESS_BYTES = 256 << 20
+
+SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
+
+# States in which a VM is in the server's configuration.
+_CONFIGURED = frozenset({"present", "suspended"})
+
+# More tap nodes than interfaces, so that one more VM needs no other step first.
+_SPARE_TAPS = 10
+
+
+def configured(vms: Sequence[Vm], server: str) -> list[Vm]:
+    """Return a server's VMs that its configuration has, in the order of their numbers."""
+    return [vm for vm in vms if vm.server == server and vm.state in _CONFIGURED]
+
+
+def archived(vms: Sequence[Vm], server: str) -> list[Vm]:
+    """Return a server's VMs of which nothing but the image is left there."""
+    return [vm for vm in vms if vm.server == server and vm.state not in _CONFIGURED]
+
+
+def describe_server(
+    server: ServerSettings, vms: Sequence[Vm], archive: Sequence[Vm] = ()
+) -> dict[str, Any]:
+    """Return vmm_host, vmm_vms, vmm_archived and vmm_owners.
+
+    vms are the server's configured ones, archive those that are archived.
+    """
+    return {
+        "vmm_host": _host(server, vms),
+        "vmm_vms": [_configured_vm(vm) for vm in vms],
+        "vmm_archived": [_configured_vm(vm) for vm in archive],
+        "vmm_owners": _owners(vms),
+    }
+
+
+def describe_vm(vm: Vm) -> dict[str, Any]:
+    """Return the variables of a VM as an inventory host."""
+    values = _configured_vm(vm)
+    variables = {f"{PREFIX}{name}": value for name, value in values.items()}
+    return {
+        **variables,
+        f"{PREFIX}server": vm.server,
+        "ansible_host": str(vm.ipv4),
+        "ansible_user": vm.user,
+    }
+
+
+def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
+    interfaces = sum(len(vm.interfaces) for vm in vms)
+    ipv4, ipv6, uplink = server.ipv4, server.ipv6, server.uplink
+    return {
+        "name": server.name,
+        "preset": server.preset,
+        "domain": server.domain,
+        "dns_servers": list(server.dns_servers),
+        "timezone": server.timezone,
+        "mac_prefix": server.mac.prefix,
+        "ipv4": {
+            "network": str(ipv4.network.network_address),
+            "netmask": str(ipv4.network.netmask),
+            "prefix": ipv4.network.prefixlen,
+            "gateway": str(ipv4.gateway),
+            "server": str(server.server_ipv4),
+        },
+        "ipv6": ipv6
+        and {
+            "network": str(ipv6.network.network_address),
+            "prefix": ipv6.network.prefixlen,
+            # A link-local address means something on an interface only: here, the VM's.
+            "gateway": f"{ipv6.gateway}%{INTERFACE}"
+            if ipv6.gateway.is_link_local
+            else str(ipv6.gateway),
+            "server": server.server_ipv6 and str(server.server_ipv6),
+        },
+        "switch": asdict(server.switch),
+        "switches": [asdict(switch) for switch in server.switches],
+        "host_interface": server.host_interface,
+        "uplink": uplink
+        and {
+            "vlan": uplink.vlan,
+            "parent": uplink.parent,
+            "members": list(uplink.members),
+            "protocol": uplink.protocol,
+            "interface": uplink.interface,
+        },
+        "links": links(server),
+        "image_directory": server.image_directory,
+        "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
+        "open_files": _open_files(len(vms), interfaces),
+        "largest_process": _largest_process(vms),
+        "release": server.release,
+        "sets_server": server.sets_server,
+        "sets": list(server.sets),
+        "install_limit": server.install_limit,
+        "memory_limited": server.memory_limit is not None,
+        "sysctl": dict(server.sysctl),
+    }
+
+
+def _open_files(vms: int, interfaces: int) -> int:
+    """Return how many files vmd(8) may need to have open, in steps.
+
+    Its parent keeps a tty of each VM that ran (config_setvm() of usr.sbin/vmd/config.c), vmm a
+    socket; the parent opens the disk of a VM that starts and each tap(4), twice.
+    """
+    most = _OPEN_FILES + 3 * vms + 2 * interfaces
+    return -(-most // _OPEN_FILES_STEP) * _OPEN_FILES_STEP
+
+
+def _largest_process(vms: Sequence[Vm]) -> int:
+    """Return the MB that the largest process of vmd(8) may need, in steps of OpenBSD's own limit.
+
+    The memory of a VM counts as data of its process, next to some MB of vmd itself.
+    """
+    most = max((vm.memory.bytes for vm in vms), default=0) + _PROCESS_BYTES
+    return -(-most // _DATASIZE_STEP) * _DATASIZE_STEP >> 20
+
+
+def _configured_vm(vm: Vm) -> dict[str, Any]:
+    return {
+        "name": vm.name,
+        "number": vm.number,
+        "mac": vm.mac,
+        "ipv4": str(vm.ipv4),
+        "ipv6": vm.ipv6 and str(vm.ipv6),
+        "group": vm.group,
+        "interfaces": [asdict(interface) for interface in vm.interfaces],
+        "owner": vm.owner,
+        "user": vm.user,
+        "ssh_keys": list(vm.ssh_keys),
+        "hostname": vm.hostname,
+        "memory": str(vm.memory),
+        "disk": str(vm.disk),
+        "disk_format": vm.disk_format,
+        "image": {"path": vm.image_path, "size": str(vm.disk), "format": vm.disk_format},
+        "autostart": vm.autostart,
+        "state": vm.state,
+        "timezone": vm.timezone,
+        "sets": list(vm.sets),
+        "site_sets": vm.site_sets,
+        "install_options": dict(vm.install_options),
+    }
+
+
+def _owners(vms: Sequence[Vm]) -> list[dict[str, Any]]:
+    keys: dict[str, set[str]] = {}
+    for vm in vms:
+        keys.setdefault(vm.owner, set()).update(vm.ssh_keys)
+    return [{"name": owner, "ssh_keys": sorted(keys[owner])} for owner in sorted(keys)]

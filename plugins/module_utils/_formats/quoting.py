@@ -1,0 +1,108 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Values as they can stand in each configuration language, or not at all.
+
+Only getcap(3) has an escape for every character. In the other languages nothing is escaped: what
+cannot be written safely is refused. All functions raise ValueError, which names the first character
+that is not possible.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
+    ANSWER_PATTERN,
+    QUESTION_PATTERN,
+)
+
+_PRINTABLE = r"[\x20-\x7e]"
+_NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
+
+# yylex() of vmd's and httpd's parse.y has a buffer of 8096 bytes and keeps two of them free.
+_LONGEST_TOKEN = 8094
+
+# RFC 5321, 4.5.3.1, without the angle brackets.
+_LONGEST_ADDRESS = 254
+_ATOM = r"[A-Za-z0-9_][A-Za-z0-9_+=-]*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*(?:@{_LABEL}(?:\.{_LABEL})*)?"
+
+# read_string() of dhcpd's conflex.c has one of 1500.
+_LONGEST_DHCPD_STRING = 1498
+
+
+def vm_conf_string(value: str) -> str:
+    """Return the value in quotes for vm.conf(5)."""
+    return _quoted(value, "vm.conf(5)", _LONGEST_TOKEN)
+
+
+def httpd_string(value: str) -> str:
+    """Return the value in quotes for httpd.conf(5)."""
+    return _quoted(value, "httpd.conf(5)", _LONGEST_TOKEN)
+
+
+def dhcpd_string(value: str) -> str:
+    """Return the value in quotes for dhcpd.conf(5)."""
+    return _quoted(value, "dhcpd.conf(5)", _LONGEST_DHCPD_STRING)
+
+
+def getcap_string(value: str) -> str:
+    """Return the value as a capability of a getcap(3) database, such as sensorsd.conf(5).
+
+    What is not printable is refused.
+    """
+    if found := re.search(r"[^\x20-\x7e]", value):
+        raise ValueError(f"{_character(found[0])} cannot stand in a string of getcap(3)")
+    return re.sub(r"[\\^]", r"\\\g<0>", value).replace(":", r"\c")
+
+
+def mail_address(value: str) -> str:
+    """Return the value if it is a plain mail address (RFC 5321, 4.1.2), or a name of an account.
+
+    It can be an argument of mail(1): it is no option, and needs no quotes within the address.
+    """
+    if len(value) > _LONGEST_ADDRESS or not re.fullmatch(_MAIL_ADDRESS, value):
+        raise ValueError(
+            f"{ascii(value)} is no mail address; use one such as admin@example.org, or the name "
+            f"of an account such as root"
+        )
+    return value
+
+
+def response_value(value: str) -> str:
+    """Return the value as it is for the right side of a line that autoinstall(8) reads."""
+    return _checked(value, ANSWER_PATTERN, "an answer of a response file")
+
+
+def response_question(value: str) -> str:
+    """Return the value as it is for the left side of a line that autoinstall(8) reads."""
+    return _checked(value, QUESTION_PATTERN, "a question of a response file")
+
+
+def _quoted(value: str, language: str, longest: int) -> str:
+    if found := _NOT_QUOTABLE.search(value):
+        raise ValueError(f"{_character(found[0])} cannot stand in a string of {language}")
+    if len(value) > longest:
+        raise ValueError(f"a string of {language} has up to {longest} characters, not {len(value)}")
+    return f'"{value}"'
+
+
+def _checked(value: str, pattern: str, place: str) -> str:
+    if re.fullmatch(pattern, value):
+        return value
+    if not value:
+        raise ValueError(f"{place} cannot be empty")
+    if found := re.search(r"[^\x20-\x7e]", value):
+        raise ValueError(f"{_character(found[0])} cannot stand in {place}")
+    if value != value.strip(" "):
+        raise ValueError(f"{place} cannot begin or end with a blank")
+    if "=" in value and "question" in place:
+        raise ValueError(f"{_character('=')} cannot stand in {place}")
+    if value.startswith("#"):
+        raise ValueError(f"{_character('#')} cannot stand first in {place}")
+    raise ValueError(f"{place} cannot be {len(value)} characters long")
+
+
+def _character(character: str) -> str:
+    return f"the character {ascii(character)} (U+{ord(character):04X})"

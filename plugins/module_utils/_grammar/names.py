@@ -1,0 +1,118 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The grammars of names: VMs, accounts, hosts, time zones, sets. All raise Refused."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.base_accounts import (
+    BASE_ACCOUNTS,
+    INSTALLER_WORDS,
+    VMD_GROUP,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import as_text, matching
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
+
+VM_NAME_PATTERN = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+ACCOUNT_PATTERN = "[a-z][a-z0-9_-]{0,30}"
+REFUSED_ACCOUNTS = BASE_ACCOUNTS | INSTALLER_WORDS | {VMD_GROUP}
+
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# RFC 1123, 2.1. The last label is not all digits, so that no name looks like an address.
+HOSTNAME_PATTERN = rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}"
+
+SET_PATTERN = "[-+]?[a-zA-Z0-9._*-]+"
+
+# Groups that Ansible or the inventory plugin makes, and the controller itself.
+_RESERVED_NAMES = frozenset({"all", "localhost", "ungrouped", "vms"})
+
+# select_sets() of OpenBSD's install.sub ends its questions at these words.
+_SET_COMMANDS = frozenset({"abort", "done"})
+
+
+def vm_name(text: str) -> str:
+    """Return the name of a VM, which also has to be an inventory host and a file's name."""
+    if text in _RESERVED_NAMES:
+        raise Refused(f"{shown(text)} is a name that Ansible uses itself; choose another one")
+    return matching(
+        text,
+        VM_NAME_PATTERN,
+        "is no name for a VM; use a-z, 0-9 and hyphens, a letter first, no hyphen last, at most 63 "
+        "characters",
+    )
+
+
+def account(value: object) -> str:
+    """Return a login name that useradd(8), the installer and vm.conf(5) all take."""
+    text = matching(
+        value,
+        ACCOUNT_PATTERN,
+        "is no account name; use a-z, 0-9, _ and hyphens, a letter first, at most 31 characters",
+    )
+    if text in BASE_ACCOUNTS:
+        raise Refused(
+            f"{shown(text)} is an account or group of OpenBSD's base system; choose another name"
+        )
+    if text in INSTALLER_WORDS:
+        raise Refused(
+            f"{shown(text)} is a word that OpenBSD's installer does not take for a user's name; "
+            f"choose another name"
+        )
+    if text == VMD_GROUP:
+        raise Refused(f"{shown(text)} is the group of all owners; choose another name")
+    return text
+
+
+def hostname(value: object) -> str:
+    """Return a host or domain name of RFC 1123."""
+    return matching(
+        value,
+        HOSTNAME_PATTERN,
+        "is no host name; use letters, digits and hyphens, in parts of up to 63 characters with "
+        "dots between them, no hyphen at either end of a part, not only digits in the last one, "
+        "at most 253 characters, such as web1.example.org",
+    )
+
+
+def timezone(value: object) -> str:
+    """Return a name of the IANA time zone database."""
+    text = as_text(value)
+    if text in TIMEZONES:
+        return text
+    near = [name for name in TIMEZONES if name.lower() == text.lower()]
+    advice = f"write {near[0]}" if near else "use one such as Europe/Amsterdam or UTC"
+    raise Refused(f"{shown(text)} is no time zone; {advice}")
+
+
+def set_pattern(value: object) -> str:
+    """Return a word for the installer's question for sets."""
+    text = matching(
+        value,
+        SET_PATTERN,
+        "is no pattern for sets; use letters, digits, . _ * and hyphens, + or - first to add or "
+        "remove, such as -x* or +site*",
+    )
+    if text in _SET_COMMANDS:
+        raise Refused(f"{shown(text)} is a command to the installer and no set; take it out")
+    return text
+
+
+def selected_site_sets(patterns: tuple[str, ...], release: str | None) -> int:
+    """Return how many site sets these patterns select: 1 or 0.
+
+    The installer does not select siteXX.tgz by itself. Without a release, the digits that a
+    pattern has are taken for the right ones.
+    """
+    selected = 0
+    for pattern in patterns:
+        glob = pattern.removeprefix("-") if pattern[0] == "-" else pattern.removeprefix("+")
+        version = release.replace(".", "") if release else None
+        if version is None:
+            own = re.match("site([0-9]{2})", glob)
+            version = own[1] if own else "78"
+        if glob == "all" or fnmatchcase(f"site{version}.tgz", glob):
+            selected = 0 if pattern[0] == "-" else 1
+    return selected

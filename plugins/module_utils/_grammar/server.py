@@ -1,0 +1,228 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The grammars of server variables that no VM file shares. All raise Refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeVar
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
+    HIGHEST_NUMBER,
+    Address,
+    Reserved,
+    reserve,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import (
+    MAC_PATTERN,
+    ipv4,
+    ipv6,
+    mac,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import switch_name
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import HOSTNAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+    as_text,
+    known_keys,
+    mapping,
+    matching,
+    part,
+    sequence,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
+
+A = TypeVar("A", IPv4Address, IPv6Address)
+
+_SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
+_PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
+_RELEASE = r"[0-9]{1,2}\.[0-9]"
+_SYSCTL_NAME = r"[a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+"
+_SYSCTL_VALUE = r"[A-Za-z0-9_.,:/+-]{1,255}"
+
+# With the name of an image below it, a path stays within PATH_MAX, 1024.
+_LONGEST_DIRECTORY = 900
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A switch of vm.conf(5) and the interface that it is."""
+
+    name: str
+    interface: str
+
+
+def switch(value: object) -> dict[str, str]:
+    """Return what is given of a switch: name, interface or both."""
+    given = known_keys(value, tuple(_SWITCH_PARTS), "name and interface, such as {name: uplink}")
+    return {key: part(key, given, _SWITCH_PARTS[key]) for key in _SWITCH_PARTS if key in given}
+
+
+def switches(value: object) -> tuple[Switch, ...]:
+    """Return further switches, each with its name and interface; there may be none."""
+    wanted = "switches, as in [{name: backup, interface: veb1}]"
+    return () if value == [] else sequence(value, _whole_switch, wanted)
+
+
+def _whole_switch(value: object) -> Switch:
+    given = switch(value)
+    for key in _SWITCH_PARTS:
+        if key not in given:
+            raise Refused(f"{key} is missing; give both, as in {{name: backup, interface: veb1}}")
+    return Switch(**given)
+
+
+def _switch_interface(value: object) -> str:
+    return matching(value, _SWITCH_INTERFACE, "is no switch; use one such as veb0 or bridge0")
+
+
+_SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
+    "name": switch_name,
+    "interface": _switch_interface,
+}
+
+
+def directory(value: object) -> str:
+    """Return an absolute path without a slash at its end."""
+    text = as_text(value)
+    if not re.fullmatch(_PATH, text.rstrip("/")) or len(text) > _LONGEST_DIRECTORY:
+        raise Refused(
+            f"{shown(text)} is no directory for images; use an absolute path of letters, digits, "
+            f"_ . and -, such as /var/vmm"
+        )
+    return text.rstrip("/")
+
+
+def release(value: object) -> str:
+    """Return a release of OpenBSD."""
+    return matching(value, _RELEASE, "is no release of OpenBSD; use one such as 7.8")
+
+
+def dns_servers(value: object) -> tuple[str, ...]:
+    """Return IPv4 addresses, the only ones that dhcpd(8) can hand out."""
+    return tuple(map(str, sequence(value, ipv4, "IPv4 addresses, such as [203.0.113.1]")))
+
+
+def sets_server(value: object) -> str:
+    """Return what the installer takes for its question for an HTTP server."""
+    text = as_text(value)
+    parts = re.fullmatch(r"(?:https?://)?(?:\[([^]]*)\]|([^:\[\]]*))(?::[1-9][0-9]{0,4})?", text)
+    bracketed, plain = parts.groups() if parts else (None, "")
+    if bracketed is not None:
+        valid = ":" in bracketed and _is_address(bracketed)
+    else:
+        valid = _is_address(plain) or bool(re.fullmatch(HOSTNAME_PATTERN, plain))
+    if not valid:
+        raise Refused(
+            f"{shown(text)} is no server for sets; use a host name or address, with http:// or "
+            f"https:// first and :port last if need be, and no path; an IPv6 address in brackets"
+        )
+    return text
+
+
+def sysctl(value: object) -> dict[str, str]:
+    """Return sysctl(8) settings as text."""
+    settings: dict[str, str] = {}
+    for name, setting in mapping(value, "names and values").items():
+        if not re.fullmatch(_SYSCTL_NAME, name):
+            raise Refused(
+                f"{shown(name)} is no name of a sysctl; use one such as net.inet.ip.arpq.maxlen"
+            )
+        try:
+            settings[name] = matching(
+                setting,
+                _SYSCTL_VALUE,
+                "is no value for a sysctl; use a number, or letters, digits and _ . , : / + -",
+            )
+        except Refused as refused:
+            raise Refused(f"{name}: {refused}") from None
+    return dict(sorted(settings.items()))
+
+
+def limit(value: object) -> int:
+    """Return a number of bytes."""
+    return LIMIT.parse(as_text(value)).bytes
+
+
+def ipv4_range(value: object) -> tuple[IPv4Address, IPv4Address]:
+    """Return the first and the last address."""
+    first, last = _two(value, "[203.0.113.10, 203.0.113.200]")
+    return _ordered(ipv4(first), ipv4(last))
+
+
+def ipv6_range(value: object) -> tuple[IPv6Address, IPv6Address]:
+    """Return the first and the last address."""
+    first, last = _two(value, "['2001:db8:6::10', '2001:db8:6::ffff']")
+    return _ordered(ipv6(first), ipv6(last))
+
+
+def ipv6_gateway(value: object) -> IPv6Address:
+    """Return an IPv6 address; a link-local one may have the zone of the VM's only interface."""
+    return ipv6(value.removesuffix("%vio0") if isinstance(value, str) else value)
+
+
+def reserved(value: object) -> Reserved:
+    """Return what a list of addresses, ranges, networks, MACs and numbers reserves."""
+    if value == []:
+        return Reserved()
+    numbers: list[int] = []
+    macs: list[str] = []
+    spans: list[tuple[Address, Address]] = []
+    for item in sequence(value, _reserved_item, "addresses, ranges, networks, MACs and numbers"):
+        if isinstance(item, int):
+            numbers.append(item)
+        elif isinstance(item, str):
+            macs.append(item)
+        else:
+            spans.append(item)
+    return reserve(numbers, macs, spans)
+
+
+def _reserved_item(value: object) -> int | str | tuple[Address, Address]:
+    text = as_text(value)
+    if re.fullmatch("[0-9]+", text):
+        if len(text) > len(str(HIGHEST_NUMBER)) or not 1 <= int(text) <= HIGHEST_NUMBER:
+            raise Refused(
+                f"{shown(value)} is no number of a VM; use one from 1 to {HIGHEST_NUMBER}, and put "
+                f"a MAC of digits alone in quotes"
+            )
+        return int(text)
+    if re.fullmatch(MAC_PATTERN, text):
+        return mac(text)
+    try:
+        if "/" in text:
+            network: IPv4Network | IPv6Network = ip_network(text)
+            return network[0], network[-1]
+        first, dash, last = text.partition("-")
+        span = ip_address(first.strip(" ")), ip_address((last if dash else first).strip(" "))
+    except ValueError:
+        raise Refused(
+            f"{shown(text)} is no address, range (203.0.113.20-203.0.113.29), network "
+            f"(203.0.113.64/28), MAC or number"
+        ) from None
+    if span[0].version != span[1].version or int(span[0]) > int(span[1]):
+        raise Refused(f"{shown(text)} is no range; write the lower address first")
+    return span
+
+
+def _two(value: object, example: str) -> tuple[object, object]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise Refused(f"is {shown(value)}; give the first and the last address, as in {example}")
+    return value[0], value[1]
+
+
+def _ordered(first: A, last: A) -> tuple[A, A]:
+    if int(first) > int(last):
+        raise Refused(f"{first} is above {last}; write the lower address first")
+    return first, last
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

@@ -1,0 +1,27 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The paths of OpenBSD's own programs, all that anything here calls by name."""
+
+from __future__ import annotations
+
+import typing as t
+
+# Where OpenBSD's base keeps the programs that documents name without a path.
+_DIRECTORIES = {
+    "/usr/sbin": (
+        "dhcpd",
+        "fw_update",
+        "httpd",
+        "nsd-checkzone",
+        "rcctl",
+        "sensorsd",
+        "vmctl",
+        "vmd",
+    ),
+    "/sbin": ("ifconfig", "pfctl", "sysctl"),
+    "/usr/bin": ("cu", "doas", "ftp", "signify", "ssh-keyscan", "tail"),
+    "/bin": ("df", "sh"),
+}
+TOOLS: t.Final[t.Mapping[str, str]] = {
+    name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
+}

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What the collection's action plugins have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+
+
+class Action(ActionBase):
+    """An action that runs on the controller: checked arguments in, a result out.
+
+    perform() gets the arguments as SPEC (an Ansible argument spec) describes them, and returns
+    the task's result; an OperatorError that it raises becomes a failed result without a traceback.
+    """
+
+    SPEC: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @abstractmethod
+    def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Do the work and return the result. Raises OperatorError."""
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff(self) -> bool:
+        return bool(self._task.diff)
+
+    @property
+    def templar(self) -> Any:
+        return self._templar
+
+    @property
+    def loader(self) -> Any:
+        return self._loader
+
+    def find_template(self, name: str) -> str:
+        """The path of a template of the role or playbook. Raises AnsibleError."""
+        return str(self._find_needle("templates", name))
+
+    def find_file(self, name: str) -> str:
+        """The path of a file on the controller, of the role or playbook. Raises AnsibleError."""
+        return str(self._find_needle("files", name))
+
+    def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
+        """Run a command on the server, with become where it is asked for: rc, stdout, stderr.
+
+        Raises AnsibleConnectionFailure where the server is not reached.
+        """
+        result: dict[str, Any] = self._low_level_execute_command(command, in_data=in_data)
+        return result
+
+    def reconnect(self) -> None:
+        """Drop the connection that Ansible keeps open, so that the next command makes a new one."""
+        self._connection.reset()
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(self.SPEC)
+        try:
+            return result | {"changed": False} | self.perform(args, task_vars or {})
+        except OperatorError as error:
+            return result | error.fields | {"failed": True, "msg": str(error)}
+
+
+def refuse_problems(task_vars: Mapping[str, Any]) -> None:
+    """Stop a task for a server whose fleet could not be read.
+
+    The inventory plugin gives such a server vmm_problems in place of vmm_vms. Raises OperatorError.
+    """
+    problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+    if problems:
+        raise OperatorError("\n".join(problems), problems=problems)

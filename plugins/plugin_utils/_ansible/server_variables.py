@@ -1,0 +1,110 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The vmm_* variables of the servers: from the inventory while it is read, and from a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleError
+from ansible.inventory.helpers import get_group_vars, sort_groups
+from ansible.template import Templar
+from ansible.utils.vars import combine_vars
+from ansible.vars.plugins import get_vars_from_inventory_sources
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import PREFIX, VARIABLES
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+
+if TYPE_CHECKING:
+    from ansible.inventory.data import InventoryData
+    from ansible.inventory.host import Host
+    from ansible.parsing.dataloader import DataLoader
+
+# What the inventory plugin itself gives a server, and so is no setting of it.
+FLEET_DIRECTORY = "vmm_fleet_directory"
+PROBLEMS = "vmm_problems"
+RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, "vmm_host", "vmm_vms", "vmm_owners"})
+
+
+def settings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings among a server's variables as plain data.
+
+    The variables of a task evaluate their templates when they are read; what that raises is
+    passed on. Of other variables that begin with vmm_, which may be misspelled settings, only the
+    name is of interest.
+    """
+    return {
+        name: plain(variables[name]) if name in VARIABLES else None
+        for name in sorted(_settings(variables))
+    }
+
+
+class InventoryVariables:
+    """Variables of hosts as a play would see them, while the inventory is still being read.
+
+    sources are the inventory sources read so far; extra holds the variables of the command line.
+    What lies beside a playbook is not known yet.
+    """
+
+    def __init__(
+        self,
+        inventory: InventoryData,
+        loader: DataLoader,
+        sources: Iterable[str],
+        extra: Mapping[str, Any],
+    ) -> None:
+        self._inventory = inventory
+        self._loader = loader
+        self._sources = tuple(sources)
+        self._extra = extra
+
+    def settings(self, name: str) -> tuple[dict[str, Any], list[Problem]]:
+        """Return the settings of a server, evaluated, and those that cannot be evaluated."""
+        variables = self._variables(self._inventory.hosts[name])
+        templar = Templar(loader=self._loader, variables=variables)
+        settings: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for variable in sorted(_settings(variables)):
+            if variable not in VARIABLES:
+                settings[variable] = None
+                continue
+            try:
+                settings[variable] = plain(templar.template(variables[variable]))
+            except AnsibleError as error:
+                text = f"cannot be evaluated while the inventory is read: {error}"
+                problems.append(Problem(name, variable, " ".join(text.split())))
+        return settings, problems
+
+    def _variables(self, host: Host) -> dict[str, Any]:
+        """Combine in the order of precedence that Ansible documents for inventory variables."""
+        everything = self._inventory.groups["all"]
+        groups = sort_groups(group for group in host.get_groups() if group.name != "all")
+        variables: dict[str, Any] = {}
+        for layer in (
+            everything.get_vars(),
+            get_group_vars(groups),
+            self._from_plugins([everything]),
+            self._from_plugins(groups),
+            host.get_vars(),
+            self._from_plugins([host]),
+            self._extra,
+            {
+                "inventory_hostname": host.name,
+                "inventory_hostname_short": host.name.split(".")[0],
+                "group_names": sorted(group.name for group in groups),
+                "groups": self._inventory.get_groups_dict(),
+            },
+        ):
+            variables = combine_vars(variables, layer)
+        return variables
+
+    def _from_plugins(self, entities: list[Any]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = get_vars_from_inventory_sources(
+            self._loader, self._sources, entities, "all"
+        )
+        return found
+
+
+def _settings(variables: Mapping[str, Any]) -> Iterable[str]:
+    return (name for name in variables if name.startswith(PREFIX) and name not in RESULTS)

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Renders Jinja2 templates of a role as ansible.builtin.template does."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import ansible.template
+from ansible.errors import AnsibleError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+
+# ansible-core 2.18 takes every string for a template.
+_trusted: t.Callable[[str], str] = getattr(ansible.template, "trust_as_template", str)
+
+
+class Templates:
+    """Templates of the role that a task belongs to; `variables` are the task's."""
+
+    def __init__(self, action: Action, variables: dict[str, t.Any]) -> None:
+        self._action = action
+        self._variables = variables
+        self._texts: dict[str, tuple[str, list[str]]] = {}
+
+    def render(self, name: str, extra: t.Mapping[str, t.Any]) -> str:
+        """The text of a template. Raises OperatorError naming the template."""
+        try:
+            text, search = self._load(name)
+            templar = self._action.templar.copy_with_new_env(
+                searchpath=search, available_variables={**self._variables, **extra}
+            )
+            overrides = {"lstrip_blocks": True}
+            if hasattr(templar, "evaluate_expression"):
+                result = templar.template(text, escape_backslashes=False, overrides=overrides)
+            else:
+                result = templar.do_template(
+                    text,
+                    preserve_trailing_newlines=True,
+                    escape_backslashes=False,
+                    overrides=overrides,
+                )
+        except AnsibleError as error:
+            raise OperatorError(f"template {name}: {error}") from error
+        return str(result)
+
+    def _load(self, name: str) -> tuple[str, list[str]]:
+        if name not in self._texts:
+            path = self._action.find_template(name)
+            text = _trusted(Path(self._action.loader.get_real_file(path)).read_text("utf-8"))
+            search = [os.path.dirname(path), *self._variables.get("ansible_search_path", ())]
+            self._texts[name] = (text, search)
+        return self._texts[name]

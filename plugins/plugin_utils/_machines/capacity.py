@@ -1,0 +1,128 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Whether a server has what new VMs need: memory, disk, and what they are installed from."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
+
+Vm = t.Mapping[str, t.Any]
+
+# What the kernel and the daemons of a server have for themselves.
+_RESERVE: t.Final = 256 << 20
+# An installation with the sets of the base system writes about as much.
+_SYSTEM: t.Final = 1 << 30
+
+_NEEDS: t.Final[t.Mapping[str, str]] = {
+    "bsd.rd": "the installer's kernel; copy it there from the release's sets",
+    "bsd": "the sets of the release, which VMs are installed from; bring them there",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why nothing can be done, and what is merely worth knowing."""
+
+    obstacles: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
+    """The probe request: `vms` are all of the server, `needs` paths that must be there."""
+    request = vm_facts.questions(vms)
+    request["paths"] += [{"path": path, "hash": 0} for path in needs]
+    request["run"].append({"name": "memory", "argv": [TOOLS["sysctl"], "-n", "hw.physmem"]})
+    for directory in _directories(vms):
+        request["run"].append({"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]})
+    return request
+
+
+def judge(
+    answer: t.Mapping[str, t.Any],
+    vms: t.Sequence[Vm],
+    new: t.Collection[str],
+    needs: t.Iterable[str],
+    *,
+    limited: bool,
+) -> Verdict:
+    """The answer to questions(); `new` are the names of those that are to be installed.
+
+    `limited` says that the fleet has a limit of its own for the server's memory.
+    """
+    facts = vm_facts.parse(answer, vms)
+    obstacles = [
+        f"{path} is missing: {_NEEDS.get(PurePosixPath(path).name, 'it is needed')}"
+        for path in needs
+        if not answer["paths"].get(path)
+    ]
+    warnings: list[str] = []
+    memory = answer["run"]["memory"]["stdout"].strip()
+    if not limited and memory.isdigit():
+        obstacles.extend(_memory(vms, int(memory)))
+    for directory in _directories(vms):
+        free = _free(answer["run"][f"df {directory}"]["stdout"])
+        here = [vm for vm in vms if vm_facts.Names.of(vm).directory == directory]
+        if free is not None:
+            _disk(here, new, facts, directory, free, obstacles, warnings)
+    return Verdict(tuple(obstacles), tuple(warnings))
+
+
+def _memory(vms: t.Iterable[Vm], physical: int) -> t.Iterator[str]:
+    """vmm(4) wires what guests touch: there is no swapping, and no more than there is."""
+    present = [vm for vm in vms if vm["state"] == "present"]
+    total = sum(MEMORY.parse(vm["memory"]).bytes for vm in present)
+    usable = max(physical - _RESERVE, 0)
+    if total > usable:
+        yield (
+            f"{len(present)} VMs have {_mib(total)} of memory, {_mib(total - usable)} more than "
+            f"the server has for them ({_mib(physical)} less {_mib(_RESERVE)} for itself); move "
+            "VMs to another server, or set vmm_memory_limit to what they may have in all"
+        )
+
+
+def _disk(
+    vms: t.Sequence[Vm],
+    new: t.Collection[str],
+    facts: t.Mapping[str, VmFacts],
+    directory: str,
+    free: int,
+    obstacles: list[str],
+    warnings: list[str],
+) -> None:
+    fresh = [vm for vm in vms if vm["name"] in new]
+    sizes = {vm["name"]: DISK.parse(vm["image"]["size"]).bytes for vm in vms}
+    needed = sum(min(sizes[vm["name"]], _SYSTEM) for vm in fresh)
+    if needed > free:
+        obstacles.append(
+            f"{directory} has {_mib(free)} free, and {len(fresh)} new VMs need {_mib(needed)} "
+            "for their systems alone; make room"
+        )
+        return
+    used = {name: 0 if name in new else facts[name].disk_bytes for name in sizes}
+    growth = sum(max(size - used[name], 0) for name, size in sizes.items())
+    if growth > free:
+        warnings.append(
+            f"{directory} has {_mib(free)} free, and the disks of {len(vms)} VMs may grow by "
+            f"{_mib(growth)}: watch it, or set vmm_disk_limit"
+        )
+
+
+def _directories(vms: t.Iterable[Vm]) -> list[str]:
+    return sorted({vm_facts.Names.of(vm).directory for vm in vms})
+
+
+def _free(text: str) -> int | None:
+    """Bytes that df(1) -k says are available; None where there is no such directory yet."""
+    words = text.splitlines()[-1].split() if text.strip() else []
+    return int(words[3]) * 1024 if len(words) >= 6 and words[3].lstrip("-").isdigit() else None
+
+
+def _mib(size: int) -> str:
+    return f"{size >> 20}M"

@@ -1,0 +1,43 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The file on the server that says how far the installation of a VM is.
+
+It is the vm.conf(5) that vmd(8) loads for it, below a comment. As long as it is there, every run
+on the server leaves this VM's response file alone and the VM out of vm.conf. Another one takes its
+place once the image has its name, until the VM has answered.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
+
+# Nothing but these reaches the comment: vmd(8) joins a line that ends in a backslash to the next.
+_UNSAFE = re.compile(r"[^A-Za-z0-9 @._:,-]")
+_SIZE = re.compile(r"^# (?P<path>/\S+) had (?P<size>[0-9]+) bytes$", re.MULTILINE)
+INSTALLED: t.Final = b"# installed, and has not answered yet; written by puffy.vmm\n"
+_BEGUN: t.Final = "# installs; written by puffy.vmm for"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """`offsets` are the sizes in bytes that logs had at the start; `sha256` is the file's."""
+
+    offsets: t.Mapping[str, int] = field(default_factory=dict)
+    sha256: str | None = None
+
+    @classmethod
+    def parse(cls, content: bytes) -> Marker:
+        text = content.decode("latin-1")
+        sizes = {found["path"]: int(found["size"]) for found in _SIZE.finditer(text)}
+        return cls(sizes, digest(content))
+
+
+def begun(by: str, offsets: t.Mapping[str, int], conf: bytes = b"") -> bytes:
+    """The file of an installation that begins; `conf` is what vmd(8) is to load."""
+    lines = [f"{_BEGUN} {_UNSAFE.sub('_', by)}"]
+    lines += [f"# {path} had {size} bytes" for path, size in offsets.items()]
+    return "".join(f"{line}\n" for line in lines).encode("ascii") + conf

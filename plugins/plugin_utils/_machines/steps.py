@@ -1,0 +1,228 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Steps of a virtual machine's life.
+
+vmctl(8) may do its work and never return, and its status says little: every call is bounded, and
+what `vmctl status` shows afterwards decides.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Names, VmFacts
+
+Vm = t.Mapping[str, t.Any]
+_ANY: t.Final[list[int]] = []
+_LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
+# vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it, by its own clock.
+STOP_SECONDS: t.Final = 180
+_CREATE_SECONDS: t.Final = 300
+_LOAD_SECONDS: t.Final = 8
+_CONSOLE_BYTES: t.Final = 32 * 1024
+
+
+def _status(title: str, pattern: str, seconds: int) -> Step:
+    fields = {
+        "argv": [TOOLS["vmctl"], "status"],
+        "ok": _ANY,
+        "match": [pattern],
+        "seconds": seconds,
+        "timeout": 20,
+        "explain": _LOG,
+    }
+    return Step("wait", title, fields)
+
+
+def runs(name: str) -> str:
+    """A pattern for `vmctl status` in which the VM has a process."""
+    return rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ]{re.escape(name)}$"
+
+
+def rests(name: str) -> str:
+    """A pattern for `vmctl status` in which it has none, known to vmd or not.
+
+    Only an answer counts, which begins with a header: silence says nothing.
+    """
+    return rf"\A[ ]*ID[ ](?!.*{runs(name)})"
+
+
+def stop(vm: Vm, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
+    """Asks the guest to shut down and waits; vmd ends it after its own time-outs."""
+    name = vm["name"]
+    argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
+    yield run(f"{name}: stop", argv, change=f"stop {name}", ok=_ANY, timeout=30)
+    yield _status(f"{name}: does not stop", rests(name), seconds)
+
+
+def rest(vm: Vm) -> t.Iterator[Step]:
+    """Stops a VM that its owner started before vmd(8) knew that the owner may not do that."""
+    yield from stop(vm)
+    yield from reload_vmd()
+    yield _status(f"{vm['name']}: is started again and again", rests(vm["name"]), 30)
+
+
+def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
+    """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
+    name = vm["name"]
+    option = ["-b", kernel] if kernel else []
+    what = f"start {name}" + (f" with {kernel}" if kernel else "")
+    argv = [TOOLS["vmctl"], "start", *option, name]
+    yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
+    yield _status(f"{name}: does not run", runs(name), 60)
+
+
+def reload_vmd() -> t.Iterator[Step]:
+    """Has vmd read vm.conf again, in which every VM has `disable`: nothing starts or stops."""
+    argv = [TOOLS["vmctl"], "reload"]
+    yield run("vmd: reload", argv, ok=[0, 124], timeout=_LOAD_SECONDS, explain=_LOG)
+
+
+def claim(vm: Vm, facts: VmFacts, by: str) -> t.Iterator[Step]:
+    """Notes that the VM is being installed, before anything else of it changes."""
+    names, title = Names.of(vm), f"{vm['name']}: install"
+    if not facts.directory:
+        attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
+        yield Step("directory", title, {"path": names.directory, **attributes})
+    if facts.installed:
+        yield run(title, ["/bin/rm", "-f", names.installed])
+    yield from _mark(vm, facts, marker.begun(by, {}), f"begin to install {vm['name']}")
+
+
+def boot_installer(
+    vm: Vm, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
+) -> t.Iterator[Step]:
+    """Makes a blank image and has vmd load a VM that boots the installer from it.
+
+    What an installation that failed left of its image goes. The VM must be unknown to vmd, since
+    `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
+    """
+    names, title = Names.of(vm), f"{vm['name']}: install"
+    yield from _mark(vm, facts, marker.begun(by, offsets, conf))
+    yield from end_record(vm)
+    if facts.status is not None:
+        yield from reload_vmd()
+    if facts.installing != "absent":
+        yield run(title, ["/bin/rm", "-f", names.installing])
+    size, kind = vm["image"]["size"], vm["image"]["format"]
+    yield run(
+        title,
+        [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"],
+        change=f"create image {names.installing}",
+        timeout=_CREATE_SECONDS,
+        undo=[undo("/bin/rm", "-f", names.installing)],
+        undo_always=True,
+    )
+    yield run(
+        title,
+        [TOOLS["vmctl"], "load", names.load],
+        change=f"boot the installer in {vm['name']}",
+        ok=[0, 124],
+        timeout=_LOAD_SECONDS,
+        undo=[undo(TOOLS["vmctl"], "stop", "-f", vm["name"], timeout=30)],
+        undo_always=True,
+        explain=_LOG,
+    )
+    yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm['name'])}$", 30)
+
+
+def record_console(vm: Vm, tty: str) -> t.Iterator[Step]:
+    """Has the server keep the end of what the console shows, until end_record() or the VM's end.
+
+    Only for a VM whose installer has its response file and does not look at the console any more:
+    what it shows before the line is set up comes back to it as if somebody had typed it.
+    """
+    argv = [TOOLS["cu"], "-r", "-l", f"/dev/{tty}", "-s", "115200"]
+    fields = {"path": Names.of(vm).console, "limit": _CONSOLE_BYTES, "argv": argv}
+    yield from end_record(vm)
+    yield Step("record", f"{vm['name']}: record its console", fields)
+
+
+def end_record(vm: Vm) -> t.Iterator[Step]:
+    """Removes what was recorded; who records sees that, and leaves the console to others."""
+    yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Names.of(vm).console])
+
+
+def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
+    """Gives the installed image its name; an image that it replaces is kept aside."""
+    names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
+    yield from _write(title, names.installed, None, marker.INSTALLED)
+    yield from _unmark(vm, facts)
+    yield from end_record(vm)
+    if facts.image == "blank":
+        yield run(title, ["/bin/rm", "-f", names.image])
+    elif facts.image == "data":
+        old = names.image.replace(f"/{vm['name']}.", f"/{vm['name']}.replaced-{stamp}.")
+        yield Step("rename", title, {"from": names.image, "path": old}, change=f"keep {old}")
+    change = f"put {names.image} into place"
+    yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
+
+
+def _mark(vm: Vm, facts: VmFacts, content: bytes, change: str | None = None) -> t.Iterator[Step]:
+    """Writes the note of an installation. A run that another one overtook stops here."""
+    before = facts.marker.sha256 if facts.marker else None
+    yield from _write(f"{vm['name']}: install", Names.of(vm).load, before, content, change)
+
+
+def _unmark(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    if facts.marker:
+        fields = {"path": Names.of(vm).load, "before": [facts.marker.sha256], "sensitive": True}
+        yield Step("remove", f"{vm['name']}: install", fields)
+
+
+def _write(
+    title: str, path: str, before: str | None, content: bytes, change: str | None = None
+) -> t.Iterator[Step]:
+    fields: dict[str, t.Any] = {"path": path, "before": [before], "sensitive": True}
+    attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
+    yield Step("stage", title, {**fields, **attributes}, content=content)
+    yield Step("commit", title, {**fields, "sha256": digest(content)}, change=change)
+
+
+def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    """Removes the note of an installation that is through."""
+    if facts.installed:
+        yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Names.of(vm).installed])
+
+
+def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+    """Renames the image of a VM that is in no configuration any more.
+
+    What is left of an installation that never came to its end goes.
+    """
+    names, title = Names.of(vm), f"{vm['name']}: archive"
+    if facts.image != "absent":
+        change = f"rename {names.image} to {names.archived}"
+        yield Step("rename", title, {"from": names.image, "path": names.archived}, change=change)
+    if facts.installing != "absent":
+        remove = ["/bin/rm", "-f", names.installing]
+        yield run(title, remove, change=f"remove {names.installing}")
+    yield from _unmark(vm, facts)
+    yield from conclude_start(vm, facts)
+    yield from end_record(vm)
+
+
+def restore(vm: Vm) -> t.Iterator[Step]:
+    """Gives an archived image its name again."""
+    names, title = Names.of(vm), f"{vm['name']}: restore"
+    change = f"rename {names.archived} to {names.image}"
+    yield Step("rename", title, {"from": names.archived, "path": names.image}, change=change)
+
+
+def purge(vm: Vm, found: t.Iterable[str]) -> t.Iterator[Step]:
+    """Removes all images of an archived VM for good, also those that installations replaced.
+
+    `found` are the paths in the directory of images.
+    """
+    names, name = Names.of(vm), re.escape(vm["name"])
+    roles = r"archived|installing|replaced-[0-9T]+"
+    image = re.compile(rf"{re.escape(names.directory)}/{name}\.(({roles})\.)?(qcow2|img)")
+    notes = (names.load, names.installed, names.console)
+    paths = [path for path in found if image.fullmatch(path) or path in notes]
+    if paths:
+        argv = ["/bin/rm", "-f", *paths]
+        yield run(f"{vm['name']}: purge", argv, change=f"remove {', '.join(paths)}")

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What each VM has in vm.conf(5), dhcpd.conf(5) and the rules of pf(4), to compare two versions."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf as dhcpd_format
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import vm_conf as vm_conf_format
+
+VM_CONF: t.Final = "/etc/vm.conf"
+DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
+PF_RULES: t.Final = "/etc/pf.puffy.vmm.conf"
+AUTOSTART: t.Final = "/etc/rc.vmm"
+_START: t.Final = re.compile(r"^\tstart ([a-z0-9-]+)\n", re.MULTILINE)
+
+# What is not one VM's.
+REST: t.Final = ""
+
+# What the paragraph of a VM begins with in the rules of pf(4).
+_VM: t.Final = "# VM "
+
+Blocks = dict[str, object]
+
+
+def vm_conf(text: str) -> Blocks:
+    """Each VM's block by its name, and the rest. Raises vm_conf_format.Unreadable."""
+    conf = vm_conf_format.parse_vm_conf(text)
+    blocks: Blocks = {vm.name: vm for vm in conf.vms}
+    blocks[REST] = replace(conf, vms=())
+    return blocks
+
+
+def dhcpd_conf(text: str) -> Blocks:
+    """Each VM's host by its name, and the rest. Raises dhcpd_format.Unreadable."""
+    conf = dhcpd_format.parse_dhcpd_conf(text)
+    hosts = (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts))
+    blocks: Blocks = {host.name: host for host in hosts}
+    bare = tuple(replace(subnet, hosts=()) for subnet in conf.subnets)
+    blocks[REST] = replace(conf, hosts=(), subnets=bare)
+    return blocks
+
+
+def pf_rules(text: str) -> Blocks:
+    """Each VM's rules by its name, and the rest, without the label that is a digest of all."""
+    blocks: Blocks = {}
+    rest: list[str] = []
+    for paragraph in text.split("\n\n"):
+        head, *lines = paragraph.strip().splitlines() or [""]
+        if head.startswith(_VM):
+            blocks[head.removeprefix(_VM)] = lines
+        else:
+            rest += [line for line in (head, *lines) if not line.startswith("match label ")]
+    blocks[REST] = rest
+    return blocks
+
+
+def autostart(text: str) -> Blocks:
+    """Each VM that the script starts by its name, and the rest."""
+    blocks: Blocks = {match[1]: True for match in _START.finditer(text)}
+    blocks[REST] = _START.sub("", text)
+    return blocks
+
+
+READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
+    VM_CONF: vm_conf,
+    DHCPD_CONF: dhcpd_conf,
+    PF_RULES: pf_rules,
+    AUTOSTART: autostart,
+}
+
+
+def changed(path: str, before: bytes, after: bytes) -> list[str]:
+    """Names of VMs whose blocks differ, and REST where something else does.
+
+    A file that cannot be read, because somebody broke it, differs in its rest.
+    """
+    try:
+        old, new = (READERS[path](text.decode("utf-8", "replace")) for text in (before, after))
+    except ValueError:
+        return [REST]
+    missing = old.keys() ^ new.keys()
+    return sorted(missing | {name for name in old.keys() & new.keys() if old[name] != new[name]})

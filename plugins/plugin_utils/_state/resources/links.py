@@ -1,0 +1,264 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Plans network interfaces: their hostname.if(5) files, and single ifconfig(8) commands.
+
+netstart(8) only adds and says little of what failed, so what is there is compared with what is
+wanted, and each difference is a command of its own with a command that undoes it. An interface is
+never destroyed, and only what our lines of its file put there is taken away again.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    PlanError,
+    Step,
+    run,
+    undo,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document, File, Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
+    hostname_if,
+    marked,
+    taps,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
+
+_IFCONFIG: t.Final = TOOLS["ifconfig"]
+_SECONDS: t.Final = 30
+_PSEUDO: t.Final = ("aggr", "bridge", "enc", "lo", "pflog", "tap", "trunk", "veb", "vether",
+                    "vlan", "vport")  # fmt: skip
+# ifconfig's words for flags.
+_FLAG: t.Final = {"link0": "LINK0", "link1": "LINK1", "link2": "LINK2"}
+_MODE: t.Final = "0640"
+
+
+def files(document: Document, current: Current) -> t.Iterator[File]:
+    """The hostname.if(5) files with our lines of now."""
+    for link in document.links:
+        path = hostname_if.path(link.name)
+        text = current.read.get(path, b"").decode("utf-8", "surrogateescape")
+        parts = hostname_if.adopt(marked.split(path, text, document.name), link)
+        own = hostname_if.lines(link, parts.foreign)
+        facts = current.paths.get(path)
+        if not own and parts.own is None:
+            continue
+        new = marked.join(replace(parts, own=own), document.name)
+        # netstart(8) wants files that others cannot read, and makes them so otherwise.
+        mode = facts.mode if facts and int(facts.mode, 8) & 0o007 == 0 else _MODE
+        yield File(path, new.encode("utf-8", "surrogateescape"), mode)
+
+
+def warnings(document: Document, current: Current) -> t.Iterator[str]:
+    """What no command can mend: an interface that leads out and has no carrier."""
+    for link in document.links:
+        one = current.links.get(link.name)
+        if link.up and not link.create and one and one.status.startswith("no "):
+            yield f"{document.name}: {link.name} has {one.status}: look at its cable and its switch"
+
+
+def steps(document: Document, current: Current) -> list[Step]:
+    """What makes the interfaces so, in the documents' order. Raises PlanError."""
+    return [step for link in document.links for step in _Planner(document, link, current).steps()]
+
+
+class _Planner:
+    def __init__(self, document: Document, link: Link, current: Current) -> None:
+        self.document = document
+        self.link = link
+        self.links = current.links
+        self.title = f"{document.name}: {link.name}"
+        self.now = current.links.get(link.name)
+        # A look at a new server takes for granted what another role would have made by now.
+        self.assumed = link.name in current.interfaces
+        path = hostname_if.path(link.name)
+        text = current.read.get(path, b"").decode("utf-8", "surrogateescape")
+        self.ours = hostname_if.read_all(marked.split(path, text, document.name).own)
+        self.wanted = set(hostname_if.directives(link))
+
+    def steps(self) -> t.Iterator[Step]:
+        link = self.link
+        if self.now is None and not link.create and not self.assumed:
+            self._missing()
+        is_now = self.now or Interface(link.name)
+        if self.now is None and link.create:
+            back = undo(_IFCONFIG, link.name, "destroy", timeout=_SECONDS)
+            # Somebody may have put a tap into it since: then it stays.
+            back["unless"] = {"argv": [_IFCONFIG, link.name], "match": r"^\t\S+\ flags="}
+            yield self._run(f"create interface {link.name}", ["create"], [back])
+        yield from self._ports(is_now)
+        vlan = list(self._vlan(is_now))
+        yield from vlan
+        yield from self._addresses(is_now)
+        yield from self._members(is_now)
+        yield from taps.steps(self.title, link, self.links)
+        yield from self._flags(is_now)
+        if link.up and "UP" not in is_now.flags and not vlan:
+            yield self._run(f"bring up {link.name}", ["up"], [self._undo("down")])
+
+    def _run(self, change: str, words: t.Sequence[str], back: list[dict[str, t.Any]]) -> Step:
+        argv = [_IFCONFIG, self.link.name, *words]
+        return run(self.title, argv, change=change, undo=back, timeout=_SECONDS)
+
+    def _undo(self, *words: str) -> dict[str, t.Any]:
+        return undo(_IFCONFIG, self.link.name, *words, timeout=_SECONDS)
+
+    def _missing(self) -> t.NoReturn:
+        there = [name for name, one in self.links.items() if one.driver not in _PSEUDO]
+        raise PlanError(
+            f"{self.title}: there is no interface {self.link.name} on this server; it has "
+            f"{', '.join(there) or 'none that leads out'}: correct vmm_uplink"
+        )
+
+    def _gone(self, word: str) -> list[str]:
+        """What our lines said before and do not say any more."""
+        return sorted(value for said, value in self.ours - self.wanted if said == word)
+
+    def _ports(self, now: Interface) -> t.Iterator[Step]:
+        link = self.link
+        if link.protocol and now.protocol != link.protocol:
+            back = [self._undo("trunkproto", now.protocol)] if now.protocol else []
+            change = f"set the protocol of {link.name} to {link.protocol}"
+            yield self._run(change, ["trunkproto", link.protocol], back)
+        for port in link.ports:
+            if port in now.ports:
+                continue
+            self._free(port)
+            change = f"make {port} a port of {link.name}"
+            yield self._run(change, ["trunkport", port], [self._undo("-trunkport", port)])
+        for port in self._gone("trunkport"):
+            if port in now.ports:
+                change = f"take the port {port} from {link.name}"
+                yield self._run(change, ["-trunkport", port], [self._undo("trunkport", port)])
+
+    def _free(self, name: str) -> None:
+        """An interface whose addresses the server would lose, or that is elsewhere, is not ours."""
+        one = self.links.get(name)
+        for other in self.links.values():
+            if name in (*other.ports, *other.members) and other.name != self.link.name:
+                raise PlanError(
+                    f"{self.title}: {name} is in {other.name} already; take it out there first, "
+                    f"or name another interface"
+                )
+        keeps = self.link.name.startswith("bridge") or name.startswith("vport")
+        addresses = [text for text in one.addresses if not text.startswith("fe80")] if one else []
+        used = f"the address {addresses[0]}" if addresses else ""
+        if one and one.flags & {"AUTOCONF4", "AUTOCONF6"}:
+            used = used or "addresses by autoconf"
+        if used and not keeps:
+            raise PlanError(
+                f"{self.title}: {name} has {used}, which the server could not use any more; move "
+                f"that to another interface first, or put the VMs into a VLAN"
+            )
+
+    def _vlan(self, now: Interface) -> t.Iterator[Step]:
+        link = self.link
+        if link.vnetid is None or link.parent is None:
+            return
+        if (now.vnetid, now.parent) == (link.vnetid, link.parent):
+            return
+        for other in self.links.values():
+            if (other.vnetid, other.parent) == (link.vnetid, link.parent):
+                raise PlanError(
+                    f"{self.title}: VLAN {link.vnetid} of {link.parent} is {other.name} already; "
+                    f"destroy that, or have vmm_uplink name another VLAN"
+                )
+        # The kernel takes another parent only while the interface is down.
+        down = ["down"] if "UP" in now.flags else []
+        words = [*down, "vnetid", str(link.vnetid), "parent", link.parent, "up"]
+        back = []
+        if now.vnetid is not None and now.parent:
+            old = ["vnetid", str(now.vnetid), "parent", now.parent, *(["up"] if down else [])]
+            back = [self._undo("down", *old)]
+        change = f"put {link.name} into VLAN {link.vnetid} of {link.parent}"
+        yield self._run(change, words, back)
+        # ifconfig exits with 0 when the kernel takes neither.
+        said = re.escape(f"encap: vnetid {link.vnetid} parent {link.parent} ")
+        fields = {"argv": [_IFCONFIG, link.name], "match": [said], "seconds": 2}
+        yield Step("wait", f"{self.title}: the kernel does not take this VLAN", fields)
+
+    def _addresses(self, now: Interface) -> t.Iterator[Step]:
+        name = self.link.name
+        for address in self.link.addresses:
+            if address in now.addresses:
+                continue
+            self._unused(address)
+            bare = address.partition("/")[0]
+            old = [text for text in now.addresses if text.partition("/")[0] == bare]
+            back = [self._undo(*_address(text)) for text in old] or [
+                self._undo(*_no_address(address))
+            ]
+            yield self._run(f"give {name} the address {address}", _address(address), back)
+        for address in (*self._gone("inet"), *self._gone("inet6")):
+            if address in now.addresses:
+                back = [self._undo(*_address(address))]
+                change = f"take the address {address} from {name}"
+                yield self._run(change, _no_address(address), back)
+
+    def _unused(self, address: str) -> None:
+        bare = address.partition("/")[0]
+        if bare.startswith("fe80"):
+            return
+        for other in self.links.values():
+            if other.name == self.link.name:
+                continue
+            if bare in [text.partition("/")[0] for text in other.addresses]:
+                raise PlanError(
+                    f"{self.title}: {other.name} has the address {bare} already; take it away "
+                    f"there (and in {hostname_if.path(other.name)}) first"
+                )
+
+    def _flags(self, now: Interface) -> t.Iterator[Step]:
+        link = self.link
+        for flag in link.flags:
+            if _FLAG[flag] in now.flags:
+                continue
+            self._all_known(now)
+            yield self._run(f"set {flag} of {link.name}", [flag], [self._undo(f"-{flag}")])
+        for flag in _FLAG:
+            if (flag, "") in self.ours - self.wanted and _FLAG[flag] in now.flags:
+                yield self._run(f"unset {flag} of {link.name}", [f"-{flag}"], [self._undo(flag)])
+
+    def _all_known(self, now: Interface) -> None:
+        """Where a flag lets pf(4) see traffic, it must not be that of somebody unknown."""
+        if self.link.known is None:
+            return
+        for name in now.members:
+            one = self.links.get(name, Interface(name))
+            ours = name in self.link.known or one.driver == "vport"
+            if not ours and not any(taps.of_vm(one, tap.vm, tap.place) for tap in self.link.taps):
+                what = f" ({one.description})" if one.description else ""
+                raise PlanError(
+                    f"{self.title}: its member {name}{what} is none that rules are written for, "
+                    f"so pf(4) might cut it off; name it in pf_uplinks, or take it out"
+                )
+
+    def _members(self, now: Interface) -> t.Iterator[Step]:
+        link = self.link
+        for member in link.members:
+            if member in now.members:
+                continue
+            self._free(member)
+            change = f"put {member} into {link.name}"
+            yield self._run(change, ["add", member], [self._undo("del", member)])
+        for member in self._gone("add"):
+            if member in now.members:
+                change = f"take {member} out of {link.name}"
+                yield self._run(change, ["del", member], [self._undo("add", member)])
+
+
+def _address(address: str) -> list[str]:
+    if ":" not in address:
+        return ["inet", address, "alias"]
+    bare, _slash, length = address.partition("/")
+    return ["inet6", bare, "prefixlen", length, "alias"]
+
+
+def _no_address(address: str) -> list[str]:
+    family = "inet6" if ":" in address else "inet"
+    return [family, address.partition("/")[0], "-alias"]

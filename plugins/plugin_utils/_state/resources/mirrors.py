@@ -1,0 +1,213 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Fetches what is missing of release directories, by the server's own ftp(1).
+
+A connection is held for some seconds at a time, so that the controller can tell how far it is, and
+ftp(1) goes on where it stopped. Files are put into place when all of them are whole and verified.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
+    Directory,
+    Document,
+    Mirror,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
+    release_directory as release,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import attributes
+
+# What ftp(1) says (fetch.c): a server without ranges sends all of it again, a whole file is known
+# by a range that is not there.
+_BEGUN: t.Final = re.escape("Server does not support resume.")
+_RETRIEVED: t.Final = re.escape("File is already fully retrieved.")
+_FULL: t.Final = re.escape("No space left on device") + "|" + re.escape("Disc quota exceeded")
+_CONNECT_SECONDS: t.Final = 30
+_SLICE_SECONDS: t.Final = 15
+# For a server that cannot go on where it stopped, a file has to come in one go.
+_WHOLE_SECONDS: t.Final = 4 * 3600
+# Tries without a byte before a run gives up.
+_TRIES: t.Final = 4
+_MIB: t.Final = 1 << 20
+
+_FILE: t.Final = {"mode": "0644", "owner": "root", "group": "wheel"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is missing of a mirror; `sums` is None until there is a list to believe."""
+
+    mirror: Mirror
+    names: tuple[str, ...]
+    sums: release.Checksums | None
+
+    @property
+    def changes(self) -> list[str]:
+        """What would be fetched, in words."""
+        return [f"fetch {release.place(self.mirror, name)}" for name in self.names]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Steps that put whole files into place, and those for when nothing can fail any more."""
+
+    put: t.Sequence[Step]
+    clear: t.Sequence[Step]
+
+
+def wanted(document: Document, current: Current) -> list[Wanted]:
+    """What is missing of a document's mirrors; an empty list if all is there."""
+    found = []
+    for mirror in document.mirrors:
+        sums = current.lists.get(_list_path(mirror, mirror.directory))
+        names = release.missing(mirror, sums, current.paths)
+        if names:
+            found.append(Wanted(mirror, tuple(names), sums))
+    return found
+
+
+def fetch(agent: Agent, wanted: Wanted, current: Current, show: t.Callable[[str], None]) -> Fetched:
+    """Fetches files, and tells how they come into place.
+
+    `show` gets a line for each file, and for a large one as it grows. Raises OperatorError, and
+    then what is served is as it was; what came so far is kept for the next run, but is not served.
+    """
+    mirror = wanted.mirror
+    directories = [
+        Directory(mirror.directory), Directory(release.partial(mirror), mode="0700"),
+    ]  # fmt: skip
+    missing = [item for item in directories if not current.paths.get(item.path)]
+    if missing:
+        agent.apply(
+            [Step("directory", item.path, {"path": item.path, **attributes(item)})
+             for item in missing]
+        )  # fmt: skip
+    names, sums = list(wanted.names), wanted.sums
+    fresh_list: list[str] = []
+    if mirror.verify in release.LISTS and sums is None:
+        sums = _fetch_list(agent, mirror, show)
+        fresh_list = [release.LISTS[mirror.verify]]
+        names = release.missing(mirror, sums, current.paths)
+    unlisted = [name for name in names if sums is not None and name not in sums]
+    if unlisted:
+        raise OperatorError(
+            f"{mirror.url} has no {', '.join(unlisted)}; its list has "
+            f"{', '.join(sorted(sums or ()))}"
+        )
+    _fetch_files(agent, mirror, names, sums or {}, show)
+    return _place(mirror, [*names, *fresh_list], current)
+
+
+def _list_path(mirror: Mirror, directory: str) -> str:
+    return f"{directory}/{release.LISTS.get(mirror.verify, '')}"
+
+
+def _fetch_list(agent: Agent, mirror: Mirror, show: t.Callable[[str], None]) -> release.Checksums:
+    name, directory = release.LISTS[mirror.verify], release.partial(mirror)
+    _fetch_files(agent, mirror, [name], {}, show, resume=False)
+    asks, runs = (
+        release.read_unsigned(mirror, directory),
+        release.reads(mirror, directory),
+    )
+    answer = agent.probe({"verb": "probe", "paths": asks, "run": runs})
+    sums = release.lists(answer).get(_list_path(mirror, directory))
+    if sums is None:
+        said = "\n".join(str(result["stderr"]).strip() for result in answer["run"].values())
+        raise OperatorError(
+            f"{release.source(mirror, name)} cannot be verified with {mirror.key}: {said}\n"
+            "Nothing of it is used; fetch from a mirror that has what OpenBSD signed"
+        )
+    return sums
+
+
+def _fetch_files(
+    agent: Agent,
+    mirror: Mirror,
+    names: t.Sequence[str],
+    sums: release.Checksums,
+    show: t.Callable[[str], None],
+    *,
+    resume: bool = True,
+) -> None:
+    left = list(names)
+    seconds, tries, size = _SLICE_SECONDS, 0, -1
+    begin = time.monotonic()
+    while left:
+        files = [_file(mirror, name, sums.get(name), resume=resume) for name in left]
+        answers = agent.fetch(
+            {"seconds": seconds, "files": files, "lock": "fetch.lock",
+             "begun": _BEGUN, "retrieved": _RETRIEVED, "full": _FULL}
+        )  # fmt: skip
+        for answer in answers:
+            name = left[0]
+            passed = int(time.monotonic() - begin)
+            if answer["state"] == "done":
+                show(f"{name} is here, {_human(answer['size'])} [{passed} s]")
+                left.pop(0)
+                seconds, tries, size = _SLICE_SECONDS, 0, -1
+                continue
+            tries = 0 if answer["size"] > size else tries + 1
+            size = answer["size"]
+            if answer["state"] == "wrong":
+                raise OperatorError(
+                    f"{release.source(mirror, name)} is not what its list of checksums says; it "
+                    "was thrown away. Fetch from another mirror, or remove the list in "
+                    f"{mirror.directory} if the release changed"
+                )
+            if answer["state"] == "failed" and (tries or not size or not resume):
+                raise OperatorError(_reason(mirror, name, answer))
+            if tries >= _TRIES:
+                raise OperatorError(
+                    f"{release.source(mirror, name)}: no more comes after {passed} s"
+                )
+            if answer["begun"]:
+                seconds = _WHOLE_SECONDS
+            show(f"{name} {_human(size)} so far [{passed} s]")
+
+
+def _file(mirror: Mirror, name: str, sha256: str | None, *, resume: bool) -> dict[str, t.Any]:
+    path, url = release.partial(mirror, name), release.source(mirror, name)
+    argv = [TOOLS["ftp"], "-V", "-M", "-w", str(_CONNECT_SECONDS)]
+    found: dict[str, t.Any] = {"path": path, "argv": [*argv, "-o", path, url], **_FILE}
+    if resume:
+        found["resume"] = [*argv, "-C", "-o", path, url]
+    return found | ({"sha256": sha256} if sha256 else {})
+
+
+def _place(mirror: Mirror, names: t.Sequence[str], current: Current) -> Fetched:
+    put: list[Step] = []
+    replaced: list[str] = []
+    for name in names:
+        path, new = release.place(mirror, name), release.partial(mirror, name)
+        title = f"{path}: put into place"
+        if current.paths.get(path):
+            old = f"{new}.replaced"
+            replaced.append(old)
+            put.append(run(title, ["/bin/rm", "-f", old]))
+            put.append(Step("rename", title, {"from": path, "path": old}))
+        put.append(Step("rename", title, {"from": new, "path": path}, change=f"fetch {path}"))
+    clear = [run(f"{mirror.directory}: clear up", ["/bin/rm", "-f", *replaced])]
+    return Fetched(put, clear if replaced else [])
+
+
+def _reason(mirror: Mirror, name: str, answer: t.Mapping[str, t.Any]) -> str:
+    said = str(answer["stderr"]).strip() or f"exit status {answer['rc']}"
+    text = f"{release.source(mirror, name)} was not fetched: {said}"
+    if re.search(_FULL, said):
+        return f"{text}\n{mirror.directory} has no room for it; what came of it was removed"
+    return f"{text}\nWhat came so far is kept, not served, and gone on with by the next run"
+
+
+def _human(size: int) -> str:
+    return f"{size / _MIB:.1f} MiB" if size >= _MIB else f"{size} bytes"

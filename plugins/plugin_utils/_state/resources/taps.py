@@ -1,0 +1,65 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Plans the tap(4) interfaces of running VMs: that they are in their switch, and in their group.
+
+vmd(8) does both when it starts a VM, and never again: a switch that was destroyed and made anew
+has lost its taps, and a VM that runs since before it got a group has none.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
+
+_IFCONFIG: t.Final = TOOLS["ifconfig"]
+_SECONDS: t.Final = 30
+# IFDESCRSIZE of sys/net/if.h is 64, with the NUL byte: vmd's description may be cut.
+_DESCRIPTION: t.Final = 63
+
+
+def of_vm(one: Interface, vm: str, place: int = 0) -> bool:
+    """Whether vmd(8) made this tap(4) for the VM's interface number `place`.
+
+    It gives each a description of the VM's id and name (usr.sbin/vmd/priv.c).
+    """
+    said = re.fullmatch(r"(vm[0-9]+-if)([0-9]+)-(.+)", one.description)
+    if one.driver != "tap" or not said or int(said[2]) != place:
+        return False
+    return said[3] == vm[: _DESCRIPTION - len(said[1]) - len(said[2]) - 1]
+
+
+def steps(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:
+    """Puts taps of running VMs back into a switch that lost them, and into their groups."""
+    inside = {name for one in links.values() for name in (*one.members, *one.ports)}
+    groups = {tap.group for tap in link.taps if tap.group}
+    for tap in link.taps:
+        for one in links.values():
+            if not of_vm(one, tap.vm, tap.place):
+                continue
+            whose = f"{one.name} of {tap.vm}"
+            if one.name not in inside:
+                back = undo(_IFCONFIG, link.name, "del", one.name, timeout=_SECONDS)
+                argv = [_IFCONFIG, link.name, "add", one.name]
+                change = f"put {whose} back into {link.name}"
+                yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
+            if tap.group:
+                yield from _groups(title, one, whose, tap.group, groups)
+
+
+def _groups(
+    title: str, one: Interface, whose: str, wanted: str, groups: t.Collection[str]
+) -> t.Iterator[Step]:
+    stale = [name for name in one.groups if name in groups and name != wanted]
+    words = [] if wanted in one.groups else [("group", wanted)]
+    for word, group in [*words, *(("-group", name) for name in stale)]:
+        reverse = "-group" if word == "group" else "group"
+        back = undo(_IFCONFIG, one.name, reverse, group, timeout=_SECONDS)
+        verb = "put" if word == "group" else "take"
+        change = f"{verb} {whose} {'into' if verb == 'put' else 'out of'} the group {group}"
+        argv = [_IFCONFIG, one.name, word, group]
+        yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)

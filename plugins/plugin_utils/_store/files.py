@@ -1,0 +1,88 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Reading files that others made, and writing files that are never half there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+
+LINK = "is a symbolic link; links are not followed here, put the real one in its place"
+
+# Without O_NONBLOCK, opening a fifo would wait for its other end.
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Unreadable(OperatorError):
+    """A file that cannot be used; the message says why, without its name."""
+
+
+def open_directory(path: Path) -> int:
+    """Return a descriptor of a directory that is no link. Raises FileNotFoundError, Unreadable."""
+    try:
+        return os.open(path, _OPEN | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreadable(LINK if path.is_symlink() else _reason(error)) from error
+
+
+def read_file(name: str | Path, limit: int, directory: int | None = None) -> bytes:
+    """Return the content, of at most limit bytes, of a regular file that is no link.
+
+    directory is the descriptor of the directory that the name is in. Raises Unreadable.
+    """
+    try:
+        descriptor = os.open(name, _OPEN, dir_fd=directory)
+    except OSError as error:
+        raise Unreadable(_reason(error)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unreadable("is no regular file; only regular files belong here")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise Unreadable(_reason(error)) from error
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        raise Unreadable(f"is larger than {limit} bytes, which no such file needs")
+    return content
+
+
+def write_file(path: Path, content: bytes, mode: int) -> None:
+    """Put content at path in one step, durably: fsync(2), then rename(2) within the directory.
+
+    mode holds the permission bits, whatever the umask is. Raises OSError, and then path is as it
+    was before and no temporary file stays. Temporary files have hidden names, for the case that
+    the machine stops.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return LINK if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""One writer at a time, among the runs that share a directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+
+_PAUSE = 0.1  # seconds between two attempts
+_HOLDER_LENGTH = 200
+
+
+class LockHeld(OperatorError):
+    """Somebody else kept the lock for longer than this run was willing to wait."""
+
+
+@contextmanager
+def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
+    """Hold an flock(2) on the file path, which is made when it is missing and never removed.
+
+    The system itself lets go of the lock of a process that died, so no lock is ever stale. While
+    it is held, the file tells who holds it. Waits up to patience seconds, then raises LockHeld;
+    raises OSError when the file cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        _acquire(descriptor, path, patience)
+        _note(descriptor, _holder())
+        try:
+            yield
+        finally:
+            _note(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, _HOLDER_LENGTH, 0).decode("ascii", "replace")
+                who = "".join(filter(str.isprintable, holder)) or "another run"
+                raise LockHeld(
+                    f"{path}: held by {who}; waited {patience:g} seconds. Let that run end, or "
+                    f"stop it, and try again"
+                ) from None
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _note(descriptor: int, text: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode("ascii", "replace"), 0)
+
+
+def _holder() -> str:
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"uid {os.getuid()}"
+    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"process {os.getpid()} of {user} on {socket.gethostname()} since {since}"

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Site sets of a fleet: what the installer unpacks last in every new VM, and in one alone.
+
+Below site/ of the fleet directory, common/ is for all VMs and hosts/NAME/ for the VM of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import (
+    PROGRAM_MODE,
+    Entry,
+    pack,
+    set_name,
+    short_name,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import release
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import matching
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_tree import read_tree
+
+SITE = "site"
+COMMON = "common"
+HOSTS = "hosts"
+SCRIPT = "install.site"
+KEYS = "install.site.keys"
+INDEX = "index.txt"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What site sets are built from.
+
+    script is the text of install.site, which a file of the operator's own wins over; modes has the
+    permission bits of paths in a set, where they are not 0644 or 0755.
+    """
+
+    fleet: Path
+    release: str
+    script: str | None
+    vms: tuple[Mapping[str, object], ...]
+    modes: Mapping[str, str]
+    listed: tuple[str, ...] = ()
+
+
+def wanted(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Wanted:
+    """What checked arguments ask for; render turns the name of a template into text."""
+    script = render(args["template"], {}) if args.get("template") else None
+    return Wanted(
+        Path(args["fleet"]),
+        str(args["release"]),
+        script,
+        tuple(plain(args.get("vms") or ())),
+        plain(args.get("modes") or {}),
+        tuple(plain(args.get("listed") or ())),
+    )
+
+
+def own_sets(release: str) -> str:
+    """Return the glob that the names of all sets of single VMs match."""
+    return set_name(release, "*")
+
+
+def build(wanted: Wanted) -> dict[str, bytes]:
+    """Return the site sets and index.txt by their names. Raises Problems with all problems."""
+    report = Report()
+    report.attempt("", "release", release, wanted.release)
+    site = wanted.fleet / SITE
+    modes = _modes(wanted.modes, site, report)
+    common = read_tree(site / COMMON, f"{SITE}/{COMMON}", report)
+    if wanted.script is not None:
+        common.setdefault(SCRIPT, Entry(wanted.script.encode(), PROGRAM_MODE))
+    trees = {set_name(wanted.release): common}
+    _refuse_strangers(wanted.fleet, report)
+    taken: dict[str, str] = {}
+    for vm in wanted.vms:
+        name, hostname = str(vm["name"]), str(vm["hostname"])
+        other = taken.setdefault(short_name(hostname).lower(), name)
+        if other != name:
+            report.add(
+                f"{VMS}/{name}.yml",
+                "hostname",
+                f"begins with {short_name(hostname)} as that of {other} does, and the installer "
+                f"knows a VM's own site set by that alone; install one after the other",
+            )
+        source = f"{SITE}/{HOSTS}/{name}"
+        tree = read_tree(site / HOSTS / name, source, report)
+        if KEYS in tree:
+            report.add(f"{source}/{KEYS}", "", "is written by this collection; rename it")
+        tree[KEYS] = Entry(_keys(name, vm["ssh_keys"], report))
+        trees[set_name(wanted.release, hostname)] = tree
+    report.raise_problems()
+    sets = {}
+    for name, tree in trees.items():
+        fixed = {path: replace(entry, mode=modes.get(path, entry.mode))
+                 for path, entry in tree.items()}  # fmt: skip
+        try:
+            sets[name] = pack(fixed.items())
+        except Refused as refused:
+            report.add(name, "", str(refused))
+    report.raise_problems()
+    return {**sets, INDEX: index(sets, wanted.listed).encode()}
+
+
+def index(sets: Mapping[str, bytes], listed: Iterable[str] = ()) -> str:
+    """Return index.txt: the installer takes the last word of a line for a file, after a blank.
+
+    It knows the sets of the release from SHA256.sig where that is signed, and else from here, too
+    (install.sub, install_http). listed are those that are beside the site sets.
+    """
+    sizes = {name: str(len(content)) for name, content in sets.items()}
+    return "".join(
+        f"-rw-r--r--  1 root  wheel  {size:>10} Jan  1 00:00:00 2000 {name}\n"
+        for name, size in sorted({**dict.fromkeys(listed, "?"), **sizes}.items())
+    )
+
+
+def _keys(name: str, keys: object, report: Report) -> bytes:
+    """All keys of a VM's user: the response file has place for one alone."""
+    lines = []
+    for key in keys if isinstance(keys, Iterable) else ():
+        parsed = report.attempt(
+            f"{VMS}/{name}.yml", "ssh_keys", lambda k: parse_ssh_key(str(k)), key
+        )
+        lines.append(f"{parsed}\n")
+    return "".join(lines).encode("ascii", "replace")
+
+
+def _modes(modes: Mapping[str, str], site: Path, report: Report) -> dict[str, int]:
+    found = {}
+    trees = [site / COMMON, *sorted((site / HOSTS).glob("*"))]
+    for path, mode in modes.items():
+        bits = report.attempt("", f"modes: {shown_name(path)}", _mode, mode)
+        if path != SCRIPT and not any((tree / path).is_file() for tree in trees):
+            report.add("", f"modes: {shown_name(path)}", f"there is no such file below {SITE}/")
+        if bits is not None:
+            found[path] = bits
+    return found
+
+
+def _mode(value: object) -> int:
+    wrong = "is no mode of a file; use four octal digits, a zero first and quoted, such as '0600'"
+    return int(matching(value, "0[0-7]{3}", wrong), 8)
+
+
+def _refuse_strangers(fleet: Path, report: Report) -> None:
+    """Files for a VM that there is none of are for nobody: the name has a slip in it."""
+    directory = fleet / SITE / HOSTS
+    for place in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if place.name != ".gitkeep" and not (fleet / VMS / f"{place.name}.yml").is_file():
+            name = shown_name(place.name)
+            report.add(f"{SITE}/{HOSTS}/{name}", "", f"there is no VM {name}; rename or remove it")

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Files of the fleet directory when a VM is handed over, and when it is purged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from unit.sites import Site
+
+PURGE: dict[str, Any] = {"puffy.vmm.quarantine": {"vms": ["web1", "nobody"]}}
+FOLDERS = {"credentials": "yml", "host_keys": "pub", "handover": "md", "vms": "yml"}
+
+
+def test_a_purged_vm_leaves_its_number_alone(site: Site) -> None:
+    for name in ("web1", "web2"):
+        site.vm(name)
+    assert site.play({"puffy.vmm.allocate": {}}).returncode == 0
+    for folder, suffix in FOLDERS.items():
+        (site.fleet / folder).mkdir(exist_ok=True)
+        for name in ("web1", "web2"):
+            path = site.fleet / folder / f"{name}.{suffix}"
+            if not path.exists():
+                path.write_text("x\n")
+    before = site.files()
+    done = site.play(PURGE, args=("--check",))
+    assert done.returncode == 0, done.stdout
+    assert site.files() == before
+
+    done = site.play(PURGE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = site.files()
+    gone = {path for path in before if path not in left}
+    assert len(gone) == len(FOLDERS)
+    assert all("web1" in str(path) for path in gone)
+    ledgers = [path.read_text() for path in (site.fleet / "allocations").glob("*.yml")]
+    (purged,) = (x for text in ledgers for x in text.splitlines() if "vm: web1, since: " in x)
+    assert f"since: {datetime.now(UTC).date()}, mac: " in purged
+    assert not any(x.startswith("  web1: ") for text in ledgers for x in text.splitlines())
+
+    again = site.play(PURGE)
+    assert again.returncode == 0, again.stdout
+    assert "changed=0" in again.stdout
+    assert site.files() == left

@@ -1,0 +1,229 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+from datetime import date
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+import yaml
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+    Entry,
+    Ledger,
+    Purged,
+    read_ledger,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import VM_NAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fleets import ledger
+
+TEXT = """\
+# Written by puffy.vmm: which number, MAC and addresses each VM of server6 has, or had.
+---
+vms:
+  web1: {number: 7, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16, ipv6: 2001:db8:6::7}
+  'on': {number: 8, mac: fe:e1:bb:d1:c8:08, ipv4: 203.0.113.17}
+  digits: {number: 9, mac: '12:34:56:01:02:03', ipv4: 203.0.113.18, ipv6: '2001:db8::1:0:0:0'}
+  half: {number: 10}
+  many: {number: 11, other_macs: [fa:e1:bb:d1:c8:0b, '12:34:56:01:02:03']}
+"""
+
+
+def read(text: str, file: str = "server6.yml") -> Ledger | list[str]:
+    report = Report()
+    found = read_ledger(file, text, report)
+    if found is None:
+        return [str(problem) for problem in report.problems]
+    assert not report.problems
+    return found
+
+
+def test_a_ledger_reads_and_writes_the_same() -> None:
+    found = read(TEXT)
+    assert isinstance(found, Ledger)
+    assert found.entries["digits"] == Entry(
+        9, "12:34:56:01:02:03", IPv4Address("203.0.113.18"), IPv6Address("2001:db8::1:0:0:0")
+    )
+    # IPv6Address writes 2001:db8::1:0:0:0 with the longest run of zeros left out.
+    assert found.render() == TEXT.replace("'2001:db8::1:0:0:0'", "'2001:db8:0:0:1::'")
+
+
+QUARANTINE = """\
+vms: {}
+# Of VMs that were purged, by number; nobody gets it again for a while.
+quarantine:
+  7: {vm: web1, since: 2026-11-24, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}
+  8: {vm: web1, since: 2026-11-25}
+"""
+
+
+def test_quarantine_reads_and_writes_the_same() -> None:
+    found = read(QUARANTINE)
+    assert isinstance(found, Ledger)
+    assert found.quarantine == (
+        Purged(
+            "web1",
+            date(2026, 11, 24),
+            Entry(7, "fe:e1:bb:d1:c8:07", IPv4Address("203.0.113.16")),
+        ),
+        Purged("web1", date(2026, 11, 25), Entry(8)),
+    )
+    assert found.render().partition("---\n")[2] == QUARANTINE
+
+
+def test_purging_moves_the_whole_line() -> None:
+    before = read(TEXT)
+    assert isinstance(before, Ledger)
+    after = before.purge("many", date(2026, 11, 24))
+    assert after.quarantine == (Purged("many", date(2026, 11, 24), before.entries["many"]),)
+    assert after.entries == {k: v for k, v in before.entries.items() if k != "many"}
+    assert read(after.render()) == after
+    assert after.purge("many", date(2026, 11, 25)) == after
+
+
+@pytest.mark.parametrize(("days", "day", "over"), [
+    (90, "2026-11-24", False), (90, "2027-02-22", False), (90, "2027-02-23", True),
+    (0, "2026-11-24", False), (0, "2026-11-25", True),
+    # A clock that goes wrong frees nothing.
+    (0, "1970-01-01", False),
+])  # fmt: skip
+def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
+    purged = Purged("web1", date(2026, 11, 24), Entry(7))
+    assert purged.is_over(days, date.fromisoformat(day)) is over
+
+
+@pytest.mark.parametrize(("line", "complaint"), [
+    ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is no whole number; use one from 1"),
+    ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is no day; use one such"),
+    ("7: {vm: web1}", "quarantine: 7: needs vm, the name it had, and since, the day it was"),
+    ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown; a line"),
+    ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is no name for a VM"),
+])  # fmt: skip
+def test_malformed_quarantine(line: str, complaint: str) -> None:
+    found = read(f"vms: {{}}\nquarantine:\n  {line}\n")
+    assert isinstance(found, list)
+    assert complaint in found[0]
+
+
+def test_an_empty_ledger() -> None:
+    empty = Ledger("server6", {})
+    assert empty.render().endswith("has, or had.\n---\nvms: {}\n")
+    assert read(empty.render()) == empty
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("web1: 7", "web1: '7' is no mapping; give number, mac, ipv4 and ipv6 in braces"),
+        ("web1: {}", "web1: has no number; give it one, or take the line out for a new one"),
+        (
+            "web1: {mac: fe:e1:bb:d1:c8:07}",
+            "web1: has no number; give it one, or take the line out for a new one",
+        ),
+        (
+            "web1: {number: 0}",
+            "web1: number: 0 is out of bounds; use a whole number from 1 to 65535",
+        ),
+        (
+            "web1: {number: 7, mac: 07}",
+            "web1: mac: '07' is no MAC address; use two hexadecimal digits an octet and colons, "
+            "such "
+            "as fe:e1:bb:d1:c8:07",
+        ),
+        (
+            "web1: {number: 7, ipv4: 2001:db8::7}",
+            "web1: ipv4: '2001:db8::7' is no IPv4 address; use one such as 203.0.113.16",
+        ),
+        (
+            "web1: {number: 7, ipv6: null}",
+            "web1: ipv6: has no value; give one, or leave the line out",
+        ),
+        (
+            "web1: {number: 7, released: 2026-01-01}",
+            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs",
+        ),
+        ("Web_1: {number: 7}", "'Web_1': is no name of a VM; take the line out"),
+    ],
+)
+def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
+    good = "web2: {number: 8}"
+    assert read(ledger(line, good)) == [f"allocations/server6.yml: {complaint}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("vms: []\n", "vms: is a list, no mapping; give a line for each VM"),
+        ("vms:\n", "vms: '' is no mapping; give a line for each VM"),
+        (
+            "servers: {}\nvms: {}\n",
+            "servers: is no field of a ledger; it has only vms and quarantine",
+        ),
+        ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
+        (
+            ledger("web1: {number: 7}", "web1: {number: 8}"),
+            "line 4: web1 is given again, first in line 3; keep one of them",
+        ),
+        (
+            ledger("web1: &a {number: 7}"),
+            "line 3: the anchor &a is not allowed; a file here is plain data, put the value in "
+            "quotes if it begins with &",
+        ),
+        (
+            "vms:\n<<<<<<< HEAD\n  web1: {number: 7}\n",
+            "line 2: git left <<<<<<< here; finish the merge first",
+        ),
+    ],
+)
+def test_a_malformed_ledger(text: str, complaint: str) -> None:
+    assert read(text) == [f"allocations/server6.yml: {complaint}"]
+
+
+def test_a_file_that_is_no_ledger() -> None:
+    assert read("vms: {}\n", "server6.yaml") == [
+        "allocations/server6.yaml: is no ledger; its name has to end in .yml"
+    ]
+
+
+NAMES = st.sampled_from(["on", "no", "y", "null", "true", "e1", "a-b"]) | st.from_regex(
+    VM_NAME_PATTERN, fullmatch=True
+)
+MACS = st.integers(1, 2**48 - 1).filter(lambda mac: not mac >> 40 & 1).map(mac_text)
+ENTRIES = st.builds(
+    Entry,
+    st.integers(1, 65535) | st.integers(1, 2),
+    st.none() | MACS | st.sampled_from(["12:34:56:01:02:03", "00:00:00:00:00:01"]),
+    st.none() | st.ip_addresses(v=4),
+    st.none() | st.ip_addresses(v=6) | st.sampled_from([IPv6Address("::"), IPv6Address("1::")]),
+    st.lists(MACS | st.just("12:34:56:01:02:03"), max_size=4, unique=True).map(tuple),
+)
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_render_and_read(entries: dict[str, Entry]) -> None:
+    written = Ledger("server6", entries)
+    assert read(written.render()) == written
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_the_text_does_not_depend_on_the_order(entries: dict[str, Entry]) -> None:
+    shuffled = dict(reversed(entries.items()))
+    assert Ledger("server6", shuffled).render() == Ledger("server6", entries).render()
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=5))
+def test_other_readers_of_yaml_understand_the_same(entries: dict[str, Entry]) -> None:
+    data = yaml.safe_load(Ledger("server6", entries).render())
+    assert data["vms"] == {
+        name: {
+            part: list(value)
+            if isinstance(value, tuple)
+            else (value if isinstance(value, int) else str(value))
+            for part, value in vars(entry).items()
+            if value is not None and value != ()
+        }
+        for name, entry in entries.items()
+    }

@@ -1,0 +1,309 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The variables of servers: what is allowed, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fleets import SERVER6, build, problems, server, vm
+
+
+def host(vms: int = 0, **changes: object) -> dict[str, Any]:
+    files = {f"web{number}.yml": vm() for number in range(vms)}
+    fleet = build(files, servers={"server6": server(**changes)})
+    described: dict[str, Any] = server_variables(fleet, "server6")["vmm_host"]
+    return described
+
+
+def test_all_defaults() -> None:
+    assert host() == {
+        "name": "server6",
+        "preset": "veb",
+        "domain": "example.org",
+        "dns_servers": ["203.0.113.1"],
+        "timezone": "UTC",
+        "mac_prefix": "fe:e1:bb:d1:c8",
+        "ipv4": {
+            "network": "203.0.113.0",
+            "netmask": "255.255.255.0",
+            "prefix": 24,
+            "gateway": "203.0.113.1",
+            "server": "203.0.113.1",
+        },
+        "ipv6": {
+            "network": "2001:db8:6::",
+            "prefix": 64,
+            "gateway": "2001:db8:6::1",
+            "server": "2001:db8:6::1",
+        },
+        "switch": {"name": "uplink", "interface": "veb0"},
+        "switches": [{"name": "uplink", "interface": "veb0"}],
+        "host_interface": "vport0",
+        "uplink": None,
+        "links": [
+            {"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
+            {"name": "veb0", "members": ["vport0"]},
+        ],
+        "image_directory": "/var/vmm",
+        "tap_count": 10,
+        "open_files": 512,
+        "largest_process": 16384,
+        "release": None,
+        "sets_server": "203.0.113.1",
+        "sets": ["-x*", "+xb*", "+xf*", "+site*"],
+        "sysctl": {"net.inet.ip.arpq.maxlen": "256"},
+        "install_limit": 4,
+        "memory_limited": False,
+    }
+
+
+def test_all_given_as_an_inventory_may_give_it() -> None:
+    described = host(
+        preset="bridge",
+        switch={"name": "uplink_vlan42", "interface": "bridge42"},
+        uplink={"vlan": "42", "parent": "em0"},
+        server_ipv4="203.0.113.2",
+        ipv6_gateway="fe80::1",
+        image_directory="/home/vmm/",
+        tap_count="50",
+        release=7.8,
+        sets_server="http://sets.example.org:8080",
+        sets=["+site*"],
+        sysctl={"net.inet.ip.arpq.maxlen": 2048},
+        timezone="Europe/Amsterdam",
+    )
+    assert described["switch"] == {"name": "uplink_vlan42", "interface": "bridge42"}
+    assert described["uplink"] == {
+        "vlan": 42, "parent": "em0", "members": [], "protocol": None, "interface": "vlan42",
+    }  # fmt: skip
+    assert described["ipv4"]["server"] == "203.0.113.2"
+    assert described["ipv6"]["gateway"] == "fe80::1%vio0"
+    assert described["image_directory"] == "/home/vmm"
+    assert (described["tap_count"], described["release"]) == (50, "7.8")
+    assert described["sets_server"] == "http://sets.example.org:8080"
+    assert (described["sets"], described["timezone"]) == (["+site*"], "Europe/Amsterdam")
+    assert described["sysctl"] == {"net.inet.ip.arpq.maxlen": "2048"}
+
+
+def test_the_preset_of_2019() -> None:
+    described = host(preset="bridge", sysctl={"kern.maxproc": 4000})
+    assert described["switch"] == {"name": "uplink", "interface": "bridge0"}
+    assert described["sysctl"] == {"kern.maxproc": "4000", "net.inet.ip.arpq.maxlen": "1024"}
+    fleet = build({"web1.yml": vm()}, servers={"server6": server(preset="bridge")})
+    assert fleet.vms[0].image_path == "/var/vmm/web1.img"
+
+
+BEHIND_EM0 = {"uplink": {"vlan": 42, "parent": "em0"}, "server_ipv4": "203.0.113.2"}
+IPV6 = {"ipv6_network": "2001:db8:6::/64", "ipv6_gateway": "2001:db8:6::1"}
+EM0 = {"name": "em0", "create": False}
+VLAN42 = {"name": "vlan42", "vnetid": 42, "parent": "em0"}
+
+LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
+    "veb, in a VLAN": (
+        {**BEHIND_EM0, "switch": {"interface": "veb42"}},
+        [EM0, VLAN42, {"name": "vport42", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb42", "members": ["vlan42", "vport42"]}],
+    ),
+    "veb, an interface of its own": (
+        {**BEHIND_EM0, "uplink": {"parent": "em1"}},
+        [{"name": "em1", "create": False}, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["em1", "vport0"]}],
+    ),
+    "bridge: the vlan has the address": (
+        {**BEHIND_EM0, "preset": "bridge"},
+        [EM0, {**VLAN42, "addresses": ["203.0.113.2/24"]},
+         {"name": "bridge0", "members": ["vlan42"]}],
+    ),
+    "bridge with a vether": (
+        {**BEHIND_EM0, "preset": "bridge", "host_interface": "vether42"},
+        [EM0, VLAN42, {"name": "vether42", "addresses": ["203.0.113.2/24"]},
+         {"name": "bridge0", "members": ["vlan42", "vether42"]}],
+    ),
+    "several interfaces as one": (
+        {**BEHIND_EM0, "uplink": {"vlan": 42, "parent": "aggr0", "members": ["em0", "em1"]}},
+        [EM0, {"name": "em1", "create": False}, {"name": "aggr0", "ports": ["em0", "em1"]},
+         {"name": "vlan42", "vnetid": 42, "parent": "aggr0"},
+         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+    ),
+    "trunk(4), and LACP by default": (
+        {**BEHIND_EM0, "uplink": {"parent": "trunk0", "members": ["em0"]}},
+        [EM0, {"name": "trunk0", "ports": ["em0"], "protocol": "lacp"},
+         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["trunk0", "vport0"]}],
+    ),
+    "the router of the VMs is it for IPv6 too": (
+        {**IPV6},
+        [{"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+    "with a link-local address": (
+        {**IPV6, "ipv6_gateway": "fe80::1"},
+        [{"name": "vport0", "addresses": ["203.0.113.1/24", "fe80::1/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+    "another router: no IPv6 address unless one is given": (
+        {**IPV6, **BEHIND_EM0},
+        [EM0, VLAN42, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
+         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+    ),
+    "one that is given": (
+        {**IPV6, "server_ipv4": "203.0.113.2", "server_ipv6": "2001:db8:6::2"},
+        [{"name": "vport0", "addresses": ["203.0.113.2/24", "2001:db8:6::2/64"]},
+         {"name": "veb0", "members": ["vport0"]}],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_what_a_switch_is_made_of(name: str) -> None:
+    changes, wanted = LINKS[name]
+    assert host(0, **changes)["links"] == wanted
+
+
+def test_no_vm_gets_the_address_of_a_server() -> None:
+    changes = {**IPV6, "server_ipv4": "203.0.113.11", "server_ipv6": "2001:db8:6::11"}
+    fleet = build({"a.yml": vm(), "b.yml": vm()}, servers={"server6": server(**changes)})
+    assert "203.0.113.11" not in [str(one.ipv4) for one in fleet.vms]
+    assert "2001:db8:6::11" not in [str(one.ipv6) for one in fleet.vms]
+
+
+@pytest.mark.parametrize(
+    ("changes", "interface"),
+    [
+        ({"switch": {"interface": "veb42"}}, "vport42"),
+        ({"switch": {"interface": "veb42"}, **BEHIND_EM0}, "vport42"),
+        ({"preset": "bridge", "switch": {"interface": "bridge42"}}, "vether42"),
+        ({"preset": "bridge", **BEHIND_EM0, "uplink": {"parent": "em0"}}, "vether0"),
+        ({"preset": "bridge", **BEHIND_EM0}, "vlan42"),
+        ({"preset": "bridge", "host_interface": "em1"}, "em1"),
+    ],
+)
+def test_the_interface_with_the_address(changes: dict[str, object], interface: str) -> None:
+    assert host(0, **changes)["host_interface"] == interface
+
+
+def test_sets_come_from_where_the_server_is() -> None:
+    assert host(server_ipv4="203.0.113.2")["sets_server"] == "203.0.113.2"
+
+
+def test_tap_nodes_for_all_vms_and_ten_more() -> None:
+    assert host(vms=3)["tap_count"] == 13
+
+
+@pytest.mark.parametrize(
+    ("lines", "open_files", "largest"),
+    [
+        (["memory: 16128M"], 512, 16384),
+        (["memory: 16129M"], 512, 32768),
+        (["memory: 128G"], 512, 147456),
+        (["memory: 128G", "state: archived"], 512, 16384),
+        (["interfaces: [{switch: uplink}, {switch: uplink}, {switch: uplink}]"], 512, 16384),
+    ],
+)
+def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: int) -> None:
+    fleet = build({"web1.yml": vm(*lines)})
+    described = server_variables(fleet, "server6")["vmm_host"]
+    assert (described["open_files"], described["largest_process"]) == (open_files, largest)
+
+
+def test_open_files_grow_in_steps() -> None:
+    """A run for one new VM must not change a file that is not the VM's."""
+    fleets = [build({f"web{one}.yml": vm() for one in range(count)}) for count in (1, 76, 77, 150)]
+    found = [server_variables(fleet, "server6")["vmm_host"]["open_files"] for fleet in fleets]
+    assert found == [512, 512, 1024, 1024]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sets.example.org",
+        "https://sets.example.org",
+        "203.0.113.1:8080",
+        "[2001:db8::1]",
+        "[::1]:80",
+    ],
+)
+def test_servers_for_sets(text: str) -> None:
+    assert host(sets_server=text)["sets_server"] == text
+
+
+def test_other_variables_are_none_of_our_business() -> None:
+    changes = {"rack_in_the_cellar": 7, "owner": "x", "host": {}, "vms": [], "owners": []}
+    assert problems({}, servers={"server6": server(**changes), "a": {**SERVER6, "color": 1}}) == []
+
+
+@pytest.mark.parametrize(
+    ("sets", "release", "count"),
+    [
+        (["+site*"], "7.8", 1),
+        (["site78.tgz"], "7.8", 1),
+        (["site77.tgz"], "7.8", 0),
+        (["site77.tgz"], None, 1),
+        (["+site*", "-site*"], None, 0),
+        (["-all", "+s*"], None, 1),
+        (["all"], None, 1),
+        (["-x*", "+xb*"], None, 0),
+        (["*"], None, 1),
+    ],
+)
+def test_how_many_site_sets_are_selected(sets: list[str], release: str | None, count: int) -> None:
+    fleet = build({"web1.yml": vm()}, servers={"server6": server(sets=sets, release=release)})
+    assert server_variables(fleet, "server6")["vmm_vms"][0]["site_sets"] == count
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=20),
+        st.sampled_from(["203.0.113.0/24", "203.0.113.9", "veb0", "em0", "1G", "7.8", "::1"]),
+        st.dates(),
+        st.binary(max_size=3),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "interface", "vlan", "parent"]) | st.integers(),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted({*SERVER6, "vmm_switch", "vmm_uplink"})), VALUES))
+def test_any_values_are_taken_or_make_problems(changes: dict[str, object]) -> None:
+    problems({"web1.yml": vm()}, servers={"server6": {**SERVER6, **changes}})
+
+
+OPTIONAL = [
+    "vmm_reserved",
+    "vmm_sets",
+    "vmm_sets_server",
+    "vmm_sysctl",
+    "vmm_release",
+    "vmm_memory_limit",
+    "vmm_quarantine_days",
+    "vmm_install_limit",
+    "vmm_image_directory",
+    "vmm_tap_count",
+    "vmm_server_ipv4",
+    "vmm_host_interface",
+    "vmm_preset",
+    "vmm_mac_number_base",
+    "vmm_timezone",
+]
+
+
+@given(st.dictionaries(st.sampled_from(OPTIONAL), VALUES))
+def test_any_optional_values_are_taken_or_make_problems(changes: dict[str, object]) -> None:
+    problems({"web1.yml": vm()}, servers={"server6": {**SERVER6, **changes}})

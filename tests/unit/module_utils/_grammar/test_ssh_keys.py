@@ -1,0 +1,193 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+import base64
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import (
+    SshKey,
+    parse_ssh_key,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fleets import KEY, OTHER_KEY, wire
+
+# Made with ssh-keygen(1).
+ECDSA_256 = (
+    "ecdsa-sha2-nistp256 "
+    "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBF6LbYoGhykM3pvqjZmtiwg"
+    "rod94F9iLMX1IVHH4ctHvmzDedezq7q8imWhZ59cO4pMjwtebYcmiJAk96QpmrH8= puffy@example.org"
+)
+ECDSA_521 = (
+    "ecdsa-sha2-nistp521 "
+    "AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACFBAFtC3Y/oRuOdvc2/Xc+OdL"
+    "0BIEbszhfoQu0bqdHElgrjTPo50qcKaUY8W46nDp58ifVP6FhOVDpGlNSrrJQJZ2QoAClG8VmU/vcleeySxGX8SD6uJaeFl"
+    "wWOnDcfYeGOCnYFw1NAE+yuQBLbnR4Q5LLZzJIVhWtiH8Xf1vHG8Z19dCyig== puffy@example.org"
+)
+RSA_2048 = (
+    "ssh-rsa "
+    "AAAAB3NzaC1yc2EAAAADAQABAAABAQCh67LBiYfihDrZAGWDsEXAYLD6Ta9SfUaW2uQyg7G77P3UfFdPnY+TEQez"
+    "1/s5aI1omAYsiI+iQWxkoeMqEXgCpYo3yFCyXosT8FxEvAgZeQbf4m2BLDIPdko+RWTp73/tmkHP/6395D7lgcvqrZZuI7m"
+    "QkRrQIQ2hTPICbiWJPn7k3k/prEOMyhDa6sGEl8PmlyvXabdA+1R/cCKQkBnXCEOnSEzt4RFRsI0wogTSjBdpUHedVGcTxT"
+    "O6m/MapFt06OGikR+I6WZayTGRJ+EIj+mimaihV+CJFqphLHHOQGGKCWKBnMUM/56cK9vIZrXUUWpZxKmVnJr0h1Bz"
+    "p8u1 "
+    "puffy@example.org"
+)
+RSA_1024 = (
+    "ssh-rsa "
+    "AAAAB3NzaC1yc2EAAAADAQABAAAAgQDAlH0DKEwwlF5gMP2pNOEEeUOGD7V5xu0vmtsPFSIC45sgyMsJDQN3P3bI"
+    "4bzp+yyLEM8k0KjPKTQXESCjn52JgB1rDSnYATQAFFu6E1g+fiSyoz0+NuHyody4SK8CX1VKVH3t7XZ3OP2KHZ02PCj7ORV"
+    "Wd/sDNN9Yg3HCt8RDww=="
+)
+
+POINT = b"\x04" + bytes(64)
+SK_ED25519 = "sk-ssh-ed25519@openssh.com"
+SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
+ODD_2048 = (1 << 2047 | 1).to_bytes(257, "big")
+EVEN_2048 = (1 << 2047).to_bytes(257, "big")
+
+ADVICE = "paste the .pub file's line again"
+TYPES = (
+    "ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, ssh-rsa, "
+    "sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com"
+)
+
+
+def line(kind: str, *parts: bytes, inner: str | None = None) -> str:
+    return f"{kind} {wire((inner or kind).encode(), *parts)}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        OTHER_KEY,
+        ECDSA_256,
+        ECDSA_521,
+        RSA_2048,
+        line(SK_ED25519, bytes(32), b"ssh:") + " a comment with blanks, #, $ and {{ braces }}",
+        line(SK_ECDSA, b"nistp256", POINT, b"ssh:work"),
+        line("ssh-rsa", b"\x03", ODD_2048),
+    ],
+)
+def test_a_good_key_comes_out_as_it_went_in(text: str) -> None:
+    assert str(parse_ssh_key(text)) == text
+
+
+def test_blanks_around_the_parts_are_taken_away() -> None:
+    assert str(parse_ssh_key(f"  {KEY.replace(' ', '   ')}  ")) == KEY
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            line("ssh-dss", bytes(128)),
+            f"'ssh-dss' is a type that OpenSSH does not take any more; use one of {TYPES}",
+        ),
+        (
+            f'command="/bin/sh" {KEY}',
+            f"""'command="/bin/sh"' are options, which are not allowed; use one of {TYPES}""",
+        ),
+        (f"no-pty,no-user-rc {KEY}", "'no-pty,no-user-rc' are options, which are not allowed"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "'-----BEGIN' begins a private key"),
+        ("ssh-rsa-cert-v01@openssh.com AAAA", "'ssh-rsa-cert-v01@openssh.com' is no type of a"),
+        ("", f"'' is no type of a public key; use one of {TYPES}"),
+        ("ssh-ed25519", "the key is missing after ssh-ed25519; a key is 'type base64 comment'"),
+        (f"{KEY}\n{KEY}", "a key is one line; this one has a line break in it"),
+        (f"{KEY}\n", "a key is one line; this one has a line break in it"),
+        (f"{KEY}\r", "a key is one line; this one has a line break in it"),
+        (f"{KEY} {5000 * 'x'}", "is longer than 4096 characters, which no key is"),
+        ("ssh-ed25519 AAA!", f"'AAA!' is no base64; {ADVICE}"),
+        ("ssh-ed25519 AAAAA", f"'AAAAA' is no base64; {ADVICE}"),
+        # One text a key: 0xff, then bits that no byte has.
+        ("ssh-ed25519 /w==", "'/w==' is no ssh-ed25519 key: it is cut off"),
+        ("ssh-ed25519 /x==", f"'/x==' is no base64; {ADVICE}"),
+        (
+            KEY.replace("ssh-ed25519", "ssh-rsa", 1),
+            f"'AAAAC3NzaC1lZDI1NTE5AAAAIAZu/xq8eJGgj3LyOOtJP7IY802vHfpep...' is no ssh-rsa key: "
+            f"inside it says 'ssh-ed25519'; {ADVICE}",
+        ),
+        (line("ssh-ed25519", bytes(31)), "the key proper is not 32 bytes long"),
+        (line("ssh-ed25519", bytes(32), b""), "4 bytes too many follow"),
+        (line("ssh-ed25519"), "it is cut off"),
+        (line(SK_ED25519, bytes(32)), "it is cut off"),
+        (line(SK_ED25519, bytes(32), b""), "its application is no text"),
+        (line(SK_ED25519, bytes(32), b"a\nb"), "its application is no text"),
+        (line("ecdsa-sha2-nistp256", b"nistp384", POINT), "its curve is another one"),
+        (line("ecdsa-sha2-nistp384", b"nistp384", POINT), "its point is not an uncompressed one"),
+        (
+            line("ecdsa-sha2-nistp256", b"nistp256", b"\x02" + bytes(64)),
+            "its point is not an uncompressed one of that curve",
+        ),
+        (
+            RSA_1024,
+            "is an RSA key of 1024 bits; use one of 2048 to 16384 bits, or better an ed25519",
+        ),
+        (line("ssh-rsa", b"\x03", EVEN_2048), "its numbers make no RSA key"),
+        (line("ssh-rsa", b"\x01", ODD_2048), "its numbers make no RSA key"),
+        (line("ssh-rsa", b"\x03", b"\0" + ODD_2048), "one of its numbers is not well-formed"),
+        (line("ssh-rsa", b"\x03", ODD_2048[1:]), "one of its numbers is not well-formed"),
+        (
+            f"{KEY} \u202etxt",
+            "the comment 'puffy@example.org \\u202etxt' has a character other than printable ASCII "
+            "without quotes and backslashes; take it out, a comment has no effect",
+        ),
+        (f'{KEY} "', "has a character other than printable ASCII without quotes and backslashes"),
+        (f"{KEY} \\", "has a character other than printable ASCII without quotes and backslashes"),
+        (f"{KEY} \t", "has a character other than printable ASCII without quotes and backslashes"),
+    ],
+)
+def test_what_is_no_key(text: str, complaint: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_ssh_key(text)
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [
+        # ssh-keygen -r of the same keys.
+        (KEY, (4, 2, "cce5f62731f76e54d8d6bcb60cd1d867c0316e903e0b4c61927d200d38bb8725")),
+        (OTHER_KEY, (3, 2, "ca3d9c1373de1ce3df39263f39d569f3b7a5c204a6604fd9672dc59f6d4f1a99")),
+        (RSA_2048, (1, 2, "c07456cfd10a67d736e6e1a83ed30be14df44600095ea018389617b4e9920fac")),
+    ],
+)
+def test_sshfp(text: str, record: tuple[int, int, str]) -> None:
+    assert parse_ssh_key(text).sshfp() == record
+
+
+def test_an_sk_key_has_no_sshfp() -> None:
+    with pytest.raises(Refused, match="no SSHFP record for keys of the type sk-ssh-ed25519"):
+        SshKey(SK_ED25519, b"", "").sshfp()
+
+
+@given(
+    st.sampled_from([KEY, RSA_2048, ECDSA_256, line(SK_ED25519, bytes(32), b"ssh:")]),
+    st.integers(min_value=0),
+    st.binary(max_size=6),
+    st.integers(min_value=0, max_value=8),
+)
+def test_damage_never_raises_anything_else(
+    text: str, place: int, inserted: bytes, removed: int
+) -> None:
+    kind, encoded, *_ = text.split(" ")
+    blob = base64.b64decode(encoded)
+    place %= len(blob) + 1
+    damaged = blob[:place] + inserted + blob[place + removed :]
+    line_again = f"{kind} {base64.b64encode(damaged).decode()}"
+    try:
+        key = parse_ssh_key(line_again)
+    except Refused:
+        return
+    assert str(key) == line_again
+
+
+@given(st.text())
+def test_any_text_is_a_key_or_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        parse_ssh_key(text)
+    with pytest.raises(Refused):
+        parse_ssh_key("ssh-ed25519 " + text)

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server must have for new VMs."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import judge, questions
+
+NEEDS = ("/bsd.rd", "/var/www/htdocs/amd64/bsd")
+GIB = 1 << 30
+
+
+def vm(
+    name: str, memory: str = "1G", disk: str = "50G", state: str = "present"
+) -> dict[str, t.Any]:
+    image = {"path": f"/var/vmm/{name}.img", "format": "raw", "size": disk}
+    return {"name": name, "memory": memory, "state": state, "image": image}
+
+
+def answer(
+    memory: int = 8 * GIB, free: int = 500 * GIB, there: tuple[str, ...] = NEEDS, **used: int
+) -> dict[str, t.Any]:
+    """`used` are bytes of the images that there are, by the VM's name."""
+    df = (
+        "Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
+        f"/dev/sd0e   999999999     10000 {free // 1024}     1%    /var\n"
+    )
+    paths: dict[str, t.Any] = {path: {"size": 1, "blocks": 4} for path in there}
+    for name, size in used.items():
+        paths[f"/var/vmm/{name}.img"] = {"size": 50 * GIB, "blocks": size // 512}
+    return {
+        "paths": paths,
+        "read": {},
+        "run": {
+            "status": {
+                "stdout": "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
+            },
+            "check": {"rc": 0},
+            "memory": {"stdout": f"{memory}\n"},
+            "df /var/vmm": {"stdout": df},
+        },
+    }
+
+
+FINE: dict[str, t.Any] = {}
+CASES: dict[str, tuple[list[dict[str, t.Any]], dict[str, t.Any], list[str], list[str]]] = {
+    "all is there": ([vm("web1")], FINE, [], []),
+    "no sets": (
+        [vm("web1")], {"there": ("/bsd.rd",)},
+        ["/var/www/htdocs/amd64/bsd is missing: the sets of the release"], [],
+    ),
+    "memory to the last byte": (
+        [vm("web1"), vm("db1", "2G")], {"memory": 3 * GIB + (256 << 20)}, [], [],
+    ),
+    "memory for others as well": (
+        [vm("web1"), vm("db1", "2G")], {"memory": 3 * GIB},
+        ["2 VMs have 3072M of memory, 256M more than the server has for them (3072M less 256M"], [],
+    ),
+    "memory of those that rest for good": (
+        [vm("web1"), vm("a", "9G", state="suspended"), vm("b", "9G", state="archived")],
+        FINE, [], [],
+    ),
+    "no room for a system": (
+        [vm("web1")], {"free": GIB - 1}, ["/var/vmm has 1023M free, and 1 new VMs need 1024M"], [],
+    ),
+    "a small disk needs less": ([vm("web1", disk="512M")], {"free": GIB - 1}, [], []),
+    "images that may grow": (
+        [vm("web1"), vm("db1")], {"free": 60 * GIB, "db1": 20 * GIB}, [],
+        ["/var/vmm has 61440M free, and the disks of 2 VMs may grow by 81920M"],
+    ),
+    "an archived image does not grow by itself, but may be restored": (
+        [vm("web1"), vm("db1", state="archived")], {"free": 60 * GIB}, [], ["may grow by 102400M"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_stands_in_the_way(name: str) -> None:
+    vms, found, obstacles, warnings = CASES[name]
+    verdict = judge(answer(**found), vms, {"web1"}, NEEDS, limited=False)
+    for got, wanted in ((verdict.obstacles, obstacles), (verdict.warnings, warnings)):
+        assert len(got) == len(wanted), got
+        assert all(text in one for text, one in zip(wanted, got, strict=True)), got
+
+
+def test_a_limit_of_the_fleet_stands_in_for_the_memory_of_the_server() -> None:
+    vms = [vm("web1", "64G")]
+    assert judge(answer(), vms, {"web1"}, NEEDS, limited=True).obstacles == ()
+
+
+def test_a_directory_that_is_not_there_yet_has_no_size() -> None:
+    found = answer()
+    found["run"]["df /var/vmm"]["stdout"] = ""
+    assert judge(found, [vm("web1")], {"web1"}, NEEDS, limited=False).obstacles == ()
+    (df,) = (run for run in questions([vm("web1")], NEEDS)["run"] if run["name"].startswith("df"))
+    assert df["argv"] == ["/bin/df", "-k", "/var/vmm"]

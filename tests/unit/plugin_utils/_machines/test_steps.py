@@ -1,0 +1,100 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Steps of a VM's life that must not reach another VM, and what is shown of VMs."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
+
+VM: dict[str, t.Any] = {
+    "name": "web1",
+    "image": {"path": "/var/vmm/web1.qcow2", "format": "qcow2", "size": "50G"},
+}
+NOTHING = VmFacts("absent", "absent", "absent", None, installed=False, status=None)
+
+OWN = [
+    "web1.archived.qcow2", "web1.qcow2", "web1.img", "web1.installing.qcow2", ".web1.console",
+    "web1.replaced-20261124T231000.qcow2", ".web1.install.conf", ".web1.installed",
+]  # fmt: skip
+FOREIGN = [
+    "web10.qcow2", "web1-x.qcow2", "xweb1.qcow2", "web1.backup.qcow2", "web1", "web1.qcow2.gz",
+    ".web10.install.conf", "db1.archived.qcow2", "web1.replaced-by-hand.qcow2",
+]  # fmt: skip
+
+
+def test_purging_removes_what_is_the_vms_and_nothing_else() -> None:
+    found = [f"/var/vmm/{name}" for name in (*OWN, *FOREIGN)]
+    (step,) = vm_steps.purge(VM, found)
+    assert step.fields["argv"] == ["/bin/rm", "-f", *(f"/var/vmm/{name}" for name in OWN)]
+    assert not list(vm_steps.purge(VM, [f"/var/vmm/{name}" for name in FOREIGN]))
+
+
+def test_a_run_that_another_one_overtook_touches_nothing() -> None:
+    """Each way to change the note of an installation is for the note that was seen."""
+    seen = VmFacts("absent", "data", "absent", Marker(sha256="0" * 64), False, None)
+    for steps in (
+        vm_steps.boot_installer(VM, seen, b'vm "web1" {\n}\n', {}, "me"),
+        vm_steps.conclude_install(VM, seen, "20261124T231000"),
+    ):
+        guarded = [step for step in steps if step.fields.get("path", "").endswith(".install.conf")]
+        assert guarded
+        assert all(step.fields["before"] == ["0" * 64] for step in guarded)
+    first = [step for step in vm_steps.claim(VM, NOTHING, "me") if "before" in step.fields]
+    assert all(step.fields["before"] == [None] for step in first)
+
+
+def test_vmd_forgets_a_vm_before_it_loads_it_anew() -> None:
+    known = VmFacts(
+        "absent", "data", "absent", Marker(sha256="0" * 64), False,
+        VmStatus(None, "stopped", "1.0G", "root"),
+    )  # fmt: skip
+    for facts, wanted in ((known, ["reload", "create", "load"]), (NOTHING, ["create", "load"])):
+        steps = vm_steps.boot_installer(VM, facts, b"", {}, "me")
+        runs = [step.fields["argv"] for step in steps if step.do == "run"]
+        assert [argv[1] for argv in runs if argv[0].endswith("vmctl")] == wanted
+
+
+def looked(**values: object) -> dict[str, object]:
+    return {
+        "image": "data", "archived": False, "installing": False, "running": False,
+        "pending": False, "state": "stopped", "disk_bytes": 3 << 20, **values,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("look", "shown"), [
+    (looked(), "stopped -"),
+    (looked(running=True, state="running", pending=True), "running restart"),
+    (looked(image="blank"), "not installed -"),
+    (looked(image="blank", running=True, state="running"), "running -"),
+    (looked(image="absent", state="unknown"), "not installed -"),
+    (looked(image="absent", archived=True, state="unknown"), "archived -"),
+    (looked(image="absent", installing=True, running=True), "installing -"),
+    (looked(image="absent", installing=True), "installation stopped -"),
+    (None, "not reached -"),
+])  # fmt: skip
+def test_the_table(look: dict[str, object] | None, shown: str) -> None:
+    vm = {
+        "name": "web1", "server": "server1", "state": "present", "ipv4": "203.0.113.14",
+        "ipv6": None, "owner": "puffy", "memory": "1G", "disk": "50G",
+    }  # fmt: skip
+    head, line = vm_table([vm], {"web1": look} if look else {})
+    assert head.split() == (
+        "NAME SERVER WANTED IS PENDING IPV4 IPV6 OWNER MEMORY DISK USED".split()
+    )
+    used = "3M" if look else "?"
+    wanted = f"web1 server1 present {shown} 203.0.113.14 - puffy 1G 50G {used}"
+    assert " ".join(line.split()) == wanted
+
+
+def test_a_fingerprint_is_what_ssh_keygen_shows() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR"
+    assert hand_over.fingerprint(key) == (
+        "SHA256:bXbZvasGwtOD7AHya5OPvqqsrcqz2gjwRYQXs3rv4Zw (ssh-ed25519)"
+    )

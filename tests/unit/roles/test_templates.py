@@ -1,0 +1,177 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The roles' templates, rendered from any fleet and read back: nothing is lost, nothing added."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import (
+    Host,
+    parse_dhcpd_conf,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
+    KEYWORDS,
+    Disk,
+    Interface,
+    SwitchBlock,
+    VmBlock,
+    parse_vm_conf,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
+    ACCOUNT_PATTERN,
+    REFUSED_ACCOUNTS,
+    VM_NAME_PATTERN,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import REST, autostart
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.fleets import build, server, vm
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+
+NAMES = st.from_regex(VM_NAME_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+OWNERS = st.from_regex(ACCOUNT_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+INTERFACES = st.fixed_dictionaries(
+    {"switch": st.sampled_from(["uplink", "switch", "a.b"])},
+    optional={"group": st.sampled_from(["group", "a-b_c", "disable"])},
+)
+SWITCHES = [{"name": "switch", "interface": "veb7"}, {"name": "a.b", "interface": "bridge1"}]
+VMS = st.dictionaries(
+    NAMES.filter(lambda name: name not in ("all", "localhost", "ungrouped", "vms")),
+    st.fixed_dictionaries(
+        {
+            "owner": OWNERS.filter(lambda name: name not in REFUSED_ACCOUNTS),
+            "memory": st.sampled_from(["1M", "512M", "128G"]),
+            "disk_format": st.sampled_from(["raw", "qcow2"]),
+            "state": st.sampled_from(["present", "suspended", "archived"]),
+            "interfaces": st.lists(INTERFACES, max_size=3),
+            "autostart": st.booleans(),
+        }
+    ),
+    max_size=5,
+)
+
+
+def render(template: str, **variables: Any) -> str:
+    environment = jinja2.Environment(
+        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+    )
+    for name in ("vm_conf_string", "dhcpd_string"):
+        environment.filters[f"puffy.vmm.{name}"] = getattr(quoting, name)
+    environment.filters["quote"] = shlex.quote
+    text = (ROLES / template).read_text(encoding="utf-8")
+    return environment.from_string(text).render(**variables)
+
+
+def variables(vms: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    texts = {
+        f"{name}.yml": vm(**{field: json.dumps(value) for field, value in fields.items()})
+        for name, fields in vms.items()
+    }
+    fleet = build(texts, servers={"server6": server(switches=SWITCHES)})
+    return server_variables(fleet, "server6")
+
+
+@given(VMS)
+def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
+    text = render(
+        "vmd/templates/vm.conf.j2",
+        **described,
+        vmd_vms=described["vmm_vms"],
+        vmd_group="vmdusers",
+        vmd_locked_lladdr=True,
+        vmd_agentx=False,
+    )
+    conf = parse_vm_conf(text)
+    assert (conf.socket_owner, conf.others) == (":vmdusers", ())
+    assert conf.switches == (
+        SwitchBlock("uplink", "veb0"),
+        SwitchBlock("switch", "veb7"),
+        SwitchBlock("a.b", "bridge1"),
+    )
+    assert conf.vms == tuple(
+        VmBlock(
+            one["name"],
+            enabled=False,
+            owner=one["owner"] if one["state"] == "present" else None,
+            memory=one["memory"],
+            disks=(Disk(one["image"]["path"], one["disk_format"]),),
+            interfaces=tuple(
+                Interface(each["switch"], each["mac"], locked=True, group=each["group"])
+                for each in one["interfaces"]
+            ),
+        )
+        for one in described["vmm_vms"]
+    )
+
+
+def test_agentx_is_in_vm_conf_if_it_is_asked_for() -> None:
+    described = variables({})
+    text = render(
+        "vmd/templates/vm.conf.j2",
+        **described,
+        vmd_vms=[],
+        vmd_group="",
+        vmd_locked_lladdr=True,
+        vmd_agentx=True,
+    )
+    assert parse_vm_conf(text).others == ("agentx",)
+
+
+@given(VMS)
+def test_rc_vmm(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
+    text = render(
+        "vmd/templates/rc.vmm.j2",
+        vmd_vms=described["vmm_vms"],
+        vmd_autostart_parallel=2,
+        vmd_autostart_delay=30,
+    )
+    started = [
+        one["name"]
+        for one in described["vmm_vms"]
+        if one["autostart"] and one["state"] == "present"
+    ]
+    assert re.findall(r"^\tstart (\S+)$", text, re.MULTILINE) == started
+    assert autostart(text).keys() == {*started, REST}
+
+
+@given(VMS)
+def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
+    described = variables(vms)
+    text = render(
+        "dhcpd/templates/dhcpd.conf.j2",
+        **described,
+        dhcpd_vms=described["vmm_vms"],
+        dhcpd_range=[],
+        dhcpd_server_name="server6.example.org",
+        dhcpd_next_server=described["vmm_host"]["ipv4"]["server"],
+        one_time={one["name"]: f"once-{one['number']}/" for one in described["vmm_vms"]},
+    )
+    conf = parse_dhcpd_conf(text)
+    (subnet,) = conf.subnets
+    assert (subnet.network, subnet.netmask, subnet.ranges) == ("203.0.113.0", "255.255.255.0", ())
+    assert conf.parameters["option domain-name"] == ("example.org",)
+    assert "deny unknown-clients" in conf.parameters
+    assert subnet.parameters["next-server"] == ("203.0.113.1",)
+    assert subnet.hosts == tuple(
+        Host(
+            one["name"],
+            one["mac"],
+            (one["ipv4"],),
+            {
+                "filename": (f"once-{one['number']}/auto_install",),
+                "option host-name": (one["name"],),
+            },
+        )
+        for one in described["vmm_vms"]
+    )
