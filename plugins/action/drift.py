@@ -20,25 +20,24 @@ class ActionModule(Action):
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "results": {"type": "dict", "required": True},
-        "roles": {"type": "list", "elements": "str", "required": True},
         "path": {"type": "path"},
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        found = drift.drift(plain(args["results"]), plain(args["roles"]))
+        table = drift.drift(plain(args["results"]))
         if args["path"]:
-            _write(found, Path(args["path"]))
-        self._display.display(f"\n{found.table()}\n")
-        told: dict[str, t.Any] = untrusted(
-            {"differs": bool(found.rows), "summary": found.summary(), "drift": found.data()}
+            _write(table, Path(args["path"]))
+        self._display.display(f"\n{table.table()}\n")
+        result: dict[str, t.Any] = untrusted(
+            {"differs": bool(table.rows), "summary": table.summary(), "drift": table.data()}
         )
-        return told
+        return result
 
 
-def _write(found: drift.Drift, path: Path) -> None:
-    text = f"{found.table()}\n\n{found.summary()}\n"
+def _write(table: drift.Drift, path: Path) -> None:
+    text = f"{table.table()}\n\n{table.summary()}\n"
     if path.suffix == ".json":
-        text = json.dumps({"summary": found.summary(), "drift": found.data()}, indent=2) + "\n"
+        text = json.dumps({"summary": table.summary(), "drift": table.data()}, indent=2) + "\n"
     try:
         write_file(path, text.encode(), 0o644)
     except OSError as error:

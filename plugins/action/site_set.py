@@ -12,13 +12,13 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_problems,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SITE_SETS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.site_sets import OPTIONS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import build, wanted
 
 
 class ActionModule(Action):
-    SPEC = {"dest": {"type": "path", "required": True}, **SITE_SETS}
+    SPEC = {"dest": {"type": "path", "required": True}, **OPTIONS}
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         refuse_problems(task_vars)

@@ -69,7 +69,7 @@ class ActionModule(Action):
         agent = Agent(self.execute)
         if args["step"] == "check":
             return _checked(agent, vms, args)
-        answer = agent.probe(vm_facts.questions(vms))
+        answer = agent.look(vm_facts.questions(vms))
         facts = vm_facts.parse(answer, vms)
         if args["step"] == "look":
             return _looked(vms, facts, vm_facts.pending(answer))
@@ -107,12 +107,12 @@ class ActionModule(Action):
         steps: list[Step] = []
         for vm in vms:
             steps.extend(_wanted(args["step"], vm, facts[vm["name"]], agent.by, found))
-        changes = [step.change for step in steps if step.change]
+        changes = [str(step.change) for step in steps if step.change]
         result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
         if self.check_mode:
             return result
         if steps:
-            agent.apply(steps)
+            agent.carry_out(args["step"], steps)
         if args["step"] == "start":
             new = [vm for vm in vms if facts[vm["name"]].installed]
             old = [vm for vm in vms if steps and vm not in new]
@@ -158,7 +158,7 @@ class ActionModule(Action):
         runs = [{"name": vm["name"], "argv": [*argv, vm["ipv4"], "22"]} for vm in vms]
         begin = time.monotonic()
         while runs:
-            answer = agent.probe({"verb": "probe", "run": runs})
+            answer = agent.look({"run": runs})
             up = [name for name, result in answer["run"].items() if result["rc"] == 0]
             passed = int(time.monotonic() - begin)
             for name in up:
@@ -175,7 +175,7 @@ def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> 
     new = args["new"]
     if not new:
         return {"changed": False}
-    answer = agent.probe(capacity.questions(vms, args["needs"]))
+    answer = agent.look(capacity.questions(vms, args["needs"]))
     verdict = capacity.judge(answer, vms, new, args["needs"], limited=args["limited"])
     if verdict.obstacles:
         raise OperatorError(
@@ -187,8 +187,8 @@ def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> 
 def _entries(agent: Agent, vms: t.Sequence[Vm]) -> list[str]:
     """The paths of all that is in the directories of images."""
     directories = sorted({Names.of(vm).directory for vm in vms})
-    request = {"verb": "probe", "list": [{"path": path} for path in directories]}
-    listed = agent.probe(request)["list"]
+    request = {"list": [{"path": path} for path in directories]}
+    listed = agent.look(request)["list"]
     return [f"{path}/{name}" for path in directories for name in listed.get(path, ())]
 
 
@@ -196,7 +196,7 @@ def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
     """The public host keys of VMs, over the server's own switch and its trusted connection."""
     argv = [TOOLS["ssh-keyscan"], "-T", "10"]
     runs = [{"name": vm["name"], "argv": [*argv, vm["ipv4"]], "timeout": 60} for vm in vms]
-    answer = agent.probe({"verb": "probe", "run": runs})
+    answer = agent.look({"run": runs})
     found = {}
     for vm in vms:
         lines = answer["run"][vm["name"]]["stdout"].splitlines()

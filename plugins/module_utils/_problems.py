@@ -106,3 +106,11 @@ def shown(value: object) -> str:
 def shown_name(name: str) -> str:
     """Return a name as it is when it is printable ASCII, else with escapes."""
     return name if name.isascii() and name.isprintable() else ascii(name)[1:-1]
+
+
+def shown_text(text: str) -> str:
+    """Return text of others for a terminal: what controls it, but for line breaks and tabs, is shown."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in text
+    )

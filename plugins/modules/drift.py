@@ -8,21 +8,17 @@ short_description: Show what differs on servers, in one table
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Takes what roles told in check mode, of many servers, and shows it as one table with the server,
-    the role, the difference, and when the server was last changed by this collection.
+  - Takes the results that M(puffy.vmm.configure) had in check mode on many servers, and shows them
+    as one table with the server, the role, the difference, and when the server was last changed by
+    this collection.
   - What could not be looked at is in the table too, and counts as a difference.
   - Runs on the controller. The playbook C(puffy.vmm.check) uses it.
 options:
   results:
     description:
-      - Of each server a dictionary with the result of each role's M(puffy.vmm.host_state).
+      - The result of M(puffy.vmm.configure) by the name of the server.
       - A result that failed, or whose server was not reached, belongs here as well.
     type: dict
-    required: true
-  roles:
-    description: The roles whose results there must be.
-    type: list
-    elements: str
     required: true
   path:
     description:
@@ -31,7 +27,7 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Can run in check mode and tell what would change without changing it.
+    description: Can run in check mode and show what would change without changing it.
     support: full
   diff_mode:
     description: Shows what changes.
@@ -40,19 +36,17 @@ attributes:
     description: Changes nothing when it is run again.
     support: full
 seealso:
-  - module: puffy.vmm.host_state
+  - module: puffy.vmm.configure
 """
 
 EXAMPLES = r"""
 - name: Show what differs
   puffy.vmm.drift:
     results:
-      server1:
-        dhcpd: "{{ hostvars.server1.dhcpd_state }}"
-    roles: [dhcpd]
+      server1: "{{ hostvars.server1.server_state }}"
   register: drift
 
-- name: End with a status that tells
+- name: Fail where something differs
   ansible.builtin.fail:
     msg: "{{ drift.summary }}"
   when: drift.differs
@@ -83,7 +77,7 @@ drift:
     kind:
       description: What kind of row it is.
       type: str
-      choices: [change, pending restart, failed, unreachable, unchecked]
+      choices: [change, notice, pending restart, failed, unreachable, unchecked]
     what:
       description: What a run would do, or why there is no answer.
       type: str

@@ -65,6 +65,12 @@ def host_program(name: str) -> str:
     return found
 
 
+def real_environment() -> dict[str, str]:
+    """The environment for a program of the host that must not take itself for root."""
+    hidden = ("LD_PRELOAD", "FAKEROOT")
+    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+
+
 def fakeroot_library() -> str:
     """libfakeroot for message queues, which a namespace of its own keeps apart."""
     places = ("*/libfakeroot", "libfakeroot", "*")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .model.processes import Processes
     from .model.rcctl import Services
     from .model.sensorsd import Sensorsd
+    from .model.sshd import Sshd
     from .model.sysctl import Sysctl
     from .model.vmd import Vmd
 
@@ -51,6 +52,7 @@ class Machine:
     dhcpd: Dhcpd
     httpd: Httpd
     sensorsd: Sensorsd
+    sshd: Sshd
 
     def __init__(
         self,

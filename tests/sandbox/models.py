@@ -26,6 +26,7 @@ PARTS = {
     "dhcpd": ("dhcpd", "Dhcpd"),
     "httpd": ("httpd", "Httpd"),
     "sensorsd": ("sensorsd", "Sensorsd"),
+    "sshd": ("sshd", "Sshd"),
 }
 # Modules that only bring commands.
 COMMANDS = (

@@ -63,7 +63,6 @@ class Process:
 
         ``watched`` is a descriptor of the process that it shall not outlive, or -1.
         """
-        sshd.write_config(self.directory)
         self.machine.start()
         self.full_disks.start()
         self.sessions.write_accounts()
@@ -104,6 +103,7 @@ class Process:
 
     def _remote(self, connection: socket.socket) -> None:
         with self.machine.lock:
+            sshd.write_config(self.directory, self.machine.sshd.match_blocks())
             self.sessions.write_accounts()
         with connection:
             daemon = sshd.serve(self.directory, connection)

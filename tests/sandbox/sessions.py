@@ -80,7 +80,12 @@ class Sessions:
             for one in self.accounts()
         }
         rows = [sshd.Account(name, str(home)) for name, home in homes.items()]
-        sshd.write_accounts(Path("/run/etc"), rows)
+        known = self._machine.accounts
+        groups = {
+            group.name: [one.name for one in known.users() if group.gid in known.groups_of(one)]
+            for group in known.groups()
+        }
+        sshd.write_accounts(Path("/run/etc"), rows, groups)
 
     def serve(self, peer: socket.socket) -> None:
         """Lets one session in and waits for its end."""

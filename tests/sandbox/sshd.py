@@ -8,14 +8,13 @@ changes its user; which account a session has is the business of the session's s
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base import host_program
+from .base import host_program, real_environment
 from .namespace import UID
 
 _CONFIG = """\
@@ -49,16 +48,27 @@ def make_key(path: Path, comment: str) -> str:
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
 
-def write_config(directory: Path) -> None:
-    """Writes sshd_config; ``directory`` is the server's own on the host."""
-    (directory / "sshd_config").write_text(_CONFIG.format(directory=directory))
+def write_config(directory: Path, blocks: str = "") -> None:
+    """Writes sshd_config; ``directory`` is the server's own on the host, ``blocks`` come last."""
+    _write(directory / "sshd_config", _CONFIG.format(directory=directory) + blocks)
 
 
-def write_accounts(etc: Path, accounts: Iterable[Account]) -> None:
-    """Writes what sshd sees as passwd, group and nsswitch.conf; ``etc`` is its directory."""
+def write_accounts(
+    etc: Path, accounts: Iterable[Account], groups: Mapping[str, Iterable[str]]
+) -> None:
+    """Writes what sshd sees as passwd, group and nsswitch.conf; ``etc`` is its directory.
+
+    ``groups`` are members by the group's name; their numbers mean nothing.
+    """
     lines = [f"{one.name}:x:{UID}:{UID}::{one.home}:/run/shell\n" for one in accounts]
     _write(etc / "passwd", "".join(lines))
-    _write(etc / "group", f"server:x:{UID}:\ntty:x:{UID}:\n")
+    own = [f"server:x:{UID}:\n", f"tty:x:{UID}:\n"]
+    others = [
+        f"{name}:x:{UID + 1 + number}:{','.join(members)}\n"
+        for number, (name, members) in enumerate(groups.items())
+        if name not in ("server", "tty")
+    ]
+    _write(etc / "group", "".join([*own, *others]))
     _write(etc / "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
 
 
@@ -70,8 +80,6 @@ def _write(place: Path, text: str) -> None:
 
 def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]:
     """Starts sshd on an accepted connection."""
-    hidden = ("LD_PRELOAD", "FAKEROOT")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
     words = [host_program("sshd"), "-i", "-f", str(directory / "sshd_config")]
     words += ["-E", str(directory / "sshd.log")]
     return subprocess.Popen(
@@ -79,5 +87,5 @@ def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]
         stdin=connection.fileno(),
         stdout=connection.fileno(),
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=real_environment(),
     )

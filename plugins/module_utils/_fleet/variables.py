@@ -171,6 +171,11 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
 
 def _owners(vms: Sequence[Vm]) -> list[dict[str, Any]]:
     keys: dict[str, set[str]] = {}
+    names: dict[str, list[str]] = {}
     for vm in vms:
         keys.setdefault(vm.owner, set()).update(vm.ssh_keys)
-    return [{"name": owner, "ssh_keys": sorted(keys[owner])} for owner in sorted(keys)]
+        names.setdefault(vm.owner, []).append(vm.name)
+    return [
+        {"name": owner, "ssh_keys": sorted(keys[owner]), "vms": names[owner]}
+        for owner in sorted(keys)
+    ]

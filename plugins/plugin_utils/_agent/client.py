@@ -14,17 +14,18 @@ import hashlib
 import json
 import operator
 import os
+import re
 import secrets
 import socket
 import time
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     Step,
-    apply_request,
     digest,
 )
 
@@ -37,6 +38,28 @@ PROGRAMS: t.Final[t.Mapping[str, str]] = {
     "fetch": "base change fetch confine main",
 }
 COMMAND: t.Final = "/usr/bin/perl -"
+
+
+@dataclass(frozen=True)
+class Transaction:
+    name: str
+    steps: tuple[Step, ...]
+    confirm: int | None = None
+
+
+class ApplyError(OperatorError):
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    answers: t.Mapping[str, t.Any]
+    applied: str | None
+    unfinished: bool
+    uid: int
+    user: str
+    system: str
+    release: str
 
 
 class Execute(t.Protocol):
@@ -101,13 +124,72 @@ class Agent:
             ) from None
         return answer
 
-    def probe(self, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    def probe(self, asks: t.Mapping[str, t.Any]) -> Seen:
         """The answer to a probe. Raises OperatorError."""
-        answer = self.ask(request)
+        answers = {}
+        last: dict[str, t.Any] = {}
+        whole: dict[str, t.Any] = {
+            "verb": "probe",
+            "paths": [],
+            "list": [],
+            "open": [],
+            "users": [],
+            "rosters": [],
+            "groups": [],
+        }
+        runs = [
+            {"name": "uname", "argv": ["/usr/bin/uname", "-s"]},
+            {"name": "id", "argv": ["/usr/bin/id", "-u"]},
+        ]
+        for key, questions in asks.items():
+            for kind, items in questions.items():
+                if kind == "run":
+                    runs += [{**item, "name": f"{key}\0{item['name']}"} for item in items]
+                else:
+                    whole[kind] = whole[kind] + items
+        by_path: dict[str, t.Any] = {}
+        for item in whole["paths"]:
+            known = by_path.setdefault(item["path"], {"path": item["path"], "hash": 0})
+            if item.get("read"):
+                known["read"] = 1
+            if item.get("hash", 1):
+                known["hash"] = 1
+        whole["paths"] = list(by_path.values())
+        answer = self.ask({**whole, "run": runs})
         if "failed" in answer:
             text = masked(answer["failed"]["text"])
             raise OperatorError(f"the server could not be looked at: {text}")
+        for key in asks:
+            run = {
+                name.partition("\0")[2]: result
+                for name, result in answer["run"].items()
+                if name.startswith(f"{key}\0")
+            }
+            answers[key] = {**answer, "run": run}
+        match = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-", answer.get("applied") or "")
+        applied = "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
+        return Seen(
+            answers,
+            applied,
+            bool(answer["unfinished"]),
+            0,
+            "root",
+            answer["run"]["uname"]["stdout"].strip(),
+            "7.8",
+        )
+
+    def look(self, questions: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """The answer to the questions of one asker. Raises OperatorError."""
+        key = "look"
+        answer: dict[str, t.Any] = self.probe({key: questions}).answers[key]
         return answer
+
+    def carry_out(self, name: str, steps: t.Iterable[Step]) -> None:
+        """One transaction. Raises OperatorError."""
+        self.apply([Transaction(name, tuple(steps))])
+
+    def left_warnings(self) -> list[str]:
+        return []
 
     def fetch(self, request: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         """What became of files that the server fetched for some seconds. Raises OperatorError."""
@@ -119,15 +201,18 @@ class Agent:
 
     def apply(
         self,
+        transactions: t.Sequence[Transaction],
+        reconnect: t.Callable[[], None] | None = None,
+    ) -> None:
+        for one in transactions or [Transaction("", ())]:
+            self.apply_one(one.steps, one.confirm, reconnect)
+
+    def apply_one(
+        self,
         steps: t.Sequence[Step],
         confirm: int | None = None,
         reconnect: t.Callable[[], None] | None = None,
     ) -> None:
-        """Carries the steps out, or nothing. Raises OperatorError with the reason and what became.
-
-        With `confirm`, the server puts everything back by itself unless it is reached over a new
-        connection, which `reconnect` makes, within so many seconds.
-        """
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
         request, contents = apply_request(steps, run_id, self.by)
         if confirm:
@@ -141,6 +226,21 @@ class Agent:
             answer = self.ask({"verb": "confirm", "id": run_id})
             if "failed" in answer:
                 raise OperatorError(f"the change was not confirmed: {answer['failed']['text']}")
+
+
+def apply_request(steps: t.Sequence[Step], run_id: str, by: str) -> tuple[dict[str, t.Any], bytes]:
+    """The request and the contents behind it, which steps name by offset and length (bytes)."""
+    parts: list[bytes] = []
+    offset = 0
+    wire: list[dict[str, t.Any]] = []
+    for number, step in enumerate(steps):
+        entry = {"n": number, "do": step.do, "title": step.title, **step.fields}
+        if step.content is not None:
+            entry["blob"] = [offset, len(step.content)]
+            offset += len(step.content)
+            parts.append(step.content)
+        wire.append(entry)
+    return {"verb": "apply", "id": run_id, "by": by, "steps": wire}, b"".join(parts)
 
 
 def explain(failed: t.Mapping[str, t.Any], steps: t.Sequence[Step], run_id: str) -> str:

@@ -15,6 +15,7 @@ _DIRECTORIES = {
         "nsd-checkzone",
         "rcctl",
         "sensorsd",
+        "sshd",
         "vmctl",
         "vmd",
     ),

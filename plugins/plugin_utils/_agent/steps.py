@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Steps of a plan, and the request that carries them out.
+"""Steps of a transaction, the changes that they make, and what of a file a diff shows.
 
-A step is what agent/steps.pl does in one go; what it must do first, and how to go back, is in it.
+A step is what perl/steps.pl does in one go; what must hold before it, and how to go back, is in it.
 """
 
 from __future__ import annotations
@@ -18,30 +18,58 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import T
 SERVICE_SECONDS: t.Final = 120
 
 
+# Stands among the VMs of a change for what is common to all of a server.
+COMMON: t.Final = ""
+EVERYBODYS: t.Final = frozenset({COMMON})
+NOBODYS: t.Final[frozenset[str]] = frozenset()
+
+
 class PlanError(OperatorError, ValueError):
     """What is wanted cannot be had on this server: says what, where and what to do."""
 
 
 @dataclass(frozen=True)
 class FileDiff:
-    """A change of a file's content; `sensitive` content is never fetched nor shown."""
+    """A change of a file's content; `sensitive` content is never fetched nor shown.
+
+    `before` is the old content where it is known already, else None.
+    """
 
     path: str
     after: bytes | None
     sensitive: bool
     existed: bool
-    as_user: str | None = None
+    before: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a step does, as data. str() gives the words for a person.
+
+    `vms` are the VMs whose it is, COMMON among them where it touches what is common to all of a
+    server, and nobody where it matters to this collection alone. A `consequence` follows from
+    another change of the same document and is not a difference by itself.
+    """
+
+    kind: str
+    subject: str
+    detail: str = ""
+    vms: frozenset[str] = EVERYBODYS
+    consequence: bool = False
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind, self.subject, self.detail) if part)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One action of the agent: `fields` are its arguments; `change` tells a person what it does."""
+    """One action of the agent: `fields` are its arguments, `title` what a failure is about."""
 
     do: str
     title: str
     fields: t.Mapping[str, t.Any] = field(default_factory=dict)
     content: bytes | None = None
-    change: str | None = None
+    change: Change | None = None
     diff: FileDiff | None = None
 
 
@@ -50,7 +78,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def run(title: str, argv: t.Sequence[t.Any], change: str | None = None, **fields: t.Any) -> Step:
+def run(title: str, argv: t.Sequence[t.Any], change: Change | None = None, **fields: t.Any) -> Step:
     """A program that must end with status 0, unless `ok` says otherwise, within `timeout` s."""
     return Step("run", title, {"argv": list(argv), **fields}, change=change)
 
@@ -62,18 +90,3 @@ def undo(*argv: str, ok: t.Sequence[int] = (), timeout: int = SERVICE_SECONDS) -
 
 def rcctl(*words: str) -> list[str]:
     return [TOOLS["rcctl"], *words]
-
-
-def apply_request(steps: t.Sequence[Step], run_id: str, by: str) -> tuple[dict[str, t.Any], bytes]:
-    """The request and the contents behind it, which steps name by offset and length (bytes)."""
-    parts: list[bytes] = []
-    offset = 0
-    wire: list[dict[str, t.Any]] = []
-    for number, step in enumerate(steps):
-        entry = {"n": number, "do": step.do, "title": step.title, **step.fields}
-        if step.content is not None:
-            entry["blob"] = [offset, len(step.content)]
-            offset += len(step.content)
-            parts.append(step.content)
-        wire.append(entry)
-    return {"verb": "apply", "id": run_id, "by": by, "steps": wire}, b"".join(parts)

@@ -14,7 +14,25 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 
 # ansible-core 2.18 takes every string for a template.
-_trusted: t.Callable[[str], str] = getattr(ansible.template, "trust_as_template", str)
+trusted: t.Callable[[str], str] = getattr(ansible.template, "trust_as_template", str)
+
+
+def render_text(templar: t.Any, text: str, title: str) -> str:
+    """A template's text with its variables filled in. Raises OperatorError."""
+    overrides = {"lstrip_blocks": True}
+    try:
+        if hasattr(templar, "evaluate_expression"):
+            return str(templar.template(text, escape_backslashes=False, overrides=overrides))
+        return str(
+            templar.do_template(
+                text,
+                preserve_trailing_newlines=True,
+                escape_backslashes=False,
+                overrides=overrides,
+            )
+        )
+    except AnsibleError as error:
+        raise OperatorError(f"{title}: {error}") from error
 
 
 class Templates:
@@ -27,29 +45,20 @@ class Templates:
 
     def render(self, name: str, extra: t.Mapping[str, t.Any]) -> str:
         """The text of a template. Raises OperatorError naming the template."""
-        try:
-            text, search = self._load(name)
-            templar = self._action.templar.copy_with_new_env(
-                searchpath=search, available_variables={**self._variables, **extra}
-            )
-            overrides = {"lstrip_blocks": True}
-            if hasattr(templar, "evaluate_expression"):
-                result = templar.template(text, escape_backslashes=False, overrides=overrides)
-            else:
-                result = templar.do_template(
-                    text,
-                    preserve_trailing_newlines=True,
-                    escape_backslashes=False,
-                    overrides=overrides,
-                )
-        except AnsibleError as error:
-            raise OperatorError(f"template {name}: {error}") from error
-        return str(result)
+        text, search = self._load(name)
+        templar = self._action.templar.copy_with_new_env(
+            searchpath=search, available_variables={**self._variables, **extra}
+        )
+        return render_text(templar, text, f"template {name}")
 
     def _load(self, name: str) -> tuple[str, list[str]]:
         if name not in self._texts:
-            path = self._action.find_template(name)
-            text = _trusted(Path(self._action.loader.get_real_file(path)).read_text("utf-8"))
+            try:
+                path = self._action.find_template(name)
+                real = self._action.loader.get_real_file(path)
+            except AnsibleError as error:
+                raise OperatorError(f"template {name}: {error}") from error
+            text = trusted(Path(real).read_text("utf-8"))
             search = [os.path.dirname(path), *self._variables.get("ansible_search_path", ())]
             self._texts[name] = (text, search)
         return self._texts[name]

@@ -140,7 +140,7 @@ def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
     ]
-    return {"verb": "probe", "paths": paths, "run": runs}
+    return {"paths": paths, "run": runs}
 
 
 def parse(

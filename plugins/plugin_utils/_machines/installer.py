@@ -57,7 +57,7 @@ class Installer:
     def install(self, vms: t.Sequence[Vm]) -> Outcome:
         """Installs them, or goes on with what an earlier run began. Raises OperatorError."""
         outcome = Outcome()
-        answer = self.agent.probe(Watch(vms, {}).questions())
+        answer = self.agent.look(Watch(vms, {}).questions())
         facts = vm_facts.parse(answer, vms)
         sizes = vm_watch.log_sizes(answer)
         begins: dict[str, t.Mapping[str, int]] = {}
@@ -90,7 +90,7 @@ class Installer:
         watch = Watch(rested, {vm["name"]: {} for vm in rested})
         # The first look tells whose consoles were recorded, the second what they said.
         for _look in range(2):
-            watch.feed(self.agent.probe(watch.questions()))
+            watch.feed(self.agent.look(watch.questions()))
         return frozenset(name for name, now in watch.progress.items() if now.proven)
 
     def _boots(self, vm: Vm, facts: VmFacts, sizes: t.Mapping[str, int], outcome: Outcome) -> bool:
@@ -101,7 +101,7 @@ class Installer:
     def _carry_out(self, name: str, steps: t.Iterable[Step], outcome: Outcome) -> bool:
         """One VM that cannot be had does not keep others from theirs."""
         try:
-            self.agent.apply(list(steps))
+            self.agent.carry_out("install", steps)
         except OperatorError as failure:
             outcome.failures[name] = str(failure)
             return False
@@ -122,7 +122,7 @@ class Installer:
         while left:
             facts: t.Mapping[str, VmFacts] = {}
             with suppress(Silent):
-                facts = watch.feed(self.agent.probe(watch.questions()))
+                facts = watch.feed(self.agent.look(watch.questions()))
             now = time.monotonic()
             for name, vm in list(left.items()):
                 progress = watch.progress[name]
@@ -149,7 +149,7 @@ class Installer:
             return
         if progress.state == "running" and _TTY.fullmatch(tty):
             try:
-                self.agent.apply(list(vm_steps.record_console(vm, tty)))
+                self.agent.carry_out("install", vm_steps.record_console(vm, tty))
             except OperatorError as failure:
                 self.say(f"  {name}: its console is not recorded: {failure}")
             watch.tried(name)
@@ -157,7 +157,7 @@ class Installer:
     def _given_up(self, vm: Vm, progress: Progress) -> str:
         name = vm["name"]
         with suppress(OperatorError):
-            self.agent.apply(list(vm_steps.end_record(vm)))
+            self.agent.carry_out("install", vm_steps.end_record(vm))
         why = "the installer gave up" if progress.gave_up else f"nothing new for {self.timeout} s"
         return (
             f"{name}: {why} while it {progress}; it waits on the console (as root on the server: "
@@ -199,7 +199,7 @@ class Installer:
         outcome.installed.append(name)
 
     def _now(self, vm: Vm) -> VmFacts:
-        return vm_facts.parse(self.agent.probe(vm_facts.questions([vm])), [vm])[vm["name"]]
+        return vm_facts.parse(self.agent.look(vm_facts.questions([vm])), [vm])[vm["name"]]
 
 
 def _shown(progress: Progress) -> str:

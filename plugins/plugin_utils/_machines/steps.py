@@ -12,7 +12,13 @@ import re
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Change,
+    Step,
+    digest,
+    run,
+    undo,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Names, VmFacts
 
@@ -24,6 +30,11 @@ STOP_SECONDS: t.Final = 180
 _CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
 _CONSOLE_BYTES: t.Final = 32 * 1024
+
+
+def _of(vm: Vm, kind: str, subject: str, detail: str = "") -> Change:
+    """A change that is this VM's alone."""
+    return Change(kind, subject, detail, vms=frozenset({vm["name"]}))
 
 
 def _status(title: str, pattern: str, seconds: int) -> Step:
@@ -55,7 +66,7 @@ def stop(vm: Vm, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Itera
     """Asks the guest to shut down and waits; vmd ends it after its own time-outs."""
     name = vm["name"]
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
-    yield run(f"{name}: stop", argv, change=f"stop {name}", ok=_ANY, timeout=30)
+    yield run(f"{name}: stop", argv, change=_of(vm, "stop", name), ok=_ANY, timeout=30)
     yield _status(f"{name}: does not stop", rests(name), seconds)
 
 
@@ -70,7 +81,7 @@ def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
     """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
     name = vm["name"]
     option = ["-b", kernel] if kernel else []
-    what = f"start {name}" + (f" with {kernel}" if kernel else "")
+    what = _of(vm, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
     yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
     yield _status(f"{name}: does not run", runs(name), 60)
@@ -90,7 +101,7 @@ def claim(vm: Vm, facts: VmFacts, by: str) -> t.Iterator[Step]:
         yield Step("directory", title, {"path": names.directory, **attributes})
     if facts.installed:
         yield run(title, ["/bin/rm", "-f", names.installed])
-    yield from _mark(vm, facts, marker.begun(by, {}), f"begin to install {vm['name']}")
+    yield from _mark(vm, facts, marker.begun(by, {}), _of(vm, "begin to install", vm["name"]))
 
 
 def boot_installer(
@@ -112,7 +123,7 @@ def boot_installer(
     yield run(
         title,
         [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"],
-        change=f"create image {names.installing}",
+        change=_of(vm, "create image", names.installing),
         timeout=_CREATE_SECONDS,
         undo=[undo("/bin/rm", "-f", names.installing)],
         undo_always=True,
@@ -120,7 +131,7 @@ def boot_installer(
     yield run(
         title,
         [TOOLS["vmctl"], "load", names.load],
-        change=f"boot the installer in {vm['name']}",
+        change=_of(vm, "boot the installer in", vm["name"]),
         ok=[0, 124],
         timeout=_LOAD_SECONDS,
         undo=[undo(TOOLS["vmctl"], "stop", "-f", vm["name"], timeout=30)],
@@ -157,12 +168,12 @@ def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
         old = names.image.replace(f"/{vm['name']}.", f"/{vm['name']}.replaced-{stamp}.")
-        yield Step("rename", title, {"from": names.image, "path": old}, change=f"keep {old}")
-    change = f"put {names.image} into place"
+        yield Step("rename", title, {"from": names.image, "path": old}, change=_of(vm, "keep", old))
+    change = _of(vm, "put", names.image, "into place")
     yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
 
 
-def _mark(vm: Vm, facts: VmFacts, content: bytes, change: str | None = None) -> t.Iterator[Step]:
+def _mark(vm: Vm, facts: VmFacts, content: bytes, change: Change | None = None) -> t.Iterator[Step]:
     """Writes the note of an installation. A run that another one overtook stops here."""
     before = facts.marker.sha256 if facts.marker else None
     yield from _write(f"{vm['name']}: install", Names.of(vm).load, before, content, change)
@@ -175,7 +186,7 @@ def _unmark(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
 
 
 def _write(
-    title: str, path: str, before: str | None, content: bytes, change: str | None = None
+    title: str, path: str, before: str | None, content: bytes, change: Change | None = None
 ) -> t.Iterator[Step]:
     fields: dict[str, t.Any] = {"path": path, "before": [before], "sensitive": True}
     attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
@@ -196,11 +207,11 @@ def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
     """
     names, title = Names.of(vm), f"{vm['name']}: archive"
     if facts.image != "absent":
-        change = f"rename {names.image} to {names.archived}"
+        change = _of(vm, "rename", names.image, f"to {names.archived}")
         yield Step("rename", title, {"from": names.image, "path": names.archived}, change=change)
     if facts.installing != "absent":
         remove = ["/bin/rm", "-f", names.installing]
-        yield run(title, remove, change=f"remove {names.installing}")
+        yield run(title, remove, change=_of(vm, "remove", names.installing))
     yield from _unmark(vm, facts)
     yield from conclude_start(vm, facts)
     yield from end_record(vm)
@@ -209,7 +220,7 @@ def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
 def restore(vm: Vm) -> t.Iterator[Step]:
     """Gives an archived image its name again."""
     names, title = Names.of(vm), f"{vm['name']}: restore"
-    change = f"rename {names.archived} to {names.image}"
+    change = _of(vm, "rename", names.archived, f"to {names.image}")
     yield Step("rename", title, {"from": names.archived, "path": names.image}, change=change)
 
 
@@ -225,4 +236,4 @@ def purge(vm: Vm, found: t.Iterable[str]) -> t.Iterator[Step]:
     paths = [path for path in found if image.fullmatch(path) or path in notes]
     if paths:
         argv = ["/bin/rm", "-f", *paths]
-        yield run(f"{vm['name']}: purge", argv, change=f"remove {', '.join(paths)}")
+        yield run(f"{vm['name']}: purge", argv, change=_of(vm, "remove", ", ".join(paths)))

@@ -10,15 +10,12 @@ from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf as dhcpd_format
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import vm_conf as vm_conf_format
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import COMMON
 
-VM_CONF: t.Final = "/etc/vm.conf"
-DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
-PF_RULES: t.Final = "/etc/pf.puffy.vmm.conf"
-AUTOSTART: t.Final = "/etc/rc.vmm"
 _START: t.Final = re.compile(r"^\tstart ([a-z0-9-]+)\n", re.MULTILINE)
 
-# What is not one VM's.
-REST: t.Final = ""
+# What is not one VM's: what all of a server has in common.
+REST: t.Final = COMMON
 
 # What the paragraph of a VM begins with in the rules of pf(4).
 _VM: t.Final = "# VM "
@@ -65,21 +62,22 @@ def autostart(text: str) -> Blocks:
     return blocks
 
 
+# The languages of files in which each VM has a part of its own.
 READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
-    VM_CONF: vm_conf,
-    DHCPD_CONF: dhcpd_conf,
-    PF_RULES: pf_rules,
-    AUTOSTART: autostart,
+    "vm.conf": vm_conf,
+    "dhcpd.conf": dhcpd_conf,
+    "pf.conf": pf_rules,
+    "rc.vmm": autostart,
 }
 
 
-def changed(path: str, before: bytes, after: bytes) -> list[str]:
+def changed(language: str, before: bytes, after: bytes) -> list[str]:
     """Names of VMs whose blocks differ, and REST where something else does.
 
     A file that cannot be read, because somebody broke it, differs in its rest.
     """
     try:
-        old, new = (READERS[path](text.decode("utf-8", "replace")) for text in (before, after))
+        old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
     except ValueError:
         return [REST]
     missing = old.keys() ^ new.keys()

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 
 Result = t.Mapping[str, t.Any]
 
-# The steps that follow from another change and are no difference by themselves.
-_CONSEQUENCES: t.Final = ("reload ", "restart ")
 _HEAD: t.Final = ("SERVER", "ROLE", "DIFFERENCE", "LAST APPLIED")
 _NEVER: t.Final = "never"
 
@@ -19,8 +17,8 @@ _NEVER: t.Final = "never"
 class Row:
     """One difference, or one reason why there may be some.
 
-    `kind` is change, pending restart, failed, unreachable or unchecked; `what` is what a run would
-    do, or a message of one or more lines; `last_applied` is a time in UTC, None for none.
+    `kind` is change, notice, pending restart, failed, unreachable or unchecked; `what` is what a
+    run would do, or a message of one or more lines; `last_applied` is a time in UTC, None for none.
     """
 
     server: str
@@ -54,7 +52,7 @@ class Drift:
         for kinds, words in (
             (("unreachable",), "not reached"),
             (("failed", "unchecked"), "not checked to the end"),
-            (("change", "pending restart"), "not as the fleet says"),
+            (("change", "notice", "pending restart"), "not as the fleet says"),
         ):
             names = list(dict.fromkeys(row.server for row in self.rows if row.kind in kinds))
             names = [name for name in names if name not in seen]
@@ -84,49 +82,40 @@ class Drift:
         return [asdict(row) for row in self.rows]
 
 
-def drift(results: t.Mapping[str, t.Mapping[str, Result]], roles: t.Sequence[str]) -> Drift:
-    """What differs, from each server's results of its roles.
+def drift(results: t.Mapping[str, Result]) -> Drift:
+    """What differs, from the result that each server's comparison had.
 
-    A role without a result was not looked at, so nobody knows, and that is told too.
+    A server without a result was not looked at, so nobody knows, and that is shown too.
     """
-    rows = [row for server, found in results.items() for row in _of_server(server, found, roles)]
+    rows = [row for server, result in results.items() for row in _of_server(server, result)]
     return Drift(tuple(results), tuple(rows))
 
 
-def _of_server(
-    server: str, found: t.Mapping[str, Result], roles: t.Sequence[str]
-) -> t.Iterator[Row]:
-    for role in (*(name for name in found if name not in roles), *roles):
-        if role in found:
-            yield from _of_role(server, role, found[role])
-        if role in found and found[role].get("unreachable"):
-            return
-    missing = [role for role in roles if role not in found]
-    if missing and not any(_failed(result) for result in found.values()):
-        yield Row(server, missing[0], "unchecked", f"not checked: {', '.join(missing)}")
-
-
-def _of_role(server: str, role: str, result: Result) -> t.Iterator[Row]:
+def _of_server(server: str, result: Result) -> t.Iterator[Row]:
     applied = result.get("last_applied")
     if result.get("unreachable"):
         yield Row(server, "", "unreachable", f"not reached: {_message(result)}")
-        return
-    if _failed(result):
-        yield Row(server, role, "failed", f"failed: {_message(result)}")
-        return
-    changes = [str(change) for change in result.get("changes") or ()]
-    causes = [change for change in changes if not change.startswith(_CONSEQUENCES)]
-    for change in causes or changes:
-        yield Row(server, role, "change", change, applied)
-    if result.get("changed") and not changes:
-        yield Row(server, role, "change", "changes something that it does not name", applied)
+    elif result.get("failed"):
+        yield Row(server, "", "failed", f"failed: {_message(result)}")
+    elif "details" not in result:
+        yield Row(server, "", "unchecked", "not checked")
+    for name in _documents(result):
+        details = [item for item in result["details"] if item["document"] == name]
+        causes = [item for item in details if not item["consequence"]]
+        for item in causes or details:
+            yield Row(server, name, "change", str(item["change"]), applied)
+        for notice in result.get("notices") or ():
+            if notice["document"] == name:
+                yield Row(server, name, "notice", str(notice["text"]), applied)
     for name in result.get("pending_restart") or ():
         text = f"{name} runs with an older definition until it is restarted"
-        yield Row(server, role, "pending restart", text, applied)
+        yield Row(server, "", "pending restart", text, applied)
 
 
-def _failed(result: Result) -> bool:
-    return bool(result.get("failed") or result.get("unreachable"))
+def _documents(result: Result) -> list[str]:
+    """Names of documents that have something to show, in their order."""
+    items = [*(result.get("details") or ()), *(result.get("notices") or ())]
+    return list(dict.fromkeys(str(item["document"]) for item in items))
 
 
 def _message(result: Result) -> str:
@@ -136,7 +125,7 @@ def _message(result: Result) -> str:
 def _cells(row: Row) -> t.Iterator[tuple[str, str, str, str]]:
     first, *more = row.what.splitlines() or [""]
     applied = ""
-    if row.kind in ("change", "pending restart"):
+    if row.kind in ("change", "notice", "pending restart"):
         applied = (row.last_applied or _NEVER).replace("T", " ").replace("Z", " UTC")
     yield row.server, row.role, first, applied
     for line in more:

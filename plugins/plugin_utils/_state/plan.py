@@ -1,108 +1,126 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The difference between what is wanted of a server and what is there, as steps in order."""
+"""The difference between what is wanted of a server and what is there, as transactions in order."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    FileDiff,
-    PlanError,
-    Step,
-    run,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
-    accounts,
-    files,
-    links,
-    needs,
-    pf,
-    vm_conf,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
+    Job,
+    Notice,
+    Planning,
+    World,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
-    services as plan_services,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import (
+    BY_OPTION,
+    RESOURCES,
 )
+
+Answers = t.Mapping[str, Answer]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Steps in the order in which they are carried out."""
+class Part:
+    """What one document needs: work that goes before, and the steps of its transaction."""
 
+    name: str
+    needs: tuple[Step, ...] = ()
     steps: tuple[Step, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    confirm: int | None = None
+    warnings: tuple[Notice, ...] = ()
+    pending: tuple[str, ...] = ()
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """What the steps do, a line each, for people."""
-        return tuple(masked(step.change) for step in self.steps if step.change)
+    def changes(self) -> tuple[Change, ...]:
+        """What is done, in order."""
+        by_jobs = [change for job in self.jobs for change in job.changes]
+        steps = (*self.needs, *self.steps)
+        return (*by_jobs, *(step.change for step in steps if step.change))
 
     @property
     def diffs(self) -> tuple[FileDiff, ...]:
         return tuple(step.diff for step in self.steps if step.diff)
 
 
-def plan(documents: t.Sequence[Document], current: Current) -> Plan:
-    """Steps that bring a server from `current` to what the documents want; none if it is there.
+@dataclass(frozen=True)
+class Plan:
+    """A part for each document, in their order."""
 
-    Raises PlanError for what cannot be had on this server.
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def changes(self) -> tuple[tuple[str, Change], ...]:
+        """What is done, with the name of the document that wants it."""
+        return tuple((part.name, change) for part in self.parts for change in part.changes)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        needs = [step for part in self.parts for step in part.needs]
+        return (*needs, *(step for part in self.parts for step in part.steps))
+
+    def transactions(self, brought: t.Mapping[str, t.Sequence[Step]]) -> list[Transaction]:
+        """What must be there first, then a transaction for each document.
+
+        `brought` has steps that put into place what the jobs of a document brought.
+        """
+        needs = [Transaction(part.name, part.needs) for part in self.parts if part.needs]
+        own = [
+            Transaction(part.name, (*brought.get(part.name, ()), *part.steps), part.confirm)
+            for part in self.parts
+            if part.steps or brought.get(part.name)
+        ]
+        return needs + own
+
+    @property
+    def diffs(self) -> tuple[FileDiff, ...]:
+        return tuple(diff for part in self.parts for diff in part.diffs)
+
+
+def key(document: Document, option: str) -> str:
+    """The key under which a document's resource asks, and is answered."""
+    return f"{document.name}/{option}"
+
+
+def questions(documents: t.Sequence[Document]) -> dict[str, Questions]:
+    """What the probe is asked for these documents, by key."""
+    return {
+        key(document, option): asks
+        for document in documents
+        for option, want in document.wants.items()
+        if (asks := BY_OPTION[option].questions(want))
+    }
+
+
+def plan(documents: t.Sequence[Document], answers: Answers) -> Plan:
+    """What brings a server from what it answered to what the documents want.
+
+    Raises PlanError for what cannot be had on this server; nothing was touched then.
     """
-    if current.system != "OpenBSD":
-        raise PlanError(f"the server runs {current.system or 'an unknown system'}, not OpenBSD")
-    steps: list[Step] = []
-    for document in documents:
-        needs.vmm(document, current)
-        steps.extend(needs.firmware(document, current))
-    for document in documents:
-        steps.extend(_document(document, current))
-    return Plan(tuple(steps))
+    world = World.of(answers.values())
+    return Plan(tuple(_part(document, answers, world) for document in documents))
 
 
-def _document(document: Document, current: Current) -> list[Step]:
-    _need_interfaces(document, current)
-    document = replace(document, services=needs.services(document, current))
-    steps = [
-        *accounts.groups(document, current),
-        *accounts.accounts(document, current),
-        *files.directories(document, current),
-        *files.images(document, current),
-        *files.devices(document, current),
-    ]
-    items = [
-        *document.files,
-        *files.line_edits(document, current),
-        *vm_conf.files(document, current),
-        *links.files(document, current),
-        *accounts.roster(document, current),
-    ]
-    stages, commits = files.files(document, items, current)
-    # These change nothing that a service would have to read again.
-    records = files.files(document, plan_services.runfiles(document, current), current)
-    purges = list(files.purges(document, current, {item.path for item in items}))
-    # Rules first: what a flag of an interface shows to pf(4) must find them.
-    kernel = [*pf.steps(document, current), *links.steps(document, current)]
-    kernel += plan_services.sysctls(document, current)
-    services = list(plan_services.services(document, current, files_changed=bool(commits)))
-    if services:
-        services = [*_still_there(document), *services]
-    return [*steps, *stages, *records[0], *purges, *commits, *records[1], *kernel, *services]
-
-
-def _need_interfaces(document: Document, current: Current) -> None:
-    missing = [name for name in document.interfaces if name not in current.interfaces]
-    if missing:
-        raise PlanError(
-            f"{document.name}: there is no interface {missing[0]} on this server; create it first "
-            "(hostname.if(5), netstart(8)); vmd(8) exits, and every VM with it, when the interface "
-            "of a switch is missing"
-        )
-
-
-def _still_there(document: Document) -> t.Iterator[Step]:
-    for name in document.interfaces:
-        title = f"{document.name}: interface {name} is gone, and without it vmd would exit"
-        yield run(title, [TOOLS["ifconfig"], name], timeout=30)
+def _part(document: Document, answers: Answers, world: World) -> Part:
+    out = Planning(document.name, world)
+    for resource in RESOURCES:
+        if resource.OPTION in document.wants:
+            want = document.wants[resource.OPTION]
+            answer = answers.get(key(document, resource.OPTION), Answer())
+            resource.plan(want, resource.facts(answer, want), out)
+    steps = out.finish()
+    return Part(
+        document.name,
+        out.needs,
+        steps,
+        tuple(out.jobs),
+        document.confirm,
+        tuple(out.warnings),
+        tuple(out.pending),
+    )

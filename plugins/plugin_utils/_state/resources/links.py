@@ -15,19 +15,26 @@ from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Change,
     PlanError,
     Step,
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document, File, Link
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
-    hostname_if,
-    marked,
-    taps,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import hostname_if, marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface, parse
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link, Tap, check_link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import taps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    File,
+    Options,
+    Phase,
+    given,
+    list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
 
 _IFCONFIG: t.Final = TOOLS["ifconfig"]
 _SECONDS: t.Final = 30
@@ -38,59 +45,128 @@ _FLAG: t.Final = {"link0": "LINK0", "link1": "LINK1", "link2": "LINK2"}
 _MODE: t.Final = "0640"
 
 
-def files(document: Document, current: Current) -> t.Iterator[File]:
-    """The hostname.if(5) files with our lines of now."""
-    for link in document.links:
-        path = hostname_if.path(link.name)
-        text = current.read.get(path, b"").decode("utf-8", "surrogateescape")
-        parts = hostname_if.adopt(marked.split(path, text, document.name), link)
-        own = hostname_if.lines(link, parts.foreign)
-        facts = current.paths.get(path)
-        if not own and parts.own is None:
-            continue
-        new = marked.join(replace(parts, own=own), document.name)
-        # netstart(8) wants files that others cannot read, and makes them so otherwise.
-        mode = facts.mode if facts and int(facts.mode, 8) & 0o007 == 0 else _MODE
-        yield File(path, new.encode("utf-8", "surrogateescape"), mode)
+_INTERFACES: t.Final[Options] = list_of(
+    {
+        "name": {"type": "str", "required": True},
+        "create": {"type": "bool", "default": True},
+        "up": {"type": "bool", "default": True},
+        "vnetid": {"type": "int"},
+        "parent": {"type": "str"},
+        "protocol": {"type": "str"},
+        "ports": {"type": "list", "elements": "str"},
+        "addresses": {"type": "list", "elements": "str"},
+        "members": {"type": "list", "elements": "str"},
+        "flags": {"type": "list", "elements": "str"},
+        "known": {"type": "list", "elements": "str"},
+    }
+)
+
+Wanted = tuple[Link, ...]
 
 
-def warnings(document: Document, current: Current) -> t.Iterator[str]:
-    """What no command can mend: an interface that leads out and has no carrier."""
-    for link in document.links:
-        one = current.links.get(link.name)
-        if link.up and not link.create and one and one.status.startswith("no "):
-            yield f"{document.name}: {link.name} has {one.status}: look at its cable and its switch"
+class Links:
+    """Interfaces in their order, and the tap(4) interfaces of VMs that belong into them."""
 
+    OPTION: t.ClassVar[str] = "links"
+    SPEC: t.ClassVar[Options] = {
+        "type": "dict",
+        "options": {
+            "interfaces": _INTERFACES,
+            "switches": {"type": "list", "elements": "dict", "default": []},
+            "vms": {"type": "list", "elements": "dict", "default": []},
+        },
+    }
 
-def steps(document: Document, current: Current) -> list[Step]:
-    """What makes the interfaces so, in the documents' order. Raises PlanError."""
-    return [step for link in document.links for step in _Planner(document, link, current).steps()]
+    def wanted(self, given_value: t.Any, context: Context) -> Wanted:
+        inside: dict[str, list[Tap]] = {}
+        switches = {switch["name"]: switch["interface"] for switch in given_value["switches"]}
+        for vm in given_value["vms"]:
+            for place, interface in enumerate(vm["interfaces"]):
+                tap = Tap(vm["name"], interface["group"], place)
+                inside.setdefault(switches.get(interface["switch"], ""), []).append(tap)
+        links = tuple(
+            Link(**given(item), taps=tuple(inside.get(item["name"], ())))
+            for item in given_value["interfaces"] or ()
+        )
+        for link in links:
+            check_link(context.name, link)
+        return links
+
+    def questions(self, want: Wanted) -> Questions:
+        if not want:
+            return {}
+        paths: list[t.Any] = [{"path": hostname_if.path(link.name), "read": 1} for link in want]
+        argv = [_IFCONFIG, "-A"]
+        return {
+            "paths": [{"path": "/etc", "hash": 0}, *paths],
+            "run": [{"name": "all", "argv": argv}],
+        }
+
+    def facts(self, answer: Answer, want: Wanted) -> dict[str, Interface]:
+        return parse(answer.runs["all"].stdout) if want else {}
+
+    def plan(self, want: Wanted, facts: dict[str, Interface], out: Planning) -> None:
+        """What makes the interfaces so, in the order of the documents. Raises PlanError."""
+        for name, interface in facts.items():
+            out.world.links.setdefault(name, interface)
+        for link in want:
+            planner = _Planner(link, out)
+            out.step(Phase.KERNEL, *planner.steps())
+            planner.file()
+            planner.note()
+
+    def review(self, want: Wanted, out: Planning) -> None:
+        for link in want:
+            _Planner(link, out).file()
 
 
 class _Planner:
-    def __init__(self, document: Document, link: Link, current: Current) -> None:
-        self.document = document
+    def __init__(self, link: Link, out: Planning) -> None:
         self.link = link
-        self.links = current.links
-        self.title = f"{document.name}: {link.name}"
-        self.now = current.links.get(link.name)
-        # A look at a new server takes for granted what another role would have made by now.
-        self.assumed = link.name in current.interfaces
-        path = hostname_if.path(link.name)
-        text = current.read.get(path, b"").decode("utf-8", "surrogateescape")
-        self.ours = hostname_if.read_all(marked.split(path, text, document.name).own)
+        self.out = out
+        self.links = out.world.links
+        self.title = out.title(link.name)
+        self.now = self.links.get(link.name)
+        self.path = hostname_if.path(link.name)
+        self.parts = marked.split(self.path, out.text(self.path), out.name)
+        self.ours = hostname_if.read_all(self.parts.own)
         self.wanted = set(hostname_if.directives(link))
+
+    def file(self) -> None:
+        """The hostname.if(5) file with our lines of now."""
+        parts = hostname_if.adopt(self.parts, self.link)
+        own = hostname_if.lines(self.link, parts.foreign)
+        if not own and parts.own is None:
+            return
+        text = marked.join(replace(parts, own=own), self.out.name)
+        facts = self.out.path(self.path)
+        # netstart(8) wants files that others cannot read, and makes them so otherwise.
+        mode = facts.mode if facts and int(facts.mode, 8) & 0o007 == 0 else _MODE
+        self.out.file(File(self.path, text.encode("utf-8", "surrogateescape"), mode))
+
+    def note(self) -> None:
+        """What later documents may count on; and a warning of what no command can mend."""
+        link, now = self.link, self.now or Interface(self.link.name)
+        if link.up and not link.create and now.status.startswith("no "):
+            self.out.warn(link.name, f"has {now.status}: look at its cable and its switch")
+        members = dict.fromkeys((*now.members, *link.members))
+        flags = now.flags | ({"UP"} if link.up else set()) | {_FLAG[flag] for flag in link.flags}
+        addresses = dict.fromkeys((*now.addresses, *link.addresses))
+        self.links[link.name] = replace(
+            now, members=tuple(members), flags=flags, addresses=tuple(addresses)
+        )
+        self.out.makes("interface", link.name)
 
     def steps(self) -> t.Iterator[Step]:
         link = self.link
-        if self.now is None and not link.create and not self.assumed:
+        if self.now is None and not link.create:
             self._missing()
         is_now = self.now or Interface(link.name)
         if self.now is None and link.create:
             back = undo(_IFCONFIG, link.name, "destroy", timeout=_SECONDS)
             # Somebody may have put a tap into it since: then it stays.
             back["unless"] = {"argv": [_IFCONFIG, link.name], "match": r"^\t\S+\ flags="}
-            yield self._run(f"create interface {link.name}", ["create"], [back])
+            yield self._run(Change("create interface", link.name), ["create"], [back])
         yield from self._ports(is_now)
         vlan = list(self._vlan(is_now))
         yield from vlan
@@ -99,9 +175,9 @@ class _Planner:
         yield from taps.steps(self.title, link, self.links)
         yield from self._flags(is_now)
         if link.up and "UP" not in is_now.flags and not vlan:
-            yield self._run(f"bring up {link.name}", ["up"], [self._undo("down")])
+            yield self._run(Change("bring up", link.name), ["up"], [self._undo("down")])
 
-    def _run(self, change: str, words: t.Sequence[str], back: list[dict[str, t.Any]]) -> Step:
+    def _run(self, change: Change, words: t.Sequence[str], back: list[dict[str, t.Any]]) -> Step:
         argv = [_IFCONFIG, self.link.name, *words]
         return run(self.title, argv, change=change, undo=back, timeout=_SECONDS)
 
@@ -123,17 +199,17 @@ class _Planner:
         link = self.link
         if link.protocol and now.protocol != link.protocol:
             back = [self._undo("trunkproto", now.protocol)] if now.protocol else []
-            change = f"set the protocol of {link.name} to {link.protocol}"
+            change = Change("set the protocol of", link.name, f"to {link.protocol}")
             yield self._run(change, ["trunkproto", link.protocol], back)
         for port in link.ports:
             if port in now.ports:
                 continue
             self._free(port)
-            change = f"make {port} a port of {link.name}"
+            change = Change("make", port, f"a port of {link.name}")
             yield self._run(change, ["trunkport", port], [self._undo("-trunkport", port)])
         for port in self._gone("trunkport"):
             if port in now.ports:
-                change = f"take the port {port} from {link.name}"
+                change = Change("take the port", port, f"from {link.name}")
                 yield self._run(change, ["-trunkport", port], [self._undo("trunkport", port)])
 
     def _free(self, name: str) -> None:
@@ -175,7 +251,7 @@ class _Planner:
         if now.vnetid is not None and now.parent:
             old = ["vnetid", str(now.vnetid), "parent", now.parent, *(["up"] if down else [])]
             back = [self._undo("down", *old)]
-        change = f"put {link.name} into VLAN {link.vnetid} of {link.parent}"
+        change = Change("put", link.name, f"into VLAN {link.vnetid} of {link.parent}")
         yield self._run(change, words, back)
         # ifconfig exits with 0 when the kernel takes neither.
         said = re.escape(f"encap: vnetid {link.vnetid} parent {link.parent} ")
@@ -193,11 +269,11 @@ class _Planner:
             back = [self._undo(*_address(text)) for text in old] or [
                 self._undo(*_no_address(address))
             ]
-            yield self._run(f"give {name} the address {address}", _address(address), back)
+            yield self._run(Change("give", name, f"the address {address}"), _address(address), back)
         for address in (*self._gone("inet"), *self._gone("inet6")):
             if address in now.addresses:
                 back = [self._undo(*_address(address))]
-                change = f"take the address {address} from {name}"
+                change = Change("take the address", address, f"from {name}")
                 yield self._run(change, _no_address(address), back)
 
     def _unused(self, address: str) -> None:
@@ -219,10 +295,14 @@ class _Planner:
             if _FLAG[flag] in now.flags:
                 continue
             self._all_known(now)
-            yield self._run(f"set {flag} of {link.name}", [flag], [self._undo(f"-{flag}")])
+            yield self._run(
+                Change("set", f"{flag} of {link.name}"), [flag], [self._undo(f"-{flag}")]
+            )
         for flag in _FLAG:
             if (flag, "") in self.ours - self.wanted and _FLAG[flag] in now.flags:
-                yield self._run(f"unset {flag} of {link.name}", [f"-{flag}"], [self._undo(flag)])
+                yield self._run(
+                    Change("unset", f"{flag} of {link.name}"), [f"-{flag}"], [self._undo(flag)]
+                )
 
     def _all_known(self, now: Interface) -> None:
         """Where a flag lets pf(4) see traffic, it must not be that of somebody unknown."""
@@ -244,11 +324,11 @@ class _Planner:
             if member in now.members:
                 continue
             self._free(member)
-            change = f"put {member} into {link.name}"
+            change = Change("put", member, f"into {link.name}")
             yield self._run(change, ["add", member], [self._undo("del", member)])
         for member in self._gone("add"):
             if member in now.members:
-                change = f"take {member} out of {link.name}"
+                change = Change("take", member, f"out of {link.name}")
                 yield self._run(change, ["del", member], [self._undo("add", member)])
 
 

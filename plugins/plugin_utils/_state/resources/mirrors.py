@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Fetches what is missing of release directories, by the server's own ftp(1).
+"""Mirrors of release directories, fetched by the server's own ftp(1).
 
-A connection is held for some seconds at a time, so that the controller can tell how far it is, and
-ftp(1) goes on where it stopped. Files are put into place when all of them are whole and verified.
+A connection is held for some seconds at a time, so that the controller can show the progress, and
+ftp(1) continues where it stopped. Files are put into place when all of them are whole and verified.
 """
 
 from __future__ import annotations
@@ -14,19 +14,32 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
-    Directory,
-    Document,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import release_directory as release
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+    Answer,
+    PathFacts,
+    Questions,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning, attributes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.release_directory import (
     Mirror,
+    check_mirror,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import (
-    release_directory as release,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Simple,
+    given,
+    list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import attributes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
+    Directory,
+)
+
+Paths = t.Mapping[str, PathFacts | None]
 
 # What ftp(1) says (fetch.c): a server without ranges sends all of it again, a whole file is known
 # by a range that is not there.
@@ -44,69 +57,95 @@ _MIB: t.Final = 1 << 20
 _FILE: t.Final = {"mode": "0644", "owner": "root", "group": "wheel"}
 
 
+class Mirrors(Simple[tuple[Mirror, ...]]):
+    """Release directories. What is there and verified is not fetched again."""
+
+    OPTION: t.ClassVar[str] = "mirrors"
+    SPEC: t.ClassVar[Options] = list_of(
+        {
+            "directory": {"type": "str", "required": True},
+            "url": {"type": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True},
+            "verify": {
+                "type": "str",
+                "choices": ["signify", "sha256", "none"],
+                "default": "signify",
+            },
+            "key": {"type": "str", "no_log": False},
+        }
+    )
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[Mirror, ...]:
+        mirrors = []
+        for item in given_items:
+            fields = given(item)
+            mirror = Mirror(**fields | {"names": tuple(dict.fromkeys(fields["names"]))})
+            for path in filter(None, (mirror.directory, mirror.key)):
+                context.path(path)
+            check_mirror(context.name, mirror)
+            mirrors.append(mirror)
+        return tuple(mirrors)
+
+    def questions(self, want: tuple[Mirror, ...]) -> Questions:
+        return {
+            "paths": [ask for mirror in want for ask in release.asks(mirror)],
+            "run": [ask for mirror in want for ask in release.reads(mirror, mirror.directory)],
+        }
+
+    def plan(self, want: tuple[Mirror, ...], facts: Answer, out: Planning) -> None:
+        lists = release.lists(facts)
+        for mirror in want:
+            sums = lists.get(_list_path(mirror, mirror.directory))
+            names = release.missing(mirror, sums, facts.paths)
+            if names:
+                out.jobs.append(Download(mirror, tuple(names), sums, facts.paths))
+
+
 @dataclass(frozen=True)
-class Wanted:
+class Download:
     """What is missing of a mirror; `sums` is None until there is a list to believe."""
 
     mirror: Mirror
     names: tuple[str, ...]
     sums: release.Checksums | None
+    paths: Paths
 
     @property
-    def changes(self) -> list[str]:
-        """What would be fetched, in words."""
-        return [f"fetch {release.place(self.mirror, name)}" for name in self.names]
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(Change("fetch", release.place(self.mirror, name)) for name in self.names)
 
+    def carry_out(self, agent: Agent, show: t.Callable[[str], None]) -> list[Step]:
+        """Fetches the files; the steps that put them into place.
 
-@dataclass(frozen=True)
-class Fetched:
-    """Steps that put whole files into place, and those for when nothing can fail any more."""
-
-    put: t.Sequence[Step]
-    clear: t.Sequence[Step]
-
-
-def wanted(document: Document, current: Current) -> list[Wanted]:
-    """What is missing of a document's mirrors; an empty list if all is there."""
-    found = []
-    for mirror in document.mirrors:
-        sums = current.lists.get(_list_path(mirror, mirror.directory))
-        names = release.missing(mirror, sums, current.paths)
-        if names:
-            found.append(Wanted(mirror, tuple(names), sums))
-    return found
-
-
-def fetch(agent: Agent, wanted: Wanted, current: Current, show: t.Callable[[str], None]) -> Fetched:
-    """Fetches files, and tells how they come into place.
-
-    `show` gets a line for each file, and for a large one as it grows. Raises OperatorError, and
-    then what is served is as it was; what came so far is kept for the next run, but is not served.
-    """
-    mirror = wanted.mirror
-    directories = [
-        Directory(mirror.directory), Directory(release.partial(mirror), mode="0700"),
-    ]  # fmt: skip
-    missing = [item for item in directories if not current.paths.get(item.path)]
-    if missing:
-        agent.apply(
-            [Step("directory", item.path, {"path": item.path, **attributes(item)})
-             for item in missing]
-        )  # fmt: skip
-    names, sums = list(wanted.names), wanted.sums
-    fresh_list: list[str] = []
-    if mirror.verify in release.LISTS and sums is None:
-        sums = _fetch_list(agent, mirror, show)
-        fresh_list = [release.LISTS[mirror.verify]]
-        names = release.missing(mirror, sums, current.paths)
-    unlisted = [name for name in names if sums is not None and name not in sums]
-    if unlisted:
-        raise OperatorError(
-            f"{mirror.url} has no {', '.join(unlisted)}; its list has "
-            f"{', '.join(sorted(sums or ()))}"
-        )
-    _fetch_files(agent, mirror, names, sums or {}, show)
-    return _place(mirror, [*names, *fresh_list], current)
+        `show` gets a line for each file, and for a large one as it grows. Raises OperatorError, and
+        then what is served is as it was; what came so far is kept for the next run.
+        """
+        mirror = self.mirror
+        directories = [
+            Directory(mirror.directory),
+            Directory(release.partial(mirror), mode="0700"),
+        ]
+        missing = [item for item in directories if not self.paths.get(item.path)]
+        make = [
+            Step("directory", item.path, {"path": item.path, **attributes(item)})
+            for item in missing
+        ]
+        if make:
+            agent.apply([Transaction("mirror", tuple(make))])
+        names, sums = list(self.names), self.sums
+        fresh_list: list[str] = []
+        if mirror.verify in release.LISTS and sums is None:
+            sums = _fetch_list(agent, mirror, show)
+            fresh_list = [release.LISTS[mirror.verify]]
+            names = release.missing(mirror, sums, self.paths)
+        unlisted = [name for name in names if sums is not None and name not in sums]
+        if unlisted:
+            raise OperatorError(
+                f"{mirror.url} has no {', '.join(unlisted)}; its list has "
+                f"{', '.join(sorted(sums or ()))}"
+            )
+        _fetch_files(agent, mirror, names, sums or {}, show)
+        return _place(mirror, [*names, *fresh_list], self.paths)
 
 
 def _list_path(mirror: Mirror, directory: str) -> str:
@@ -120,10 +159,10 @@ def _fetch_list(agent: Agent, mirror: Mirror, show: t.Callable[[str], None]) -> 
         release.read_unsigned(mirror, directory),
         release.reads(mirror, directory),
     )
-    answer = agent.probe({"verb": "probe", "paths": asks, "run": runs})
+    answer = Answer.of(agent.look({"paths": asks, "run": runs}))
     sums = release.lists(answer).get(_list_path(mirror, directory))
     if sums is None:
-        said = "\n".join(str(result["stderr"]).strip() for result in answer["run"].values())
+        said = "\n".join(result.stderr.strip() for result in answer.runs.values())
         raise OperatorError(
             f"{release.source(mirror, name)} cannot be verified with {mirror.key}: {said}\n"
             "Nothing of it is used; fetch from a mirror that has what OpenBSD signed"
@@ -185,20 +224,21 @@ def _file(mirror: Mirror, name: str, sha256: str | None, *, resume: bool) -> dic
     return found | ({"sha256": sha256} if sha256 else {})
 
 
-def _place(mirror: Mirror, names: t.Sequence[str], current: Current) -> Fetched:
+def _place(mirror: Mirror, names: t.Sequence[str], paths: Paths) -> list[Step]:
     put: list[Step] = []
     replaced: list[str] = []
     for name in names:
         path, new = release.place(mirror, name), release.partial(mirror, name)
         title = f"{path}: put into place"
-        if current.paths.get(path):
+        if paths.get(path):
             old = f"{new}.replaced"
             replaced.append(old)
             put.append(run(title, ["/bin/rm", "-f", old]))
             put.append(Step("rename", title, {"from": path, "path": old}))
-        put.append(Step("rename", title, {"from": new, "path": path}, change=f"fetch {path}"))
-    clear = [run(f"{mirror.directory}: clear up", ["/bin/rm", "-f", *replaced])]
-    return Fetched(put, clear if replaced else [])
+        put.append(Step("rename", title, {"from": new, "path": path}, change=Change("fetch", path)))
+    # Once all is in place, nothing can fail any more.
+    clear = run(f"{mirror.directory}: clear up", ["/bin/rm", "-f", *replaced])
+    return [*put, clear] if replaced else put
 
 
 def _reason(mirror: Mirror, name: str, answer: t.Mapping[str, t.Any]) -> str:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Plans rules of pf(4): a file of our own, an anchor for it in pf.conf(5), and what is loaded.
+"""Rules of pf(4): a file of our own, an anchor for it in pf.conf(5), and what is loaded.
 
-Whether the kernel has these very rules is told by a label that carries the digest of the file.
+Whether the kernel has these very rules is shown by a label that carries the digest of the file.
 """
 
 from __future__ import annotations
@@ -13,26 +13,52 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    PlanError,
+    NOBODYS,
+    Change,
     Step,
     digest,
     rcctl,
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document, File, Pf
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import (
-    PF_CONF,
-    Current,
-    PfFacts,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks, marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    DocumentError,
+    File,
+    Options,
+    Phase,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import files as plan_files
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
 
+PF_CONF: t.Final = "/etc/pf.conf"
+_ANCHOR: t.Final = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]{0,62}\Z")
 _PFCTL: t.Final = TOOLS["pfctl"]
 _SECONDS: t.Final = 60
 # What pfctl(8) warns of is no error to it; what it prints, an operator wants to read.
 _CHECK: t.Final = "pfctl -nf {path}"
+
+
+@dataclass(frozen=True)
+class Pf:
+    """Rules, the file that they are in, and the anchor that they are loaded into."""
+
+    anchor: str
+    path: str
+    rules: bytes
+    enable: bool = False
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class PfFacts:
+    """What pfctl(8) shows: the main rules, those of our anchor, and whether pf is enabled."""
+
+    main: str = ""
+    anchor: str = ""
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,10 +82,109 @@ class _Label:
         return f'label "{self.text}"' in rules
 
 
-def files(document: Document, current: Current) -> list[File]:
-    """The file of our rules, and pf.conf."""
-    pf = document.pf
-    return [_rules(pf), _main(document, pf, current)] if pf else []
+class PfRules:
+    """Rules for the kernel. pf.conf keeps every line of its owner."""
+
+    OPTION: t.ClassVar[str] = "pf"
+    SPEC: t.ClassVar[Options] = {
+        "type": "dict",
+        "options": {
+            "anchor": {"type": "str", "required": True},
+            "path": {"type": "path", "required": True},
+            "template": {"type": "str", "required": True},
+            "enable": {"type": "bool", "default": False},
+            "advice": {"type": "str", "default": ""},
+        },
+    }
+
+    def wanted(self, given: t.Any, context: Context) -> Pf:
+        if not _ANCHOR.match(given["anchor"]):
+            raise DocumentError(
+                f"{context.name}: {given['anchor']!r} is not a name for an anchor; use letters, "
+                "digits and . _ -"
+            )
+        rules = context.template(given["template"], {}).encode()
+        path = context.path(given["path"])
+        return Pf(given["anchor"], path, rules, given["enable"], given["advice"])
+
+    def questions(self, want: Pf) -> Questions:
+        shows = {
+            "main": ["-s", "rules"],
+            "anchor": ["-a", want.anchor, "-s", "rules"],
+            "info": ["-s", "info"],
+        }
+        return {
+            "paths": [
+                {"path": parent(want.path), "hash": 0},
+                {"path": "/etc", "hash": 0},
+                {"path": want.path, "read": 1},
+                {"path": PF_CONF, "read": 1},
+            ],
+            "run": [{"name": name, "argv": [_PFCTL, *words]} for name, words in shows.items()],
+        }
+
+    def facts(self, answer: Answer, want: Pf) -> PfFacts:
+        main, anchor, info = (answer.runs[name].stdout for name in ("main", "anchor", "info"))
+        return PfFacts(main, anchor, info.startswith("Status: Enabled"))
+
+    def plan(self, want: Pf, facts: PfFacts, out: Planning) -> None:
+        had_main, had_rules = out.path(PF_CONF) is not None, out.path(want.path) is not None
+        old = out.text(want.path).encode("utf-8", "surrogateescape")
+        rules = _rules(want)
+        out.file(replace(rules, vms=frozenset(blocks.changed("pf.conf", old, rules.content))))
+        _main(want, out)
+        self._load(want, facts, out, _way_back(want, had_main=had_main, had_rules=had_rules))
+        if want.enable and not facts.enabled:
+            title = out.title("pf(4)")
+            back = [undo(_PFCTL, "-d")]
+            on = Change("enable", "pf")
+            out.step(
+                Phase.KERNEL,
+                run(title, rcctl("enable", "pf"), change=Change("enable", "pf", "at boot")),
+                run(title, [_PFCTL, "-e"], change=on, undo=back, timeout=_SECONDS),
+            )
+        if not want.enable and not facts.enabled:
+            advice = f", or {want.advice}" if want.advice else ""
+            out.warn(
+                "pf(4)",
+                "is disabled on this server, so its rules protect nobody: enable it (pfctl -e, "
+                f"rcctl enable pf){advice}",
+            )
+
+    def _load(self, want: Pf, facts: PfFacts, out: Planning, back: list[dict[str, t.Any]]) -> None:
+        label = _Label.of(want)
+        anchored = re.search(rf'^anchor "{re.escape(want.anchor)}"', facts.main, re.MULTILINE)
+        changed = out.will_change(PF_CONF) or out.will_change(want.path)
+        if out.will_change(PF_CONF) or not anchored:
+            load = ["-f", PF_CONF]
+        elif changed or not label.loaded(facts.anchor):
+            load = ["-a", want.anchor, "-f", want.path]
+        else:
+            return
+        title = out.title("pf(4)")
+        change = Change("load the rules of", load[-1], consequence=changed)
+        argv = [_PFCTL, "-a", want.anchor, "-s", "rules"]
+        said = [re.escape(f'label "{label.text}"')]
+        out.step(
+            Phase.KERNEL,
+            run(
+                title,
+                [_PFCTL, *load],
+                change=replace(change, vms=NOBODYS) if changed else change,
+                undo=back,
+                undo_always=True,
+                timeout=_SECONDS,
+            ),
+            Step(
+                "wait",
+                f"{title} does not have the rules that were loaded",
+                {"argv": argv, "match": said, "seconds": 5},
+            ),
+        )
+
+    def review(self, want: Pf, out: Planning) -> None:
+        out.file(_rules(want))
+        _main(want, out)
 
 
 def _rules(pf: Pf) -> File:
@@ -68,83 +193,28 @@ def _rules(pf: Pf) -> File:
     return File(pf.path, text, "0600", validate=_CHECK)
 
 
-def warnings(document: Document, current: Current) -> t.Iterator[str]:
-    """What an operator must know, whatever is planned."""
-    pf = document.pf
-    if pf and not pf.enable and not _facts(current).enabled:
-        yield (
-            "pf(4) is disabled on this server, so its rules protect nobody: enable it (pfctl -e, "
-            "rcctl enable pf), or set pf_enable to true"
-        )
+def _lines(pf: Pf) -> tuple[str, ...]:
+    return (f'anchor "{pf.anchor}"', f'load anchor "{pf.anchor}" from "{pf.path}"')
 
 
-def steps(document: Document, current: Current) -> list[Step]:
-    """Steps that stage, check, put into place and load. Raises PlanError."""
-    pf = document.pf
-    if pf is None:
-        return []
-    facts = _facts(current)
-    title = f"{document.name}: pf(4)"
-    stages, own = plan_files.files(document, [_rules(pf)], current)
-    # pf.conf names the file of our rules, so it can only be checked once that is in its place.
-    main_stages, main = plan_files.files(document, [_main(document, pf, current)], current)
-    found = [*stages, *main_stages[:1], *own, *main_stages[1:], *main]
-    label = _Label.of(pf)
-    anchored = re.search(rf'^anchor "{re.escape(pf.anchor)}"', facts.main, re.MULTILINE)
-    load = None
-    if main or not anchored:
-        load = ["-f", PF_CONF]
-    elif own or not label.loaded(facts.anchor):
-        load = ["-a", pf.anchor, "-f", pf.path]
-    if load:
-        found.append(
-            run(
-                title,
-                [_PFCTL, *load],
-                change=f"load the rules of {load[-1]}",
-                undo=_way_back(pf, current),
-                undo_always=True,
-                timeout=_SECONDS,
-            )
-        )
-        argv = [_PFCTL, "-a", pf.anchor, "-s", "rules"]
-        said = [re.escape(f'label "{label.text}"')]
-        fields = {"argv": argv, "match": said, "seconds": 5}
-        found.append(Step("wait", f"{title} does not have the rules that were loaded", fields))
-    if pf.enable and not facts.enabled:
-        back = [undo(_PFCTL, "-d")]
-        found.append(run(title, rcctl("enable", "pf"), change="enable pf at boot"))
-        found.append(run(title, [_PFCTL, "-e"], change="enable pf", undo=back, timeout=_SECONDS))
-    return found
+def _main(pf: Pf, out: Planning) -> None:
+    """pf.conf with our two lines, unless its owner wrote them where they are wanted.
 
-
-def _facts(current: Current) -> PfFacts:
-    return current.pf or PfFacts()
-
-
-def _main(document: Document, pf: Pf, current: Current) -> File:
-    """pf.conf with our two lines, unless its owner wrote them where they are wanted."""
-    text = current.read.get(PF_CONF, b"").decode("utf-8", "surrogateescape")
-    parts = marked.split(PF_CONF, text, document.name)
+    It names the file of our rules, so it can only be checked once that is in its place.
+    """
+    parts = marked.split(PF_CONF, out.text(PF_CONF), out.name)
     foreign = {" ".join(line.split("#")[0].split()) for line in parts.foreign}
-    wanted = (f'anchor "{pf.anchor}"', f'load anchor "{pf.anchor}" from "{pf.path}"')
-    own = tuple(line for line in wanted if line not in foreign)
-    new = marked.join(replace(parts, own=own), document.name)
-    item = File(PF_CONF, new.encode("utf-8", "surrogateescape"), "0600", validate=_CHECK)
-    facts = current.paths.get(PF_CONF)
-    if facts and facts.type != "file":
-        raise PlanError(f"{document.name}: {PF_CONF} is a {facts.type}, no file; move it away")
-    if facts:
-        item = replace(item, mode=facts.mode, owner=facts.owner, group=facts.group)
-    return item
+    own = tuple(line for line in _lines(pf) if line not in foreign)
+    text = marked.join(replace(parts, own=own), out.name)
+    out.edit(PF_CONF, text, new_mode="0600", validate=_CHECK, check_last=True)
 
 
-def _way_back(pf: Pf, current: Current) -> list[dict[str, t.Any]]:
+def _way_back(pf: Pf, *, had_main: bool, had_rules: bool) -> list[dict[str, t.Any]]:
     """By then the files are the old ones again."""
     back = []
-    if current.paths.get(PF_CONF):
+    if had_main:
         back.append(undo(_PFCTL, "-f", PF_CONF, ok=[0], timeout=_SECONDS))
-    if current.paths.get(pf.path):
+    if had_rules:
         back.append(undo(_PFCTL, "-a", pf.anchor, "-f", pf.path, timeout=_SECONDS))
     else:
         back.append(undo(_PFCTL, "-a", pf.anchor, "-F", "rules", timeout=_SECONDS))

@@ -1,113 +1,200 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Plans services by rcctl(8), and kernel state by sysctl(8)."""
+"""Services of rcctl(8): enabled, with their flags, running, and alive after a change."""
 
 from __future__ import annotations
 
-import re
 import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    NOBODYS,
     SERVICE_SECONDS,
-    PlanError,
+    Change,
     Step,
     rcctl,
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
-    Document,
-    File,
-    Line,
-    Service,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+    Answer,
+    PathFacts,
+    Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import (
-    Current,
-    ServiceFacts,
-    runfile,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    DocumentError,
+    Options,
+    Phase,
+    given,
+    list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import set_line
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.lines import Line
 
-_LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
-# vmctl(8) reload may do its work and never return: its time is bounded, the state judged.
-_RELOAD_SECONDS: t.Final = 8
-_ENDED_OR_TIMED_OUT: t.Final = [0, 124]
+LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 
 
-def services(document: Document, current: Current, files_changed: bool) -> t.Iterator[Step]:
-    """Enables, configures, starts, reloads, and sees that the service lives afterwards."""
-    for service in document.services:
-        facts = current.services.get(service.name, ServiceFacts(exists=False))
-        if not facts.exists:
-            raise PlanError(
-                f"{document.name}: rcctl(8) knows no service {service.name} on this server"
-            )
-        yield from _settings(document, service, facts)
-        steps = list(_state(document, service, facts, files_changed))
-        yield from steps
-        if service.running and steps:
-            yield from _healthy(document, service)
+@dataclass(frozen=True)
+class Service:
+    """A service as it is to be; flags and timeout (seconds) stay where they are None.
 
-
-def runfiles(document: Document, current: Current) -> t.Iterator[File]:
-    """Files of rc.subr(8) in which a running service has another timeout than wanted.
-
-    A service is stopped with the settings that it was started with, which rc.subr keeps in a file;
-    rcctl(8) set changes those of its next start alone.
+    `reload` is a command that stands for rcctl(8) reload. It is judged by what follows, so that
+    its exit statuses may be many (`reload_ok`) and its time short (`reload_seconds`). With
+    `never_stopped`, which says why, a change of flags waits for the next start.
     """
-    for service in document.services:
-        path = runfile(service.name)
-        facts = current.paths.get(path)
-        running = current.services.get(service.name, ServiceFacts()).running
-        if facts is None or not running or service.timeout is None:
-            continue
-        text = current.read[path].decode("utf-8", "surrogateescape")
-        new = set_line(text, Line(path, f"daemon_timeout={service.timeout}", "daemon_timeout"))
-        yield File(
-            path,
-            new.encode("utf-8", "surrogateescape"),
-            facts.mode,
-            facts.owner,
-            facts.group,
-            note=f"{service.name} runs with another time limit",
-        )
+
+    name: str
+    enabled: bool = True
+    running: bool = True
+    flags: str | None = None
+    timeout: int | None = None
+    on_change: str = "restart"
+    reload: tuple[str, ...] = ()
+    reload_ok: tuple[int, ...] = (0,)
+    reload_seconds: int = SERVICE_SECONDS
+    never_stopped: str | None = None
 
 
-def sysctls(document: Document, current: Current) -> t.Iterator[Step]:
-    """Sets and reads back: sysctl(8) exits with 0 even for an unknown name or a bad value."""
-    for name, value in sorted((document.sysctls or {}).items()):
-        old = current.sysctls.get(name)
-        title = f"{document.name}: sysctl {name}"
-        if old is None:
-            raise PlanError(f"{title}: this server's kernel has no such variable")
-        if old == value:
-            continue
-        tool = TOOLS["sysctl"]
-        yield run(
-            title,
-            [tool, f"{name}={value}"],
-            change=f"set {name} from {old} to {value}",
-            undo=[undo(tool, f"{name}={old}")],
-            undo_always=True,
-        )
-        fields = {"argv": [tool, "-n", name], "match": [f"\\A{re.escape(value)}$"], "seconds": 2}
-        yield Step("wait", f"{title}: the kernel does not take {value}", fields)
+@dataclass(frozen=True)
+class ServiceFacts:
+    """rcctl(8)'s view of a service; `exists` is false where it knows no such service."""
+
+    exists: bool = True
+    enabled: bool = False
+    running: bool = False
+    flags: str = ""
+    timeout: int = 30
+    started: PathFacts | None = None
 
 
-def _settings(document: Document, service: Service, facts: ServiceFacts) -> t.Iterator[Step]:
+class Services:
+    """Services, after all else of the document."""
+
+    OPTION: t.ClassVar[str] = "services"
+    SPEC: t.ClassVar[Options] = list_of(
+        {
+            "name": {"type": "str", "required": True},
+            "enabled": {"type": "bool", "default": True},
+            "running": {"type": "bool", "default": True},
+            "flags": {"type": "str"},
+            "timeout": {"type": "int"},
+            "on_change": {
+                "type": "str",
+                "choices": ["reload", "restart", "nothing"],
+                "default": "restart",
+            },
+        }
+    )
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[Service, ...]:
+        services = tuple(Service(**given(item)) for item in given_items)
+        for service in services:
+            # vmd(8) stops every VM with itself, so it has a resource type that never does that.
+            if service.name == "vmd":
+                raise DocumentError(
+                    f"{context.name}: services: vmd would stop every VM where it is restarted; "
+                    "use vm_conf"
+                )
+        return services
+
+    def questions(self, want: tuple[Service, ...]) -> Questions:
+        return merged(service_questions(service) for service in want)
+
+    def facts(self, answer: Answer, want: tuple[Service, ...]) -> dict[str, ServiceFacts]:
+        return {service.name: service_facts(service.name, answer) for service in want}
+
+    def plan(
+        self, want: tuple[Service, ...], facts: dict[str, ServiceFacts], out: Planning
+    ) -> None:
+        for service in want:
+            plan_service(service, facts[service.name], out)
+
+    def review(self, want: tuple[Service, ...], out: Planning) -> None:
+        return
+
+
+def merged(several: t.Iterable[Questions]) -> Questions:
+    """Questions of several as one."""
+    all_of_them: Questions = {}
+    for questions in several:
+        for kind, asks in questions.items():
+            all_of_them.setdefault(kind, []).extend(asks)
+    return all_of_them
+
+
+def runfile(service: str) -> str:
+    """Where rc.subr(8) keeps how a service was started, which holds until it is stopped."""
+    return f"/var/run/rc.d/{service}"
+
+
+def service_questions(service: Service) -> Questions:
+    verbs = ("get", "check")
+    runs = [{"name": f"{verb} {service.name}", "argv": rcctl(verb, service.name)} for verb in verbs]
+    path = runfile(service.name)
+    asked = [{"path": "/var/run/rc.d", "hash": 0}, {"path": path, "read": 1}]
+    return {"run": runs, "paths": asked if service.timeout is not None else []}
+
+
+def service_facts(name: str, answer: Answer) -> ServiceFacts:
+    get, check = answer.runs[f"get {name}"], answer.runs[f"check {name}"]
+    # rcctl(8) get: 0 enabled, 1 disabled, 2 no such service.
+    if get.rc not in (0, 1):
+        return ServiceFacts(exists=False)
+    values = dict(line.split("=", 1) for line in get.stdout.splitlines() if "=" in line)
+    flags = values.get(f"{name}_flags", "")
+    return ServiceFacts(
+        enabled=get.rc == 0,
+        running=check.rc == 0,
+        flags="" if flags == "NO" else flags,
+        timeout=int(values.get(f"{name}_timeout") or 30),
+        started=answer.paths.get(runfile(name)),
+    )
+
+
+def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
+    """Enables, configures, starts or reloads, and sees that it lives; whether anything is done."""
+    if not facts.exists:
+        raise out.error(service.name, "rcctl(8) does not know this service on this server")
+    running = service.running and service.name not in out.unable
+    _record_of_start(service, facts, out)
+    settings = list(_settings(service, facts, out))
+    state = list(_state(service, facts, out, running=running))
+    out.step(Phase.SERVICE, *settings, *state)
+    if running and state:
+        title = out.title(f"{service.name} does not run after the change")
+        # A daemon may go to the background before it reads its file: a good start proves nothing.
+        check = {"argv": rcctl("check", service.name), "settle": 2, "seconds": 20, "explain": LOG}
+        out.step(Phase.SERVICE, Step("wait", title, check))
+    return bool(settings or state)
+
+
+def _record_of_start(service: Service, facts: ServiceFacts, out: Planning) -> None:
+    """Corrects the time limit with which a running service was started.
+
+    A service is stopped with the settings that it was started with, which rc.subr(8) keeps in a
+    file; rcctl(8) set changes those of its next start alone.
+    """
+    if facts.started is None or not facts.running or service.timeout is None:
+        return
+    path = runfile(service.name)
+    line = Line(path, f"daemon_timeout={service.timeout}", "daemon_timeout")
+    note = f"{service.name} runs with another time limit"
+    out.edit(path, line.put(out.text(path)), note=note, quiet=True)
+
+
+def _settings(service: Service, facts: ServiceFacts, out: Planning) -> t.Iterator[Step]:
     name = service.name
-    title = f"{document.name}: {name}"
+    title = out.title(name)
     if service.enabled and not facts.enabled:
         back = [undo(*rcctl("disable", name))]
-        yield run(title, rcctl("enable", name), change=f"enable {name}", undo=back)
+        yield run(title, rcctl("enable", name), change=Change("enable", name), undo=back)
     if facts.enabled and not service.enabled:
         back = [undo(*rcctl("enable", name))]
-        yield run(title, rcctl("disable", name), change=f"disable {name}", undo=back)
+        yield run(title, rcctl("disable", name), change=Change("disable", name), undo=back)
     if not service.enabled:
         return
-    wanted = {"flags": service.flags, "timeout": service.timeout}
-    for variable, value in wanted.items():
+    for variable, value in {"flags": service.flags, "timeout": service.timeout}.items():
         old = str(getattr(facts, variable))
         if value is None or str(value).split() == old.split():
             continue
@@ -115,63 +202,50 @@ def _settings(document: Document, service: Service, facts: ServiceFacts) -> t.It
         yield run(
             title,
             rcctl("set", name, variable, *str(value).split()),
-            change=f"set {variable} of {name} to {value}",
+            change=Change("set", f"{variable} of {name}", f"to {value}"),
             undo=back,
         )
 
 
 def _state(
-    document: Document, service: Service, facts: ServiceFacts, files_changed: bool
+    service: Service, facts: ServiceFacts, out: Planning, *, running: bool
 ) -> t.Iterator[Step]:
     name = service.name
-    title = f"{document.name}: {name}"
-    if not service.running:
-        if facts.running:
-            if name == "vmd":
-                raise PlanError(f"{title}: stopping vmd would stop every VM of this server")
+    title = out.title(name)
+    if not running:
+        if not service.running and facts.running:
+            if service.never_stopped:
+                raise out.error(name, service.never_stopped)
             back = [undo(*rcctl("start", name))]
-            yield run(title, rcctl("stop", name), change=f"stop {name}", undo=back)
+            yield run(title, rcctl("stop", name), change=Change("stop", name), undo=back)
         return
     if not facts.running:
         yield run(
             title,
             rcctl("start", name),
-            change=f"start {name}",
+            change=Change("start", name),
             undo=[undo(*rcctl("stop", name))],
             undo_always=True,
-            explain=_LOG,
+            explain=LOG,
             timeout=SERVICE_SECONDS,
         )
         return
+    how = service.on_change if out.files_changed else "nothing"
     new_flags = service.flags is not None and service.flags.split() != facts.flags.split()
-    how = service.on_change if files_changed else "nothing"
-    if new_flags and name != "vmd":
+    if new_flags and not service.never_stopped:
         how = "restart"
     if how == "nothing":
         return
-    if name == "vmd":
-        argv, ok, seconds = [TOOLS["vmctl"], "reload"], _ENDED_OR_TIMED_OUT, _RELOAD_SECONDS
-    else:
-        argv, ok, seconds = rcctl(how, name), [0], SERVICE_SECONDS
+    command, seconds = rcctl(how, name), SERVICE_SECONDS
+    if how == "reload" and service.reload:
+        command, seconds = [*service.reload], service.reload_seconds
     yield run(
         title,
-        argv,
-        change=f"{how} {name}",
-        ok=ok,
+        command,
+        change=Change(how, name, vms=NOBODYS, consequence=True),
+        ok=list(service.reload_ok) if how == "reload" else [0],
         timeout=seconds,
-        undo=[undo(*argv, timeout=seconds), undo(*rcctl("start", name), ok=[0])],
+        undo=[undo(*command, timeout=seconds), undo(*rcctl("start", name), ok=[0])],
         undo_always=True,
-        explain=_LOG,
+        explain=LOG,
     )
-
-
-def _healthy(document: Document, service: Service) -> t.Iterator[Step]:
-    title = f"{document.name}: {service.name} does not live after the change"
-    # vmd(8) goes to the background before it reads its file, so a good start proves nothing yet.
-    fields = {"argv": rcctl("check", service.name), "settle": 2, "seconds": 20, "explain": _LOG}
-    yield Step("wait", title, fields)
-    if service.shows:
-        match = [f"\\s{re.escape(word)}$" for word in service.shows]
-        fields = {"argv": [TOOLS["vmctl"], "status"], "ok": [], "match": match, "seconds": 60}
-        title = f"{document.name}: vmctl status does not show every VM of vm.conf"
-        yield Step("wait", title, {**fields, "explain": _LOG})

@@ -12,9 +12,9 @@ import re
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run, undo
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Link
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link, Tap
 
 _IFCONFIG: t.Final = TOOLS["ifconfig"]
 _SECONDS: t.Final = 30
@@ -45,21 +45,22 @@ def steps(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterato
             if one.name not in inside:
                 back = undo(_IFCONFIG, link.name, "del", one.name, timeout=_SECONDS)
                 argv = [_IFCONFIG, link.name, "add", one.name]
-                change = f"put {whose} back into {link.name}"
+                change = Change("put", whose, f"back into {link.name}", vms=frozenset({tap.vm}))
                 yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
             if tap.group:
-                yield from _groups(title, one, whose, tap.group, groups)
+                yield from _groups(title, one, tap, groups)
 
 
-def _groups(
-    title: str, one: Interface, whose: str, wanted: str, groups: t.Collection[str]
-) -> t.Iterator[Step]:
+def _groups(title: str, one: Interface, tap: Tap, groups: t.Collection[str]) -> t.Iterator[Step]:
+    wanted = tap.group or ""
     stale = [name for name in one.groups if name in groups and name != wanted]
     words = [] if wanted in one.groups else [("group", wanted)]
     for word, group in [*words, *(("-group", name) for name in stale)]:
         reverse = "-group" if word == "group" else "group"
         back = undo(_IFCONFIG, one.name, reverse, group, timeout=_SECONDS)
         verb = "put" if word == "group" else "take"
-        change = f"{verb} {whose} {'into' if verb == 'put' else 'out of'} the group {group}"
+        where = "into" if verb == "put" else "out of"
+        whose = f"{one.name} of {tap.vm}"
+        change = Change(verb, whose, f"{where} the group {group}", vms=frozenset({tap.vm}))
         argv = [_IFCONFIG, one.name, word, group]
         yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)

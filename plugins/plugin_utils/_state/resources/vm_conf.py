@@ -1,50 +1,197 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""VMs that run with an older definition than vm.conf's.
+"""vm.conf(5), and vmd(8) with it, which is never restarted since that would stop every VM.
 
-vmd(8) registers a VM anew when it reads its file while the VM rests, and keeps the old definition
-of one that runs, also after it has stopped, until the next reload. The names of such VMs are kept
-in a file on the server, since vmd does not tell.
+vmd(8) registers a VM again when it reads its file while the VM is stopped, and keeps the old
+definition of one that runs, also after it has stopped, until the next reload. It never replaces a
+switch that it knows, nor takes up agentx, before its next start. It shows none of that, so the
+names of such VMs, and what else waits, are kept in files on the server.
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import PENDING_FILE
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import REST, VM_CONF, changed
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document, File
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
+    Unreadable,
+    parse_vm_conf,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import NOBODYS, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    PENDING_FILE,
+    refuse_silence,
+    status_lines,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+    Answer,
+    PathFacts,
+    Questions,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    ATTRIBUTES,
+    Context,
+    File,
+    Options,
+    Phase,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.services import (
+    LOG,
+    Service,
+    ServiceFacts,
+    merged,
+    plan_service,
+    runfile,
+    service_facts,
+    service_questions,
+)
+
+# What waits for vmd's next start, a line each.
+WAITING_FILE: t.Final = "/var/db/puffy.vmm.waiting"
+# vmctl(8) reload may do its work and never return: its time is bounded, the state judged.
+_RELOAD_SECONDS: t.Final = 8
+_TIMED_OUT: t.Final = 124
+_STATUS: t.Final = [TOOLS["vmctl"], "status"]
+_KEEP: t.Final = "stopping vmd would stop every VM of this server"
 
 
-def is_wanted(document: Document) -> bool:
-    """Whether a document configures vmd(8) by vm.conf."""
-    return any(item.path == VM_CONF for item in document.files)
+@dataclass(frozen=True)
+class Wanted:
+    """The file, the service, and the VMs that vmd must show once it has read the file."""
+
+    file: File
+    service: Service
+    shows: tuple[str, ...]
 
 
-def pending(document: Document, current: Current) -> tuple[str, ...]:
-    """VMs that will run with an older definition once this document is carried out."""
-    known = current.read.get(PENDING_FILE, b"").decode("ascii", "replace").split()
-    if not is_wanted(document):
-        return ()
-    (wanted,) = (item for item in document.files if item.path == VM_CONF)
-    old = current.read.get(VM_CONF, b"")
-    names = set(known)
-    if old != wanted.content or _rests(known, current):
-        # The reload that comes now registers those anew that rest.
-        differ = [name for name in changed(VM_CONF, old, wanted.content) if name != REST]
-        names = {name for name in (*known, *differ) if name in current.running}
-    return tuple(sorted(names))
+@dataclass(frozen=True)
+class Facts:
+    """Names of the VMs that run, of those with an older definition, and what waits for a start."""
+
+    service: ServiceFacts
+    running: frozenset[str]
+    pending: tuple[str, ...]
+    waiting: tuple[str, ...]
 
 
-def files(document: Document, current: Current) -> t.Iterator[File]:
-    """The file of names, where it is to change."""
-    if not is_wanted(document):
+class VmConf:
+    """vm.conf: loaded by vmctl(8) reload, which starts nothing where every VM has `disable`."""
+
+    OPTION: t.ClassVar[str] = "vm_conf"
+    SPEC: t.ClassVar[Options] = {
+        "type": "dict",
+        "options": {
+            "path": {"type": "str", "required": True},
+            "template": {"type": "str", "required": True},
+            "mode": {"type": "str", "default": "0600"},
+            **ATTRIBUTES,
+            "validate": {"type": "str"},
+            "service": {"type": "str", "required": True},
+            "timeout": {"type": "int"},
+            "shows": {"type": "list", "elements": "str", "default": []},
+        },
+    }
+
+    def wanted(self, given: t.Any, context: Context) -> Wanted:
+        file = File(
+            context.path(given["path"]),
+            context.template(given["template"], {}).encode(),
+            given["mode"],
+            given["owner"],
+            given["group"],
+            given.get("validate"),
+        )
+        service = Service(
+            given["service"],
+            timeout=given.get("timeout"),
+            on_change="reload",
+            reload=(TOOLS["vmctl"], "reload"),
+            reload_ok=(0, _TIMED_OUT),
+            reload_seconds=_RELOAD_SECONDS,
+            never_stopped=_KEEP,
+        )
+        return Wanted(file, service, tuple(given["shows"]))
+
+    def questions(self, want: Wanted) -> Questions:
+        notes = [{"path": path, "read": 1} for path in (want.file.path, PENDING_FILE, WAITING_FILE)]
+        parents = [{"path": path, "hash": 0} for path in (parent(want.file.path), "/var/db")]
+        started = [{"path": runfile(want.service.name), "read": 1}]
+        status = {"name": "status", "argv": _STATUS, "timeout": 20}
+        own: Questions = {"paths": [*parents, *notes, *started], "run": [status]}
+        return merged([own, service_questions(want.service)])
+
+    def facts(self, answer: Answer, want: Wanted) -> Facts:
+        """What runs and what waits. Raises Silent where vmd lives and does not say what it runs."""
+        name = want.service.name
+        status, check = answer.runs["status"], answer.runs[f"check {name}"]
+        refuse_silence({"stdout": status.stdout}, {"rc": check.rc})
+        lines = status_lines(status.stdout)
+        running = frozenset(vm for vm, line in lines.items() if line.pid is not None)
+        waiting = answer.text(WAITING_FILE).splitlines()
+        if _started_since(answer.paths.get(runfile(name)), answer.paths.get(WAITING_FILE)):
+            waiting = []
+        pending = tuple(answer.text(PENDING_FILE).split())
+        return Facts(service_facts(name, answer), running, pending, tuple(waiting))
+
+    def plan(self, want: Wanted, facts: Facts, out: Planning) -> None:
+        path = want.file.path
+        old, new = out.text(path), want.file.content.decode()
+        changed = blocks.changed(
+            "vm.conf", old.encode("utf-8", "surrogateescape"), want.file.content
+        )
+        out.file(File(**{**vars(want.file), "vms": frozenset(changed)}))
+        pending = _pending(facts, old != new, changed)
+        out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), vms=NOBODYS)
+        waiting = dict.fromkeys(facts.waiting)
+        if facts.service.running:
+            waiting |= dict.fromkeys(_waits(old, new))
+        if waiting or out.path(WAITING_FILE):
+            text = "".join(f"{line}\n" for line in waiting)
+            out.edit(WAITING_FILE, text, vms=NOBODYS, quiet=True)
+        for line in waiting:
+            out.warn(line, f"changed; it waits for the next start of {want.service.name}")
+        out.pending += pending
+        if plan_service(want.service, facts.service, out) and want.shows and _runs(want, out):
+            match = [f"\\s{re.escape(name)}$" for name in want.shows]
+            fields = {"argv": _STATUS, "ok": [], "match": match, "seconds": 60, "explain": LOG}
+            title = out.title("vmctl status does not show every VM of vm.conf")
+            out.step(Phase.SERVICE, Step("wait", title, fields))
+
+    def review(self, want: Wanted, out: Planning) -> None:
+        out.file(want.file)
+
+
+def _runs(want: Wanted, out: Planning) -> bool:
+    return want.service.name not in out.unable
+
+
+def _started_since(started: PathFacts | None, noted: PathFacts | None) -> bool:
+    return started is None or noted is None or started.mtime > noted.mtime
+
+
+def _pending(facts: Facts, changes: bool, changed: t.Collection[str]) -> tuple[str, ...]:
+    """VMs that will run with an older definition once the file is loaded."""
+    names = set(facts.pending)
+    if changes or names - facts.running:
+        # The reload that comes now registers those again that are stopped.
+        names = {name for name in (*facts.pending, *changed) if name in facts.running}
+    return tuple(sorted(names - {blocks.REST}))
+
+
+def _waits(old: str, new: str) -> t.Iterator[str]:
+    """What of a change vmd takes up at its next start only, in words."""
+    try:
+        before, after = parse_vm_conf(old), parse_vm_conf(new)
+    except Unreadable:
         return
-    text = "".join(f"{name}\n" for name in pending(document, current))
-    if text.encode() != current.read.get(PENDING_FILE, b""):
-        yield File(PENDING_FILE, text.encode(), "0644")
-
-
-def _rests(names: t.Iterable[str], current: Current) -> bool:
-    return any(name not in current.running for name in names)
+    known = {switch.name: switch for switch in before.switches}
+    for switch in after.switches:
+        if switch.name in known and known[switch.name] != switch:
+            yield f"switch {switch.name}"
+    if ("agentx" in before.others) != ("agentx" in after.others):
+        yield "agentx"

@@ -1,0 +1,206 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Brings a server to what documents want: one look, one plan, one request.
+
+What the looks of others (at VMs) ask can ride along: they come and go under keys of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, ApplyError, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import diff, guard
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Notice
+
+Show = t.Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a server answered; `applied` is when this collection last changed it, in UTC."""
+
+    answers: t.Mapping[str, Answer]
+    raw: t.Mapping[str, t.Any]
+    applied: str | None = None
+    release: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be in check mode, for a task's result."""
+
+    changes: tuple[tuple[str, Change], ...] = ()
+    notices: tuple[tuple[str, Notice], ...] = ()
+    warnings: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    diffs: list[dict[str, str]] = field(default_factory=list)
+    applied: str | None = None
+
+    def result(self, *, diffs: bool) -> dict[str, t.Any]:
+        """The result as Ansible shows it; secrets of installations are masked."""
+        changes = [
+            {"document": name, "change": masked(str(change)), "consequence": change.consequence}
+            for name, change in self.changes
+        ]
+        result: dict[str, t.Any] = {
+            "changed": bool(changes),
+            "changes": [item["change"] for item in changes],
+            "details": changes,
+            "notices": [
+                {"document": name, "text": masked(str(notice))} for name, notice in self.notices
+            ],
+        }
+        if self.applied:
+            result["last_applied"] = self.applied
+        if self.pending:
+            result["pending_restart"] = list(self.pending)
+        if self.warnings:
+            result["warnings"] = [masked(text) for text in self.warnings]
+        if diffs:
+            result["diff"] = self.diffs
+        return result
+
+
+def look(
+    agent: Agent,
+    documents: t.Sequence[Document],
+    more: t.Mapping[str, Questions] | None = None,
+    *,
+    check_mode: bool = False,
+) -> Look:
+    """Asks a server all that the documents want to know, and `more`.
+
+    A run that was cut off is undone first, which takes two executions more. Raises OperatorError
+    where the server is not OpenBSD, or where this connection is not root's.
+    """
+    asks = {**questions(documents), **(more or {})}
+    seen = agent.probe(asks)
+    warnings: list[str] = []
+    refuse_others(seen.system, seen.uid, seen.user)
+    if seen.unfinished and check_mode:
+        warnings.append("an earlier run was cut off on this server; the next one undoes it")
+    elif seen.unfinished:
+        agent.apply([])
+        warnings.append("an earlier run was cut off on this server; it was undone first")
+        warnings += agent.left_warnings()
+        seen = agent.probe(asks)
+    answers = {name: Answer.of(raw) for name, raw in seen.answers.items()}
+    return Look(answers, seen.answers, seen.applied, seen.release, tuple(warnings))
+
+
+def refuse_others(system: str, uid: int, user: str) -> None:
+    """Raises OperatorError for a system that is not OpenBSD, and for a user that is not root."""
+    if system != "OpenBSD":
+        raise OperatorError(f"the server runs {system or 'an unknown system'}, not OpenBSD")
+    if uid != 0:
+        raise OperatorError(
+            f"this needs root on the server, and the connection is that of {user}: set "
+            "ansible_become: true and ansible_become_method: puffy.vmm.doas, or ansible_user: root"
+        )
+
+
+@dataclass
+class Converger:
+    """One run for one server."""
+
+    agent: Agent
+    show: Show
+    server: str
+    check_mode: bool = False
+    diff: bool = False
+    reconnect: t.Callable[[], None] | None = None
+
+    def carry_out(
+        self,
+        documents: t.Sequence[Document],
+        seen: Look,
+        *,
+        only: t.Collection[str] | None = None,
+        before: t.Sequence[Transaction] = (),
+        after: t.Sequence[Transaction] = (),
+    ) -> Outcome:
+        """Plans the documents and carries them out, between transactions of the life of VMs.
+
+        With `only`, a run that is for VMs of these names alone. Raises OperatorError.
+        """
+        made = plan(documents, seen.answers)
+        if only is not None:
+            self._refuse_others(made, only)
+        changes = (*_changes(before), *made.changes, *_changes(after))
+        shown = diff.diffs(made, self._old(made)) if self.diff else []
+        notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
+        warnings = [*seen.warnings, *(f"{name}: {notice}" for name, notice in notices)]
+        pending = tuple(name for part in made.parts for name in part.pending)
+        if pending:
+            names = ", ".join(pending)
+            warnings.append(f"pending restart: {names} runs with an older definition until then")
+        if self.check_mode:
+            self._tell(changes, "would ")
+        else:
+            self._apply(made, before, after, changes)
+        return Outcome(changes, notices, tuple(warnings), pending, shown, seen.applied)
+
+    def _apply(
+        self,
+        made: Plan,
+        before: t.Sequence[Transaction],
+        after: t.Sequence[Transaction],
+        changes: t.Sequence[tuple[str, Change]],
+    ) -> None:
+        transactions = [*before, *made.transactions(self._jobs(made)), *after]
+        if not transactions:
+            return
+        try:
+            self.agent.apply(transactions, self.reconnect)
+        except ApplyError as error:
+            self._tell([item for item in changes if item[0] in error.done])
+            raise
+        self._tell(changes)
+
+    def _tell(self, changes: t.Iterable[tuple[str, Change]], would: str = "") -> None:
+        for name, change in changes:
+            self.show(f"{self.server}  {name}  {would}{masked(str(change))}")
+
+    def _jobs(self, made: Plan) -> dict[str, list[Step]]:
+        brought: dict[str, list[Step]] = {}
+        for part in made.parts:
+            for job in part.jobs:
+                steps = job.carry_out(
+                    self.agent, lambda line: self.show(f"  {self.server}: {line}")
+                )
+                brought.setdefault(part.name, []).extend(steps)
+        return brought
+
+    def _old(self, made: Plan) -> dict[str, bytes]:
+        asks = diff.asks(made)
+        if not asks:
+            return {}
+        answer = self.agent.look({"paths": asks})
+        return {path: base64.b64decode(text) for path, text in answer["read"].items()}
+
+    def _refuse_others(self, made: Plan, only: t.Collection[str]) -> None:
+        touched = guard.others([change for _name, change in made.changes], only)
+        if touched:
+            raise OperatorError(
+                f"this run is for {', '.join(sorted(only))} alone, but it would also touch: "
+                f"{'; '.join(touched)}. Bring the server up to date first (playbook "
+                "puffy.vmm.site), or allow it with -e others=allow",
+                others=touched,
+            )
+
+
+def _changes(transactions: t.Iterable[Transaction]) -> t.Iterator[tuple[str, Change]]:
+    for transaction in transactions:
+        for step in transaction.steps:
+            if step.change:
+                yield transaction.name, step.change

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""hostname.if(5): our lines of it, and what other people's lines say.
+
+netstart(8) gives each line to a shell, so a line is made of names and addresses that were checked.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import canonical
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.marked import Marked
+
+# A word and what it sets: ("add", "vport42"), ("inet", "203.0.113.1/24"), ("up", "").
+Directive = tuple[str, str]
+
+_WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent")
+_ALONE = ("up", "link0", "link1", "link2")
+# An address brings its interface up, as autoconf(4) does.
+_BRINGS_UP = ("inet", "inet6", "dhcp", "up")
+
+
+def path(name: str) -> str:
+    return f"/etc/hostname.{name}"
+
+
+def directives(link: Link) -> tuple[Directive, ...]:
+    """What a link's file has to say, in the order in which it is to be done."""
+    found: list[Directive] = []
+    if link.protocol:
+        found.append(("trunkproto", link.protocol))
+    found.extend(("trunkport", port) for port in link.ports)
+    if link.vnetid is not None and link.parent:
+        found += [("vnetid", str(link.vnetid)), ("parent", link.parent)]
+    for address in link.addresses:
+        found.append(("inet6" if ":" in address else "inet", address))
+    found.extend((flag, "") for flag in link.flags)
+    found.extend(("add", member) for member in link.members)
+    if link.up:
+        found.append(("up", ""))
+    return tuple(found)
+
+
+def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:
+    """Our lines. Of an interface that is somebody else's, only what their lines do not do."""
+    wanted = directives(link)
+    if not link.create and wanted == (("up", ""),):
+        words = [line.split() for line in foreign if not line.lstrip().startswith("#")]
+        up = any(set(_BRINGS_UP) & {*line[:1], *line[-1:]} for line in words)
+        return () if up else ("up",)
+    return tuple(_line(directive, wanted) for directive in wanted if directive[0] != "parent")
+
+
+def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
+    word, value = directive
+    if word == "inet":
+        # Without alias, it would take the place of an address that somebody else's line set.
+        return f"inet alias {value}"
+    if word == "inet6":
+        address, _slash, length = value.partition("/")
+        return f"inet6 alias {address} {length}"
+    if word == "vnetid":
+        return f"vnetid {value} parent {dict(wanted)['parent']}"
+    return f"{word} {value}".rstrip()
+
+
+def adopt(parts: Marked, link: Link) -> Marked:
+    """Leave out other people's lines that say what ours say, so that no command comes twice."""
+    if not link.create:
+        return parts
+    wanted = set(directives(link))
+
+    def kept(text: str) -> str:
+        return "".join(
+            line
+            for line in text.splitlines(keepends=True)
+            if not (said := read(line)) or not said <= wanted
+        )
+
+    return replace(parts, before=kept(parts.before), after=kept(parts.after))
+
+
+def read_all(own: t.Iterable[str] | None) -> set[Directive]:
+    """What lines of ours say."""
+    return {directive for line in own or () for directive in read(line) or ()}
+
+
+def read(line: str) -> set[Directive] | None:
+    """What a line says, or None for a line of which we do not know every word."""
+    words = line.split()
+    if not words or words[0].startswith("#"):
+        return None
+    if words[0] in ("inet", "inet6"):
+        return _address(words)
+    found: set[Directive] = set()
+    while words:
+        word = words.pop(0)
+        if word in _WITH_VALUE and words:
+            found.add((word, words.pop(0)))
+        elif word in _ALONE:
+            found.add((word, ""))
+        else:
+            return None
+    return found
+
+
+def _address(words: list[str]) -> set[Directive] | None:
+    family, *rest = [word for word in words if word != "alias"]
+    address, *more = rest or [""]
+    try:
+        if "/" in address and not more:
+            return {(family, canonical(address))}
+        if len(more) == 1:
+            return {(family, canonical(f"{address}/{more[0]}"))}
+    except ValueError:
+        return None
+    return None

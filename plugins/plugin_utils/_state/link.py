@@ -1,0 +1,84 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Network interfaces as they are wanted."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from ipaddress import ip_interface
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
+
+INTERFACE: t.Final = re.compile(r"\A(?=.{2,15}\Z)[a-z]+(?:0|[1-9][0-9]*)\Z")
+# priv_validgroup() of usr.sbin/vmd/priv.c, and letters that need no quotes anywhere.
+_GROUP: t.Final = re.compile(r"\A[A-Za-z_](?:[A-Za-z0-9_.-]{0,13}[A-Za-z_.-])?\Z")
+_FLAGS: t.Final = ("link0", "link1", "link2")
+
+
+@dataclass(frozen=True)
+class Tap:
+    """The tap(4) of a VM's interface number `place`, which is in a switch, and in a group."""
+
+    vm: str
+    group: str | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network interface, live and in its hostname.if(5) file; what is not given stays as it is.
+
+    Addresses are written address/length. `create` is false for what must be there already, and
+    `known` names members, besides taps of VMs and vport(4), without which no flag is set.
+    """
+
+    name: str
+    create: bool = True
+    up: bool = True
+    vnetid: int | None = None
+    parent: str | None = None
+    protocol: str | None = None
+    ports: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = None
+    taps: tuple[Tap, ...] = ()
+
+
+def check_link(document: str, link: Link) -> None:
+    """Allows what netstart(8), which gives these words to a shell, may read."""
+    names = [link.name, *link.ports, *link.members, *([link.parent] if link.parent else [])]
+    for name in names:
+        if not INTERFACE.match(name):
+            raise DocumentError(
+                f"{document}: {name!r} is not an interface; use a driver's name and a number, such "
+                "as vport42"
+            )
+    for address in link.addresses:
+        try:
+            written = ip_interface(address).with_prefixlen
+        except ValueError:
+            written = ""
+        if written != address:
+            raise DocumentError(
+                f"{document}: {link.name}: {address!r} is not an address; write it with its length,"
+                " as in 203.0.113.1/24, and an IPv6 address in its shortest form"
+            )
+    if link.vnetid is not None and not 1 <= link.vnetid <= 4094:
+        raise DocumentError(f"{document}: {link.name}: {link.vnetid} is not a VLAN; use 1 to 4094")
+    if (link.vnetid is None) != (link.parent is None):
+        raise DocumentError(f"{document}: {link.name}: give vnetid and parent, or neither")
+    if link.protocol and not re.fullmatch("[a-z]{2,15}", link.protocol):
+        raise DocumentError(f"{document}: {link.name}: {link.protocol!r} is not a trunkproto")
+    for flag in link.flags:
+        if flag not in _FLAGS:
+            raise DocumentError(f"{document}: {link.name}: {flag!r} is not one of {_FLAGS}")
+    for tap in link.taps:
+        if tap.group and not _GROUP.match(tap.group):
+            raise DocumentError(
+                f"{document}: {tap.vm}: {tap.group!r} is not an interface group; use up to 15 "
+                "letters, digits and . _ -, and no digit last"
+            )

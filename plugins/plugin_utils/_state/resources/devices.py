@@ -1,0 +1,59 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Device nodes, made by MAKEDEV(8)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Phase,
+    Simple,
+)
+
+# MAKEDEV(8) runs a shell and mknod(8) for each name.
+_SECONDS: t.Final = 600
+_NODE: t.Final = "character device"
+
+
+class Devices(Simple[tuple[str, ...]]):
+    """Names of nodes in /dev. Those that are there are left alone."""
+
+    OPTION: t.ClassVar[str] = "devices"
+    SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
+        for name in given_items:
+            context.path(f"/dev/{name}")
+        return tuple(given_items)
+
+    def questions(self, want: tuple[str, ...]) -> Questions:
+        return {"paths": [{"path": f"/dev/{name}", "hash": 0} for name in want]}
+
+    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        """All by one MAKEDEV(8), which must run in /dev and exits 0 always.
+
+        It replaces what else has the name, such as a file that somebody wrote to.
+        """
+        seen = ((name, facts.paths.get(f"/dev/{name}")) for name in want)
+        missing = [name for name, node in seen if node is None or node.type != _NODE]
+        if not missing:
+            return
+        title = out.title("device nodes")
+        make = run(
+            title,
+            [TOOLS["sh"], "MAKEDEV", *missing],
+            change=Change("make device nodes", " ".join(missing)),
+            cwd="/dev",
+            timeout=_SECONDS,
+            undo=[undo("/bin/rm", "-f", *(f"/dev/{name}" for name in missing))],
+            undo_always=True,
+        )
+        made = [Step("expect", title, {"path": f"/dev/{name}", "type": _NODE}) for name in missing]
+        out.step(Phase.PREPARE, make, *made)

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Groups of group(5)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    NOBODYS,
+    Change,
+    run,
+    undo,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Phase,
+    Simple,
+)
+
+
+class Groups(Simple[tuple[str, ...]]):
+    """Groups that must be there."""
+
+    OPTION: t.ClassVar[str] = "groups"
+    SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
+        return tuple(given_items)
+
+    def questions(self, want: tuple[str, ...]) -> Questions:
+        return {"groups": list(want)}
+
+    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        for name in want:
+            if name not in facts.groups:
+                change = Change("create group", name, vms=NOBODYS)
+                back = [undo("/usr/sbin/groupdel", name)]
+                argv = ["/usr/sbin/groupadd", name]
+                out.step(
+                    Phase.PREPARE, run(out.title(f"group {name}"), argv, change=change, undo=back)
+                )
+            out.makes("group", name)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Disk images for vmd(8): made blank when they are missing, never changed otherwise."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Phase,
+    Simple,
+    given,
+    list_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+
+_CREATE_SECONDS: t.Final = 300
+
+
+@dataclass(frozen=True)
+class Image:
+    """A disk image; `size` is written as vmctl(8) takes it."""
+
+    path: str
+    size: str
+    format: str
+
+
+class Images(Simple[tuple[Image, ...]]):
+    """Images. vmctl(8) create never overwrites, and rename puts the whole image under its name."""
+
+    OPTION: t.ClassVar[str] = "images"
+    SPEC: t.ClassVar[Options] = list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "size": {"type": "str", "required": True},
+            "format": {"type": "str", "required": True, "choices": ["raw", "qcow2"]},
+        }
+    )
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[Image, ...]:
+        images = tuple(Image(**given(item)) for item in given_items)
+        for image in images:
+            context.path(image.path)
+        return images
+
+    def questions(self, want: tuple[Image, ...]) -> Questions:
+        paths = [path for image in want for path in (parent(image.path), image.path)]
+        return {"paths": [{"path": path, "hash": 0} for path in paths]}
+
+    def plan(self, want: tuple[Image, ...], facts: Answer, out: Planning) -> None:
+        for image in want:
+            seen = facts.paths.get(image.path)
+            if seen and seen.type != "file":
+                raise out.error(image.path, f"is a {seen.type}; vmd takes only files as images")
+            if not seen:
+                out.need_parent(image.path)
+                _create(image, out)
+
+
+def _create(image: Image, out: Planning) -> None:
+    title = out.title(image.path)
+    place = PurePosixPath(image.path)
+    new = str(place.with_name(f".new-{place.name}"))
+    command = [TOOLS["vmctl"], "create", "-s", image.size, f"{image.format}:{new}"]
+    remove = undo("/bin/rm", "-f", new)
+    change = Change("create image", image.path, f"({image.size}, {image.format})")
+    out.step(
+        Phase.PREPARE,
+        run(f"{title}: clear the way", remove["argv"]),
+        run(title, command, timeout=_CREATE_SECONDS, undo=[remove], undo_always=True),
+        Step("rename", title, {"from": new, "path": image.path}, change=change),
+    )

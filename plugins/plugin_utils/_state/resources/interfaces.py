@@ -1,0 +1,41 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Interfaces that must be there before a service is touched that needs them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Simple,
+)
+
+
+class Interfaces(Simple[tuple[str, ...]]):
+    """Names of interfaces. A new server has those that earlier documents make."""
+
+    OPTION: t.ClassVar[str] = "interfaces"
+    SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(given_items))
+
+    def questions(self, want: tuple[str, ...]) -> Questions:
+        return {"run": [{"name": name, "argv": [TOOLS["ifconfig"], name]} for name in want]}
+
+    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        for name in want:
+            if facts.runs[name].rc != 0 and not out.made("interface", name):
+                raise out.error(
+                    f"interface {name}",
+                    "is not there on this server; create it first (hostname.if(5), netstart(8)); "
+                    "vmd(8) exits, and every VM with it, when the interface of a switch is missing",
+                )
+            title = out.title(f"interface {name} is gone, and what needs it would fail")
+            out.before_services(run(title, [TOOLS["ifconfig"], name], timeout=30))

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Our own lines in a file that its owner writes: between two marks, and all else stays."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state import marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    Options,
+    Simple,
+    list_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+
+
+@dataclass(frozen=True)
+class MarkedLines:
+    """Lines for the end of a file, in their order; none of them to take ours away again."""
+
+    path: str
+    lines: tuple[str, ...]
+    validate: str | None
+    mode: str
+
+
+class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
+    """Lines of ours. A file that is missing is made with them."""
+
+    OPTION: t.ClassVar[str] = "marked_lines"
+    SPEC: t.ClassVar[Options] = list_of(
+        {
+            "path": {"type": "str", "required": True},
+            "lines": {"type": "list", "elements": "str", "required": True},
+            "validate": {"type": "str"},
+            "mode": {"type": "str", "default": "0644"},
+        }
+    )
+
+    def wanted(self, given_items: t.Any, context: Context) -> tuple[MarkedLines, ...]:
+        return tuple(
+            MarkedLines(
+                context.path(item["path"]), tuple(item["lines"]), item.get("validate"), item["mode"]
+            )
+            for item in given_items
+        )
+
+    def questions(self, want: tuple[MarkedLines, ...]) -> Questions:
+        paths: list[t.Any] = [{"path": parent(item.path), "hash": 0} for item in want]
+        return {"paths": paths + [{"path": item.path, "read": 1} for item in want]}
+
+    def plan(self, want: tuple[MarkedLines, ...], facts: Answer, out: Planning) -> None:
+        self.review(want, out)
+
+    def review(self, want: tuple[MarkedLines, ...], out: Planning) -> None:
+        for item in want:
+            parts = marked.split(item.path, out.text(item.path), out.name)
+            own = tuple(line.strip() for line in item.lines)
+            if not own and parts.own is None:
+                continue
+            if parts.own != own:
+                text = marked.join(replace(parts, own=item.lines), out.name)
+                out.edit(item.path, text, new_mode=item.mode, validate=item.validate)

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Site sets, built on the controller from files of the fleet directory.
+
+The set of all VMs is common; a VM's own set comes and goes with its installation.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import set_name
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, NOBODYS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    File,
+    Options,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
+    Directories,
+    Directory,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store import site_sets
+
+OPTIONS: t.Final[Options] = {
+    "fleet": {"type": "path", "required": True},
+    "release": {"type": "str", "required": True},
+    "vms": {"type": "list", "elements": "dict", "default": []},
+    "template": {"type": "str"},
+    "modes": {"type": "dict", "default": {}},
+    "listed": {"type": "list", "elements": "str", "default": []},
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The sets and their list, and the directory without the sets of other VMs."""
+
+    directory: Directory
+    files: tuple[File, ...]
+
+
+class SiteSets:
+    """Sets that the installer unpacks last."""
+
+    OPTION: t.ClassVar[str] = "site_sets"
+    SPEC: t.ClassVar[Options] = {
+        "type": "dict",
+        "options": {"directory": {"type": "str", "required": True}, **OPTIONS},
+    }
+
+    def wanted(self, given: t.Any, context: Context) -> Wanted:
+        place, release = context.path(given["directory"]), str(given["release"])
+        built = site_sets.build(site_sets.wanted(given, context.template))
+        owners = {
+            set_name(release, str(vm["hostname"])): frozenset({str(vm["name"])})
+            for vm in given["vms"]
+        } | {site_sets.INDEX: NOBODYS}
+        files = tuple(
+            File(f"{place}/{name}", content, vms=owners.get(name, EVERYBODYS))
+            for name, content in built.items()
+        )
+        return Wanted(Directory(place, purge=site_sets.own_sets(release)), files)
+
+    def questions(self, want: Wanted) -> Questions:
+        questions = Directories().questions((want.directory,))
+        questions["paths"] += [{"path": file.path} for file in want.files]
+        return questions
+
+    def facts(self, answer: Answer, want: Wanted) -> Answer:
+        return answer
+
+    def plan(self, want: Wanted, facts: Answer, out: Planning) -> None:
+        Directories().plan((want.directory,), facts, out)
+        self.review(want, out)
+
+    def review(self, want: Wanted, out: Planning) -> None:
+        for file in want.files:
+            out.file(file)

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Kernel variables, live and in sysctl.conf(5)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import sysctl
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+    Context,
+    DocumentError,
+    Options,
+    Phase,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.lines import Line
+
+SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
+_TOOL: t.Final = TOOLS["sysctl"]
+
+
+class Sysctls:
+    """Values by name: the facts are those that the kernel has."""
+
+    OPTION: t.ClassVar[str] = "sysctls"
+    SPEC: t.ClassVar[Options] = {"type": "dict"}
+
+    def wanted(self, values: t.Any, context: Context) -> dict[str, str]:
+        try:
+            return sysctl(values)
+        except Refused as refused:
+            raise DocumentError(f"{context.name}: sysctls: {refused}") from refused
+
+    def questions(self, want: dict[str, str]) -> Questions:
+        paths = [{"path": "/etc", "hash": 0}, {"path": SYSCTL_CONF, "read": 1}]
+        return {"paths": paths, "run": [{"name": "sysctl", "argv": [_TOOL, *sorted(want)]}]}
+
+    def facts(self, answer: Answer, want: dict[str, str]) -> dict[str, str]:
+        # sysctl(8) exits 0 for a name that it does not know: what it printed counts.
+        lines = answer.runs["sysctl"].stdout.splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def plan(self, want: dict[str, str], facts: dict[str, str], out: Planning) -> None:
+        """Sets and reads back: sysctl(8) exits with 0 even for a bad value."""
+        self.review(want, out)
+        for name, value in sorted(want.items()):
+            old = facts.get(name)
+            title = out.title(f"sysctl {name}")
+            if old is None:
+                raise out.error(f"sysctl {name}", "this server's kernel has no such variable")
+            if old == value:
+                continue
+            change = Change("set", name, f"from {old} to {value}")
+            back = [undo(_TOOL, f"{name}={old}")]
+            words = [_TOOL, f"{name}={value}"]
+            fields = {
+                "argv": [_TOOL, "-n", name],
+                "match": [f"\\A{re.escape(value)}$"],
+                "seconds": 2,
+            }
+            out.step(
+                Phase.KERNEL,
+                run(title, words, change=change, undo=back, undo_always=True),
+                Step("wait", f"{title}: the kernel does not take {value}", fields),
+            )
+
+    def review(self, want: dict[str, str], out: Planning) -> None:
+        for name, value in sorted(want.items()):
+            line = Line(SYSCTL_CONF, f"{name}={value}", name)
+            out.edit(SYSCTL_CONF, line.put(out.text(SYSCTL_CONF)))
