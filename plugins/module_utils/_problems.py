@@ -109,7 +109,7 @@ def shown_name(name: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return text of others for a terminal: what controls it, but for line breaks and tabs, is shown."""
+    """Return text of others with what would control a terminal as escapes, but not \\n and \\t."""
     return "".join(
         letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
         for letter in text

@@ -12,7 +12,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, ApplyError, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
+    Agent,
+    ApplyError,
+    Transaction,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import diff, guard
@@ -43,6 +47,7 @@ class Outcome:
     notices: tuple[tuple[str, Notice], ...] = ()
     warnings: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()
     diffs: list[dict[str, str]] = field(default_factory=list)
     applied: str | None = None
 
@@ -60,6 +65,10 @@ class Outcome:
                 {"document": name, "text": masked(str(notice))} for name, notice in self.notices
             ],
         }
+        if self.errors:
+            result["errors"] = [
+                {"document": name, "text": masked(text)} for name, text in self.errors
+            ]
         if self.applied:
             result["last_applied"] = self.applied
         if self.pending:
@@ -118,6 +127,8 @@ class Converger:
     server: str
     check_mode: bool = False
     diff: bool = False
+    # Only shows what differs: a document that cannot be had hides no other.
+    compare: bool = False
     reconnect: t.Callable[[], None] | None = None
 
     def carry_out(
@@ -134,6 +145,8 @@ class Converger:
         With `only`, a run that is for VMs of these names alone. Raises OperatorError.
         """
         made = plan(documents, seen.answers)
+        if not self.compare:
+            made.raise_errors()
         if only is not None:
             self._refuse_others(made, only)
         changes = (*_changes(before), *made.changes, *_changes(after))
@@ -148,7 +161,7 @@ class Converger:
             self._tell(changes, "would ")
         else:
             self._apply(made, before, after, changes)
-        return Outcome(changes, notices, tuple(warnings), pending, shown, seen.applied)
+        return Outcome(changes, notices, tuple(warnings), pending, made.errors, shown, seen.applied)
 
     def _apply(
         self,

@@ -99,6 +99,8 @@ def _of_server(server: str, result: Result) -> t.Iterator[Row]:
         yield Row(server, "", "failed", f"failed: {_message(result)}")
     elif "details" not in result:
         yield Row(server, "", "unchecked", "not checked")
+    for error in result.get("errors") or ():
+        yield Row(server, str(error["document"]), "failed", f"failed: {error['text']}")
     for name in _documents(result):
         details = [item for item in result["details"] if item["document"] == name]
         causes = [item for item in details if not item["consequence"]]

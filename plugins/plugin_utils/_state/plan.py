@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Transaction
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff, PlanError, Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
@@ -36,6 +36,7 @@ class Part:
     confirm: int | None = None
     warnings: tuple[Notice, ...] = ()
     pending: tuple[str, ...] = ()
+    error: str | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -54,6 +55,16 @@ class Plan:
     """A part for each document, in their order."""
 
     parts: tuple[Part, ...] = ()
+
+    @property
+    def errors(self) -> tuple[tuple[str, str], ...]:
+        """What cannot be had, with the name of the document that wants it."""
+        return tuple((part.name, part.error) for part in self.parts if part.error)
+
+    def raise_errors(self) -> None:
+        """Raises PlanError with all that cannot be had on this server."""
+        if self.errors:
+            raise PlanError("\n".join(text for _name, text in self.errors))
 
     @property
     def changes(self) -> tuple[tuple[str, Change], ...]:
@@ -101,7 +112,7 @@ def questions(documents: t.Sequence[Document]) -> dict[str, Questions]:
 def plan(documents: t.Sequence[Document], answers: Answers) -> Plan:
     """What brings a server from what it answered to what the documents want.
 
-    Raises PlanError for what cannot be had on this server; nothing was touched then.
+    A document that cannot be had on this server has its reason in place of its steps.
     """
     world = World.of(answers.values())
     return Plan(tuple(_part(document, answers, world) for document in documents))
@@ -109,11 +120,14 @@ def plan(documents: t.Sequence[Document], answers: Answers) -> Plan:
 
 def _part(document: Document, answers: Answers, world: World) -> Part:
     out = Planning(document.name, world)
-    for resource in RESOURCES:
-        if resource.OPTION in document.wants:
-            want = document.wants[resource.OPTION]
-            answer = answers.get(key(document, resource.OPTION), Answer())
-            resource.plan(want, resource.facts(answer, want), out)
+    try:
+        for resource in RESOURCES:
+            if resource.OPTION in document.wants:
+                want = document.wants[resource.OPTION]
+                answer = answers.get(key(document, resource.OPTION), Answer())
+                resource.plan(want, resource.facts(answer, want), out)
+    except PlanError as error:
+        return Part(document.name, error=str(error))
     steps = out.finish()
     return Part(
         document.name,

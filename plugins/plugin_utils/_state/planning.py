@@ -88,6 +88,8 @@ class Planning:
         self.jobs: list[Job] = []
         # Services that this server cannot run, and why.
         self.unable: dict[str, str] = {}
+        # Whether this collection wrote a file of the document before.
+        self.ours = False
         self._steps: dict[Phase, list[Step]] = defaultdict(list)
         self._files: dict[str, File] = {}
         self._before_services: list[Step] = []

@@ -6,11 +6,17 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import (
+    is_ours,
+    keep_or_refuse,
+    questions,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
     ATTRIBUTES,
@@ -32,11 +38,45 @@ EACH: t.Final[Options] = {
 }
 
 
+FOREIGN: t.Final[Options] = {
+    "type": "dict",
+    "options": {
+        "language": {"type": "str", "choices": list(LANGUAGES), "required": True},
+        "advice": {"type": "str", "required": True},
+        "drop": {"type": "bool", "default": False},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """How to find what others have in a file, what to do about it, whether it may be dropped."""
+
+    language: str
+    advice: str
+    drop: bool = False
+
+    def review(self, file: File, out: Planning) -> None:
+        """Raises PlanError for what others would lose."""
+        old = out.text(file.path)
+        keep_or_refuse(
+            out,
+            file.path,
+            elements(self.language, old),
+            elements(self.language, file.content.decode("utf-8", "replace")),
+            drop=self.drop,
+            advice=self.advice,
+            ours=is_ours(old),
+        )
+        out.ours |= is_ours(old)
+
+
 class Wanted(t.NamedTuple):
-    """A file, and the language in which each VM has a block of its own in it."""
+    """A file, the language in which each VM has a block in it, and what others have."""
 
     file: File
     language: str | None
+    foreign: Foreign | None = None
 
 
 class Files(Simple[tuple[Wanted, ...]]):
@@ -56,6 +96,7 @@ class Files(Simple[tuple[Wanted, ...]]):
             "sensitive": {"type": "bool", "default": False},
             "note": {"type": "str"},
             "language": {"type": "str", "choices": sorted(blocks.READERS)},
+            "foreign": FOREIGN,
         }
     )
 
@@ -63,14 +104,19 @@ class Files(Simple[tuple[Wanted, ...]]):
         return tuple(file for item in given_items for file in _files(item, context))
 
     def questions(self, want: tuple[Wanted, ...]) -> Questions:
-        paths = [{"path": parent(item.file.path), "hash": 0} for item in want]
+        paths: list[t.Any] = [{"path": parent(item.file.path), "hash": 0} for item in want]
         for item in want:
-            paths.append({"path": item.file.path} | ({"read": 1} if item.language else {}))
+            read = int(bool(item.language or item.foreign))
+            paths.append({"path": item.file.path, "read": read})
+            if item.foreign:
+                paths += questions()
         return {"paths": paths}
 
     def plan(self, want: tuple[Wanted, ...], facts: Answer, out: Planning) -> None:
         for item in want:
             file = item.file
+            if item.foreign:
+                item.foreign.review(file, out)
             if item.language:
                 old = out.text(file.path).encode("utf-8", "surrogateescape")
                 changed = blocks.changed(item.language, old, file.content)
@@ -124,6 +170,7 @@ def _fill(text: str, one: t.Mapping[str, t.Any], context: Context) -> str:
 def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
     for fields, one in each(item, context):
         language = fields.pop("language", None)
+        foreign = fields.pop("foreign", None)
         kinds = {kind: fields.pop(kind) for kind in _CONTENTS if kind in fields}
         path = fields["path"]
         if len(kinds) != 1:
@@ -138,7 +185,8 @@ def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
             content = str(kinds["content"]).encode()
         else:
             content = _read(context, path, context.find(kinds["source"]))
-        yield Wanted(File(content=content, **fields), language)
+        others = Foreign(**foreign) if foreign else None
+        yield Wanted(File(content=content, **fields), language, others)
 
 
 def _read(context: Context, path: str, source: str) -> bytes:

@@ -21,6 +21,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
     PathFacts,
     Questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import (
+    keep_or_refuse,
+    questions,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
     Context,
@@ -41,7 +45,8 @@ class Service:
 
     `reload` is a command that stands for rcctl(8) reload. It is judged by what follows, so that
     its exit statuses may be many (`reload_ok`) and its time short (`reload_seconds`). With
-    `never_stopped`, which says why, a change of flags waits for the next start.
+    `never_stopped`, which says why, a change of flags waits for the next start. `advice` says what
+    to do about flags that others set, and `drop` that they may be taken away.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Service:
     reload_ok: tuple[int, ...] = (0,)
     reload_seconds: int = SERVICE_SECONDS
     never_stopped: str | None = None
+    advice: str = ""
+    drop: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,18 @@ class Services:
                 "choices": ["reload", "restart", "nothing"],
                 "default": "restart",
             },
+            "foreign": {
+                "type": "dict",
+                "options": {
+                    "advice": {"type": "str", "required": True},
+                    "drop": {"type": "bool", "default": False},
+                },
+            },
         }
     )
 
     def wanted(self, given_items: t.Any, context: Context) -> tuple[Service, ...]:
-        services = tuple(Service(**given(item)) for item in given_items)
+        services = tuple(_service(given(item)) for item in given_items)
         for service in services:
             # vmd(8) stops every VM with itself, so it has a resource type that never does that.
             if service.name == "vmd":
@@ -114,11 +128,16 @@ class Services:
         return
 
 
+def _service(fields: dict[str, t.Any]) -> Service:
+    foreign = fields.pop("foreign", None) or {}
+    return Service(**fields, **foreign)
+
+
 def merged(several: t.Iterable[Questions]) -> Questions:
     """Questions of several as one."""
     all_of_them: Questions = {}
-    for questions in several:
-        for kind, asks in questions.items():
+    for part in several:
+        for kind, asks in part.items():
             all_of_them.setdefault(kind, []).extend(asks)
     return all_of_them
 
@@ -132,8 +151,10 @@ def service_questions(service: Service) -> Questions:
     verbs = ("get", "check")
     runs = [{"name": f"{verb} {service.name}", "argv": rcctl(verb, service.name)} for verb in verbs]
     path = runfile(service.name)
-    asked = [{"path": "/var/run/rc.d", "hash": 0}, {"path": path, "read": 1}]
-    return {"run": runs, "paths": asked if service.timeout is not None else []}
+    asked: list[t.Any] = questions() if service.advice else []
+    if service.timeout is not None:
+        asked += [{"path": "/var/run/rc.d", "hash": 0}, {"path": path, "read": 1}]
+    return {"run": runs, "paths": asked}
 
 
 def service_facts(name: str, answer: Answer) -> ServiceFacts:
@@ -157,6 +178,16 @@ def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
     if not facts.exists:
         raise out.error(service.name, "rcctl(8) does not know this service on this server")
     running = service.running and service.name not in out.unable
+    if service.flags is not None and service.advice:
+        keep_or_refuse(
+            out,
+            f"{service.name}_flags",
+            facts.flags.split(),
+            service.flags.split(),
+            drop=service.drop,
+            advice=service.advice,
+            ours=out.ours,
+        )
     _record_of_start(service, facts, out)
     settings = list(_settings(service, facts, out))
     state = list(_state(service, facts, out, running=running))

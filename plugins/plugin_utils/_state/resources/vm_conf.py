@@ -31,6 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
     PathFacts,
     Questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
     ATTRIBUTES,
@@ -39,7 +40,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base im
     Options,
     Phase,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import (
+    FOREIGN,
+    Foreign,
+    parent,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.services import (
     LOG,
     Service,
@@ -67,6 +72,7 @@ class Wanted:
     file: File
     service: Service
     shows: tuple[str, ...]
+    foreign: Foreign | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class VmConf:
             "service": {"type": "str", "required": True},
             "timeout": {"type": "int"},
             "shows": {"type": "list", "elements": "str", "default": []},
+            "foreign": FOREIGN,
         },
     }
 
@@ -115,11 +122,14 @@ class VmConf:
             reload_seconds=_RELOAD_SECONDS,
             never_stopped=_KEEP,
         )
-        return Wanted(file, service, tuple(given["shows"]))
+        foreign = given.get("foreign")
+        others = Foreign(**foreign) if foreign else None
+        return Wanted(file, service, tuple(given["shows"]), others)
 
     def questions(self, want: Wanted) -> Questions:
         notes = [{"path": path, "read": 1} for path in (want.file.path, PENDING_FILE, WAITING_FILE)]
         parents = [{"path": path, "hash": 0} for path in (parent(want.file.path), "/var/db")]
+        notes += questions()
         started = [{"path": runfile(want.service.name), "read": 1}]
         status = {"name": "status", "argv": _STATUS, "timeout": 20}
         own: Questions = {"paths": [*parents, *notes, *started], "run": [status]}
@@ -140,6 +150,8 @@ class VmConf:
 
     def plan(self, want: Wanted, facts: Facts, out: Planning) -> None:
         path = want.file.path
+        if want.foreign:
+            want.foreign.review(want.file, out)
         old, new = out.text(path), want.file.content.decode()
         changed = blocks.changed(
             "vm.conf", old.encode("utf-8", "surrogateescape"), want.file.content
