@@ -59,7 +59,12 @@ class ActionModule(Action):
             return {"changed": False, "changes": []}
         seen = look(agent, documents, check_mode=self.check_mode)
         run = Converger(
-            agent, self._display.display, server, self.check_mode, self.diff, self.reconnect
+            agent,
+            self._display.display,
+            server,
+            self.check_mode,
+            self.diff,
+            reconnect=self.reconnect,
         )
         outcome = run.carry_out(documents, seen, only=args["only"])
         return outcome.result(diffs=self.diff) | {"roles": names}

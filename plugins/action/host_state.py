@@ -37,7 +37,12 @@ class ActionModule(Action):
         agent = Agent(self.execute)
         seen = look(agent, documents, check_mode=self.check_mode)
         run = Converger(
-            agent, self._display.display, server, self.check_mode, self.diff, self.reconnect
+            agent,
+            self._display.display,
+            server,
+            self.check_mode,
+            self.diff,
+            reconnect=self.reconnect,
         )
         return run.carry_out(documents, seen).result(diffs=self.diff)
 

@@ -8,7 +8,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Transaction
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff, PlanError, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Change,
+    FileDiff,
+    PlanError,
+    Step,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
