@@ -1,126 +1,193 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The action of puffy.vmm.configure: all roles of a server in one look and one change."""
+"""The action of puffy.vmm.configure: a server's roles and VMs in one look and one change."""
 
 from __future__ import annotations
 
-import base64
 import typing as t
+from dataclasses import replace
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Role, Variables
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.role_documents import RoleDocuments
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_files import ServerFiles
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, life_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
+    VERBS,
+    LifePlan,
+    Request,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Look, Share
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import (
-    DHCPD_CONF,
-    OneTime,
     for_review,
     one_time,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger, look
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
-    Document,
-    check,
-    document,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
+    Converger,
+    Outcome,
+    look,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Context
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
+
+_VMS: t.Final = "VMs"
 
 
 class ActionModule(Action):
-    """Brings a server to what roles of this collection want of it."""
+    """Brings a server to what roles and VM files want of it."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "roles": {"type": "list", "elements": "str", "required": True},
+        "verb": {"type": "str", "default": "apply", "choices": [*VERBS]},
+        "vms": {"type": "list", "elements": "str"},
+        "install": {"type": "bool", "default": True},
+        "others": {"type": "bool", "default": True},
+        "mirrors": {"type": "bool", "default": False},
+        "life": {"type": "bool", "default": True},
+        "credentials": {"type": "bool", "default": True},
+        "compare": {"type": "bool", "default": False},
         "installing": {"type": "list", "elements": "str", "default": []},
-        "held": {"type": "list", "elements": "str", "default": []},
-        "only": {"type": "list", "elements": "str"},
         "render_to": {"type": "path"},
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
-        server = str(task_vars["inventory_hostname"])
-        names = _tagged(args["roles"], task_vars)
-        roles = [Role(name, self) for name in names]
+        self._args, self._vars = args, task_vars
+        self._server = str(task_vars["inventory_hostname"])
+        self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
+        vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
+        self._machines = [Machine.like(vm) for vm in vms]
         if args["render_to"]:
-            paths = for_review(plain(task_vars.get("vmm_vms", [])), args["installing"])
-            return write(self._documents(roles, args, task_vars, paths), args["render_to"], server)
-        agent = Agent(self.execute)
-        paths = self._one_time(agent, args, task_vars)
-        documents = self._documents(roles, args, task_vars, paths)
-        if not any(document.wants for document in documents):
-            return {"changed": False, "changes": []}
-        seen = look(agent, documents, check_mode=self.check_mode)
+            return self._render()
+        self._agent = Agent(self.execute)
+        return self._converge()
+
+    def _render(self) -> dict[str, t.Any]:
+        installing = tuple(self._args["installing"])
+        defined = [m.name for m in self._machines if m.name not in installing]
+        share = Share(installing, installing, tuple(defined))
+        paths = for_review([machine.variables for machine in self._machines], installing)
+        documents = self._roles.documents(share, paths)
+        return write(documents, self._args["render_to"], self._server)
+
+    def _converge(self) -> dict[str, t.Any]:
+        """Looks with what the ledger lets expect; again only where the server shows otherwise."""
+        own = self._agent.by
+        names = None if self._args["vms"] is None else frozenset(self._args["vms"])
+        request = Request(
+            self._args["verb"],
+            names,
+            self._args["install"] and self._args["life"],
+            lambda by: alive(by, own),
+        )
+        expected = Share.expected(self._machines)
+        variables = [machine.variables for machine in self._machines]
+        documents = self._roles.documents(expected, one_time(variables, (), (), ""))
+        asked = {_VMS: vm_facts.questions(self._machines)}
+        seen = look(self._agent, documents, asked, check_mode=self.check_mode)
+        vms = Look.of(seen.raw[_VMS], self._machines, request)
+        self._refuse(vms)
+        share = Share.planned(vms.plan)
+        if share != expected or share.held:
+            self._check_capacity(vms)
+            paths = one_time(variables, share.installing, share.held, vms.dhcpd_conf)
+            files = ServerFiles(self, self._vars)
+            hashes = {} if self.check_mode else self._hashes(files, share)
+            before = questions(documents)
+            documents = self._roles.documents(share, paths, hashes)
+            if questions(documents) != before:
+                again = look(self._agent, documents, asked, check_mode=self.check_mode)
+                seen = replace(again, warnings=seen.warnings + again.warnings)
+        if vms.plan.record and not self.check_mode:
+            ServerFiles(self, self._vars).record(vms.plan.record, self._machines)
+        outcome = self._carry_out(documents, seen, vms)
+        return self._result(outcome, vms)
+
+    def _carry_out(self, documents: t.Any, seen: t.Any, vms: Look) -> Outcome:
+        plan, facts = (vms.plan if self._args["life"] else LifePlan()), vms.facts
+        before = [*life_steps.before(plan, self._machines, facts, self._agent.by)]
+        after = [*life_steps.after(plan, self._machines, facts)]
         run = Converger(
-            agent,
+            self._agent,
             self._display.display,
-            server,
+            self._server,
             self.check_mode,
             self.diff,
+            compare=self._args["compare"],
             reconnect=self.reconnect,
         )
-        outcome = run.carry_out(documents, seen, only=args["only"])
-        return outcome.result(diffs=self.diff) | {"roles": names}
+        outcome = run.carry_out(
+            documents,
+            seen,
+            only=None if self._args["others"] else self._args["vms"],
+            before=[Transaction(_VMS, tuple(before))] if before else [],
+            after=[Transaction(_VMS, tuple(after))] if after else [],
+        )
+        later = [("install", name) for name in plan.install]
+        later += [("start", name) for name in plan.start if name not in plan.install]
+        later += [("start the installer's shell in", name) for name in plan.rescue]
+        changes = tuple((_VMS, Change(kind, name, vms=frozenset({name}))) for kind, name in later)
+        if self.check_mode:
+            run.tell(changes)
+        return replace(outcome, changes=(*outcome.changes, *changes))
 
-    def _one_time(
-        self, agent: Agent, args: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]
-    ) -> OneTime:
-        """Only the server knows the paths of installations that are under way."""
-        conf = ""
-        if args["installing"] or args["held"]:
-            read = agent.look({"paths": [{"path": DHCPD_CONF, "read": 1}]})["read"]
-            conf = base64.b64decode(read.get(DHCPD_CONF, "")).decode("utf-8", "replace")
-        vms = plain(task_vars.get("vmm_vms", []))
-        return one_time(vms, args["installing"], args["held"], conf)
+    def _result(self, outcome: Outcome, vms: Look) -> dict[str, t.Any]:
+        result = outcome.result(diffs=self.diff)
+        errors = [*self._roles.errors, *result.get("errors", ())]
+        errors += [
+            {"document": _VMS, "text": f"{name}: {reason}"}
+            for name, reason in vms.plan.refuse.items()
+        ]
+        told = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
+        return {**result, "roles": list(self._roles.names), **untrusted(told)}
 
-    def _documents(
-        self,
-        roles: t.Sequence[Role],
-        args: t.Mapping[str, t.Any],
-        task_vars: Variables,
-        paths: OneTime,
-    ) -> tuple[Document, ...]:
-        variables: Variables = {}
-        for role in roles:
-            variables |= role.defaults
-        variables |= task_vars
-        variables |= {
-            "vmm_installing": args["installing"],
-            "vmm_held": args["held"],
-            "one_time": dict(paths.directories),
-            "one_time_kept": list(paths.kept),
-        }
-        documents: list[Document] = []
-        for role in roles:
-            role.check(variables)
-            documents.extend(_of_role(role, variables, paths))
-        check(documents)
-        return tuple(documents)
+    def _refuse(self, vms: Look) -> None:
+        """Raises OperatorError where nothing of what is asked for can be had, or be safe."""
+        plan = vms.plan
+        reasons = [f"{name}: {reason}" for name, reason in plan.refuse.items()]
+        asked = self._args["vms"]
+        nothing_left = asked is not None and all(name in plan.refuse for name in asked)
+        if self._args["compare"] or not reasons or not (plan.clashes or nothing_left):
+            return
+        raise OperatorError("\n".join(reasons))
 
+    def _check_capacity(self, vms: Look) -> None:
+        """Raises OperatorError where the server has not what new VMs need."""
+        if not vms.plan.install or self._args["compare"]:
+            return
+        everybody = [machine.variables for machine in self._machines]
+        needs = _needs(self._vars["vmm_host"], mirrors=self._args["mirrors"])
+        answer = self._agent.look(capacity.questions(everybody, needs))
+        limited = bool(self._vars["vmm_host"]["memory_limited"])
+        verdict = capacity.judge(answer, everybody, vms.plan.install, needs, limited=limited)
+        names = ", ".join(vms.plan.install)
+        if verdict.obstacles:
+            raise OperatorError("\n".join((f"{names}: cannot be installed", *verdict.obstacles)))
+        for warning in verdict.warnings:
+            self._display.warning(warning)
 
-def _of_role(role: Role, variables: Variables, paths: OneTime) -> t.Iterator[Document]:
-    def template(name: str, extra: t.Mapping[str, t.Any]) -> str:
-        return role.template(name, {**variables, **extra})
-
-    for args in role.documents(variables):
-        result = ArgumentSpecValidator(DOCUMENT).validate(args)
-        if result.error_messages:
-            raise OperatorError(f"role {role.name}: {'; '.join(result.error_messages)}")
-        checked = result.validated_parameters
-        context = Context(str(checked["name"]), template, role.find, paths.directories)
-        yield document(checked, context)
+    def _hashes(self, files: ServerFiles, share: Share) -> dict[str, str]:
+        if not share.installing or not self._args["credentials"]:
+            return {}
+        return files.hashes(share.installing)
 
 
-def _tagged(roles: t.Sequence[str], task_vars: t.Mapping[str, t.Any]) -> list[str]:
-    """The roles that --tags and --skip-tags leave: each role has a tag of its name."""
-    run = set(plain(task_vars.get("ansible_run_tags") or ["all"]))
-    skip = set(plain(task_vars.get("ansible_skip_tags") or []))
-    wanted = [name for name in roles if run & {"all", "tagged", name}]
-    return [name for name in wanted if name not in skip]
+def _needs(host: t.Mapping[str, t.Any], *, mirrors: bool) -> list[str]:
+    """Paths that must be on the server before a VM can be installed.
+
+    What the server mirrors in this run is there later, sets that it does not serve itself are
+    somebody else's, and the role vmd looks after the firmware.
+    """
+    if mirrors:
+        return []
+    serves = host["sets_server"] == host["ipv4"]["server"]
+    return [host["installer"], *([f"{host['sets_directory']}/bsd"] if serves else [])]

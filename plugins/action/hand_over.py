@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import HAND_OVER
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import (
     HostKeyError,
@@ -55,7 +56,7 @@ class ActionModule(Action):
                 if keys and HostKeyFiles(fleet).write(name, keys):
                     written.append(f"host_keys/{name}.pub")
                 if hand_over.write(fleet, name, text):
-                    written.append(f"{hand_over.HAND_OVER}/{name}.md")
+                    written.append(f"{HAND_OVER}/{name}.md")
         except (HostKeyError, Refused, Unreadable) as error:
             raise OperatorError(str(error)) from error
         except OSError as error:

@@ -24,13 +24,13 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
+    HAND_OVER,
+    HOST_KEYS,
     VMS,
     FleetDirectory,
     NoFleet,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.hand_over import HAND_OVER
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import HOST_KEYS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import today
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 

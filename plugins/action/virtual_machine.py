@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import asdict, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
@@ -15,16 +16,35 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    BIOS,
+    Image,
+    Names,
+    VmFacts,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import Installer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
+    VERBS,
+    LifePlan,
+    Request,
+    plan_life,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 
 Vm = dict[str, t.Any]
 
 
+# What of a plan each step carries out.
+_PARTS: t.Final = {
+    "before": ("stop", "restore", "clear", "claim"),
+    "after": ("stop", "archive", "purge"),
+}
 # Seconds for a VM that was not just installed, and may have closed its port 22.
 _OLD_SECONDS: t.Final = 120
 
@@ -40,18 +60,18 @@ class ActionModule(Action):
             "choices": [
                 "look",
                 "check",
-                "begin",
+                "before",
                 "install",
+                "after",
                 "start",
                 "finish",
-                "stop",
-                "rest",
                 "rescue",
-                "archive",
-                "restore",
-                "purge",
             ],
         },
+        "verb": {"type": "str", "default": "apply", "choices": [*VERBS]},
+        "names": {"type": "list", "elements": "str"},
+        "install": {"type": "bool", "default": True},
+        "plan": {"type": "dict", "default": {}},
         "new": {"type": "list", "elements": "str", "default": []},
         "needs": {"type": "list", "elements": "path", "default": []},
         "limited": {"type": "bool", "default": False},
@@ -65,22 +85,25 @@ class ActionModule(Action):
         refuse_problems(task_vars)
         vms: list[Vm] = args["vms"]
         if not vms:
-            return {"changed": False, "changes": [], "found": {}}
+            return {"changed": False, "changes": [], "found": {}, "plan": asdict(LifePlan())}
         agent = Agent(self.execute)
+        plan = LifePlan(**args["plan"])
         if args["step"] == "check":
             return _checked(agent, vms, args)
+        if args["step"] in _PARTS and not any(getattr(plan, deed) for deed in _PARTS[args["step"]]):
+            return {"changed": False, "changes": []}
         answer = agent.look(vm_facts.questions(vms))
         facts = vm_facts.parse(answer, vms)
         if args["step"] == "look":
-            return _looked(vms, facts, vm_facts.pending(answer))
+            return _looked(vms, facts, vm_facts.pending(answer), args, agent.by)
         # A server that is set up for the first time has no vmd yet when images are claimed.
-        if args["step"] != "begin" and answer["run"]["check"]["rc"] != 0:
+        if (args["step"] != "before" or plan.stop) and answer["run"]["check"]["rc"] != 0:
             raise OperatorError("vmd does not run on this server; look into /var/log/daemon there")
         if not answer["paths"].get(BIOS):
             self._without_firmware(args["step"], vms, facts)
         if args["step"] == "install":
             return self._install(agent, vms, args, task_vars)
-        return self._change(agent, vms, facts, args)
+        return self._change(agent, vms, facts, args, plan)
 
     def _without_firmware(
         self, step: str, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]
@@ -102,11 +125,17 @@ class ActionModule(Action):
         vms: t.Sequence[Vm],
         facts: t.Mapping[str, VmFacts],
         args: t.Mapping[str, t.Any],
+        plan: LifePlan,
     ) -> dict[str, t.Any]:
-        found = _entries(agent, vms) if args["step"] == "purge" else ()
+        machines = [Machine.of(vm) for vm in vms]
         steps: list[Step] = []
-        for vm in vms:
-            steps.extend(_wanted(args["step"], vm, facts[vm["name"]], agent.by, found))
+        if args["step"] == "before":
+            steps += life_steps.before(plan, machines, facts, agent.by)
+        elif args["step"] == "after":
+            steps += life_steps.after(_now(plan, machines, facts), machines, facts)
+        else:
+            for vm in vms:
+                steps.extend(_wanted(args["step"], vm, facts[vm["name"]]))
         changes = [str(step.change) for step in steps if step.change]
         result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
         if self.check_mode:
@@ -184,12 +213,11 @@ def _checked(agent: Agent, vms: t.Sequence[Vm], args: t.Mapping[str, t.Any]) -> 
     return {"changed": False} | ({"warnings": [*verdict.warnings]} if verdict.warnings else {})
 
 
-def _entries(agent: Agent, vms: t.Sequence[Vm]) -> list[str]:
-    """The paths of all that is in the directories of images."""
-    directories = sorted({Names.of(vm).directory for vm in vms})
-    request = {"list": [{"path": path} for path in directories]}
-    listed = agent.look(request)["list"]
-    return [f"{path}/{name}" for path in directories for name in listed.get(path, ())]
+def _now(plan: LifePlan, machines: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]) -> LifePlan:
+    """The plan with those that their owners started while the definition still named them."""
+    names = (*plan.stop, *plan.archive)
+    running = (name for name in (machine.name for machine in machines) if facts[name].running)
+    return replace(plan, stop=tuple(name for name in running if name in names))
 
 
 def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
@@ -206,15 +234,22 @@ def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
 
 
 def _looked(
-    vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts], pending: t.Collection[str]
+    vms: t.Sequence[Vm],
+    facts: t.Mapping[str, VmFacts],
+    pending: t.Collection[str],
+    args: t.Mapping[str, t.Any],
+    own: str,
 ) -> dict[str, t.Any]:
+    names = None if args["names"] is None else frozenset(map(str, args["names"]))
+    request = Request(args["verb"], names, args["install"], lambda by: alive(by, own))
+    plan = plan_life([Machine.of(vm) for vm in vms], facts, request)
     found = {}
     for vm in vms:
         one = facts[vm["name"]]
         found[vm["name"]] = {
-            "image": one.image,
-            "archived": one.archived != "absent",
-            "installing": one.begun,
+            "image": str(one.image),
+            "archived": one.archived != Image.ABSENT,
+            "installing": request.binds(one),
             "installed": one.installed,
             "state": one.status.state if one.status else "unknown",
             "running": one.running,
@@ -222,31 +257,16 @@ def _looked(
             "pid": one.status.pid if one.status else None,
             "disk_bytes": one.disk_bytes,
         }
-    return {"changed": False, "found": found}
+    told: dict[str, t.Any] = untrusted({"found": found, "plan": asdict(plan)})
+    return {"changed": False, **told}
 
 
-def _wanted(
-    step: str, vm: Vm, facts: VmFacts, by: str, found: t.Collection[str]
-) -> t.Iterable[Step]:
+def _wanted(step: str, vm: Vm, facts: VmFacts) -> t.Iterable[Step]:
     name = vm["name"]
-    if step == "begin":
-        return () if facts.begun else vm_steps.claim(vm, facts, by)
     if step == "start":
-        return () if facts.running else vm_steps.start(vm)
+        return () if facts.running else vm_steps.start(name)
     if step == "finish":
         return vm_steps.conclude_start(vm, facts)
-    if step == "stop":
-        return vm_steps.stop(vm) if facts.running else ()
-    if step == "rest":
-        return vm_steps.rest(vm) if facts.running else ()
-    if step == "rescue":
-        if facts.running:
-            raise OperatorError(f"{name} runs; stop it first")
-        return vm_steps.start(vm, kernel="/bsd.rd")
     if facts.running:
         raise OperatorError(f"{name} runs; stop it first")
-    if step == "archive":
-        return vm_steps.archive(vm, facts)
-    if step == "restore":
-        return vm_steps.restore(vm) if facts.archived != "absent" else ()
-    return vm_steps.purge(vm, found)
+    return vm_steps.start(name, kernel="/bsd.rd")

@@ -32,7 +32,7 @@ class ActionModule(Action):
             vms.append({"name": str(name), **plain(values)})
         found: dict[str, t.Any] = {}
         for result in plain(args["results"]).values():
-            found |= result.get("found") or {}
+            found |= result.get("vms") or {}
         vms.sort(key=lambda vm: (vm["server"], vm["name"]))
         table = vm_table(vms, found)
         self._display.display("\n" + "\n".join(table) + "\n")

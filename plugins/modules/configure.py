@@ -11,9 +11,9 @@ description:
   - Reads the variables and the state documents of roles, checks their arguments, looks at the
     server once, and sends one request that changes everything.
   - Each role is a transaction of its own within that request, in order. The first that fails is
-    put back and ends the run for the server; what went before stays, as the error says.
-  - A change that has to be confirmed, such as one of the network, is confirmed over a new connection
-    before the next role is carried out.
+    put back and ends the run for the server. What went before stays, says the error.
+  - A change that has to be confirmed, such as one of the network, is confirmed over a new
+    connection before the next role is carried out.
   - That is one SSH execution where nothing changes, two where something does or with C(--diff), and
     one more for each confirmed change.
 options:

@@ -23,10 +23,12 @@ options:
   step:
     description:
       - What to do.
-      - V(look) tells what is there and changes nothing.
+      - V(look) tells what is there, and what is to be done about it, and changes nothing.
       - V(check) fails where the server lacks what O(new) needs, and says what; it changes nothing.
-      - V(begin) notes on the server that they are being installed. Until that is through, each run
-        on this server leaves their response files alone and them out of vm.conf(5).
+      - V(before) carries out what of O(plan) comes before the server is configured. It stops VMs
+        that are to start again, gives archived images their names again, and notes on the server
+        which VMs are being installed. Until that is finished, each run on this server leaves their
+        response files alone and them out of vm.conf(5).
       - V(install) boots the installer from a new image, tells how far it is, and gives the image
         its name once the installer has rebooted. A run that was cut off is continued. VMs that are
         not installed are told in RV(failures) and do not fail the task, since others may be.
@@ -34,15 +36,33 @@ options:
         starts any where C(/etc/firmware/vmm-bios) is missing, which V(install) and V(rescue) can do
         without. Of VMs that were just installed it returns the host keys, until V(finish) notes
         that this is through.
-      - V(stop) has guests shut down. V(rest) does the same after the rights of their owners were
-        taken from vm.conf(5), for those that an owner started in between.
+      - V(after) carries out what of O(plan) comes after the rights of owners were taken from
+        vm.conf(5). It has guests shut down, and those of archived and purged VMs that an owner
+        started in between, renames images of archived VMs, and removes all images of purged VMs for
+        good, also those that were replaced.
       - V(rescue) boots the installer's kernel once, with the disk attached.
-      - V(archive) and V(restore) rename the image of a VM that rests.
-      - V(purge) removes all images of an archived VM for good, also those that were replaced.
     type: str
     required: true
     choices:
-      [look, check, begin, install, start, finish, stop, rest, rescue, archive, restore, purge]
+      [look, check, before, install, after, start, finish, rescue]
+  verb:
+    description: For V(look), what is asked for.
+    type: str
+    choices:
+      [apply, reinstall, suspend, resume, archive, restore, purge, restart, status, rescue]
+    default: apply
+  names:
+    description: For V(look), the names of the VMs that it is asked for; all of O(vms) by default.
+    type: list
+    elements: str
+  install:
+    description: For V(look), whether VMs that were never installed may be.
+    type: bool
+    default: true
+  plan:
+    description: For V(before) and V(after), the RV(plan) of V(look).
+    type: dict
+    default: {}
   new:
     description: For V(check), the names of those of O(vms) that are to be installed.
     type: list
@@ -100,10 +120,11 @@ EXAMPLES = r"""
     step: look
   register: look
 
-- name: Stop one of them
+- name: Stop those that are suspended
   puffy.vmm.virtual_machine:
-    vms: "{{ vmm_vms | selectattr('name', 'eq', 'web1') }}"
-    step: stop
+    vms: "{{ vmm_vms }}"
+    step: after
+    plan: "{{ look.plan }}"
 """
 
 RETURN = r"""
@@ -131,6 +152,16 @@ failures:
   returned: for O(step=install)
   sample:
     mail1: "mail1: it was stopped while it fetches sets"
+plan:
+  description:
+    - What is to be done, as lists of names, and in C(refuse) why nothing is done with a VM.
+    - While there are any C(clashes), the server must not be configured.
+  type: dict
+  returned: for O(step=look)
+  sample:
+    refuse: {}
+    install: [web1]
+    defined: [db1, mail1]
 found:
   description: What is there, by the name of the VM.
   type: dict

@@ -11,6 +11,10 @@ from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import (
+    Installed,
+    read_installed,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
@@ -59,6 +63,7 @@ class Entry:
     ipv4: IPv4Address | None = None
     ipv6: IPv6Address | None = None
     other_macs: tuple[str, ...] = ()
+    installed: Installed | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,14 @@ _PARTS = {
     "ipv4": ipv4,
     "ipv6": ipv6,
     "other_macs": lambda value: sequence(value, mac, "MACs"),
+    "installed": read_installed,
 }
+
+
+_ABOUT_RECORDS = (
+    "# installed: when a VM was installed, and the image that it has, whatever settings say later.",
+    "# Such a VM is never installed again unless that is asked for by its name (verb=reinstall).",
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +124,16 @@ class Ledger:
         entry = entries.pop(vm, None)
         if entry is None:
             return self
-        quarantine = (*self.quarantine, Purged(vm, today, entry))
+        quarantine = (*self.quarantine, Purged(vm, today, replace(entry, installed=None)))
         return replace(self, entries=entries, quarantine=quarantine)
+
+    def record(self, records: Mapping[str, Installed | None]) -> Ledger:
+        """Return the ledger with these records of installations; None takes one out.
+
+        Raises KeyError for a VM without a line.
+        """
+        changed = {vm: replace(self.entries[vm], installed=new) for vm, new in records.items()}
+        return replace(self, entries={**self.entries, **changed})
 
     @property
     def source(self) -> str:
@@ -124,6 +144,7 @@ class Ledger:
         lines = [
             f"# Written by puffy.vmm: which number, MAC and addresses each VM of "
             f"{shown_name(self.server)} has, or had.",
+            *(_ABOUT_RECORDS if any(one.installed for one in self.entries.values()) else ()),
             "---",
             "vms:" if self.entries else "vms: {}",
         ]
@@ -208,7 +229,7 @@ def _read_purged(number: str, line: object, where: str, report: Report) -> Purge
     label = f"quarantine: {shown(number)[1:-1]}"
     value = report.attempt(where, label, _number, number)
     known = {"vm": lambda value: vm_name(str(value)), "since": _day, **_PARTS}
-    del known["number"]
+    del known["number"], known["installed"]
     parts = _read_parts(label, line, known, where, report)
     if value is None or parts is None:
         return None
@@ -248,6 +269,9 @@ def _parts(entry: Entry) -> str:
     line = [f"{part}: {_quoted(text)}" for part, text in parts.items() if text]
     if entry.other_macs:
         line.append(f"other_macs: [{', '.join(map(_quoted, entry.other_macs))}]")
+    if entry.installed:
+        record = (f"{part}: {text}" for part, text in entry.installed.as_data().items())
+        line.append(f"installed: {{{', '.join(record)}}}")
     return ", ".join(line)
 
 

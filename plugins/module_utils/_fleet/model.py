@@ -22,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
     Ledger,
     read_ledger,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.moves import moved, with_records
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
     PREFIX,
     ServerSettings,
@@ -47,7 +48,8 @@ class Inputs:
 
     vms and ledgers map the names of files ("web1.yml") to their text, servers the names of servers
     to their vmm_* variables; groups are the names of the inventory's groups. today (UTC) ends
-    quarantines; without it none ends.
+    quarantines; without it none ends. seen are the names of VMs of which the fleet directory has
+    host keys or a hand-over sheet.
     """
 
     vms: Mapping[str, str]
@@ -55,6 +57,7 @@ class Inputs:
     servers: Mapping[str, Mapping[str, object]]
     groups: Collection[str] = ()
     today: date = date.min
+    seen: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,25 @@ def build_fleet(inputs: Inputs) -> Fleet:
     usable = {
         name: settings for name, settings in servers.items() if name in known or name not in ledgers
     }
+    moves = moved(files, known, usable, report)
+    files = [moves[file.name].file if file.name in moves else file for file in files]
     entries = allocate(usable, files, known, report)
     for name, settings in servers.items():
         own = [file for file in files if file.server == name]
         check_capacity(settings, own, report)
         check_interfaces(settings, own, report)
     report.raise_problems()
-    vms = [make_vm(file, servers[file.server or ""], entries[file.name]) for file in files]
+    entries = with_records(entries, files, known)
+    vms = [
+        make_vm(
+            file,
+            servers[file.server or ""],
+            entries[file.name],
+            seen=file.name in inputs.seen,
+            refusal=moves[file.name].refusal if file.name in moves else None,
+        )
+        for file in files
+    ]
     Claims().add_all(_images(vms), report)
     report.raise_problems()
     in_order = sorted(vms, key=lambda vm: (vm.server, vm.number))

@@ -86,6 +86,9 @@ class ServerSettings:
     disk_limit: int | None
     quarantine_days: int
     install_limit: int
+    installer: str
+    sets_directory: str
+    owners_group: str
 
     @property
     def switch(self) -> grammar.Switch:
@@ -131,6 +134,9 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_disk_limit": grammar.limit,
     "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
     "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
+    "vmm_installer_kernel": grammar.kernel,
+    "vmm_sets_directory": grammar.directory,
+    "vmm_owners_group": grammar.group,
 }
 
 VARIABLES = (*_REQUIRED, *_OPTIONAL)
@@ -299,4 +305,7 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         disk_limit=found.get("vmm_disk_limit"),
         quarantine_days=found.get("vmm_quarantine_days", _QUARANTINE),
         install_limit=found.get("vmm_install_limit", _INSTALL_LIMIT),
+        installer=found.get("vmm_installer_kernel", "/bsd.rd"),
+        sets_directory=found.get("vmm_sets_directory", "/var/www/htdocs/amd64"),
+        owners_group=found.get("vmm_owners_group", "vmdusers"),
     )

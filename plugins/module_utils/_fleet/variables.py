@@ -66,7 +66,6 @@ def describe_vm(vm: Vm) -> dict[str, Any]:
     variables = {f"{PREFIX}{name}": value for name, value in values.items()}
     return {
         **variables,
-        f"{PREFIX}server": vm.server,
         "ansible_host": str(vm.ipv4),
         "ansible_user": vm.user,
     }
@@ -119,6 +118,9 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "sets_server": server.sets_server,
         "sets": list(server.sets),
         "install_limit": server.install_limit,
+        "installer": server.installer,
+        "sets_directory": server.sets_directory,
+        "owners_group": server.owners_group,
         "memory_limited": server.memory_limit is not None,
         "sysctl": dict(server.sysctl),
     }
@@ -146,6 +148,7 @@ def _largest_process(vms: Sequence[Vm]) -> int:
 def _configured_vm(vm: Vm) -> dict[str, Any]:
     return {
         "name": vm.name,
+        "server": vm.server,
         "number": vm.number,
         "mac": vm.mac,
         "ipv4": str(vm.ipv4),
@@ -160,6 +163,9 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "disk": str(vm.disk),
         "disk_format": vm.disk_format,
         "image": {"path": vm.image_path, "size": str(vm.disk), "format": vm.disk_format},
+        "installed": vm.installed and vm.installed.as_data(),
+        "seen": vm.seen,
+        "refusal": vm.refusal,
         "autostart": vm.autostart,
         "state": vm.state,
         "timezone": vm.timezone,

@@ -11,11 +11,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interfaces import (
     Interface,
     further_macs,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Entry
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import IMAGE_SUFFIXES
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
@@ -81,7 +83,9 @@ class VmFile:
 class Vm:
     """A VM with all its values; only the note of its file is left out.
 
-    The first of interfaces is the one with the VM's mac and group.
+    The first of interfaces is the one with the VM's mac and group. An installed VM keeps the image
+    that its record names, whatever settings say later. seen says that the fleet directory has host
+    keys or a hand-over sheet of it, and refusal why nothing is done with it, whatever is asked for.
     """
 
     name: str
@@ -100,6 +104,9 @@ class Vm:
     disk: Size
     disk_format: str
     image_path: str
+    installed: Installed | None
+    seen: bool
+    refusal: str | None
     autostart: bool
     state: str
     timezone: str
@@ -137,10 +144,22 @@ def read_vm(
     return VmFile(name, source, values, frozenset(unknown), document.complete)
 
 
-def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
+def make_vm(
+    file: VmFile,
+    server: ServerSettings,
+    entry: Entry,
+    *,
+    seen: bool = False,
+    refusal: str | None = None,
+) -> Vm:
     """Return the VM of a file without problems and a complete entry of the ledger."""
     values = {field.name: field.default for field in FIELDS} | dict(file.values)
+    installed = entry.installed
     disk_format = values["disk_format"] or server.disk_format
+    image_path = f"{server.image_directory}/{file.name}.{IMAGE_SUFFIXES[disk_format]}"
+    if installed:
+        refusal = refusal or _other_format(file, server, installed)
+        disk_format, image_path = installed.format, installed.image
     sets = values["sets"] or server.sets
     if entry.mac is None or entry.ipv4 is None:
         raise ValueError(f"the entry of {file.name} is not complete")
@@ -164,13 +183,29 @@ def make_vm(file: VmFile, server: ServerSettings, entry: Entry) -> Vm:
         memory=_size(values, "memory"),
         disk=_size(values, "disk"),
         disk_format=disk_format,
-        image_path=f"{server.image_directory}/{file.name}.{IMAGE_SUFFIXES[disk_format]}",
+        image_path=image_path,
+        installed=installed,
+        seen=seen,
+        refusal=refusal,
         autostart=values["autostart"],
         state=values["state"],
         timezone=values["timezone"] or server.timezone,
         sets=sets,
         site_sets=selected_site_sets(sets, server.release),
         install_options=values["install_options"],
+    )
+
+
+def _other_format(file: VmFile, server: ServerSettings, installed: Installed) -> str | None:
+    """Return why a VM file that asks for another format than the image has is refused."""
+    wanted = file.values.get("disk_format")
+    if wanted in (None, installed.format):
+        return None
+    return (
+        f"{file.source}: disk_format: {wanted} is asked for, and {ledger_source(server.name)} has "
+        f"the image {installed.image} in the format {installed.format} since {installed.since}; an "
+        f"image that exists is not converted: write disk_format: {installed.format} or take the "
+        f"line out, or archive and purge {file.name} for a new VM without its data"
     )
 
 

@@ -23,7 +23,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses impor
     mac,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import switch_name
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import HOSTNAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
+    ACCOUNT_PATTERN,
+    HOSTNAME_PATTERN,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     as_text,
@@ -94,6 +97,24 @@ def directory(value: object) -> str:
             f"_ . and -, such as /var/vmm"
         )
     return text.rstrip("/")
+
+
+def kernel(value: object) -> str:
+    """Return the path of a kernel."""
+    text = as_text(value)
+    if not re.fullmatch(_PATH, text) or len(text) > _LONGEST_DIRECTORY:
+        raise Refused(f"{shown(text)} is not the path of a kernel; use one such as /bsd.rd")
+    return text
+
+
+def group(value: object) -> str:
+    """Return the name of a group."""
+    return matching(
+        value,
+        ACCOUNT_PATTERN,
+        "is not a name for a group; use a-z, 0-9, _ and hyphens, a letter first, at most 31 "
+        "characters",
+    )
 
 
 def release(value: object) -> str:

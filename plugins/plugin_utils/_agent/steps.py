@@ -73,6 +73,11 @@ class Step:
     diff: FileDiff | None = None
 
 
+def change_of(vm: str, kind: str, subject: str, detail: str = "") -> Change:
+    """A change that is one VM's alone."""
+    return Change(kind, subject, detail, vms=frozenset({vm}))
+
+
 def digest(content: bytes) -> str:
     """SHA-256 in hexadecimal, as the agent gives it."""
     return hashlib.sha256(content).hexdigest()

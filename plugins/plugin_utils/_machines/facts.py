@@ -8,11 +8,20 @@ import base64
 import re
 import typing as t
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from enum import StrEnum
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
+    Unreadable,
+    VmBlock,
+    VmConf,
+    parse_vm_conf,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
+
+Vm = Machine | t.Mapping[str, t.Any]
 
 # What vmd(8) boots a VM with that is given no kernel: VM_DEFAULT_BIOS of usr.sbin/vmd/vmd.h.
 BIOS: t.Final = "/etc/firmware/vmm-bios"
@@ -26,32 +35,22 @@ _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
 
 
-@dataclass(frozen=True)
+VM_CONF: t.Final = "/etc/vm.conf"
+DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
+
+
+class Image(StrEnum):
+    """What there is under the name of an image: nothing, what was never written to, or a system."""
+
+    ABSENT = "absent"
+    BLANK = "blank"
+    DATA = "data"
+
+
 class Names:
-    """Paths that belong to one VM: its image, the image in its other roles, their directory."""
+    """The paths that belong to a VM, for who has it as inventory data."""
 
-    image: str
-    installing: str
-    archived: str
-    load: str
-    installed: str
-    console: str
-    directory: str
-
-    @classmethod
-    def of(cls, vm: t.Mapping[str, t.Any]) -> Names:
-        """The names for a VM as the inventory describes it."""
-        image = PurePosixPath(vm["image"]["path"])
-
-        def other(word: str) -> str:
-            return str(image.with_name(f"{image.stem}.{word}{image.suffix}"))
-
-        load = str(image.with_name(f".{image.stem}.install.conf"))
-        done, console = (
-            str(image.with_name(f".{image.stem}.{word}")) for word in ("installed", "console")
-        )
-        images = (str(image), other("installing"), other("archived"))
-        return cls(*images, load, done, console, str(image.parent))
+    of: t.Final = staticmethod(Machine.like)
 
 
 @dataclass(frozen=True)
@@ -67,26 +66,43 @@ class VmStatus:
 
 @dataclass(frozen=True)
 class VmFacts:
-    """Images are "absent", "blank" (nothing was ever written to it) or "data".
+    """What a server shows of a VM.
 
-    `marker` is there while it is being installed, and after that was cut off; `installed` says that
-    this is done, and that the VM has not answered from its disk yet.
+    marker is there while it is being installed, and after that was cut off; installed says that
+    this is done, and that the VM has not answered from its disk yet. others are images of it that
+    were written to, under the names that other formats would give. definition is what vm.conf(5)
+    says of it, rivals are other VMs there that have one of its MACs. files are the paths in its
+    directory of all whose names begin like its own.
     """
 
-    image: str
-    installing: str
-    archived: str
+    image: Image | str
+    installing: Image | str
+    archived: Image | str
     marker: Marker | None
     installed: bool
     status: VmStatus | None
     disk_bytes: int = 0
     written: int = 0
     directory: bool = True
+    others: tuple[str, ...] = ()
+    definition: VmBlock | None = None
+    rivals: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def begun(self) -> bool:
-        """Whether it is being installed, or an installation was cut off."""
+        """Whether there is the note of an installation, which may never have begun."""
         return self.marker is not None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an installation really began, which goes on or was cut off.
+
+        A note alone says nothing where no image was made for it: the run that wrote it failed
+        before. What vmd(8) runs then is the VM's own system, if it has one.
+        """
+        runs_installer = self.running and self.image != Image.DATA
+        return self.begun and (self.installing != Image.ABSENT or runs_installer)
 
     @property
     def running(self) -> bool:
@@ -100,6 +116,16 @@ class Silent(OperatorError):
         super().__init__(
             "vmctl status told nothing within its time, so nobody knows which VMs run; run again, "
             "and look into /var/log/daemon on the server if that does not help"
+        )
+
+
+class UnreadableConf(OperatorError):
+    """vm.conf(5) cannot be understood: nobody knows which VMs it has."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{VM_CONF} on the server cannot be understood: {reason}; put that right there (vmd -n "
+            "says what vmd(8) makes of it), or move the file away if nothing in it is needed"
         )
 
 
@@ -125,55 +151,94 @@ def status_lines(text: str) -> dict[str, VmStatus]:
     return found
 
 
-def questions(vms: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    """The probe request for these VMs."""
-    paths = []
-    for vm in vms:
-        names = Names.of(vm)
-        for path in (names.image, names.installing, names.archived, names.installed):
-            paths.append({"path": path, "hash": 0})
-        paths.append({"path": names.load, "read": 1})
-        paths.append({"path": names.directory, "hash": 0})
-    paths.append({"path": BIOS, "hash": 0})
-    paths.append({"path": PENDING_FILE, "read": 1})
+def questions(vms: t.Sequence[Vm]) -> dict[str, t.Any]:
+    """What is to be asked for these VMs, as parts of a probe."""
+    paths: list[dict[str, t.Any]] = []
+    machines = [Machine.like(vm) for vm in vms]
+    for machine in machines:
+        images = (machine.image, machine.installing, machine.archived, *machine.other_images)
+        paths += [{"path": path, "hash": 0} for path in (*images, machine.installed)]
+        paths.append({"path": machine.load, "read": 1})
+    directories = sorted({machine.directory for machine in machines})
+    paths += [{"path": path, "hash": 0} for path in (*directories, BIOS)]
+    paths += [{"path": path, "read": 1} for path in (PENDING_FILE, VM_CONF, DHCPD_CONF)]
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
     ]
-    return {"paths": paths, "run": runs}
+    return {"paths": paths, "list": [{"path": path} for path in directories], "run": runs}
 
 
-def parse(
-    answer: t.Mapping[str, t.Any], vms: t.Sequence[t.Mapping[str, t.Any]]
-) -> dict[str, VmFacts]:
-    """The answer to questions() by the VM's name. Raises Silent."""
-    paths = answer["paths"]
+def parse(answer: t.Mapping[str, t.Any], vms: t.Sequence[Vm]) -> dict[str, VmFacts]:
+    """The answer to questions() by the VM's name. Raises Silent, UnreadableConf."""
     refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = status_lines(answer["run"]["status"]["stdout"])
-    found = {}
-    for vm in vms:
-        names = Names.of(vm)
-        image = vm["image"]["format"]
-        main = paths.get(names.image) or paths.get(names.archived)
-        new = paths.get(names.installing)
-        found[vm["name"]] = VmFacts(
-            image=_image(paths.get(names.image), image),
-            installing=_image(paths.get(names.installing), image),
-            archived=_image(paths.get(names.archived), image),
-            marker=_marker(names.load, answer),
-            installed=paths.get(names.installed) is not None,
-            status=status.get(vm["name"]),
-            disk_bytes=main["blocks"] * _BLOCK if main else 0,
-            written=new["blocks"] * _BLOCK if new else 0,
-            directory=paths.get(names.directory) is not None,
-        )
-    return found
+    conf = _vm_conf(answer)
+    machines = (Machine.like(vm) for vm in vms)
+    return {
+        machine.name: _facts(answer, machine, status.get(machine.name), conf)
+        for machine in machines
+    }
+
+
+def _facts(
+    answer: t.Mapping[str, t.Any], machine: Machine, status: VmStatus | None, conf: VmConf
+) -> VmFacts:
+    paths = answer["paths"]
+
+    def image(path: str) -> Image:
+        return _image(paths.get(path), machine.image_format)
+
+    main = paths.get(machine.image) or paths.get(machine.archived)
+    new = paths.get(machine.installing)
+    definitions = [block for block in conf.vms if block.name == machine.name]
+    names = answer.get("list", {}).get(machine.directory, ())
+    stem = f"{machine.name}."
+    return VmFacts(
+        image=image(machine.image),
+        installing=image(machine.installing),
+        archived=image(machine.archived),
+        marker=_marker(machine.load, answer),
+        installed=paths.get(machine.installed) is not None,
+        status=status,
+        disk_bytes=main["blocks"] * _BLOCK if main else 0,
+        written=new["blocks"] * _BLOCK if new else 0,
+        directory=paths.get(machine.directory) is not None,
+        others=tuple(path for path in machine.other_images if _written(paths.get(path))),
+        definition=definitions[0] if definitions else None,
+        rivals=tuple(
+            block.name
+            for block in conf.vms
+            if block.name != machine.name and machine.macs & _macs(block)
+        ),
+        files=tuple(
+            f"{machine.directory}/{name}"
+            for name in sorted(names)
+            if name.removeprefix(".").startswith(stem)
+        ),
+    )
+
+
+def _macs(block: VmBlock) -> frozenset[str]:
+    given = (interface.lladdr for interface in block.interfaces)
+    return frozenset(mac.lower() for mac in given if mac)
+
+
+def _vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:
+    try:
+        return parse_vm_conf(text(answer, VM_CONF))
+    except Unreadable as error:
+        raise UnreadableConf(str(error)) from None
+
+
+def text(answer: t.Mapping[str, t.Any], path: str) -> str:
+    """The content of a file, "" where there is none."""
+    return base64.b64decode(answer["read"].get(path, "")).decode("utf-8", "replace")
 
 
 def pending(answer: t.Mapping[str, t.Any]) -> list[str]:
     """Names of VMs that run with an older definition than vm.conf's."""
-    content = base64.b64decode(answer["read"].get(PENDING_FILE, ""))
-    return content.decode("ascii", "replace").split()
+    return text(answer, PENDING_FILE).split()
 
 
 def _marker(path: str, answer: t.Mapping[str, t.Any]) -> Marker | None:
@@ -181,8 +246,16 @@ def _marker(path: str, answer: t.Mapping[str, t.Any]) -> Marker | None:
     return None if content is None else Marker.parse(base64.b64decode(content))
 
 
-def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> str:
+def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> Image:
     if facts is None:
-        return "absent"
+        return Image.ABSENT
+    if facts.get("type", "file") != "file":
+        # A link, perhaps to another volume: it is an operator's, and leads to what nobody knows.
+        return Image.DATA
     used = facts["size"] if image_format == "qcow2" else facts["blocks"] * _BLOCK
-    return "blank" if used <= _BLANK_BYTES else "data"
+    return Image.BLANK if used <= _BLANK_BYTES else Image.DATA
+
+
+def _written(facts: t.Mapping[str, t.Any] | None) -> bool:
+    """Whether an image of whichever format was written to: a raw one has its size at once."""
+    return facts is not None and facts["blocks"] * _BLOCK > _BLANK_BYTES

@@ -5,6 +5,15 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import (
+    clash,
+    obstacle,
+    refusal,
+)
 
 # The state that a verb writes into the VM file.
 NEW_STATE: t.Final[t.Mapping[str, str]] = {
@@ -27,97 +36,164 @@ VERBS: t.Final = (
     "rescue",
 )
 
-# Verbs by state that would do what the state forbids, each with the way that there is.
-_REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
-    "present": {"purge": "archive it first"},
-    "suspended": {
-        "purge": "archive it first",
-        "reinstall": "resume it first",
-        "rescue": "resume it first",
-        "restart": "resume it first",
-        "restore": "resume it",
-    },
-    "archived": {
-        "reinstall": "restore it first",
-        "rescue": "restore it first",
-        "restart": "restore it first",
-        "resume": "restore it",
-        "suspend": "restore it first",
-    },
-}
 
-_RESTS: t.Final = frozenset({"restart", "reinstall", "rescue"})
-_STARTS: t.Final = frozenset({"restart", "reinstall"})
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks of the VMs of a server; names None means all of them.
+
+    install says whether VMs that were never installed may be. alive says of a run, as the note of
+    an installation has it, whether it is another one that still works.
+    """
+
+    verb: str = "apply"
+    names: frozenset[str] | None = None
+    install: bool = True
+    alive: t.Callable[[str], bool] = lambda _by: False
+
+    def asks(self, name: str) -> bool:
+        return self.verb != "status" and (self.names is None or name in self.names)
+
+    def applied_to(self, machine: Machine) -> Machine:
+        """The VM in the state that the verb brings it to, which check mode writes nowhere."""
+        return replace(machine, state=State(NEW_STATE.get(self.verb, machine.state)))
+
+    def binds(self, now: VmFacts) -> bool:
+        """Whether the note of an installation binds this run: it really began, or is about to."""
+        return now.under_way or (now.marker is not None and self.alive(now.marker.by))
+
+
+@dataclass(frozen=True)
+class LifePlan:
+    """What is to be done with the VMs of a server, as names in the order of the machines.
+
+    refuse says why a VM is left alone. Those in clashes are told apart from another VM, or from
+    another image, by nothing but their names: no configuration of the server may be written while
+    there are any, since it would give them other addresses or another disk.
+
+    The order: the images of restore get their names back, the notes of clear go, those to be
+    installed are claimed; all configuration is written, with defined in vm.conf(5) and nobody
+    else, hold and install out of it, and without an owner for who is suspended; then stop, since
+    no owner can start a VM again whose definition names none; then archive and purge; then
+    install, start and rescue. What of stop is to be started or installed afterwards is stopped
+    before the configuration is written, so that vmd(8) takes its new definition.
+    record are VMs whose images were found: the ledger gets their records.
+    """
+
+    refuse: t.Mapping[str, str] = field(default_factory=dict)
+    clashes: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
+    claim: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    archive: tuple[str, ...] = ()
+    purge: tuple[str, ...] = ()
+    rescue: tuple[str, ...] = ()
+    record: tuple[str, ...] = ()
+    defined: tuple[str, ...] = ()
+
+
+def plan_life(
+    machines: t.Sequence[Machine], facts: t.Mapping[str, VmFacts], request: Request
+) -> LifePlan:
+    """Decide what is done with each VM of a server, by what it shows of all of them."""
+    refuse: dict[str, str] = {}
+    clashes: list[str] = []
+    to_do: dict[str, list[str]] = {deed: [] for deed in _DEEDS}
+    for machine in machines:
+        now = facts[machine.name]
+        bound = request.binds(now)
+        deeds = _left_alone(machine, now, bound)
+        if request.asks(machine.name):
+            asked = request.applied_to(machine)
+            reason = refusal(machine.state, request.verb)
+            if reason is None and (reason := clash(asked, now)):
+                clashes.append(machine.name)
+            if reason := reason or obstacle(asked, now, request.verb, bound):
+                refuse[machine.name] = reason
+            else:
+                deeds = _deeds(asked, now, request, bound)
+        for deed in deeds:
+            to_do[deed].append(machine.name)
+    return LifePlan(refuse, tuple(clashes), **{deed: tuple(to_do[deed]) for deed in _DEEDS})
+
+
+_DEEDS: t.Final = (
+    "hold",
+    "clear",
+    "stop",
+    "restore",
+    "claim",
+    "install",
+    "start",
+    "archive",
+    "purge",
+    "rescue",
+    "record",
+    "defined",
+)
+
+
+def _left_alone(machine: Machine, now: VmFacts, bound: bool) -> t.Iterator[str]:
+    """A VM with which nothing is done keeps its place, in vm.conf(5) or out of it.
+
+    Without its image it has none there, unless it runs: vmd(8) takes no file that names an image
+    that is not there.
+    """
+    if machine.state == State.PRESENT and bound:
+        yield "hold"
+    elif now.definition and (now.running or now.image != Image.ABSENT):
+        yield "defined"
+
+
+def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.Iterator[str]:
+    """What is done with a VM that nothing stands against. bound: an installation is under way."""
+    verb, state = request.verb, machine.state
+    if verb == "purge":
+        yield "purge"
+        return
+    system = Image.DATA in (now.image, now.archived)
+    archived = state == State.ARCHIVED
+    again = verb == "reinstall"
+    new = request.install and (bound or (not system and not now.running))
+    installs = state == State.PRESENT and (again or new)
+    holds = state == State.PRESENT and bound
+    if holds:
+        yield "hold"
+    if now.begun and not bound and not installs and not archived:
+        yield "clear"
+    if now.running and (state != State.PRESENT or verb in _STOPS):
+        yield "stop"
+    if not archived and now.archived != Image.ABSENT and now.image == Image.ABSENT:
+        yield "restore"
+    if installs:
+        yield "install"
+        if again or not bound:
+            yield "claim"
+    if state == State.PRESENT and (installs or _starts(machine, now, verb, bound)):
+        yield "start"
+    if archived and (now.begun or now.installed or now.image != Image.ABSENT):
+        yield "archive"
+    if verb == "rescue":
+        yield "rescue"
+    if system and not installs and not bound and machine.record is None:
+        yield "record"
+    if system and not installs and not holds and not archived:
+        yield "defined"
+
+
+_STOPS: t.Final = frozenset({"restart", "reinstall", "rescue"})
 _STARTS_BY_ITSELF: t.Final = frozenset({"resume", "restore"})
 
 
-def refusal(state: str, verb: str) -> str | None:
-    """Why a verb is not for a VM in this state, and what to do; None if it is."""
-    way = _REFUSALS.get(state, {}).get(verb)
-    return f"is {state}; {way}" if way else None
-
-
-def stops(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    if not look["running"]:
-        return False
-    if vm["state"] != "present":
+def _starts(machine: Machine, now: VmFacts, verb: str, bound: bool) -> bool:
+    if verb == "restart":
         return True
-    # An installation that goes on is watched on, not stopped.
-    return verb in _RESTS and not look["installing"]
-
-
-def holds(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    """Whether it is out of vm.conf and has a response file, whichever run installs it."""
-    return vm["state"] == "present" and bool(look["installing"])
-
-
-def restores(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    return vm["state"] != "archived" and bool(look["archived"]) and look["image"] == "absent"
-
-
-def installs(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    if vm["state"] != "present" or verb in ("rescue", "restart"):
+    if bound:
         return False
-    if look["installing"]:
-        return True
-    if verb == "reinstall":
-        # Installed by a run that was cut off before it started it: that is gone on with.
-        return not look["installed"] or look["running"]
-    has_system = look["image"] == "data" or look["archived"]
-    return not has_system and not look["running"]
-
-
-def archives(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    if vm["state"] != "archived":
-        return False
-    return look["installing"] or (look["image"] != "absent" and not look["archived"])
-
-
-def starts(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    if vm["state"] != "present":
-        return False
-    if verb in _STARTS or installs(verb, vm, look):
-        return True
-    if look["installed"]:
+    if now.installed:
+        # Its first start was cut off, or it has not answered since.
         return verb != "rescue"
-    return verb in _STARTS_BY_ITSELF and vm["autostart"] and not look["running"]
-
-
-def rescues(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    return verb == "rescue" and vm["state"] == "present"
-
-
-def purges(verb: str, vm: t.Mapping[str, t.Any], look: t.Mapping[str, t.Any]) -> bool:
-    return verb == "purge" and vm["state"] == "archived"
-
-
-DECISIONS: t.Final = {
-    "hold": holds,
-    "stop": stops,
-    "restore": restores,
-    "install": installs,
-    "archive": archives,
-    "start": starts,
-    "rescue": rescues,
-    "purge": purges,
-}
+    return verb in _STARTS_BY_ITSELF and machine.autostart and not now.running

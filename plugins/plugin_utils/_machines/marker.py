@@ -9,6 +9,7 @@ place once the image has its name, until the VM has answered.
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -20,20 +21,27 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9 @._:,-]")
 _SIZE = re.compile(r"^# (?P<path>/\S+) had (?P<size>[0-9]+) bytes$", re.MULTILINE)
 INSTALLED: t.Final = b"# installed, and has not answered yet; written by puffy.vmm\n"
 _BEGUN: t.Final = "# installs; written by puffy.vmm for"
+_PROCESS: t.Final = re.compile(r"(?P<who>.+), process (?P<pid>[0-9]+)")
 
 
 @dataclass(frozen=True)
 class Marker:
-    """`offsets` are the sizes in bytes that logs had at the start; `sha256` is the file's."""
+    """`offsets` are the sizes in bytes that logs had at the start; `sha256` is the file's.
+
+    `by` is the run that wrote it: who, where, which process.
+    """
 
     offsets: t.Mapping[str, int] = field(default_factory=dict)
     sha256: str | None = None
+    by: str = ""
 
     @classmethod
     def parse(cls, content: bytes) -> Marker:
         text = content.decode("latin-1")
         sizes = {found["path"]: int(found["size"]) for found in _SIZE.finditer(text)}
-        return cls(sizes, digest(content))
+        first = text.partition("\n")[0]
+        by = first.removeprefix(f"{_BEGUN} ") if first.startswith(f"{_BEGUN} ") else ""
+        return cls(sizes, digest(content), by)
 
 
 def begun(by: str, offsets: t.Mapping[str, int], conf: bytes = b"") -> bytes:
@@ -41,3 +49,17 @@ def begun(by: str, offsets: t.Mapping[str, int], conf: bytes = b"") -> bytes:
     lines = [f"{_BEGUN} {_UNSAFE.sub('_', by)}"]
     lines += [f"# {path} had {size} bytes" for path, size in offsets.items()]
     return "".join(f"{line}\n" for line in lines).encode("ascii") + conf
+
+
+def alive(by: str, own: str) -> bool:
+    """Whether the run that wrote a note still works: a process of this machine, as `own` is one."""
+    writer, this = _PROCESS.fullmatch(by), _PROCESS.fullmatch(_UNSAFE.sub("_", own))
+    if not writer or not this or writer["who"] != this["who"]:
+        return False
+    try:
+        os.kill(int(writer["pid"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

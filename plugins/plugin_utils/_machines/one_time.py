@@ -26,7 +26,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import (
     ONE_TIME_PREFIX,
 )
 
-DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
 # What a file shows that is written without a server.
 _NOBODYS: t.Final = ONE_TIME_PREFIX + "0" * 2 * ONE_TIME_BYTES
 

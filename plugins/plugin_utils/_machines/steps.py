@@ -13,14 +13,14 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    Change,
     Step,
-    digest,
+    change_of,
     run,
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark, write
 
 Vm = t.Mapping[str, t.Any]
 _ANY: t.Final[list[int]] = []
@@ -30,11 +30,6 @@ STOP_SECONDS: t.Final = 180
 _CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
 _CONSOLE_BYTES: t.Final = 32 * 1024
-
-
-def _of(vm: Vm, kind: str, subject: str, detail: str = "") -> Change:
-    """A change that is this VM's alone."""
-    return Change(kind, subject, detail, vms=frozenset({vm["name"]}))
 
 
 def _status(title: str, pattern: str, seconds: int) -> Step:
@@ -62,26 +57,32 @@ def rests(name: str) -> str:
     return rf"\A[ ]*ID[ ](?!.*{runs(name)})"
 
 
-def stop(vm: Vm, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
+def stop(name: str, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
     """Asks the guest to shut down and waits; vmd ends it after its own time-outs."""
-    name = vm["name"]
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
-    yield run(f"{name}: stop", argv, change=_of(vm, "stop", name), ok=_ANY, timeout=30)
+    yield run(f"{name}: stop", argv, change=change_of(name, "stop", name), ok=_ANY, timeout=30)
     yield _status(f"{name}: does not stop", rests(name), seconds)
 
 
-def rest(vm: Vm) -> t.Iterator[Step]:
-    """Stops a VM that its owner started before vmd(8) knew that the owner may not do that."""
-    yield from stop(vm)
+def rest(name: str) -> t.Iterator[Step]:
+    """Stops a VM for good, whose definition names no owner any more, or which has none.
+
+    Its owner may have started it before vmd(8) knew that, so it is looked at once more.
+    """
+    yield from stop(name)
     yield from reload_vmd()
-    yield _status(f"{vm['name']}: is started again and again", rests(vm["name"]), 30)
+    yield _status(f"{name}: is started again and again", rests(name), 30)
 
 
-def start(vm: Vm, *, kernel: str | None = None) -> t.Iterator[Step]:
+def resting(name: str) -> t.Iterator[Step]:
+    """Fails where the VM runs after all."""
+    yield _status(f"{name}: runs; stop it first", rests(name), 0)
+
+
+def start(name: str, *, kernel: str | None = None) -> t.Iterator[Step]:
     """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
-    name = vm["name"]
     option = ["-b", kernel] if kernel else []
-    what = _of(vm, "start", name, f"with {kernel}" if kernel else "")
+    what = change_of(name, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
     yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
     yield _status(f"{name}: does not run", runs(name), 60)
@@ -93,17 +94,6 @@ def reload_vmd() -> t.Iterator[Step]:
     yield run("vmd: reload", argv, ok=[0, 124], timeout=_LOAD_SECONDS, explain=_LOG)
 
 
-def claim(vm: Vm, facts: VmFacts, by: str) -> t.Iterator[Step]:
-    """Notes that the VM is being installed, before anything else of it changes."""
-    names, title = Names.of(vm), f"{vm['name']}: install"
-    if not facts.directory:
-        attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
-        yield Step("directory", title, {"path": names.directory, **attributes})
-    if facts.installed:
-        yield run(title, ["/bin/rm", "-f", names.installed])
-    yield from _mark(vm, facts, marker.begun(by, {}), _of(vm, "begin to install", vm["name"]))
-
-
 def boot_installer(
     vm: Vm, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
 ) -> t.Iterator[Step]:
@@ -113,7 +103,7 @@ def boot_installer(
     `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
     """
     names, title = Names.of(vm), f"{vm['name']}: install"
-    yield from _mark(vm, facts, marker.begun(by, offsets, conf))
+    yield from mark(vm, facts, marker.begun(by, offsets, conf))
     yield from end_record(vm)
     if facts.status is not None:
         yield from reload_vmd()
@@ -123,7 +113,7 @@ def boot_installer(
     yield run(
         title,
         [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"],
-        change=_of(vm, "create image", names.installing),
+        change=change_of(vm["name"], "create image", names.installing),
         timeout=_CREATE_SECONDS,
         undo=[undo("/bin/rm", "-f", names.installing)],
         undo_always=True,
@@ -131,7 +121,7 @@ def boot_installer(
     yield run(
         title,
         [TOOLS["vmctl"], "load", names.load],
-        change=_of(vm, "boot the installer in", vm["name"]),
+        change=change_of(vm["name"], "boot the installer in", vm["name"]),
         ok=[0, 124],
         timeout=_LOAD_SECONDS,
         undo=[undo(TOOLS["vmctl"], "stop", "-f", vm["name"], timeout=30)],
@@ -161,79 +151,24 @@ def end_record(vm: Vm) -> t.Iterator[Step]:
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
     names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
-    yield from _write(title, names.installed, None, marker.INSTALLED)
-    yield from _unmark(vm, facts)
+    yield from write(title, names.installed, None, marker.INSTALLED)
+    yield from unmark(vm, facts)
     yield from end_record(vm)
     if facts.image == "blank":
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
         old = names.image.replace(f"/{vm['name']}.", f"/{vm['name']}.replaced-{stamp}.")
-        yield Step("rename", title, {"from": names.image, "path": old}, change=_of(vm, "keep", old))
-    change = _of(vm, "put", names.image, "into place")
+        yield Step(
+            "rename",
+            title,
+            {"from": names.image, "path": old},
+            change=change_of(vm["name"], "keep", old),
+        )
+    change = change_of(vm["name"], "put", names.image, "into place")
     yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
-
-
-def _mark(vm: Vm, facts: VmFacts, content: bytes, change: Change | None = None) -> t.Iterator[Step]:
-    """Writes the note of an installation. A run that another one overtook stops here."""
-    before = facts.marker.sha256 if facts.marker else None
-    yield from _write(f"{vm['name']}: install", Names.of(vm).load, before, content, change)
-
-
-def _unmark(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
-    if facts.marker:
-        fields = {"path": Names.of(vm).load, "before": [facts.marker.sha256], "sensitive": True}
-        yield Step("remove", f"{vm['name']}: install", fields)
-
-
-def _write(
-    title: str, path: str, before: str | None, content: bytes, change: Change | None = None
-) -> t.Iterator[Step]:
-    fields: dict[str, t.Any] = {"path": path, "before": [before], "sensitive": True}
-    attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
-    yield Step("stage", title, {**fields, **attributes}, content=content)
-    yield Step("commit", title, {**fields, "sha256": digest(content)}, change=change)
 
 
 def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
     """Removes the note of an installation that is through."""
     if facts.installed:
         yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Names.of(vm).installed])
-
-
-def archive(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
-    """Renames the image of a VM that is in no configuration any more.
-
-    What is left of an installation that never came to its end goes.
-    """
-    names, title = Names.of(vm), f"{vm['name']}: archive"
-    if facts.image != "absent":
-        change = _of(vm, "rename", names.image, f"to {names.archived}")
-        yield Step("rename", title, {"from": names.image, "path": names.archived}, change=change)
-    if facts.installing != "absent":
-        remove = ["/bin/rm", "-f", names.installing]
-        yield run(title, remove, change=_of(vm, "remove", names.installing))
-    yield from _unmark(vm, facts)
-    yield from conclude_start(vm, facts)
-    yield from end_record(vm)
-
-
-def restore(vm: Vm) -> t.Iterator[Step]:
-    """Gives an archived image its name again."""
-    names, title = Names.of(vm), f"{vm['name']}: restore"
-    change = _of(vm, "rename", names.archived, f"to {names.image}")
-    yield Step("rename", title, {"from": names.archived, "path": names.image}, change=change)
-
-
-def purge(vm: Vm, found: t.Iterable[str]) -> t.Iterator[Step]:
-    """Removes all images of an archived VM for good, also those that installations replaced.
-
-    `found` are the paths in the directory of images.
-    """
-    names, name = Names.of(vm), re.escape(vm["name"])
-    roles = r"archived|installing|replaced-[0-9T]+"
-    image = re.compile(rf"{re.escape(names.directory)}/{name}\.(({roles})\.)?(qcow2|img)")
-    notes = (names.load, names.installed, names.console)
-    paths = [path for path in found if image.fullmatch(path) or path in notes]
-    if paths:
-        argv = ["/bin/rm", "-f", *paths]
-        yield run(f"{vm['name']}: purge", argv, change=_of(vm, "remove", ", ".join(paths)))

@@ -158,7 +158,7 @@ class Converger:
             names = ", ".join(pending)
             warnings.append(f"pending restart: {names} runs with an older definition until then")
         if self.check_mode:
-            self._tell(changes, "would ")
+            self.tell(changes)
         else:
             self._apply(made, before, after, changes)
         return Outcome(changes, notices, tuple(warnings), pending, made.errors, shown, seen.applied)
@@ -176,11 +176,13 @@ class Converger:
         try:
             self.agent.apply(transactions, self.reconnect)
         except ApplyError as error:
-            self._tell([item for item in changes if item[0] in error.done])
+            self.tell([item for item in changes if item[0] in error.done])
             raise
-        self._tell(changes)
+        self.tell(changes)
 
-    def _tell(self, changes: t.Iterable[tuple[str, Change]], would: str = "") -> None:
+    def tell(self, changes: t.Iterable[tuple[str, Change]]) -> None:
+        """Shows changes, a line each; in check mode, what a run would change."""
+        would = "would " if self.check_mode else ""
         for name, change in changes:
             self.show(f"{self.server}  {name}  {would}{masked(str(change))}")
 

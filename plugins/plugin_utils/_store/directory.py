@@ -26,6 +26,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclu
 VMS = "vms"
 ALLOCATIONS = "allocations"
 CREDENTIALS = "credentials"
+HOST_KEYS = "host_keys"
+HAND_OVER = "handover"
+
+# What a VM has that was installed and has answered once.
+_LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: ".md"}
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
 _LIMITS = {VMS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024}
@@ -37,11 +42,15 @@ class NoFleet(OperatorError, ValueError):
 
 @dataclass(frozen=True)
 class FleetTexts:
-    """The files of a fleet by name ("web1.yml"), and what is wrong with those that are missing."""
+    """The files of a fleet by name ("web1.yml"), and what is wrong with those that are missing.
+
+    seen are the names of VMs of which there are host keys or a hand-over sheet.
+    """
 
     vms: Mapping[str, str]
     ledgers: Mapping[str, str]
     problems: tuple[Problem, ...] = ()
+    seen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,15 @@ class FleetDirectory:
         problems: list[Problem] = []
         vms = self._read_all(VMS, problems)
         ledgers = self._read_all(ALLOCATIONS, problems)
-        return FleetTexts(vms, ledgers, tuple(problems))
+        return FleetTexts(vms, ledgers, tuple(problems), self._seen())
+
+    def _seen(self) -> frozenset[str]:
+        found = (
+            file.name.removesuffix(suffix)
+            for folder, suffix in _LEFT_BY_INSTALLATIONS.items()
+            for file in (self.path / folder).glob(f"*{suffix}")
+        )
+        return frozenset(found)
 
     @contextmanager
     def lock(self, patience: float) -> Iterator[None]:

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import typing as t
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import HAND_OVER
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
-
-HAND_OVER: t.Final = "handover"
 
 
 def fingerprint(key: str) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import HOST_KEYS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
     Unreadable,
     read_file,
     write_file,
 )
 
-HOST_KEYS = "host_keys"
 _LIMIT = 64 * 1024
 
 

@@ -36,7 +36,7 @@ def build(
     found = [*texts.problems, *problems, *_clashes(texts, hosts)]
     reported = {(problem.source, problem.field) for problem in found}
     try:
-        fleet = build_fleet(Inputs(texts.vms, texts.ledgers, settings, groups, today()))
+        fleet = build_fleet(Inputs(texts.vms, texts.ledgers, settings, groups, today(), texts.seen))
     except Problems as more:
         # What could not even be read is missing for the model: one problem, not two.
         found += (each for each in more.problems if (each.source, each.field) not in reported)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: ISC
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 import yaml
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
     Entry,
     Ledger,
@@ -84,6 +85,54 @@ def test_purging_moves_the_whole_line() -> None:
     assert after.purge("many", date(2026, 11, 25)) == after
 
 
+RECORDED = """\
+  web1: {number: 7, mac: fe:e1:bb:d1:c8:07, installed: {at: 2026-11-29T03:00:00Z, \
+image: /var/vmm/web1.qcow2, format: qcow2}}
+  web2: {number: 8}
+"""
+
+
+def test_a_record_of_an_installation_reads_and_writes_the_same() -> None:
+    found = read(f"vms:\n{RECORDED}")
+    assert isinstance(found, Ledger)
+    record = Installed(datetime(2026, 11, 29, 3, tzinfo=UTC), "/var/vmm/web1.qcow2", "qcow2")
+    assert found.entries["web1"].installed == record
+    head, _end, lines = found.render().partition("---\nvms:\n")
+    assert lines == RECORDED
+    assert "# installed: when a VM was installed, and the image that it has" in head
+
+    other = found.record({"web1": None, "web2": record})
+    assert [entry.installed for entry in other.entries.values()] == [None, record]
+    assert other.entries["web1"].number == 7
+    with pytest.raises(KeyError):
+        found.record({"web9": record})
+
+
+def test_purging_forgets_the_installation() -> None:
+    found = read(f"vms:\n{RECORDED}")
+    assert isinstance(found, Ledger)
+    (purged,) = found.purge("web1", date(2026, 11, 29)).quarantine
+    assert (purged.entry.number, purged.entry.installed) == (7, None)
+
+
+@pytest.mark.parametrize(("record", "complaint"), [
+    ("yes", "no mapping; give at, image, format in braces"),
+    ("{at: 2026-11-29T03:00:00Z, image: /var/vmm/web1.img}", "format is missing; give at, image"),
+    ("{at: 2026-11-29, image: /a/b, format: raw}", "at: '2026-11-29' is not a valid time; use one"),
+    ("{at: 2026-1-29T03:00:00Z, image: /a/b, format: raw}", "at: '2026-1-29T03:00:00Z' is not"),
+    ("{at: 2026-11-29T03:00:00Z, image: web1.img, format: raw}", "image: 'web1.img' is not a path"),
+    ("{at: 2026-11-29T03:00:00Z, image: /a/.., format: raw}", "image: '/a/..' is not a path of"),
+    ("{at: 2026-11-29T03:00:00Z, image: '/a/b c', format: raw}", "image: '/a/b c' is not a path"),
+    ("{at: 2026-11-29T03:00:00Z, image: /a/b, format: vmdk}", "format: 'vmdk' is not one of raw"),
+    ("{at: 2026-11-29T03:00:00Z, image: /a/b, format: raw, by: me}", "'by' is unknown; give at,"),
+])  # fmt: skip
+def test_a_malformed_record(record: str, complaint: str) -> None:
+    found = read(ledger(f"web1: {{number: 7, installed: {record}}}"))
+    assert isinstance(found, list)
+    assert found[0].startswith("allocations/server6.yml: web1: installed: ")
+    assert complaint in found[0]
+
+
 @pytest.mark.parametrize(("days", "day", "over"), [
     (90, "2026-11-24", False), (90, "2027-02-22", False), (90, "2027-02-23", True),
     (0, "2026-11-24", False), (0, "2026-11-25", True),
@@ -143,7 +192,8 @@ def test_an_empty_ledger() -> None:
         ),
         (
             "web1: {number: 7, released: 2026-01-01}",
-            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs",
+            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs, "
+            "installed",
         ),
         ("Web_1: {number: 7}", "'Web_1': is no name of a VM; take the line out"),
     ],
@@ -199,6 +249,15 @@ ENTRIES = st.builds(
     st.none() | st.ip_addresses(v=4),
     st.none() | st.ip_addresses(v=6) | st.sampled_from([IPv6Address("::"), IPv6Address("1::")]),
     st.lists(MACS | st.just("12:34:56:01:02:03"), max_size=4, unique=True).map(tuple),
+    st.none()
+    | st.builds(
+        Installed,
+        st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)).map(
+            lambda at: at.replace(microsecond=0, tzinfo=UTC)
+        ),
+        st.sampled_from(["/var/vmm/on.qcow2", "/home/1/web1.img"]),
+        st.sampled_from(["raw", "qcow2"]),
+    ),
 )
 
 
@@ -221,7 +280,9 @@ def test_other_readers_of_yaml_understand_the_same(entries: dict[str, Entry]) ->
         name: {
             part: list(value)
             if isinstance(value, tuple)
-            else (value if isinstance(value, int) else str(value))
+            else (vars(value) if isinstance(value, Installed) else value)
+            if isinstance(value, int | Installed)
+            else str(value)
             for part, value in vars(entry).items()
             if value is not None and value != ()
         }

@@ -1,114 +1,234 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What is done with a VM: state and verb by what the server shows."""
+"""What is done with a VM: every state and verb, by what a server may show and the fleet knows."""
 
 from __future__ import annotations
 
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm_edit import with_state
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
-    DECISIONS,
     NEW_STATE,
     VERBS,
-    refusal,
+    LifePlan,
+    Request,
+    plan_life,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import State
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import refusal
+from unit.machines import IMAGE, NOTE, RECORD, RUNS, defined, machine, shown
 
-# image, archived image, installing, running; those in INSTALLED have that behind them
-INSTALLED = {"installed, rests", "installed, runs"}
-SHOWN = {
-    "nothing": ("absent", False, False, False),
-    "blank": ("blank", False, False, False),
-    "blank, runs": ("blank", False, False, True),
-    "installs": ("absent", False, True, True),
-    "install cut off": ("absent", False, True, False),
-    "rests": ("data", False, False, False),
-    "runs": ("data", False, False, True),
-    "archived": ("absent", True, False, False),
-    "installed, rests": ("data", False, False, False),
-    "installed, runs": ("data", False, False, True),
+D, B = "data", "blank"
+OTHER = ("/var/vmm/web1.img",)
+SHOWS: dict[str, VmFacts] = {
+    "nothing": shown(),
+    "blank": shown(image=B),
+    "blank, runs": shown(image=B, status=RUNS, definition=defined()),
+    "data": shown(image=D, definition=defined()),
+    "data, runs": shown(image=D, definition=defined(), status=RUNS),
+    "data, unanswered": shown(image=D, definition=defined(), status=RUNS, installed=True),
+    "no image, runs": shown(definition=defined(), status=RUNS),
+    "archived": shown(archived=D),
+    "archived and data": shown(image=D, archived=D, definition=defined()),
+    "archived and blank": shown(image=B, archived=D),
+    "note": shown(marker=NOTE),
+    "note, data": shown(marker=NOTE, image=D, definition=defined()),
+    "note, data, runs": shown(marker=NOTE, image=D, definition=defined(), status=RUNS),
+    "installs": shown(marker=NOTE, installing=D, status=RUNS),
+    "cut off": shown(marker=NOTE, installing=B),
+    "reinstalls": shown(marker=NOTE, installing=D, status=RUNS, image=D),
+    "other image": shown(others=("/var/vmm/web1.img",)),
+    "two images": shown(image=D, others=("/var/vmm/web1.img",)),
+    "two images, defined": shown(image=D, others=("/var/vmm/web1.img",), definition=defined()),
+    "other disk": shown(image=D, definition=defined(image="/home/vm/web1.img"), status=RUNS),
+    "other MAC": shown(image=D, definition=defined(mac="fe:e1:bb:d1:c8:99"), status=RUNS),
+    "rival": shown(rivals=("db9",)),
 }
-
-
-def looked(shown: str) -> dict[str, object]:
-    image, archived, installing, running = SHOWN[shown]
-    return {
-        "image": image,
-        "archived": archived,
-        "installing": installing,
-        "installed": shown in INSTALLED,
-        "running": running,
-    }
-
-
-# (state, verb, what the server shows): what is done, in the order in which it is done
-CASES = {
-    ("present", "apply", "nothing"): "install start",
-    ("present", "apply", "blank"): "install start",
-    ("present", "apply", "blank, runs"): "",
-    ("present", "apply", "installs"): "install start",
-    ("present", "apply", "install cut off"): "install start",
-    ("present", "apply", "rests"): "",
-    ("present", "apply", "runs"): "",
-    ("present", "apply", "archived"): "restore",
-    ("present", "restart", "runs"): "stop start",
-    ("present", "restart", "rests"): "start",
-    ("present", "reinstall", "runs"): "stop install start",
-    ("present", "reinstall", "rests"): "install start",
-    ("present", "reinstall", "installs"): "install start",
-    ("present", "rescue", "runs"): "stop rescue",
-    ("present", "rescue", "rests"): "rescue",
-    ("present", "resume", "rests"): "start",
-    ("present", "resume", "runs"): "",
-    ("present", "restore", "archived"): "restore start",
-    ("suspended", "suspend", "runs"): "stop",
-    ("suspended", "suspend", "rests"): "",
-    ("suspended", "apply", "runs"): "stop",
-    ("suspended", "apply", "nothing"): "",
-    ("archived", "archive", "runs"): "stop archive",
-    ("archived", "archive", "rests"): "archive",
-    ("archived", "archive", "archived"): "",
-    ("archived", "apply", "runs"): "stop archive",
-    ("archived", "purge", "archived"): "purge",
-    # A run was cut off between the end of the installation and the answer on port 22.
-    ("present", "apply", "installed, rests"): "start",
-    ("present", "apply", "installed, runs"): "start",
-    ("present", "reinstall", "installed, rests"): "start",
-    ("present", "reinstall", "installed, runs"): "stop install start",
-    ("present", "rescue", "installed, rests"): "rescue",
-    ("suspended", "apply", "installed, runs"): "stop",
-    ("archived", "archive", "install cut off"): "archive",
+KNOWN: dict[str, dict[str, t.Any]] = {
+    "new": {},
+    "recorded": {"installed": RECORD.as_data()},
+    "seen": {"seen": True},
 }
+DEEDS = (
+    "refuse", "hold", "clear", "stop", "restore", "claim", "install", "start", "archive", "purge",
+    "rescue", "record", "defined",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES, ids=" ".join)
-def test_decisions(case: tuple[str, str, str]) -> None:
-    state, verb, shown = case
-    look = looked(shown)
-    vm = {"name": "web1", "state": state, "autostart": True}
-    order = ("stop", "restore", "archive", "install", "start", "rescue", "purge")
-    assert [step for step in order if DECISIONS[step](verb, vm, look)] == CASES[case].split()
+def cells() -> dict[tuple[str, str, str, str], str]:
+    """life.txt: what is done, by what the server shows, state, what the fleet knows, and verb."""
+    found = {}
+    for line in Path(__file__).with_name("life.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        shows, state, known, verbs, deeds = (part.strip() for part in line.split("|"))
+        for one in KNOWN if known == "any" else known.split("/"):
+            for verb in verbs.split():
+                assert (shows, state, one, verb) not in found
+                found[shows, state, one, verb] = deeds
+    return found
 
 
-def test_a_vm_with_a_system_is_never_installed_over_unless_that_was_asked_for() -> None:
-    for verb in VERBS:
-        for name, (image, archived, _installing, _running) in SHOWN.items():
-            vm = {"name": "web1", "state": "present", "autostart": True}
-            if DECISIONS["install"](verb, vm, looked(name)) and verb != "reinstall":
-                assert not (archived or image == "data"), (verb, name)
+CELLS = cells()
+ALL = [
+    (shows, str(state), known, verb)
+    for shows in SHOWS for state in State for known in KNOWN for verb in VERBS
+    if verb != "status" and not refusal(state, verb) and NEW_STATE.get(verb, state) == state
+]  # fmt: skip
 
 
-def test_an_installation_is_held_whoever_began_it() -> None:
-    for state in ("present", "suspended", "archived"):
-        vm = {"name": "web1", "state": state, "autostart": True}
-        held = {name for name in SHOWN if DECISIONS["hold"]("suspend", vm, looked(name))}
-        assert held == ({"installs", "install cut off"} if state == "present" else set())
+def planned(shows: str, state: str, known: str, verb: str, **request: t.Any) -> LifePlan:
+    vm = machine(state=state, **KNOWN[known])
+    asked = Request(verb, frozenset({"web1"}), **request)
+    return plan_life([vm], {"web1": SHOWS[shows]}, asked)
+
+
+def deeds(plan: LifePlan) -> set[str]:
+    return {deed for deed in DEEDS if getattr(plan, deed)}
+
+
+def test_the_table_is_whole() -> None:
+    assert set(ALL) == set(CELLS)
+
+
+@pytest.mark.parametrize("shows", SHOWS)
+def test_the_table(shows: str) -> None:
+    for cell in ALL:
+        if cell[0] == shows:
+            assert deeds(planned(*cell)) == set(CELLS[cell].split()), cell
+
+
+def test_what_was_installed_is_never_installed_again_unless_it_is_asked_for_by_name() -> None:
+    for shows, state, known, verb in ALL:
+        plan, under_way = planned(shows, state, known, verb), SHOWS[shows].under_way
+        if plan.install and known != "new":
+            assert verb == "reinstall" or under_way, (shows, state, known, verb)
+        # Nobody has a place in vm.conf(5) without a system, and before it has one.
+        if plan.defined and not plan.refuse:
+            assert "data" in (SHOWS[shows].image, SHOWS[shows].archived)
+            assert not plan.install
+
+
+def test_a_verb_is_done_or_refused() -> None:
+    does = {"reinstall": "claim", "rescue": "rescue", "restart": "start", "purge": "purge"}
+    for cell in ALL:
+        if (verb := cell[3]) in does:
+            assert {"refuse", does[verb]} & deeds(planned(*cell)), cell
+
+
+def test_a_refused_vm_is_left_alone() -> None:
+    for cell in ALL:
+        plan = planned(*cell)
+        if plan.refuse:
+            assert deeds(plan) <= {"refuse", "hold", "defined"}, cell
+
+
+@pytest.mark.parametrize("shows", SHOWS)
+def test_whom_nobody_asks_about_keeps_its_place(shows: str) -> None:
+    for request in (Request("reinstall", frozenset({"db1"})), Request("status")):
+        plan = plan_life([machine()], {"web1": SHOWS[shows]}, request)
+        assert deeds(plan) <= {"hold", "defined"}
+        assert bool(plan.defined) == (SHOWS[shows].definition is not None and not plan.hold)
+
+
+@pytest.mark.parametrize("shows", ["nothing", "blank", "note"])
+def test_without_leave_to_install_a_new_vm_waits_out_of_vm_conf(shows: str) -> None:
+    plan = planned(shows, "present", "new", "apply", install=False)
+    assert deeds(plan) <= {"clear"}
+    assert planned(shows, "present", "new", "reinstall", install=False).install
+
+
+def test_an_installation_that_goes_on_is_held_where_none_may_be_made() -> None:
+    assert deeds(planned("installs", "present", "new", "apply", install=False)) == {"hold"}
+
+
+def test_a_note_of_a_run_that_still_works_binds_before_anything_was_made() -> None:
+    for verb, wanted in (
+        ("apply", {"hold", "install", "start"}),
+        ("reinstall", {"refuse", "hold"}),
+        ("restart", {"refuse", "hold"}),
+    ):
+        plan = planned("note, data", "present", "recorded", verb, alive=NOTE.by.__eq__)
+        assert deeds(plan) == wanted
+
+
+def test_a_verb_means_the_state_that_it_brings_also_where_no_file_was_written() -> None:
+    assert deeds(planned("nothing", "present", "new", "archive")) == set()
+    assert deeds(planned("data, runs", "present", "recorded", "suspend")) == {"stop", "defined"}
+    assert deeds(planned("data", "suspended", "recorded", "resume")) == {"start", "defined"}
 
 
 def test_no_start_without_autostart_that_nobody_asked_for() -> None:
-    look = looked("rests")
-    vm = {"name": "web1", "state": "present", "autostart": False}
-    started = {verb for verb in VERBS if DECISIONS["start"](verb, vm, look)}
+    vm = machine(autostart=False)
+    started = {
+        verb for verb in VERBS
+        if plan_life([vm], {"web1": SHOWS["data"]}, Request(verb)).start
+    }  # fmt: skip
     assert started == {"restart", "reinstall"}
+
+
+def test_one_vm_that_is_refused_keeps_nobody_from_theirs() -> None:
+    lost, fine = machine(**KNOWN["recorded"]), replace(machine(), name="db1")
+    plan = plan_life([lost, fine], {"web1": SHOWS["nothing"], "db1": SHOWS["nothing"]}, Request())
+    assert list(plan.refuse) == ["web1"]
+    assert plan.install == ("db1",)
+    assert plan.clashes == ()
+
+
+REASONS: dict[tuple[str, str, str], tuple[str, ...]] = {
+    ("nothing", "recorded", "apply"): (
+        "was installed 2026-11-29T03:00:00Z (allocations/server1.yml), and its image "
+        "/var/vmm/web1.qcow2 is not there: mount the volume", "verb=reinstall",
+    ),
+    ("nothing", "seen", "apply"): ("host keys", "/var/vmm/web1.qcow2 is not there"),
+    ("blank", "recorded", "restart"): ("/var/vmm/web1.qcow2 has nothing in it",),
+    ("nothing", "new", "rescue"): ("is not installed yet, so there is nothing to rescue",),
+    ("blank, runs", "new", "apply"): ("runs from /var/vmm/web1.qcow2, which nothing was ever",),
+    ("no image, runs", "recorded", "restart"): ("runs, and its image", "may be lost when the VM"),
+    ("installs", "new", "reinstall"): (
+        "is being installed by mira@desk, process 7; run again without a verb",
+        "vmctl stop -f web1",
+    ),
+    ("other image", "new", "apply"): ("it has the image /var/vmm/web1.img", "set vmm_preset or"),
+    ("two images", "new", "apply"): ("both /var/vmm/web1.qcow2 and /var/vmm/web1.img have data",),
+    ("other disk", "recorded", "apply"): ("which runs with the disk /home/vm/web1.img", IMAGE),
+    ("other MAC", "new", "apply"): ("with the MAC fe:e1:bb:d1:c8:99", "get fe:e1:bb:d1:c8:07"),
+    ("rival", "new", "apply"): ("the MAC fe:e1:bb:d1:c8:07 is to be its own", "has it for db9"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REASONS, ids=str)
+def test_a_refusal_says_what_was_found_and_what_helps(case: tuple[str, str, str]) -> None:
+    shows, known, verb = case
+    reason = planned(shows, "present", known, verb).refuse["web1"]
+    assert all(text in reason for text in REASONS[case]), reason
+
+
+def test_a_purge_that_would_leave_the_image_behind_is_refused() -> None:
+    (reason,) = planned("nothing", "archived", "recorded", "purge").refuse.values()
+    assert "mount the volume that has it, so that purging removes it" in reason
+
+
+def test_a_missing_directory_is_named() -> None:
+    vm = machine(**KNOWN["recorded"])
+    plan = plan_life([vm], {"web1": shown(directory=False)}, Request())
+    assert "is not there, nor is the directory /var/vmm" in plan.refuse["web1"]
+
+
+@pytest.mark.parametrize("shows", ["other disk", "other MAC", "rival"])
+def test_clashes_are_told_apart(shows: str) -> None:
+    assert planned(shows, "present", "recorded", "apply").clashes == ("web1",)
+
+
+def test_what_the_fleet_refuses_is_refused_here_except_for_stopping_it() -> None:
+    vm = machine(refusal="vms/web1.yml: no", **KNOWN["recorded"])
+    facts = {"web1": SHOWS["data, runs"]}
+    assert plan_life([vm], facts, Request("restart")).refuse == {"web1": "vms/web1.yml: no"}
+    assert deeds(plan_life([vm], facts, Request("suspend"))) == {"stop", "defined"}
 
 
 def test_refusals() -> None:

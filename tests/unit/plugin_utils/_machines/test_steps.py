@@ -4,36 +4,15 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
+from unit.machines import NOTHING, variables
 
-VM: dict[str, t.Any] = {
-    "name": "web1",
-    "image": {"path": "/var/vmm/web1.qcow2", "format": "qcow2", "size": "50G"},
-}
-NOTHING = VmFacts("absent", "absent", "absent", None, installed=False, status=None)
-
-OWN = [
-    "web1.archived.qcow2", "web1.qcow2", "web1.img", "web1.installing.qcow2", ".web1.console",
-    "web1.replaced-20261124T231000.qcow2", ".web1.install.conf", ".web1.installed",
-]  # fmt: skip
-FOREIGN = [
-    "web10.qcow2", "web1-x.qcow2", "xweb1.qcow2", "web1.backup.qcow2", "web1", "web1.qcow2.gz",
-    ".web10.install.conf", "db1.archived.qcow2", "web1.replaced-by-hand.qcow2",
-]  # fmt: skip
-
-
-def test_purging_removes_what_is_the_vms_and_nothing_else() -> None:
-    found = [f"/var/vmm/{name}" for name in (*OWN, *FOREIGN)]
-    (step,) = vm_steps.purge(VM, found)
-    assert step.fields["argv"] == ["/bin/rm", "-f", *(f"/var/vmm/{name}" for name in OWN)]
-    assert not list(vm_steps.purge(VM, [f"/var/vmm/{name}" for name in FOREIGN]))
+VM = variables()
 
 
 def test_a_run_that_another_one_overtook_touches_nothing() -> None:
@@ -46,8 +25,6 @@ def test_a_run_that_another_one_overtook_touches_nothing() -> None:
         guarded = [step for step in steps if step.fields.get("path", "").endswith(".install.conf")]
         assert guarded
         assert all(step.fields["before"] == ["0" * 64] for step in guarded)
-    first = [step for step in vm_steps.claim(VM, NOTHING, "me") if "before" in step.fields]
-    assert all(step.fields["before"] == [None] for step in first)
 
 
 def test_vmd_forgets_a_vm_before_it_loads_it_anew() -> None:

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""VMs whose files name another server than the one that the ledgers have them installed on.
+
+Such a VM stays where it is, with the number and the addresses that it has there, so that nothing of
+it is taken away and no second one is made; its refusal says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Entry, Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+
+# What a file may give that belongs to a server: the ledger's values hold as long as it stays.
+_OF_THE_SERVER = frozenset({"number", "mac", "ipv4", "ipv6"})
+
+
+@dataclass(frozen=True)
+class Move:
+    """The VM's file as it holds where the VM is, and why what it asks for is refused."""
+
+    file: VmFile
+    refusal: str
+
+
+def moved(
+    files: Sequence[VmFile],
+    ledgers: Mapping[str, Ledger],
+    servers: Collection[str],
+    report: Report,
+) -> dict[str, Move]:
+    """Return the VMs that were moved in their files alone, by name.
+
+    The report gets those that are installed on a server that the inventory does not have.
+    """
+    moves = {}
+    for file in files:
+        if file.server is None or _installed(file.name, ledgers.get(file.server)):
+            continue
+        homes = sorted(name for name in ledgers if _installed(file.name, ledgers[name]))
+        if not homes:
+            continue
+        there = homes[0]
+        at = f"{ledger_source(there)} has {file.name} installed there"
+        if there not in servers:
+            report.add(
+                file.source,
+                "server",
+                f"{file.server}, but {at}, and {there} is not a server of the inventory; if it is "
+                f"the same machine under a new name, rename {ledger_source(there)} to "
+                f"{ledger_source(file.server)}; else give {there} its place in the inventory again",
+            )
+            continue
+        refusal = (
+            f"{file.source}: server: {file.server} is asked for, but {at}, and "
+            f"{ledger_source(file.server)} does not; moving is done by ansible-playbook "
+            f"puffy.vmm.vm -e vm={file.name} -e verb=move -e to={file.server}: write "
+            f"server: {there} again until then"
+        )
+        moves[file.name] = Move(_staying(file, there), refusal)
+    return moves
+
+
+def with_records(
+    entries: Mapping[str, Entry], files: Sequence[VmFile], ledgers: Mapping[str, Ledger]
+) -> dict[str, Entry]:
+    """Return the new entries with the records of installations that the ledgers have."""
+    server = {file.name: file.server or "" for file in files}
+    return {
+        name: replace(entry, installed=_installed(name, ledgers.get(server.get(name, ""))))
+        for name, entry in entries.items()
+    }
+
+
+def _staying(file: VmFile, server: str) -> VmFile:
+    values = {name: value for name, value in file.values.items() if name not in _OF_THE_SERVER}
+    return replace(file, values={**values, "server": server})
+
+
+def _installed(vm: str, ledger: Ledger | None) -> Installed | None:
+    entry = ledger.entries.get(vm) if ledger else None
+    return entry.installed if entry else None

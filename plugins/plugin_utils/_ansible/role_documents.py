@@ -1,0 +1,89 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""State documents of several roles of a server, with what its VMs make of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Role, Variables
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Share
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import OneTime
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
+    Document,
+    check,
+    document,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Context
+
+
+class RoleDocuments:
+    """The roles that a task names, but for those that --tags and --skip-tags leave out.
+
+    With `keep_going`, a role that cannot be understood is noted in `errors` and hides no other.
+    """
+
+    def __init__(
+        self, action: Action, roles: t.Sequence[str], variables: Variables, *, keep_going: bool
+    ) -> None:
+        self.names = tuple(_tagged(roles, variables))
+        self.errors: list[dict[str, str]] = []
+        self._keep_going = keep_going
+        self._roles = [Role(name, action) for name in self.names]
+        self._variables: Variables = {}
+        for role in self._roles:
+            self._variables |= role.defaults
+        self._variables |= variables
+
+    def documents(
+        self, share: Share, paths: OneTime, hashes: t.Mapping[str, str] | None = None
+    ) -> tuple[Document, ...]:
+        """The documents for this share of the VMs. Raises OperatorError."""
+        variables = self._variables | {
+            "vmm_installing": list(share.installing),
+            "vmm_held": list(share.held),
+            "vmm_defined": list(share.defined),
+            "one_time": dict(paths.directories),
+            "one_time_kept": list(paths.kept),
+        }
+        if hashes:
+            variables["autoinstall_hashes"] = dict(hashes)
+        self.errors.clear()
+        documents: list[Document] = []
+        for role in self._roles:
+            try:
+                role.check(variables)
+                documents.extend(_of_role(role, variables, paths))
+            except OperatorError as error:
+                if not self._keep_going:
+                    raise
+                self.errors.append({"document": role.name, "text": str(error)})
+        check(documents)
+        return tuple(documents)
+
+
+def _of_role(role: Role, variables: Variables, paths: OneTime) -> t.Iterator[Document]:
+    def template(name: str, extra: t.Mapping[str, t.Any]) -> str:
+        return role.template(name, {**variables, **extra})
+
+    for args in role.documents(variables):
+        result = ArgumentSpecValidator(DOCUMENT).validate(args)
+        if result.error_messages:
+            raise OperatorError(f"role {role.name}: {'; '.join(result.error_messages)}")
+        checked = result.validated_parameters
+        context = Context(str(checked["name"]), template, role.find, paths.directories)
+        yield document(checked, context)
+
+
+def _tagged(roles: t.Sequence[str], task_vars: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Each role has a tag of its name."""
+    run = set(plain(task_vars.get("ansible_run_tags") or ["all"]))
+    skip = set(plain(task_vars.get("ansible_skip_tags") or []))
+    for name in roles:
+        if run & {"all", "tagged", name} and name not in skip:
+            yield name

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Steps that write and remove the notes of installations, each for the note that was seen."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Vm, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+
+
+def mark(vm: Vm, facts: VmFacts, content: bytes, change: Change | None = None) -> t.Iterator[Step]:
+    """Writes the note of an installation. A run that another one overtook stops here."""
+    machine = Machine.like(vm)
+    before = facts.marker.sha256 if facts.marker else None
+    yield from write(f"{machine.name}: install", machine.load, before, content, change)
+
+
+def unmark(vm: Vm, facts: VmFacts, change: Change | None = None) -> t.Iterator[Step]:
+    """Removes the note of an installation, if it is still the one that was seen."""
+    machine = Machine.like(vm)
+    if facts.marker:
+        fields = {"path": machine.load, "before": [facts.marker.sha256], "sensitive": True}
+        yield Step("remove", f"{machine.name}: install", fields, change=change)
+
+
+def write(
+    title: str, path: str, before: str | None, content: bytes, change: Change | None = None
+) -> t.Iterator[Step]:
+    """Writes a note; `before` is the SHA-256 of what is there, None where nothing is."""
+    fields: dict[str, t.Any] = {"path": path, "before": [before], "sensitive": True}
+    attributes = {"owner": "root", "group": "wheel", "mode": "0600"}
+    yield Step("stage", title, {**fields, **attributes}, content=content)
+    yield Step("commit", title, {**fields, "sha256": digest(content)}, change=change)

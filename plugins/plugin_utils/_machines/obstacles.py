@@ -1,0 +1,186 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Why nothing is done with a VM, by what its file says and its server shows, and what helps."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    VM_CONF,
+    Image,
+    VmFacts,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
+
+# Verbs by state that would do what the state forbids, each with the way that there is.
+_REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
+    "present": {"purge": "archive it first"},
+    "suspended": {
+        "purge": "archive it first",
+        "reinstall": "resume it first",
+        "rescue": "resume it first",
+        "restart": "resume it first",
+        "restore": "resume it",
+    },
+    "archived": {
+        "reinstall": "restore it first",
+        "rescue": "restore it first",
+        "restart": "restore it first",
+        "resume": "restore it",
+        "suspend": "restore it first",
+    },
+}
+
+
+_REINSTALL: t.Final = "verb=reinstall of this VM"
+
+
+def refusal(state: str, verb: str) -> str | None:
+    """Why a verb is not for a VM in this state, and what to do; None if it is."""
+    way = _REFUSALS.get(state, {}).get(verb)
+    return f"is {state}; {way}" if way else None
+
+
+def clash(machine: Machine, now: VmFacts) -> str | None:
+    """Why the VM of this name, or with this MAC, that the server has is not the fleet's.
+
+    The server's vm.conf(5) says which VM it has: a ledger that was lost, a server under another
+    name, a line that was taken out give other addresses to the same VM, or its own to another.
+    """
+    there = now.definition
+    if now.rivals and machine.state != State.ARCHIVED:
+        return (
+            f"the MAC {', '.join(sorted(machine.macs))} is to be its own, and {VM_CONF} has it for "
+            f"{', '.join(now.rivals)}: was the ledger lost, or a line of it? Put it back from "
+            f"version control, or reserve what {', '.join(now.rivals)} has (vmm_reserved)"
+        )
+    if there is None:
+        return None
+    disks = [disk.path for disk in there.disks]
+    if disks and machine.image not in disks:
+        runs = "runs with" if now.running else "has"
+        return (
+            f"{VM_CONF} has a VM of this name, which {runs} the disk {', '.join(disks)}, and the "
+            f"fleet's has {machine.image}; if they are the same, set vmm_image_directory, "
+            f"vmm_preset or disk_format so that this is its image; else rename one of them"
+        )
+    macs = [one.lladdr.lower() for one in there.interfaces[:1] if one.lladdr]
+    if macs and macs[0] != machine.mac and machine.state != State.ARCHIVED:
+        return (
+            f"{VM_CONF} has it with the MAC {macs[0]}, and it is to get {machine.mac}: was the "
+            f"ledger lost, or a line of it, or is this server under another name now? Put the "
+            f"ledger back from version control, or give mac: {macs[0]} in its VM file; to give it "
+            f"the new one all the same, archive it and restore it"
+        )
+    return None
+
+
+def obstacle(machine: Machine, now: VmFacts, verb: str, bound: bool) -> str | None:
+    """Why nothing is done with a VM as the server shows it, and what to do about that.
+
+    bound: an installation of it is under way, or was cut off.
+    """
+    # Whoever must be stopped can be, whatever else the file asks for.
+    if machine.refusal and verb != "suspend":
+        return machine.refusal
+    if verb == "purge":
+        return _purge_obstacle(machine, now)
+    if bound:
+        return _being_installed(machine, now, verb)
+    return (
+        _two_images(machine, now, verb)
+        or _running_obstacle(machine, now, verb)
+        or _image_obstacle(machine, now, verb)
+    )
+
+
+def _purge_obstacle(machine: Machine, now: VmFacts) -> str | None:
+    if now.running:
+        return "runs; archive it first"
+    if machine.record and not {now.image, now.archived} - {Image.ABSENT}:
+        return (
+            f"{_gone(machine, now)}: mount the volume that has it, so that purging removes it; if "
+            f"it is lost for good, take installed out of its line in "
+            f"{ledger_source(machine.server)}, and purge it again"
+        )
+    return None
+
+
+def _being_installed(machine: Machine, now: VmFacts, verb: str) -> str | None:
+    under_way = now.running or not now.under_way
+    if verb in ("restart", "rescue") or (verb == "reinstall" and under_way):
+        by = f" by {now.marker.by}" if now.marker and now.marker.by else ""
+        stop = f", or stop it (as root on the server: vmctl stop -f {machine.name})"
+        return (
+            f"is being installed{by}; run again without a verb to continue with that"
+            f"{stop + f' and ask for {verb} again' if now.running else ''}"
+        )
+    return None
+
+
+def _two_images(machine: Machine, now: VmFacts, verb: str) -> str | None:
+    if Image.ABSENT not in (now.archived, now.image):
+        both = f"both {machine.image} and {machine.archived} exist"
+        if machine.state == State.ARCHIVED or verb == "restore" or now.image == Image.BLANK:
+            return f"{both}; look which of them is its system, and put the other one elsewhere"
+    if machine.record or verb == "reinstall" or not now.others or now.archived != Image.ABSENT:
+        return None
+    others = ", ".join(now.others)
+    if now.image != Image.DATA:
+        return (
+            f"it has the image {others}, and settings name {machine.image} now; set vmm_preset or "
+            f"disk_format so that they name that one: from then on the ledger has it"
+        )
+    if now.definition is None:
+        return (
+            f"both {machine.image} and {others} have data, and neither the ledger nor {VM_CONF} "
+            f"says which is its image; put the other one elsewhere"
+        )
+    return None
+
+
+def _running_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
+    """A VM that runs without its image would be lost if it were stopped."""
+    if not now.running:
+        return None
+    if now.image == Image.ABSENT:
+        return (
+            f"runs, and its image {machine.image} is not there: it may be lost when the VM stops; "
+            f"mount the volume that has it, or save its data from inside the VM; to give it up, "
+            f"stop it (as root on the server: vmctl stop {machine.name}), and ask for {_REINSTALL}"
+        )
+    if now.image == Image.BLANK and machine.state == State.PRESENT and verb != "reinstall":
+        return (
+            f"runs from {machine.image}, which nothing was ever written to: it was started before "
+            f"it was installed, or its image is not mounted; stop it (as root on the server: "
+            f"vmctl stop -f {machine.name}), see which it is, and run again"
+        )
+    return None
+
+
+def _image_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
+    if Image.DATA in (now.image, now.archived) or verb == "reinstall":
+        return None
+    if machine.was_installed:
+        return (
+            f"{_gone(machine, now)}: mount the volume that has it, and run again; to give its data "
+            f"up and install it again, ask for {_REINSTALL}"
+            f"{', once it is restored' if machine.state == State.ARCHIVED else ''}"
+        )
+    if verb in ("restart", "rescue"):
+        return f"is not installed yet, so there is nothing to {verb}; run without a verb first"
+    return None
+
+
+def _gone(machine: Machine, now: VmFacts) -> str:
+    record = machine.record
+    since = (
+        f"was installed {record.since} ({ledger_source(machine.server)})"
+        if record
+        else "was installed (the fleet has its host keys or its hand-over sheet)"
+    )
+    state = "has nothing in it" if now.image == Image.BLANK else "is not there"
+    where = "" if now.directory else f", nor is the directory {machine.directory}"
+    return f"{since}, and its image {machine.image} {state}{where}"

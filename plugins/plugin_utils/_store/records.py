@@ -1,0 +1,77 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Writes to a ledger that VMs were installed, or that they are not any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+    SUFFIX,
+    Ledger,
+    read_ledger,
+    source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    OperatorError,
+    Problems,
+    Report,
+    shown_name,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
+
+# The new record of each VM by its name; None takes the record out.
+Records = Mapping[str, Installed | None]
+
+
+class RecordError(OperatorError):
+    """The ledger is not what this run knew of it; the message names it."""
+
+
+def write_records(
+    fleet: FleetDirectory, server: str, records: Records, known: Records, patience: float
+) -> bool:
+    """Write records of installations of VMs of a server; return whether the ledger changed.
+
+    known has the records that this run went by: where the ledger has another one by now, nothing is
+    written. Raises RecordError, Problems, LockHeld, NoFleet and OSError.
+    """
+    if not records:
+        return False
+    with fleet.lock(patience):
+        ledger = _read(fleet, server)
+        changes: dict[str, Installed | None] = {}
+        for vm, new in records.items():
+            entry = ledger.entries.get(vm)
+            if entry is None:
+                raise RecordError(
+                    f"{source(server)}: {vm} has no line any more, so its installation cannot be "
+                    f"recorded; put the line back from version control, and run again"
+                )
+            if entry.installed == new:
+                continue
+            if entry.installed != known.get(vm):
+                raise RecordError(
+                    f"{source(server)}: {vm}: another run recorded an installation meanwhile; "
+                    f"run again"
+                )
+            changes[vm] = new
+        if changes:
+            text = ledger.record(changes).render()
+            fleet.write_ledgers({f"{server}{SUFFIX}": text})
+        return bool(changes)
+
+
+def _read(fleet: FleetDirectory, server: str) -> Ledger:
+    text = fleet.read().ledgers.get(f"{server}{SUFFIX}")
+    if text is None:
+        raise RecordError(
+            f"{source(server)} is missing, so no installation on {shown_name(server)} can be "
+            f"recorded; put it back from version control, and run again"
+        )
+    report = Report()
+    ledger = read_ledger(f"{server}{SUFFIX}", text, report)
+    if ledger is None:
+        raise Problems(report.problems)
+    return ledger

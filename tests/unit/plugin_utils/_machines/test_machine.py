@@ -1,0 +1,161 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A VM of the inventory, typed, and what a server's answer says of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import typing as t
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    Image,
+    Silent,
+    UnreadableConf,
+    parse,
+    questions,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import (
+    Marker,
+    alive,
+    begun,
+)
+from unit.fleets import WEB1, build, ledger, vm
+from unit.machines import IMAGE, MAC, RECORD, defined, machine, variables
+
+
+def test_a_machine_is_what_the_inventory_says() -> None:
+    text = ledger(f"{WEB1[:-1]}, installed: {{at: 2026-11-29T03:00:00Z, image: {IMAGE}, "
+                  "format: qcow2}}")  # fmt: skip
+    fleet = build({"web1.yml": vm("memory: 2G", "state: suspended")}, {"server6.yml": text})
+    (given,) = server_variables(fleet, "server6")["vmm_vms"]
+    made = Machine.of(given)
+    assert (made.name, made.server, made.number, made.mac) == ("web1", "server6", 7, MAC)
+    assert (made.memory, made.disk, made.state) == (2 << 30, 50 << 30, State.SUSPENDED)
+    assert (made.image, made.image_format, made.record) == (IMAGE, "qcow2", RECORD)
+    assert made.macs == {MAC}
+    assert made.variables == given
+
+
+def test_the_paths_that_belong_to_it() -> None:
+    made = machine()
+    assert made.directory == "/var/vmm"
+    assert made.installing == "/var/vmm/web1.installing.qcow2"
+    assert made.archived == "/var/vmm/web1.archived.qcow2"
+    assert made.replaced("20261129T030000") == "/var/vmm/web1.replaced-20261129T030000.qcow2"
+    assert made.other_images == ("/var/vmm/web1.img",)
+    notes = (made.load, made.installed, made.console)
+    assert notes == (
+        "/var/vmm/.web1.install.conf", "/var/vmm/.web1.installed", "/var/vmm/.web1.console",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("record", [{"at": "today"}, {"at": "2026-11-29T03:00:00Z"}, "yes"])
+def test_a_record_has_a_grammar(record: object) -> None:
+    with pytest.raises(Refused):
+        Machine.of(variables(installed=record))
+
+
+HEAD = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
+RUNS = HEAD + "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n"
+CONF = """
+vm "web1" {{
+	disable
+	disk "{image}" format qcow2
+	interface tap {{
+		switch "uplink"
+		locked lladdr {mac}
+	}}
+}}
+vm "web9" {{
+	disk "/var/vmm/web9.img"
+	interface tap {{ lladdr {rival}
+	}}
+}}
+"""
+
+
+def answer(
+    paths: t.Mapping[str, object] = {}, conf: str = "", status: str = HEAD, **more: t.Any
+) -> dict[str, t.Any]:
+    return {
+        "paths": dict(paths),
+        "read": {"/etc/vm.conf": base64.b64encode(conf.encode()).decode()},
+        "run": {"status": {"stdout": status}, "check": {"rc": 0}},
+        **more,
+    }
+
+
+def image(size: int, blocks: int = 0, kind: str = "file") -> dict[str, object]:
+    return {"type": kind, "size": size, "blocks": blocks}
+
+
+SYSTEM = image(3 << 30, 6 << 20)
+
+
+def test_the_questions_ask_of_every_machine_once() -> None:
+    asked = questions([machine(), machine(name="db1", image={**variables()["image"],
+                       "path": "/var/vmm/db1.img", "format": "raw"})])  # fmt: skip
+    paths = [ask["path"] for ask in asked["paths"]]
+    assert len(paths) == len(set(paths))
+    assert {IMAGE, "/var/vmm/web1.img", "/var/vmm/db1.img", "/var/vmm", "/etc/vm.conf"} <= {*paths}
+    assert asked["list"] == [{"path": "/var/vmm"}]
+    assert "verb" not in asked
+
+
+def test_what_the_answer_says() -> None:
+    paths = {IMAGE: SYSTEM, "/var/vmm/web1.img": SYSTEM, "/var/vmm": image(512, 8, "directory")}
+    conf = CONF.format(image=IMAGE, mac=MAC.upper(), rival=MAC)
+    names = [".web1.install.conf", "web1.qcow2", "web10.qcow2", "web1"]
+    said = answer(paths, conf, RUNS, list={"/var/vmm": names})
+    now = parse(said, [machine()])["web1"]
+    assert (now.image, now.archived, now.running) == (Image.DATA, Image.ABSENT, True)
+    assert now.others == ("/var/vmm/web1.img",)
+    assert now.definition and now.definition.disks == defined().disks
+    assert now.rivals == ("web9",)
+    assert now.files == ("/var/vmm/.web1.install.conf", "/var/vmm/web1.qcow2")
+    assert now.directory
+
+
+@pytest.mark.parametrize(("facts", "shown"), [
+    (None, Image.ABSENT),
+    (image(256 << 10, 512), Image.BLANK),
+    (image(2 << 20, 4096), Image.DATA),
+    # A link leads to what nobody knows.
+    (image(20, 0, "link"), Image.DATA),
+])  # fmt: skip
+def test_what_stands_under_the_name_of_an_image(facts: object, shown: Image) -> None:
+    assert parse(answer({IMAGE: facts}), [machine()])["web1"].image is shown
+
+
+def test_a_raw_image_that_nothing_was_written_to_is_blank() -> None:
+    raw = machine(image={"path": "/var/vmm/web1.img", "format": "raw", "size": "50G"})
+    now = parse(
+        answer({"/var/vmm/web1.img": image(50 << 30, 16), IMAGE: image(50 << 30, 16)}), [raw]
+    )
+    assert now["web1"].image is Image.BLANK
+    assert now["web1"].others == ()
+
+
+def test_nobody_takes_silence_or_a_riddle_for_an_answer() -> None:
+    with pytest.raises(Silent):
+        parse(answer(status=""), [machine()])
+    with pytest.raises(UnreadableConf, match=r"/etc/vm\.conf .* cannot be understood: line"):
+        parse(answer(conf='vm "web1" {\n'), [machine()])
+
+
+def test_a_note_says_who_wrote_it() -> None:
+    note = Marker.parse(begun("mira@desk, process 7", {"/var/log/daemon": 12}, b'vm "web1" {\n'))
+    assert (note.by, note.offsets) == ("mira@desk, process 7", {"/var/log/daemon": 12})
+
+
+def test_a_run_works_as_long_as_its_process_is_there() -> None:
+    own = "mira@desk, process 1"
+    assert alive(f"mira@desk, process {os.getpid()}", own)
+    assert not alive("mira@desk, process 4194999", own)
+    assert not alive(f"mira@far, process {os.getpid()}", own)
+    assert not alive("", own)
