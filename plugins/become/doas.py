@@ -38,8 +38,18 @@ options:
     ini: [{section: privilege_escalation, key: become_flags}]
     env: [{name: ANSIBLE_BECOME_FLAGS}]
     vars: [{name: ansible_become_flags}, {name: ansible_doas_flags}]
-notes:
-  - A password for becoming another user, such as C(--ask-become-pass) asks for, is not used.
+  become_pass:
+    description:
+      - A password cannot be used. The request for the server comes on the standard input of doas(1),
+        so that nothing can be typed there.
+      - Where one is given, what doas(1) refuses is reported with that.
+    type: str
+    vars: [{name: ansible_become_password}, {name: ansible_become_pass}, {name: ansible_doas_pass}]
+    env: [{name: ANSIBLE_BECOME_PASS}]
+  login_user:
+    description: The user of the connection, whom messages name.
+    type: str
+    vars: [{name: ansible_user}]
 """
 
 EXAMPLES = r"""
@@ -56,14 +66,14 @@ from ansible.errors import AnsibleError
 from ansible.plugins.become import BecomeBase
 
 _PREFIX = "doas: "
-_RULE = "/etc/doas.conf needs a rule for your user, such as: permit nopass puffy as root"
+_NO_PASSWORD = "the last rule that matches has no nopass"
 
 # What doas(1) of OpenBSD 7.8 says when it runs nothing, and what that means.
 _REASONS = {
-    "Operation not permitted": f"the last rule that matches denies it, or none matches; {_RULE}",
-    "Authentication required": f"the last rule that matches has no nopass; {_RULE}",
-    "a tty is required": f"the last rule that matches has no nopass; {_RULE}",
-    "doas is not enabled": _RULE,
+    "Operation not permitted": "the last rule that matches denies it, or none matches",
+    "Authentication required": _NO_PASSWORD,
+    "a tty is required": _NO_PASSWORD,
+    "doas is not enabled": "there is no /etc/doas.conf",
 }
 
 
@@ -89,11 +99,25 @@ class BecomeModule(BecomeBase):
         A connection asks only until the command begins, so the line is not the command's own.
         What it would say by itself is that a password is incorrect, and there is none.
         """
-        line = b_output.decode("utf-8", "replace").strip()
-        if not line.startswith(_PREFIX):
-            return False
-        said = line.removeprefix(_PREFIX)
-        for beginning, meaning in _REASONS.items():
-            if said.startswith(beginning):
-                raise AnsibleError(f"{line}: {meaning}")
-        raise AnsibleError(line)
+        reason = refusal(
+            b_output.decode("utf-8", "replace").strip(),
+            self.get_option("login_user") or "USER",
+            self.get_option("become_user") or "root",
+            with_password=bool(self.get_option("become_pass")),
+        )
+        if reason:
+            raise AnsibleError(reason)
+        return False
+
+
+def refusal(line: str, user: str, target: str, *, with_password: bool) -> str | None:
+    """Why doas(1) ran nothing for a user, and what to do; None for a line that is not its own."""
+    if not line.startswith(_PREFIX):
+        return None
+    unused = "the password that was given is not used, since doas(1) cannot ask for one here; "
+    rule = f"'permit nopass {user} as {target}' as the last rule that matches"
+    advice = f"{unused if with_password else ''}/etc/doas.conf on the server needs {rule}"
+    for beginning, meaning in _REASONS.items():
+        if line.removeprefix(_PREFIX).startswith(beginning):
+            return f"{line}: {meaning}; {advice}"
+    return line
