@@ -40,8 +40,8 @@ options:
     vars: [{name: ansible_become_flags}, {name: ansible_doas_flags}]
   become_pass:
     description:
-      - A password cannot be used. The request for the server comes on the standard input of doas(1),
-        so that nothing can be typed there.
+      - A password cannot be used. The request for the server comes on the standard input of
+        doas(1), so that nothing can be typed there.
       - Where one is given, what doas(1) refuses is reported with that.
     type: str
     vars: [{name: ansible_become_password}, {name: ansible_become_pass}, {name: ansible_doas_pass}]

@@ -109,8 +109,8 @@ def shown_name(name: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return text of others with what would control a terminal as escapes, but not \\n and \\t."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
-        for letter in text
-    )
+    """Return a text of somebody else's, such as a file's content, so that it can be shown.
+
+    Characters that act on a terminal, or that nobody sees, become escapes; newlines and tabs stay.
+    """
+    return "".join(x if x.isprintable() or x in "\n\t" else ascii(x)[1:-1] for x in text)

@@ -19,7 +19,7 @@ description:
   - A file that somebody changes between the look and the change stops the run.
   - The server needs OpenBSD's base system and nothing else, no Python. A Perl program comes over
     the connection with each request; nothing of it stays there. Files that were replaced are kept,
-    root's alone, under C(/var/backups/puffy.vmm) for ten generations.
+    root's alone, under C(/var/backups/puffy.vmm): the last ten of each name.
 options:
   name:
     description: The name of the document in messages. The default is the name of the role.
@@ -553,8 +553,8 @@ options:
   confirm:
     description:
       - For changes that may cut the server off. The server puts everything back by itself unless
-        the controller reaches it over a new connection within this many seconds. It costs one more
-        SSH execution when something changes.
+        the controller reaches it over a new connection within this many seconds, and also when it
+        is restarted meanwhile. It costs one more SSH execution when something changes.
     type: int
   only:
     description:

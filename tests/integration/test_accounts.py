@@ -8,7 +8,7 @@ import json
 
 from integration.harness import Site, messages, recap, state
 
-KEYS = "/home/mira/.ssh/authorized_keys"
+KEYS = "/etc/ssh/owners/mira"
 
 
 def play(site: Site, *words: str, owners: tuple[str, ...] | None = None) -> str:
@@ -81,13 +81,13 @@ def test_owners_come_and_go(site: Site) -> None:
     assert login(site, "mira") == 0
 
     # What somebody did by hand.
-    server.run(f"echo 'ssh-ed25519 AAAA stranger' >>{KEYS}; rm -r /home/puffy/.ssh")
-    server.run("chmod 644 /home/jonas/.ssh/authorized_keys; usermod -S '' jonas")
+    server.run(f"echo 'ssh-ed25519 AAAA stranger' >>{KEYS}; rm /etc/ssh/owners/puffy")
+    server.run("chmod 666 /etc/ssh/owners/jonas; usermod -S '' jonas")
     said = play(site, "--check", "--diff")
     for line in (
         "-ssh-ed25519 AAAA stranger",
-        "would create directory /home/puffy/.ssh",
-        "would change mode or owner of /home/jonas/.ssh/authorized_keys",
+        "would create /etc/ssh/owners/puffy",
+        "would change mode or owner of /etc/ssh/owners/jonas",
         "would add account jonas to vmdusers",
     ):
         assert line in said, said
@@ -110,3 +110,35 @@ def test_a_failed_run_locks_nobody(site: Site) -> None:
     assert failed.returncode != 0
     assert "account jonas" in messages(failed)
     assert state(site.server1) == before
+
+
+# What owners may make of their homes, which is none of the role's business.
+HOMES: tuple[dict[str, str], ...] = (
+    {
+        "mira": "rm -r .ssh; ln -s /nowhere .ssh",
+        "jonas": "chmod 500 .ssh; chmod 0 .ssh/authorized_keys",
+        "puffy": "echo 'ssh-ed25519 AAAA more' >>.ssh/authorized_keys",
+    },
+    {
+        "mira": "ln -s /etc .ssh",
+        "jonas": "chmod 500 .",
+        "puffy": "rm .ssh/authorized_keys; ln -s /home/mira/.profile .ssh/authorized_keys",
+    },
+)
+# What the test itself had better not read: a file without end.
+ENDLESS = "cd /home/jonas && chmod 700 . .ssh && perl -e 'truncate q{.ssh/authorized_keys}, 4e12'"
+
+
+def test_nothing_in_an_owners_home_fails_or_changes_anything(site: Site) -> None:
+    play(site)
+    server = site.server1
+    for homes in HOMES:
+        for name, script in homes.items():
+            made = server.run(f"cd /home/{name} && {{ rm -f .ssh 2>/dev/null; {script}; }}")
+            assert made.returncode == 0, made.stderr
+        before = state(server)
+        assert "changed=0" in play(site)
+        assert state(server) == before
+    made = server.run(ENDLESS)
+    assert made.returncode == 0, made.stderr
+    assert "changed=0" in play(site)

@@ -20,10 +20,10 @@ DRIFT = {
     "rm /dev/tap5": "tap          make device nodes tap5",
     "touch /var/www/htdocs/install/x-install.conf":
         "autoinstall  remove /var/www/htdocs/install/x-install.conf",
-    "echo 'ssh-ed25519 AAAA stranger' >>/home/mira/.ssh/authorized_keys":
-        "accounts     change /home/mira/.ssh/authorized_keys",
-    "chmod 666 /home/jonas/.ssh/authorized_keys":
-        "accounts     change mode or owner of /home/jonas/.ssh/authorized_keys",
+    "echo 'ssh-ed25519 AAAA stranger' >>/etc/ssh/owners/mira":
+        "accounts     change /etc/ssh/owners/mira",
+    "chmod 666 /etc/ssh/owners/jonas":
+        "accounts     change mode or owner of /etc/ssh/owners/jonas",
     "echo '# by hand' >>/etc/vm.conf": "vmd          change /etc/vm.conf",
     "echo '# by hand' >>/etc/pf.puffy.vmm.conf": "pf           change /etc/pf.puffy.vmm.conf",
     "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to vport42",

@@ -83,8 +83,7 @@ def test_owners_have_accounts(host: Host, server: Server) -> None:
     for name in server.owners:
         user = host.user(name)
         assert "vmdusers" in user.groups
-        keys = stat(host, f"{user.home}/.ssh/authorized_keys")
-        assert (keys.user, keys.mode) == (name, 0o600)
+        assert stat(host, f"/etc/ssh/owners/{name}")[:3] == ("root", "wheel", 0o644)
 
 
 def test_the_switch_is_up(host: Host, server: Server) -> None:

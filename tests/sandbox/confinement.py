@@ -30,7 +30,7 @@ sub unveil (@what) { lstat "MARKunveil/" . join q{ }, reverse @what; return 1 }
 
 # Calls by the promise that allows them; those of the first line take no path.
 _STDIO = """
-    brk clock_gettime clock_nanosleep close dup dup2 dup3 exit exit_group fcntl fstat fsync
+    alarm brk clock_gettime clock_nanosleep close dup dup2 dup3 exit exit_group fcntl fstat fsync
     ftruncate futex getegid geteuid getgid getgroups getpid getpgid getpgrp getppid getrandom
     getresgid getresuid gettimeofday getuid ioctl lseek madvise mmap mprotect mremap munmap
     nanosleep pipe pipe2 poll
@@ -92,6 +92,7 @@ _ALWAYS = re.compile(
 )
 
 _LINE = re.compile(r"(?P<name>\w+)\((?P<args>.*)\)\s+= (?P<result>-?\d+|\?|0x[0-9a-f]+)")
+_FORK = re.compile(r"(?:clone3?|v?fork)\(.*\)\s+= (?P<child>[1-9]\d*)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -116,18 +117,23 @@ class _Process:
         return _Process(self.promises, dict(self.unveiled), self.locked)
 
 
-def violations(prefix: Path, first: int | None = None) -> tuple[list[str], bool]:
+def violations(prefix: Path) -> tuple[list[str], bool]:
     """What OpenBSD would have refused, in strace's words, and whether the program was confined.
 
     ``prefix`` is strace's -o with -ff: one file a process.
     """
-    traces = {int(path.suffix[1:]): path for path in prefix.parent.glob(f"{prefix.name}.*")}
-    todo: dict[int, _Process] = {first or min(traces): _Process()}
+    traces = {
+        int(path.suffix[1:]): path.read_text(errors="replace").splitlines()
+        for path in prefix.parent.glob(f"{prefix.name}.*")
+    }
+    # The system's numbers begin again at times, so the first process need not have the lowest.
+    children = {int(child) for lines in traces.values() for child in map(_child, lines) if child}
+    todo: dict[int, _Process] = {min(set(traces) - children): _Process()}
     found: list[str] = []
     confined = False
     while todo:
         pid, process = todo.popitem()
-        for line in traces[pid].read_text(errors="replace").splitlines():
+        for line in traces[pid]:
             call = _LINE.match(line)
             if not call:
                 continue
@@ -137,8 +143,8 @@ def violations(prefix: Path, first: int | None = None) -> tuple[list[str], bool]
                 _note(process, paths[0].removeprefix(_MARK))
                 confined = confined or process.promises is not None
                 continue
-            if call["name"] in ("clone", "clone3", "fork", "vfork") and int(call["result"]) > 0:
-                todo[int(call["result"])] = process.copy()
+            if child := _child(line):
+                todo[child] = process.copy()
             if process.promises is not None or process.locked:
                 found += [f"{why}: {line}" for why in _refused(process, name, call["args"], paths)]
             if name == "execve" and call["result"] == "0":
@@ -146,6 +152,12 @@ def violations(prefix: Path, first: int | None = None) -> tuple[list[str], bool]
                 if confined:
                     break
     return found, confined
+
+
+def _child(line: str) -> int | None:
+    """The process that a call has made."""
+    made = _FORK.match(line)
+    return int(made["child"]) if made else None
 
 
 def _note(process: _Process, mark: str) -> None:

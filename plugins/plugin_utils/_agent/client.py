@@ -1,8 +1,29 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Talks to the server: one SSH execution of `perl -` a request, program and request on its input.
+"""Speaks to the server: one SSH execution of `perl -` per request, with all of it on its input.
 
-Nothing is in an argument or an environment variable, and nothing stays on the server.
+Nothing is in an argument or an environment variable, and nothing stays on the server. The input is
+the program of the request's verb, `__END__`, a line `HEADER TOTAL SHA256`, HEADER bytes of JSON
+(the request), and the contents of files, which steps name by `blob: [offset, length]`. TOTAL counts
+both, SHA256 is of both; what did not arrive whole is not carried out. The output is empty lines
+while work is under way, then the answer: JSON, veiled with the request's `key`. A character in it
+is a byte.
+
+    probe    {asks: {KEY: questions}}, see answers.py
+          -> {answers: {KEY: answers}, applied, unfinished, uid, user, uname}
+    apply    {by, transactions: [{id, name, steps, confirm?, boot?}]}
+          -> {done: [{id, name, kept}], waits?, failed?, recovered?}
+    confirm  {id, by, transactions}: confirms the one that waits, then as apply
+    fetch    {by, lock, seconds, files ...} -> {files: [{state, size, begun, rc, stdout, stderr}]}
+
+Where an answer is {failed: {text}} alone, nothing of the request was begun. Transactions are
+carried out in order, each with a journal of its own. `done` has those that stay, and where their
+old files are kept. The first that fails ends the request: `failed` has its id, the number of the
+step, `text`, what tools said, and how it was put back: `problems` (what could not be), `left`
+(paths that somebody else changed since) and `kept`. One with `confirm` ends the request too: it
+`waits` for so many seconds, then the server puts it back; `boot` is a Perl program that does the
+same if the server is restarted meanwhile. Before all this, what an earlier run left unfinished is
+put back: `recovered` has its id, name, by, time, problems, left and kept.
 """
 
 from __future__ import annotations
@@ -14,52 +35,35 @@ import hashlib
 import json
 import operator
 import os
-import re
 import secrets
 import socket
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    Step,
-    digest,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import (
+    Blobs,
+    Transaction,
+    on_the_wire,
 )
 
 PARTS: t.Final = Path(__file__).with_name("perl")
-# A verb's program is these parts of the agent, in this order.
+_CHANGES: t.Final = "base change journal undo steps confirm apply confine main"
+# A verb's program is these parts of the agent, in this order; "boot" is for rc(8).
 PROGRAMS: t.Final[t.Mapping[str, str]] = {
     "probe": "base probe confine main",
-    "apply": "base change journal steps undo confirm apply confine main",
-    "confirm": "base change confirm confine main",
+    "apply": _CHANGES,
+    "confirm": _CHANGES,
     "fetch": "base change fetch confine main",
+    "boot": "base change journal undo boot",
 }
 COMMAND: t.Final = "/usr/bin/perl -"
-
-
-@dataclass(frozen=True)
-class Transaction:
-    name: str
-    steps: tuple[Step, ...]
-    confirm: int | None = None
-
-
-class ApplyError(OperatorError):
-    done: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Seen:
-    answers: t.Mapping[str, t.Any]
-    applied: str | None
-    unfinished: bool
-    uid: int
-    user: str
-    system: str
-    release: str
+_NOTHING: t.Final = "\nNothing was changed."
 
 
 class Execute(t.Protocol):
@@ -98,6 +102,31 @@ def unveiled(line: str, key: str) -> str:
     return bytes(map(operator.xor, data, stream)).decode("ascii")
 
 
+@dataclass(frozen=True)
+class Applied:
+    """What was carried out: `kept` has the old files' directory by the transaction's name."""
+
+    done: tuple[str, ...] = ()
+    kept: t.Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class ApplyError(OperatorError):
+    """A transaction that failed: `failed` is its name, `done` are those before it, which stay."""
+
+    def __init__(self, text: str, failed: str, applied: Applied) -> None:
+        self.failed = failed
+        self.done = applied.done
+        fields: dict[str, object] = {}
+        if applied.done:
+            fields["done"] = list(applied.done)
+        if applied.kept:
+            fields["old_files"] = dict(applied.kept)
+        if applied.warnings:
+            fields["warnings"] = list(applied.warnings)
+        super().__init__(text, **fields)
+
+
 class Agent:
     """One server's agent."""
 
@@ -120,82 +149,31 @@ class Agent:
             said = str(result["stderr"]).strip() or "\n".join(lines) or "nothing"
             raise OperatorError(
                 f"the server did not run {COMMAND} as expected (exit status {result['rc']}); "
-                f"it said: {masked(said)}"
+                f"it said: {masked(shown_text(said))}"
             ) from None
         return answer
 
-    def probe(self, asks: t.Mapping[str, t.Any]) -> Seen:
-        """The answer to a probe. Raises OperatorError."""
-        answers = {}
-        last: dict[str, t.Any] = {}
-        whole: dict[str, t.Any] = {
-            "verb": "probe",
-            "paths": [],
-            "list": [],
-            "open": [],
-            "users": [],
-            "rosters": [],
-            "groups": [],
-        }
-        runs = [
-            {"name": "uname", "argv": ["/usr/bin/uname", "-s"]},
-            {"name": "id", "argv": ["/usr/bin/id", "-u"]},
-        ]
-        for key, questions in asks.items():
-            for kind, items in questions.items():
-                if kind == "run":
-                    runs += [{**item, "name": f"{key}\0{item['name']}"} for item in items]
-                else:
-                    whole[kind] = whole[kind] + items
-        by_path: dict[str, t.Any] = {}
-        for item in whole["paths"]:
-            known = by_path.setdefault(item["path"], {"path": item["path"], "hash": 0})
-            if item.get("read"):
-                known["read"] = 1
-            if item.get("hash", 1):
-                known["hash"] = 1
-        whole["paths"] = list(by_path.values())
-        answer = self.ask({**whole, "run": runs})
+    def probe(self, asks: t.Mapping[str, Questions]) -> Answer:
+        """The answers to those who ask, each under its key. Raises OperatorError."""
+        answer = self.ask({"verb": "probe", "asks": asks})
         if "failed" in answer:
-            text = masked(answer["failed"]["text"])
-            raise OperatorError(f"the server could not be looked at: {text}")
-        for key in asks:
-            run = {
-                name.partition("\0")[2]: result
-                for name, result in answer["run"].items()
-                if name.startswith(f"{key}\0")
-            }
-            answers[key] = {**answer, "run": run}
-        match = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-", answer.get("applied") or "")
-        applied = "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
-        return Seen(
-            answers,
-            applied,
-            bool(answer["unfinished"]),
-            0,
-            "root",
-            answer["run"]["uname"]["stdout"].strip(),
-            "7.8",
-        )
+            raise OperatorError(f"the server could not be looked at: {_said(answer['failed'])}")
+        return Answer(**{**answer, "uname": answer["uname"].strip()})
 
     def look(self, questions: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """The answer to the questions of one asker. Raises OperatorError."""
-        key = "look"
-        answer: dict[str, t.Any] = self.probe({key: questions}).answers[key]
-        return answer
+        """The answer to one that asks alone, with what every answer has. Raises OperatorError."""
+        answer = self.probe({"": t.cast(Questions, questions)})
+        return {**answer[""], "applied": answer.applied, "unfinished": answer.unfinished}
 
-    def carry_out(self, name: str, steps: t.Iterable[Step]) -> None:
-        """One transaction. Raises OperatorError."""
-        self.apply([Transaction(name, tuple(steps))])
-
-    def left_warnings(self) -> list[str]:
-        return []
+    def carry_out(self, name: str, steps: t.Iterable[Step]) -> Applied:
+        """One transaction. Raises ApplyError."""
+        return self.apply([Transaction(name, tuple(steps))])
 
     def fetch(self, request: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         """What became of files that the server fetched for some seconds. Raises OperatorError."""
         answer = self.ask({**request, "verb": "fetch", "by": self.by})
         if "failed" in answer:
-            raise OperatorError(f"nothing was fetched: {masked(answer['failed']['text'])}")
+            raise OperatorError(f"nothing was fetched: {_said(answer['failed'])}")
         files: list[dict[str, t.Any]] = answer["files"]
         return files
 
@@ -203,62 +181,159 @@ class Agent:
         self,
         transactions: t.Sequence[Transaction],
         reconnect: t.Callable[[], None] | None = None,
-    ) -> None:
-        for one in transactions or [Transaction("", ())]:
-            self.apply_one(one.steps, one.confirm, reconnect)
+    ) -> Applied:
+        """Carries transactions out in order; those without steps are left out.
 
-    def apply_one(
-        self,
-        steps: t.Sequence[Step],
-        confirm: int | None = None,
-        reconnect: t.Callable[[], None] | None = None,
-    ) -> None:
-        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
-        request, contents = apply_request(steps, run_id, self.by)
-        if confirm:
-            request["confirm"] = confirm
-        answer = self.ask(request, contents)
-        if "failed" in answer:
-            raise OperatorError(explain(answer["failed"], steps, run_id))
-        if confirm:
+        Without any, it puts back what an earlier run left unfinished, as every other call does
+        first. `reconnect` makes a new connection, over which a transaction with `confirm` is
+        confirmed before the next. Raises ApplyError.
+        """
+        work = _Work([item for item in transactions if item.steps])
+        request: dict[str, t.Any] = {"verb": "apply"}
+        while True:
+            wire, contents = work.next_request()
+            try:
+                answer = self.ask({**request, "by": self.by, **wire}, contents)
+            except OperatorError as error:
+                raise work.lost(str(error), request) from error
+            waits = work.note(answer, request)
+            if waits is None:
+                return work.applied
             if reconnect:
                 reconnect()
-            answer = self.ask({"verb": "confirm", "id": run_id})
-            if "failed" in answer:
-                raise OperatorError(f"the change was not confirmed: {answer['failed']['text']}")
+            request = {"verb": "confirm", "id": waits}
 
 
-def apply_request(steps: t.Sequence[Step], run_id: str, by: str) -> tuple[dict[str, t.Any], bytes]:
-    """The request and the contents behind it, which steps name by offset and length (bytes)."""
-    parts: list[bytes] = []
-    offset = 0
-    wire: list[dict[str, t.Any]] = []
-    for number, step in enumerate(steps):
-        entry = {"n": number, "do": step.do, "title": step.title, **step.fields}
-        if step.content is not None:
-            entry["blob"] = [offset, len(step.content)]
-            offset += len(step.content)
-            parts.append(step.content)
-        wire.append(entry)
-    return {"verb": "apply", "id": run_id, "by": by, "steps": wire}, b"".join(parts)
+class _Work:
+    """Transactions on their way: what is done of them, and what is still to be sent."""
+
+    def __init__(self, transactions: t.Sequence[Transaction]) -> None:
+        self._left = list(transactions)
+        self._sent: dict[str, Transaction] = {}
+        self._done: list[str] = []
+        self._kept: dict[str, str] = {}
+        self._warnings: list[str] = []
+
+    @property
+    def applied(self) -> Applied:
+        return Applied(tuple(self._done), dict(self._kept), tuple(self._warnings))
+
+    def next_request(self) -> tuple[dict[str, t.Any], bytes]:
+        """The transactions up to the next that has to be confirmed."""
+        blobs, wire = Blobs(), []
+        while self._left:
+            item = self._left.pop(0)
+            name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+            self._sent[name] = item
+            boot = program("boot") if item.confirm else b""
+            wire.append(on_the_wire(item, name, blobs, boot))
+            if item.confirm:
+                break
+        return {"transactions": wire}, bytes(blobs)
+
+    def note(self, answer: t.Mapping[str, t.Any], request: t.Mapping[str, t.Any]) -> str | None:
+        """Takes an answer in; returns the id of the one that waits. Raises ApplyError."""
+        confirmed = request.get("id")
+        failed = answer.get("failed")
+        if confirmed and not (failed and failed.get("unconfirmed")):
+            self._done.append(self._sent[confirmed].name)
+        for item in answer.get("done", ()):
+            if item["id"] != confirmed:
+                self._done.append(self._sent[item["id"]].name)
+            if item["kept"]:
+                self._kept[self._sent[item["id"]].name] = item["kept"]
+        if answer.get("recovered"):
+            self._warnings.extend(_recovered(answer["recovered"]))
+        if failed:
+            raise self._failure(failed, confirmed)
+        waits: str | None = answer.get("waits")
+        return waits
+
+    def lost(self, text: str, request: t.Mapping[str, t.Any]) -> ApplyError:
+        """The error where no answer came: nobody knows how far the server was."""
+        names = [item.name for item in self._sent.values() if item.name not in self._done]
+        what = f"It is not known how far the server came with {', '.join(names)}. " if names else ""
+        advice = "The next run puts back what was cut off"
+        if request["verb"] == "confirm":
+            advice = (
+                "The server puts back by itself what is not confirmed, and the next run the rest"
+            )
+        return ApplyError(f"{text}\n{what}{advice}.{self._before()}", "", self.applied)
+
+    def _failure(self, failed: t.Mapping[str, t.Any], confirmed: str | None) -> ApplyError:
+        if failed.get("unconfirmed") and confirmed:
+            name = self._sent[confirmed].name
+            text = f"{name}: the change was not confirmed: {_said(failed)}{self._before()}"
+        elif "id" not in failed:
+            names = [item.name for item in self._sent.values() if item.name not in self._done]
+            name = names[0] if names else ""
+            text = f"{_said(failed)}{self._before() or _NOTHING}"
+        else:
+            name = self._sent[failed["id"]].name
+            text = explain(failed, self._sent[failed["id"]], self._done)
+        return ApplyError(text, name, self.applied)
+
+    def _before(self) -> str:
+        return f"\nDone before it and kept: {', '.join(self._done)}." if self._done else ""
 
 
-def explain(failed: t.Mapping[str, t.Any], steps: t.Sequence[Step], run_id: str) -> str:
+def explain(
+    failed: t.Mapping[str, t.Any], transaction: Transaction, done: t.Sequence[str] = ()
+) -> str:
     """A failed transaction in words: what, why, what the tools said, and how the server is now."""
     number = failed.get("step")
-    title = f"{steps[number].title}: " if number is not None else ""
+    title = f"{transaction.steps[number].title}: " if number is not None else ""
     said = [failed.get(name) or "" for name in ("stderr", "stdout", "explain")]
     parts = [title + failed["text"], *(text.strip() for text in said)]
-    if failed.get("undo_problems"):
-        parts.append("NOT all of it could be put back: " + "; ".join(failed["undo_problems"]))
-    else:
+    problems, left = failed.get("problems"), failed.get("left")
+    if problems:
+        parts.append("NOT all of it could be put back: " + "; ".join(problems))
+    if left:
+        parts.append(f"Put back, except what somebody else changed or used since: {_kept(failed)}")
+    if done:
+        became = "was put back" if not problems else "was not put back as a whole"
+        before = f"done before it and kept: {', '.join(done)}."
+        parts.append(f"{transaction.name} failed and {became}; {before}")
+    elif not problems and not left:
         parts.append("The server is as it was before.")
-    # One byte is one character on the wire; the tools write UTF-8.
-    text = "\n".join(part for part in parts if part)
-    text = text.encode("latin-1", "replace").decode("utf-8", "replace")
+    text = _decoded("\n".join(part for part in parts if part))
     # The checkers read staged files: the operator knows their final names.
-    for step in steps:
+    for step in transaction.steps:
         if step.do == "stage":
             path = Path(step.fields["path"])
-            text = text.replace(str(path.with_name(f".{path.name}.{run_id}")), str(path))
-    return masked(text)
+            text = text.replace(str(path.with_name(f".{path.name}.{failed.get('id')}")), str(path))
+    return masked(shown_text(text))
+
+
+def _recovered(recovered: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """What the operator must look at after an earlier run was undone."""
+    who = f"{recovered.get('name') or 'an earlier run'} of {recovered.get('by')} was cut off"
+    if recovered["left"]:
+        yield _shown(
+            f"{who} and was undone, except what somebody else changed or used since: "
+            f"{_kept(recovered)}; look at it"
+        )
+    if recovered["problems"]:
+        yield _shown(
+            f"{who} and could not be undone as a whole: {'; '.join(recovered['problems'])}; its "
+            f"old files are in {recovered['kept']}"
+        )
+
+
+def _kept(outcome: t.Mapping[str, t.Any]) -> str:
+    kept = f" (old files: {outcome['kept']})" if outcome.get("kept") else ""
+    return ", ".join(outcome["left"]) + kept
+
+
+def _said(failed: t.Mapping[str, t.Any]) -> str:
+    return _shown(failed["text"])
+
+
+def _shown(text: str) -> str:
+    """What a server said, for people."""
+    return masked(shown_text(_decoded(text)))
+
+
+def _decoded(text: str) -> str:
+    """A byte is a character on the wire; the tools write UTF-8."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -12,13 +12,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
-    Agent,
-    ApplyError,
-    Transaction,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent import answers
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, ApplyError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import diff, guard
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
@@ -92,19 +90,18 @@ def look(
     A run that was cut off is undone first, which takes two executions more. Raises OperatorError
     where the server is not OpenBSD, or where this connection is not root's.
     """
-    asks = {**questions(documents), **(more or {})}
+    asks = t.cast(t.Mapping[str, answers.Questions], {**questions(documents), **(more or {})})
     seen = agent.probe(asks)
     warnings: list[str] = []
     refuse_others(seen.system, seen.uid, seen.user)
     if seen.unfinished and check_mode:
         warnings.append("an earlier run was cut off on this server; the next one undoes it")
     elif seen.unfinished:
-        agent.apply([])
         warnings.append("an earlier run was cut off on this server; it was undone first")
-        warnings += agent.left_warnings()
+        warnings += agent.apply([]).warnings
         seen = agent.probe(asks)
-    answers = {name: Answer.of(raw) for name, raw in seen.answers.items()}
-    return Look(answers, seen.answers, seen.applied, seen.release, tuple(warnings))
+    typed = {name: Answer.of(raw) for name, raw in seen.answers.items()}
+    return Look(typed, seen.answers, seen.applied_at, seen.release, tuple(warnings))
 
 
 def refuse_others(system: str, uid: int, user: str) -> None:
@@ -174,11 +171,13 @@ class Converger:
         if not transactions:
             return
         try:
-            self.agent.apply(transactions, self.reconnect)
+            applied = self.agent.apply(transactions, self.reconnect)
         except ApplyError as error:
             self.tell([item for item in changes if item[0] in error.done])
             raise
         self.tell(changes)
+        for name, directory in applied.kept.items():
+            self.show(f"{self.server}  {name}  old files are kept in {directory}")
 
     def tell(self, changes: t.Iterable[tuple[str, Change]]) -> None:
         """Shows changes, a line each; in check mode, what a run would change."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     Change,
     FileDiff,
     PlanError,
     Step,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (

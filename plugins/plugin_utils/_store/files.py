@@ -58,9 +58,9 @@ def read_file(name: str | Path, limit: int, directory: int | None = None) -> byt
 def write_file(path: Path, content: bytes, mode: int) -> None:
     """Put content at path in one step, durably: fsync(2), then rename(2) within the directory.
 
-    mode holds the permission bits, whatever the umask is. Raises OSError, and then path is as it
-    was before and no temporary file stays. Temporary files have hidden names, for the case that
-    the machine stops.
+    mode holds the permission bits, whatever the umask is. Raises OSError with path as its file
+    name, and then path is as it was before and no temporary file stays. Temporary files have
+    hidden names, for the case that the machine stops.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -70,8 +70,11 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError):
+            # write(2) and fsync(2) know a descriptor alone.
+            error.filename, error.filename2 = str(path), None
         raise
     _sync_directory(path.parent)
 

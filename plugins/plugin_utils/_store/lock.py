@@ -29,11 +29,11 @@ def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
     """Hold an flock(2) on the file path, which is made when it is missing and never removed.
 
     The system itself lets go of the lock of a process that died, so no lock is ever stale. While
-    it is held, the file tells who holds it. Waits up to patience seconds, then raises LockHeld;
-    raises OSError when the file cannot be made.
+    it is held, the file tells who holds it. Nobody else can open it, and so keep it locked. Waits
+    up to patience seconds, then raises LockHeld; raises OSError when the file cannot be made.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = os.open(path, flags, 0o600)
     try:
         _acquire(descriptor, path, patience)
         _note(descriptor, _holder())

@@ -248,7 +248,7 @@ def _set_groups(command: Command, user: User) -> None:
 
 
 def _make_home(command: Command, home: str, owner: tuple[int, int]) -> None:
-    """Makes the directory and copies /etc/skel, with its modes, for the new owner."""
+    """Makes the directory and copies /etc/skel, with modes and times as cp(1) -a, for its owner."""
     files = command.machine.files
     if os.path.lexists(files.resolve(home, follow=False)):
         raise Refused(f"home directory `{home}' already exists")
@@ -268,6 +268,8 @@ def _make_home(command: Command, home: str, owner: tuple[int, int]) -> None:
             else:
                 mode = files.mode(source) | stat.S_IWUSR
                 files.write_bytes(target, files.read_bytes(source), mode, owner)
+                times = files.lstat(source)
+                os.utime(files.resolve(target), ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _remove_home(command: Command, user: User) -> None:

@@ -74,7 +74,7 @@ GOLDEN = {
     "sysctl": "etc/sysctl.conf",
     "network": "etc/hostname.veb42",
     "pf": "etc/pf.puffy.vmm.conf",
-    "accounts": "home/mira/.ssh/authorized_keys",
+    "accounts": "etc/ssh/owners/mira",
     "vmd": "etc/vm.conf",
     "dhcpd": "etc/dhcpd.conf",
     "httpd": "etc/httpd.conf",

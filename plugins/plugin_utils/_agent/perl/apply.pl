@@ -1,8 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# "apply" carries out steps as one transaction: all of them, or the way back.
-# A transaction that was cut off before is put back first.
+# "apply" carries out transactions, one after the other: each whole, or its way
+# back. The first that fails ends the request, and so does one that has to be
+# confirmed. A transaction that was cut off before is put back first.
 
 use v5.36;
 
@@ -12,42 +13,48 @@ sub explain ($step) {
 	return $result->{stdout};
 }
 
-sub apply ($request, $blobs) {
-	my $lock      = local $LOCK = lock_server($request);
-	my $recovered = recover();
-	my ($step, @done, $journal);
+# Returns what joins the answer: "done", "waits" or "failed".
+sub carry_out ($transaction, $by, $blobs) {
+	my ($step, $journal, $done, @begun);
+	my $id = $transaction->{id};
 	my $ok = eval {
-		guard($_) for grep { $_->{before} && $_->{do} ne 'attributes' && !$_->{late} } @{$request->{steps}};
-		$journal = write_journal($request);
-		for my $next (@{$journal}) {
+		guard($_) for grep { $_->{before} && $_->{do} ne 'attributes' } @{$transaction->{steps}};
+		$journal = write_journal($transaction, $by, $blobs);
+		for my $next (@{$journal->{steps}}) {
 			$step = $next;
 			beat();
 			note_begun($step) if $step->{do} eq 'run';
-			unshift @done, $step if $step->{undo_always} || $step->{do} ne 'run';
-			$DO{$step->{do}}->($step, \$blobs, $request);
-			unshift @done, $step if !$step->{undo_always} && $step->{do} eq 'run';
+			unshift @begun, $step if $step->{undo_always} || $step->{do} ne 'run';
+			$DO{$step->{do}}->($step, $blobs, $id);
+			unshift @begun, $step if !$step->{undo_always} && $step->{do} eq 'run';
 		}
 		undef $step;
 		beat();
+		if ($journal->{confirm}) {
+			await_confirmation($journal->{confirm}, sub { put_back($journal, \@begun) });
+		}
+		else { $done = conclude($journal) }
 		1;
 	};
-	my $error = $ok ? undef : ref $@ ? $@ : {text => "$@"};
-	my %answer = (recovered => $recovered);
-	if ($error) {
-		$error->{explain} = $step ? explain($step) : q{};
-		my $problems = way_back(\@done, $request->{id});
-		remove_tree($PENDING) if !@{$problems};
-		$answer{failed} = {%{$error}, step => $step ? $step->{n} : undef, undo_problems => $problems};
+	return $done ? (done => $done) : (waits => $id) if $ok;
+	my $error = ref $@ ? $@ : {text => "$@"};
+	$error->{explain} = $step ? explain($step) : q{};
+	my $outcome = put_back($journal // $transaction, \@begun);
+	return (failed => {%{$error}, %{$outcome}, id => $id, step => $step ? $step->{n} : undef});
+}
+
+sub apply ($request, $blobs) {
+	my $lock      = local $LOCK = lock_server($request);
+	my $recovered = recover() // {};
+	my $confirmed = delete $recovered->{confirmed};
+	my %answer    = (recovered => %{$recovered} ? $recovered : undef, done => [$confirmed // ()]);
+	for my $transaction (@{$request->{transactions}}) {
+		my %became = carry_out($transaction, $request->{by}, \$blobs);
+		push @{$answer{done}}, delete $became{done} // ();
+		%answer = (%answer, %became);
+		last if %became;
 	}
-	elsif ($request->{confirm}) {
-		await_confirmation(
-			$request->{confirm},
-			sub { keep_generation($request, $journal) },
-			sub { way_back(\@done, $request->{id}) },
-		);
-		return \%answer;
-	}
-	else { keep_generation($request, $journal) }
+	return \%answer if $answer{waits};
 	truncate $lock, 0;
 	close $lock or fail("$STATE/lock: $!");
 	return \%answer;

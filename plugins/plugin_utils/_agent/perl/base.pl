@@ -5,11 +5,12 @@
 # one request behind __END__, answers with one JSON object on standard output
 # and leaves nothing of itself on the server.
 #
-# Its verbs: "probe" looks and changes nothing, "apply" carries out a list of
-# steps as one transaction: all of them, or the way back. An apply that asks
-# for it is put back after some seconds unless "confirm" comes before. "fetch"
-# goes on with downloads. Each has a part that adds it to %VERB; the parts that
-# it needs, this one first and main.pl last, come as one program (_agent.py).
+# Its verbs: "probe" looks and changes nothing. "apply" carries out transactions
+# one after the other, each of them whole or not at all. One that asks for it is
+# put back after some seconds unless "confirm" comes before. "fetch" continues
+# downloads. Each has a part that adds it to %VERB; the parts that it needs,
+# this one first, come as one program (client.py, where the requests are
+# described as well).
 #
 # This part: how anything is looked at or run. All strings are bytes: a
 # character of the JSON is one byte of a path, an argument or an output.
@@ -23,10 +24,16 @@ use MIME::Base64 qw(encode_base64);
 our $STATE   = '/var/backups/puffy.vmm';    # lock, journal, old files
 our $PENDING = "$STATE/pending";            # a transaction under way
 our $JSON    = JSON::PP->new->ascii->canonical;
+our $UNAME   = ['/usr/bin/uname', '-sr'];
 our %VERB;                                  # what does what a request asks for
 our $stop    = q{};                         # name of a signal that came in
 our $undoing = 0;                           # the way back is not interrupted
-my $LIMIT    = 1 << 20;                     # bytes that are read of a user's file
+my $LIMIT    = 1 << 20;                     # bytes that are read of somebody else's file
+
+local $ENV{PATH} = '/usr/bin:/bin:/usr/sbin:/sbin';
+local $| = 1;
+umask 077;
+chdir '/' or die "chdir /: $!\n";
 
 sub fail ($text, %more) { die {text => $text, %more} }
 
@@ -37,24 +44,6 @@ sub beat () {
 	fail("interrupted by SIG$stop") if $stop;
 	print "\n" or fail('the connection to the controller was lost');
 	return;
-}
-
-# Files in the home of a user are touched with that user's rights, so that no
-# link that the user planted leads to a file of somebody else.
-sub as_user ($user, $code) {
-	return $code->() if !defined $user;
-	my ($uid, $gid) = (getpwnam $user)[2, 3];
-	fail("there is no user $user") if !defined $uid;
-	my $groups = $);
-	my $result;
-	$) = "$gid $gid";
-	$> = $uid;
-	my $ok    = $> == $uid && eval { $result = $code->(); 1 };
-	my $error = $@ || {text => "cannot act as user $user: $!"};
-	$> = 0;
-	$) = $groups;
-	die $error if !$ok;
-	return $result;
 }
 
 sub type_of ($mode) {
@@ -71,17 +60,36 @@ sub name_of ($id, $lookup) {
 	return $seen{"$lookup $id"} //= ($lookup eq 'user' ? getpwuid $id : getgrgid $id) // "$id";
 }
 
-sub slurp ($path) {
+# Gives the content of a regular file to $take, a piece at a time; returns whether
+# that was all. What others can write may grow meanwhile: they get $LIMIT bytes of
+# our time. Of a file of our own it is what there was when it was opened.
+sub content_of ($path, $take) {
 	sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
-	my $text = do { local $/ = $> ? \$LIMIT : undef; <$in> } // q{};
-	fail("$path: it is too large") if !eof $in;
+	my @is = stat $in;
+	fail("$path is not a regular file") if !S_ISREG($is[2]);
+	my $foreign = $is[4] != $> || $is[2] & (S_IWGRP | S_IWOTH);
+	my $rest = $foreign ? $LIMIT + 1 : $is[7];
+	while ($rest > 0) {
+		my $size = sysread $in, my $piece, $rest < 65_536 ? $rest : 65_536;
+		fail("$path: $!") if !defined $size;
+		last if !$size;
+		$take->($piece);
+		$rest -= $size;
+	}
 	close $in or fail("$path: $!");
+	return $rest > 0 || !$foreign;
+}
+
+sub slurp ($path) {
+	my $text = q{};
+	content_of($path, sub ($piece) { $text .= $piece }) or fail("$path is larger than $LIMIT bytes");
 	return $text;
 }
 
-# What is at a path: undef for nothing, else its type, mode, owner, group,
-# size, and the SHA-256 of a regular file. A user may make a file of any size.
-sub look ($path, $hash = 1) {
+# What is at a path: undef for nothing, else what lstat(2) says of it and, unless
+# $hash is 0, the SHA-256 of a regular file; of none that is too large and not
+# ours. One that is in all as $known has it need not be read again.
+sub look ($path, $hash = 1, $known = undef) {
 	my @stat = lstat $path;
 	if (!@stat) {
 		return if $!{ENOENT} || $!{ENOTDIR};
@@ -94,11 +102,18 @@ sub look ($path, $hash = 1) {
 		group  => name_of($stat[5], 'group'),
 		size   => $stat[7],
 		blocks => $stat[12],
+		mtime  => $stat[9],
+		ctime  => $stat[10],
+		inode  => $stat[1],
 	);
-	if ($hash && $is{type} eq 'file' && (!$> || $is{size} <= $LIMIT)) {
-		sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
-		$is{sha256} = Digest::SHA->new(256)->addfile($in)->hexdigest;
-		close $in or fail("$path: $!");
+	if ($hash && $is{type} eq 'file') {
+		if ($known && !grep { $_ ne 'sha256' && $known->{$_} ne $is{$_} } keys %{$known}) {
+			$is{sha256} = $known->{sha256};
+		}
+		else {
+			my $sum = Digest::SHA->new(256);
+			$is{sha256} = $sum->hexdigest if content_of($path, sub ($piece) { $sum->add($piece) });
+		}
 	}
 	return \%is;
 }
@@ -110,7 +125,8 @@ sub names_in ($path) {
 	return \@names;
 }
 
-# Runs a program without a shell; an answer always comes within the time.
+# Runs a program without a shell; an answer always comes within the time, which
+# is counted by alarm(3), since the clock may be set meanwhile.
 sub run ($argv, %how) {
 	my $limit = $how{timeout} // 60;
 	pipe my $out_r, my $out_w or fail("pipe: $!");
@@ -134,12 +150,19 @@ sub run ($argv, %how) {
 	close $err_w or fail("pipe: $!");
 	my %text  = (out => q{}, err => q{});
 	my %from  = (out => $out_r, err => $err_r);
-	my $until = time + $limit;
-	my ($done, $status, $timed_out, $next) = (0, 0, 0, time);
+	my ($done, $status, $timed_out, $seconds, $beats) = (0, 0, 0, 0, 0);
+	local $SIG{ALRM} = sub { $seconds++; alarm 1 };
+	alarm 1;
 	while (1) {
-		if ($how{watched} && time > $next) {
-			$next = time + 1;
-			if (!eval { beat(); 1 }) { my $error = $@; kill 'KILL', -$pid; waitpid $pid, 0; die $error }
+		if ($how{watched} && $seconds > $beats) {
+			$beats = $seconds;
+			if (!eval { beat(); 1 }) {
+				my $error = $@;
+				alarm 0;
+				kill 'KILL', -$pid;
+				waitpid $pid, 0;
+				die $error;
+			}
 		}
 		my $bits = q{};
 		vec($bits, fileno $_, 1) = 1 for values %from;
@@ -153,7 +176,7 @@ sub run ($argv, %how) {
 		last if $done && $ready <= 0;
 		last if $done && !%from;
 		if (!$done && waitpid($pid, 1) == $pid) { ($done, $status) = (1, $?) }
-		if (!$done && time > $until) {
+		if (!$done && $seconds > $limit) {
 			$timed_out = 1;
 			kill 'TERM', -$pid;
 			select undef, undef, undef, 0.5;
@@ -163,6 +186,7 @@ sub run ($argv, %how) {
 		}
 		select undef, undef, undef, 0.005 if !%from;
 	}
+	alarm 0;
 	return {
 		rc => $timed_out ? 124 : $status & 127 ? 128 + ($status & 127) : $status >> 8,
 		stdout => $text{out},
@@ -170,9 +194,17 @@ sub run ($argv, %how) {
 	};
 }
 
-# The accounts that a request names, and those that files of the server list.
-sub users_of ($request) {
-	my @listed = map { -f && !-l ? split q{ }, slurp($_) : () } @{$request->{rosters} // []};
-	my %users  = map { $_ => 1 } @listed, @{$request->{users} // []};
+# The accounts that a question names, and those that files of the server list.
+sub users_of ($ask) {
+	my @listed = map { -f && !-l ? split q{ }, slurp($_) : () } @{$ask->{rosters} // []};
+	my %users  = map { $_ => 1 } @listed, @{$ask->{users} // []};
 	return keys %users;
+}
+
+# The journal of a transaction that is not finished, {} if there is none: a line
+# that says whose it is, and a line with its steps.
+sub journal () {
+	return {} if !-e "$PENDING/journal";
+	my ($head, $steps) = split /\n/xms, slurp("$PENDING/journal");
+	return {%{$JSON->decode($head)}, steps => $JSON->decode($steps)};
 }

@@ -5,9 +5,13 @@
 # server, and files that are written, moved and removed with care.
 
 use v5.36;
-use IO::Handle ();
+use IO::Handle  ();
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 our $LOCK;    # held while something changes
+
+# Seconds, for deadlines: nobody sets this clock.
+sub now () { return clock_gettime(CLOCK_MONOTONIC) }
 
 sub id_of ($name, $lookup) {
 	my $id = $lookup eq 'user' ? getpwnam $name : getgrnam $name;
@@ -56,14 +60,32 @@ sub remove_tree ($path) {
 	return;
 }
 
+# Where a file is written before it gets its place.
+sub staged ($step, $id) {
+	my ($directory, $name) = $step->{path} =~ m{\A(.*)/([^/]+)\z}xms;
+	return "$directory/.$name.$id";
+}
+
+# Whether what look() saw is one of these: SHA-256s, or undef for nothing at all.
+sub same ($is, $before) {
+	return !!grep { defined $_ ? $is && ($is->{sha256} // q{}) eq $_ : !$is } @{$before};
+}
+
+sub check_run ($step, $result) {
+	my $ok = $step->{ok} // [0];
+	my $text = $result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}";
+	fail($text, %{$result}) if @{$ok} && !grep { $_ == $result->{rc} } @{$ok};
+	return;
+}
+
 # One change at a time on a server: the kernel drops the lock with the holder.
 sub lock_server ($request) {
 	mkdir $STATE, 0700 or $!{EEXIST} or fail("$STATE: $!");
 	my $path = "$STATE/" . ($request->{lock} // 'lock');
 	sysopen my $lock, $path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600 or fail("$path: $!");
-	my $until = time + ($request->{lock_wait} // 60);
+	my $until = now() + ($request->{lock_wait} // 60);
 	while (!flock $lock, LOCK_EX | LOCK_NB) {
-		if (time >= $until) {
+		if (now() >= $until) {
 			my $holder = <$lock> // 'somebody';
 			chomp $holder;
 			fail("another run is changing this server: $holder; run again when it has ended");

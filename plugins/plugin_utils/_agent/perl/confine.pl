@@ -10,15 +10,18 @@ use v5.36;
 sub confine ($request) {
 	return if !eval { require OpenBSD::Pledge; require OpenBSD::Unveil; 1 };
 	my $changes = $request->{verb} ne 'probe';
-	my $journal = $changes && -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {};
-	my @steps   = map { @{$_->{steps} // []} } $request, $journal;
+	my @asks    = values %{$request->{asks} // {}};
+	my @all     = (@{$request->{transactions} // []}, $changes ? journal() : ());
+	my @steps   = map { @{$_->{steps} // []} } @all;
 	my @files   = @{$request->{files} // []};
 	my @backs   = map { @{$_->{undo} // []} } @steps;
-	my @runs    = (@steps, @files, @{$request->{run} // []}, @backs,
-		map { $_->{unless} // () } @backs);
-	my @paths   = ("$STATE/lock", @{$request->{open} // []}, map { $_->{path} } @{$request->{list} // []});
-	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files, @{$request->{paths} // []};
-	push @paths, map { (getpwnam $_)[7] } users_of($request);
+	my @runs    = (@steps, @files, @backs, map { $_->{unless} // () } @backs);
+	my @paths   = ("$STATE/lock", map { (@{$_->{open} // []}, @{$_->{rosters} // []}) } @asks);
+	push @runs,  {argv => $UNAME}, map { @{$_->{run} // []} } @asks;
+	push @paths, map { $_->{path} } map { (@{$_->{paths} // []}, @{$_->{list} // []}) } @asks;
+	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files;
+	push @paths, map { $_->{unused} ? @{$_->{unused}}{qw(path like)} : () } @backs;
+	push @paths, '/etc/rc.firsttime' if grep { $_->{confirm} } @all;
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
@@ -37,7 +40,7 @@ sub confine ($request) {
 		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");
 	}
 	OpenBSD::Unveil::unveil() or fail("unveil: $!");
-	OpenBSD::Pledge::pledge(qw(rpath getpw proc exec id),
+	OpenBSD::Pledge::pledge(qw(rpath getpw proc exec),
 		$changes ? qw(wpath cpath fattr chown flock) : ())
 	    or fail("pledge: $!");
 	return;

@@ -6,32 +6,25 @@
 
 use v5.36;
 
-# A change that may cut the server off waits for a word from outside. This
-# process goes on without the connection, and holds the lock until then.
-sub await_confirmation ($seconds, $keep, $put_back) {
+# This process waits without the connection, and holds the lock until it is
+# decided: by whoever renames the file.
+sub await_confirmation ($seconds, $put_back) {
 	write_file("$PENDING/waiting", q{});
 	my $pid = fork // fail("fork: $!");
 	return if $pid;
 	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
 	local @SIG{qw(HUP INT TERM)} = ('IGNORE') x 3;
-	my $until = time + $seconds;
-	while (time < $until && -e "$PENDING/waiting") { select undef, undef, undef, 0.1 }
-	# Whoever renames it has decided.
-	if   (rename "$PENDING/waiting", "$PENDING/expired") { $put_back->() }
-	else                                                 { $keep->() }
+	my $until = now() + $seconds;
+	while (now() < $until && -e "$PENDING/waiting") { select undef, undef, undef, 0.1 }
+	$put_back->() if rename "$PENDING/waiting", "$PENDING/expired";
 	exit 0;
 }
 
-sub confirm ($request, @) {
-	my $journal = -e "$PENDING/journal" ? $JSON->decode(slurp("$PENDING/journal")) : {id => q{}};
-	fail('nothing waits for a confirmation; the server was put back to what it was before')
-	    if $journal->{id} ne $request->{id} || !rename "$PENDING/waiting", "$PENDING/confirmed";
-	my $until = time + 20;
-	while (-e "$PENDING/journal") {
-		fail('the confirmed change was not concluded in time') if time > $until;
-		select undef, undef, undef, 0.1;
-	}
-	return {};
+# Confirms, and carries out what is to come after that.
+sub confirm ($request, $blobs) {
+	fail('nothing waits for a confirmation; the server was put back to what it was before', unconfirmed => 1)
+	    if (journal()->{id} // q{}) ne $request->{id} || !rename "$PENDING/waiting", "$PENDING/confirmed";
+	return apply($request, $blobs);
 }
 
 $VERB{confirm} = \&confirm;

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# "fetch" downloads files for some seconds; who asks again goes on with them.
+# "fetch" downloads files for some seconds; who asks again continues them.
 # It holds a lock of its own, so that other changes need not wait for it.
 
 use v5.36;
@@ -10,11 +10,11 @@ use v5.36;
 # gone on with. A file is "done" once it is whole and its checksum is right.
 sub fetch ($request, @) {
 	my $lock  = lock_server($request);
-	my $until = time + $request->{seconds};
+	my $until = now() + $request->{seconds};
 	my @answers;
 	for my $file (@{$request->{files}}) {
-		push @answers, fetch_one($file, $until - time, $request);
-		last if $answers[-1]{state} ne 'done' || time >= $until;
+		push @answers, fetch_one($file, $until - now(), $request);
+		last if $answers[-1]{state} ne 'done' || now() >= $until;
 	}
 	return {files => \@answers};
 }

@@ -30,10 +30,6 @@ sub veiled ($text, $key) {
 
 local $SIG{PIPE} = 'IGNORE';
 local @SIG{qw(HUP INT TERM)} = (sub ($name) { $stop = $name }) x 3;
-local $ENV{PATH} = '/usr/bin:/bin:/usr/sbin:/sbin';
-local $| = 1;
-umask 077;
-chdir '/' or fail("chdir /: $!");
 
 my $key;
 my %answer = eval {

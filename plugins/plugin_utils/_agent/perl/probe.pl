@@ -2,29 +2,44 @@
 # SPDX-License-Identifier: ISC
 #
 # "probe" looks: at paths, directories, devices, accounts and groups, and at
-# what programs say. It changes nothing, and knows of no policy.
+# what programs say. It changes nothing, and knows of no policy. Several ask in
+# one request; what more than one of them asks is looked at once.
 
 use v5.36;
 
 sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms }
 
-sub probe ($request, @) {
-	my %answer = (paths => {}, read => {}, list => {}, open => {}, run => {}, users => {}, groups => {});
-	for my $ask (@{$request->{paths} // []}) {
-		$answer{paths}{$ask->{path}} = as_user(
-			$ask->{as},
-			sub {
-				my $is = look($ask->{path}, $ask->{hash} // 1);
-				$answer{read}{$ask->{path}} = encode_base64(slurp($ask->{path}), q{})
-				    if $ask->{read} && $is && $is->{type} eq 'file';
-				return $is;
-			}
-		);
+# What is at a path, and its content where that is asked for.
+sub seen ($ask) {
+	state %seen;
+	my ($path, $hash, $known) = ($ask->{path}, $ask->{hash} // 1, $ask->{known});
+	my $is = $seen{join "\0", $path, $hash, $known ? %{$known}{sort keys %{$known}} : ()} //=
+	    {is => scalar look($path, $hash, $known)};
+	$is->{read} //= encode_base64(slurp($path), q{})
+	    if $ask->{read} && ($is->{is} // {type => q{}})->{type} eq 'file';
+	return @{$is}{qw(is read)};
+}
+
+sub groups_of ($name) {
+	state $groups = do {
+		my %all;
+		while (my @group = getgrent) { push @{$all{$_}}, $group[0] for split q{ }, $group[3] }
+		\%all;
+	};
+	return $groups->{$name} // [];
+}
+
+sub answer_to ($ask) {
+	my %answer = map { $_ => {} } qw(paths read list open run users groups);
+	for my $path (@{$ask->{paths} // []}) {
+		my ($is, $read) = seen($path);
+		$answer{paths}{$path->{path}} = $is;
+		$answer{read}{$path->{path}} = $read if defined $read;
 	}
-	for my $ask (@{$request->{list} // []}) {
-		my $path = $ask->{path};
+	for my $list (@{$ask->{list} // []}) {
+		my $path = $list->{path};
 		$answer{list}{$path} = names_in($path) // next;
-		for my $sub (map { "$path/$_" } grep { named($_, $ask->{within}) } @{$answer{list}{$path}}) {
+		for my $sub (map { "$path/$_" } grep { named($_, $list->{within}) } @{$answer{list}{$path}}) {
 			$answer{paths}{$sub} = look($sub) // next;
 			next if $answer{paths}{$sub}{type} ne 'directory';
 			$answer{list}{$sub} = names_in($sub) // next;
@@ -32,49 +47,54 @@ sub probe ($request, @) {
 		}
 	}
 	# Of a device that nothing stands behind only opening tells.
-	for my $path (@{$request->{open} // []}) {
+	for my $path (@{$ask->{open} // []}) {
 		my $opened = sysopen my $device, $path, O_RDONLY | O_NONBLOCK;
 		$answer{open}{$path} = $opened ? q{} : "$!";
 		close $device if $opened;
 	}
-	my @users = users_of($request);
-	my %member;
-	if (@users) {
-		while (my @group = getgrent) { push @{$member{$_}}, $group[0] for split q{ }, $group[3] }
-	}
-	for my $name (@users) {
+	for my $name (users_of($ask)) {
 		my @is = getpwnam $name or next;
-		my ($home, $shell) = @is[7, 8];
-		my %keys;
-		for my $file (qw(.ssh .ssh/authorized_keys)) {
-			# What a user hides even from itself must not hide all the rest.
-			$keys{$file} = as_user(
-				$name,
-				sub {
-					my $is;
-					eval { $is = look("$home/$file"); 1 } or $is = {type => 'file that cannot be read'};
-					return $is;
-				}
-			);
-		}
-		$answer{users}{$name} = {
-			home   => $home,
-			shell  => $shell,
-			group  => name_of($is[3], 'group'),
-			groups => $member{$name} // [],
-			files  => \%keys,
-		};
+		@{$answer{users}{$name}}{qw(home shell)} = @is[7, 8];
+		$answer{users}{$name}{group}  = name_of($is[3], 'group');
+		$answer{users}{$name}{groups} = groups_of($name);
 	}
-	for my $name (@{$request->{groups} // []}) {
+	for my $name (@{$ask->{groups} // []}) {
 		my @is = getgrnam $name or next;
 		$answer{groups}{$name} = $is[3];
 	}
-	for my $ask (@{$request->{run} // []}) {
-		$answer{run}{$ask->{name}} = run($ask->{argv}, %{$ask});
-	}
-	$answer{applied}    = -e "$STATE/applied"  ? slurp("$STATE/applied") : undef;
-	$answer{unfinished} = -e "$PENDING/journal" ? JSON::PP::true() : JSON::PP::false();
 	return \%answer;
+}
+
+# What programs say: one that several ask for runs once, with the longest of their times.
+sub answers_of_programs ($asks, $answers) {
+	my %first;
+	my $words = sub ($run) { join "\0", $run->{cwd} // q{}, @{$run->{argv}} };
+	for my $run (map { @{$_->{run} // []} } values %{$asks}) {
+		my $first   = $first{$words->($run)} //= {%{$run}, timeout => 0};
+		my $seconds = $run->{timeout} // 60;
+		$first->{timeout} = $seconds if $seconds > $first->{timeout};
+	}
+	for my $key (sort keys %{$asks}) {
+		for my $run (@{$asks->{$key}{run} // []}) {
+			my $first = $first{$words->($run)};
+			$answers->{$key}{run}{$run->{name}} = $first->{said} //= run($first->{argv}, %{$first});
+		}
+	}
+	return;
+}
+
+sub probe ($request, @) {
+	my $asks    = $request->{asks};
+	my %answers = map { $_ => answer_to($asks->{$_}) } sort keys %{$asks};
+	answers_of_programs($asks, \%answers);
+	return {
+		answers    => \%answers,
+		applied    => -e "$STATE/applied"   ? slurp("$STATE/applied") : undef,
+		unfinished => -e "$PENDING/journal" ? JSON::PP::true()        : JSON::PP::false(),
+		uid        => $>,
+		user       => name_of($>, 'user'),
+		uname      => run($UNAME)->{stdout},
+	};
 }
 
 $VERB{probe} = \&probe;

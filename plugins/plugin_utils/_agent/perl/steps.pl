@@ -6,32 +6,20 @@
 
 use v5.36;
 
-sub same ($is, $before) {
-	return !!grep { defined $_ ? $is && ($is->{sha256} // q{}) eq $_ : !$is } @{$before};
-}
+my $said = {};    # what the last program printed
 
 sub guard ($step) {
-	my $is = as_user($step->{as}, sub { look($step->{path}) });
-	fail("$step->{path} is no regular file any more") if $is && $is->{type} ne 'file';
+	my $is = look($step->{path});
+	fail("$step->{path} is not a regular file any more") if $is && $is->{type} ne 'file';
+	fail("$step->{path} belongs to somebody else, and is too large to be compared")
+	    if $is && !$is->{sha256};
 	fail("$step->{path} was changed by somebody else while this run was planning; run again")
 	    if $step->{before} && !same($is, $step->{before});
 	return;
 }
 
-sub staged ($step, $id) {
-	my ($directory, $name) = $step->{path} =~ m{\A(.*)/([^/]+)\z}xms;
-	return "$directory/.$name.$id";
-}
-
-sub check_run ($step, $result) {
-	my $ok = $step->{ok} // [0];
-	my $text = $result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}";
-	fail($text, %{$result}) if @{$ok} && !grep { $_ == $result->{rc} } @{$ok};
-	return;
-}
-
 sub wait_for ($step) {
-	my $until = time + ($step->{seconds} // 10);
+	my $until = now() + ($step->{seconds} // 10);
 	my $settle = $step->{settle} // 0;
 	my $good;
 	while (1) {
@@ -40,12 +28,12 @@ sub wait_for ($step) {
 		my $ok     = $step->{ok} // [0];
 		my @lacking = grep { $result->{stdout} !~ /$_/xms } @{$step->{match} // []};
 		if ((!@{$ok} || grep { $_ == $result->{rc} } @{$ok}) && !@lacking) {
-			$good //= time;
-			return if time - $good >= $settle;
+			$good //= now();
+			return if now() - $good >= $settle;
 		}
 		else {
 			undef $good;
-			fail('it did not come to pass in time', %{$result}) if time >= $until;
+			fail('it did not come to pass in time', %{$result}) if now() >= $until;
 		}
 		select undef, undef, undef, 0.25;
 	}
@@ -91,56 +79,43 @@ sub keep_output ($step) {
 }
 
 our %DO = (
-	directory => sub ($step, $blobs, $request) {
+	directory => sub ($step, $blobs, $id) {
 		my $path = $step->{path};
-		as_user(
-			$step->{as},
-			sub {
-				mkdir $path, 0700 or $!{EEXIST} or fail("$path: $!");
-				my $is = look($path);
-				fail("$path is no directory") if $is->{type} ne 'directory';
-				attributes($path, %{$step});
-			}
-		);
+		mkdir $path, 0700 or $!{EEXIST} or fail("$path: $!");
+		fail("$path is not a directory") if look($path)->{type} ne 'directory';
+		attributes($path, %{$step});
 	},
-	stage => sub ($step, $blobs, $request) {
+	stage => sub ($step, $blobs, $id) {
 		guard($step);
 		my $content = substr ${$blobs}, $step->{blob}[0], $step->{blob}[1];
-		as_user($step->{as}, sub { write_file(staged($step, $request->{id}), $content, %{$step}) });
+		write_file(staged($step, $id), $content, %{$step});
 	},
-	commit => sub ($step, $blobs, $request) {
+	commit => sub ($step, $blobs, $id) {
 		guard($step);
-		as_user(
-			$step->{as},
-			sub {
-				rename staged($step, $request->{id}), $step->{path} or fail("$step->{path}: $!");
-				sync_directory($step->{path});
-			}
-		);
+		rename staged($step, $id), $step->{path} or fail("$step->{path}: $!");
+		sync_directory($step->{path});
 	},
-	remove => sub ($step, $blobs, $request) {
+	remove => sub ($step, $blobs, $id) {
 		guard($step);
 		unlink $step->{path} or fail("$step->{path}: $!");
 	},
 	# rmdir(2) takes no link, no file, and no directory in which something is left.
-	rmdir => sub ($step, $blobs, $request) {
+	rmdir => sub ($step, $blobs, $id) {
 		rmdir $step->{path} or fail("$step->{path}: $!");
 		sync_directory($step->{path});
 	},
-	attributes => sub ($step, $blobs, $request) {
-		as_user($step->{as}, sub { attributes($step->{path}, %{$step}) });
+	attributes => sub ($step, $blobs, $id) { attributes($step->{path}, %{$step}) },
+	rename     => sub ($step, $blobs, $id) { move($step->{from}, $step->{path}) },
+	run        => sub ($step, $blobs, $id) {
+		my @argv = map { ref ? staged($_, $id) : $_ } @{$step->{argv}};
+		$said = run(\@argv, %{$step});
+		check_run($step, $said);
 	},
-	rename => sub ($step, $blobs, $request) { move($step->{from}, $step->{path}) },
-	run => sub ($step, $blobs, $request) {
-		my @argv = map { ref ? staged($_, $request->{id}) : $_ } @{$step->{argv}};
-		$request->{said} = run(\@argv, %{$step});
-		check_run($step, $request->{said});
-	},
-	record => sub ($step, $blobs, $request) { keep_output($step) },
-	wait   => sub ($step, $blobs, $request) { wait_for($step) },
-	expect => sub ($step, $blobs, $request) {
+	record => sub ($step, $blobs, $id) { keep_output($step) },
+	wait   => sub ($step, $blobs, $id) { wait_for($step) },
+	expect => sub ($step, $blobs, $id) {
 		my $is = look($step->{path}, 0);
-		fail($step->{lacking} // "$step->{path} was not made", %{$request->{said} // {}})
+		fail($step->{lacking} // "$step->{path} was not made", %{$said})
 		    if !$is || $is->{type} ne $step->{type};
 	},
 );

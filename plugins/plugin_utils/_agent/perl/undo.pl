@@ -2,13 +2,30 @@
 # SPDX-License-Identifier: ISC
 #
 # The way back of a transaction that failed, was cut off or was not confirmed.
-# It needs nothing but the journal, and leaves alone what is as it was.
+# It needs nothing but the journal, and leaves alone what is as it was, and what
+# somebody else has changed or used since.
 
 use v5.36;
 
+# What is left as it is keeps nothing else from being put back.
+sub leave ($path) { die {left => $path} }
+
+# Whether a tree has what another has and no more, as cp(1) -a made it. No file
+# in it is opened.
+sub alike ($path, $like) {
+	my ($is, $model) = map { scalar look($_, 0) } $path, $like;
+	return 0 if !$is || !$model || $is->{type} ne $model->{type};
+	return $is->{size} == $model->{size} && $is->{mtime} == $model->{mtime}
+	    if $is->{type} ne 'directory';
+	my ($names, $models) = map { names_in($_) // [] } $path, $like;
+	return "@{$names}" eq "@{$models}" && !grep { !alike("$path/$_", "$like/$_") } @{$names};
+}
+
 sub undo_run ($step, $id) {
 	for my $back (@{$step->{undo} // []}) {
-		my $unless = $back->{unless};
+		my ($unless, $unused) = @{$back}{qw(unless unused)};
+		leave($unused->{path})
+		    if $unused && look($unused->{path}, 0) && !alike(@{$unused}{qw(path like)});
 		next if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
 		check_run($back, run($back->{argv}, %{$back}));
 	}
@@ -17,7 +34,7 @@ sub undo_run ($step, $id) {
 
 sub undo_stage ($step, $id) {
 	my $staged = staged($step, $id);
-	as_user($step->{as}, sub { unlink $staged or $!{ENOENT} or fail("$staged: $!") });
+	unlink $staged or $!{ENOENT} or $!{ENOTDIR} or fail("$staged: $!");
 	return;
 }
 
@@ -32,8 +49,8 @@ sub undo_rename ($step, $id) {
 
 sub undo_rmdir ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
-	return if look($path) || !$was;
-	mkdir $path, 0700 or fail("$path: $!");
+	return if look($path, 0) || !$was;
+	mkdir $path, 0700 or $!{ENOENT} ? leave($path) : fail("$path: $!");
 	attributes($path, %{$was});
 	sync_directory($path);
 	return;
@@ -41,36 +58,26 @@ sub undo_rmdir ($step, $id) {
 
 sub undo_directory ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
-	as_user(
-		$step->{as},
-		sub {
-			if   ($was) { attributes($path, %{$was}) }
-			else        { rmdir $path or $!{ENOENT} or fail("$path: $!") }
-			sync_directory($path);
-		}
-	);
+	return if !look($path, 0);
+	if ($was) { attributes($path, %{$was}) }
+	elsif (!rmdir $path) { $!{ENOTEMPTY} || $!{ENOTDIR} ? leave($path) : fail("$path: $!") }
+	sync_directory($path);
 	return;
 }
 
 sub undo_file ($step, $id) {
 	my ($path, $was) = @{$step}{qw(path was)};
-	my $content = $step->{old} ? slurp($step->{old}) : undef;
-	as_user(
-		$step->{as},
-		sub {
-			my $is = look($path);
-			if    (same($is, [$was ? $was->{sha256} : undef])) { return }
-			elsif (!same($is, [$step->{sha256}])) { fail('it was changed by somebody else; left as it is') }
-			elsif (!$was) { unlink $path or $!{ENOENT} or fail("$path: $!") }
-			else {
-				my $new = staged($step, $id);
-				unlink $new;
-				write_file($new, $content, %{$was});
-				rename $new, $path or fail("$path: $!");
-			}
-			sync_directory($path);
-		}
-	);
+	my $is = look($path);
+	if    (same($is, [$was ? $was->{sha256} : undef])) { return }
+	elsif (!same($is, [$step->{sha256}])) { leave($path) }
+	elsif (!$was) { unlink $path or fail("$path: $!") }
+	else {
+		my $new = staged($step, $id);
+		unlink $new;
+		write_file($new, slurp("$PENDING/$step->{old}"), %{$was});
+		rename $new, $path or fail("$path: $!");
+	}
+	sync_directory($path);
 	return;
 }
 
@@ -85,19 +92,11 @@ my %UNDO = (
 	remove     => \&undo_file,
 );
 
-# Puts one step back; what is already as it was is left alone.
-sub undo ($step, $id) {
-	# With an account that was never made there is nothing of it.
-	return if $step->{as} && $step->{do} ne 'run' && !defined getpwnam $step->{as};
-	my $undo = $UNDO{$step->{do}} or return;
-	$undo->($step, $id);
-	return;
-}
-
-# Steps come last first.
+# Puts steps back, of which the last comes first; says what was left as it is,
+# and what could not be put back.
 sub way_back ($steps, $id) {
 	local $undoing = 1;
-	my @problems;
+	my %outcome = (left => [], problems => [], full => 0);
 	# Files first, then programs: a daemon restarts with its old files. A directory that was made
 	# goes last, when the programs have taken back what they put into it.
 	my @phases = ([], [], []);
@@ -106,23 +105,49 @@ sub way_back ($steps, $id) {
 		push @{$phases[$step->{do} eq 'run' ? 1 : $made ? 2 : 0]}, $step;
 	}
 	for my $step (map { @{$_} } @phases) {
-		next if eval { undo($step, $id); 1 };
+		my $undo = $UNDO{$step->{do}} // next;
+		next if eval { $undo->($step, $id); 1 };
+		my $full  = $!{ENOSPC} || $!{EDQUOT};
 		my $error = ref $@ ? $@ : {text => "$@"};
-		push @problems, join ': ', $step->{title} // $step->{path} // $step->{do},
+		if (defined $error->{left}) { push @{$outcome{left}}, $error->{left}; next }
+		$outcome{full} ||= $full;
+		push @{$outcome{problems}}, join ': ', $step->{title} // $step->{path} // $step->{do},
 		    $error->{text}, grep { length } $error->{stderr} // q{};
 	}
-	remove_tree($PENDING) if !@problems;
-	return \@problems;
+	return \%outcome;
 }
 
-# A run that was killed in the middle left its journal: back to before it.
+# Puts a transaction back. Its old files stay where something could not be, or
+# was not, put back; the next request tries what could not.
+sub put_back ($journal, $steps) {
+	my $outcome = way_back($steps, $journal->{id});
+	return $outcome if @{$outcome->{problems}};
+	my $ok = eval {
+		close_journal($journal);
+		$outcome->{kept} = tidy($journal, @{$outcome->{left}} > 0);
+		1;
+	};
+	remove_tree($PENDING) if !$ok;
+	return $outcome;
+}
+
+# A run that was killed in the middle, or whose change nobody could confirm any
+# more, left its journal: back to before it. What cannot be put back now, and
+# could not later, is told and keeps no other run from its work.
 sub recover () {
-	return if !-e "$PENDING/journal";
-	my $journal = $JSON->decode(slurp("$PENDING/journal"));
-	my %begun   = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
-	my @steps   = grep { $_->{do} ne 'run' || $begun{$_->{n}} } @{$journal->{steps}};
+	my $journal = journal();
+	return if !$journal->{id};
+	return {confirmed => conclude($journal)} if -e "$PENDING/confirmed";
+	my %begun = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
+	my @steps = grep { $_->{do} ne 'run' || $begun{$_->{n}} } @{$journal->{steps}};
 	$_->{keep} = 1 for @steps;
-	my $problems = way_back([reverse @steps], $journal->{id});
-	fail("an earlier run was cut off and could not be undone: @{$problems}") if @{$problems};
-	return $journal->{by};
+	my $outcome = put_back($journal, [reverse @steps]);
+	if (my @problems = @{$outcome->{problems}}) {
+		fail("an earlier run ($journal->{by}) was cut off and there is no room to undo it: @problems; "
+			. 'make room on that disk and run again')
+		    if $outcome->{full};
+		close_journal($journal);
+		$outcome->{kept} = tidy($journal, 1);
+	}
+	return {%{$journal}{qw(id name by time)}, %{$outcome}};
 }

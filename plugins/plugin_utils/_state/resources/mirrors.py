@@ -14,9 +14,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import release_directory as release
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
     Answer,

@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
     PROGRAMS,
     program,
 )
-from unit.plugin_utils._agent.test_apply import Host
+from unit.agent_host import Host
 
 # Tells of what is called by a name of the program's own, and is nowhere in it.
 LACKING = rb"""

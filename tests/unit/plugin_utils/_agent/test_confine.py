@@ -5,111 +5,31 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
+from unit.agent_host import ME, RUN_ID, WatchedHost, put, request, sh
 
 from sandbox import confinement
 
-ME = {"owner": "root", "group": "root", "mode": "0640"}
-RUN_ID = "20261123T120000-0badcafe"
-
-
-class Host:
-    """A place for the agent to work in, watched: /srv and /var/backups are the test's own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.srv = directory / "srv"
-        self.backups = directory / "backups"
-        self.lib = confinement.marks(directory / "lib")
-        self._traces = directory / "traces"
-        for one in (self.srv, self.backups, self._traces):
-            one.mkdir()
-        # OpenBSD's libc asks files alone, and loads nothing for that.
-        self._names = directory / "nsswitch.conf"
-        self._names.write_text("passwd: files\ngroup: files\n")
-        self._runs = 0
-
-    def start(self, data: bytes) -> tuple[subprocess.Popen[bytes], Path]:
-        self._runs += 1
-        prefix = self._traces / f"run{self._runs}"
-        command = "bwrap --die-with-parent --unshare-user --uid 0 --gid 0 --ro-bind / /".split()
-        command += ["--dev", "/dev", "--proc", "/proc", "--bind", str(self.srv), "/srv"]
-        command += ["--bind", str(self.backups), "/var/backups"]
-        command += ["--ro-bind", str(self._names), "/etc/nsswitch.conf"]
-        command += ["--bind", str(self._traces), str(self._traces)]
-        command += ["--setenv", "PERL5LIB", str(self.lib)]
-        process = subprocess.Popen(
-            [*command, *confinement.STRACE, "-o", str(prefix), "perl", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdin
-        process.stdin.write(data)
-        process.stdin.close()
-        return process, prefix
-
-    def send(self, data: bytes) -> dict[str, t.Any]:
-        """The agent's answer, after a look at all that it did."""
-        process, prefix = self.start(data)
-        assert process.stdout
-        out = process.stdout.read()
-        process.stdout.close()
-        process.wait(60)
-        self.check(prefix)
-        answer: dict[str, t.Any] = json.loads(out.splitlines()[-1])
-        return answer
-
-    def check(self, prefix: Path) -> None:
-        refused, confined = confinement.violations(prefix)
-        assert confined
-        assert refused == []
-
-    def apply(self, *steps: dict[str, t.Any], **more: object) -> dict[str, t.Any]:
-        contents = b""
-        wire = []
-        for number, step in enumerate(steps):
-            entry = {"n": number, "title": f"step {number}", **step}
-            if "content" in entry:
-                content = entry.pop("content").encode()
-                entry["blob"] = [len(contents), len(content)]
-                contents += content
-            wire.append(entry)
-        request = {"verb": "apply", "id": RUN_ID, "by": "a test", "steps": wire, **more}
-        return self.send(payload(request, contents))
-
-
-def put(path: str, content: str, before: str | None = None, **more: object) -> t.Any:
-    was = [None if before is None else digest(before.encode())]
-    stage = {"do": "stage", "path": path, "before": was, "content": content, **ME, **more}
-    sha256 = digest(content.encode())
-    return [stage, {"do": "commit", "path": path, "before": was, "sha256": sha256, **more}]
-
-
-def sh(script: str, **more: object) -> dict[str, t.Any]:
-    return {"do": "run", "argv": ["/bin/sh", "-c", script], **more}
-
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+def host(tmp_path: Path) -> WatchedHost:
+    return WatchedHost(tmp_path)
 
 
-def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
+def test_a_probe_keeps_to_what_it_asks_for(host: WatchedHost) -> None:
     (host.srv / "a").write_text("hello\n")
     (host.srv / "d").mkdir()
     (host.srv / "owners").write_text("root\n")
     paths = ["/srv/a", "/srv/d", "/srv/none", "/srv/a/below", "/bin", "/etc/passwd"]
-    asks = [{"path": path, "read": 1, "as": "root"} for path in paths]
+    asks = [{"path": path, "read": 1} for path in paths]
     run = {"name": "x", "argv": ["/bin/sh", "-c", "cat /etc/hostname"], "cwd": "/srv"}
     missing = {"name": "y", "argv": ["/sbin/no-such-program"]}
     slow = {"name": "z", "argv": ["/bin/sleep", "9"], "timeout": 0}
-    request = {
-        "verb": "probe",
+    ask = {
         "paths": asks,
         "list": [{"path": "/srv", "within": "^d$"}],
         "users": ["nosuchuser"],
@@ -118,16 +38,16 @@ def test_a_probe_keeps_to_what_it_asks_for(host: Host) -> None:
         "groups": ["root", "nosuchgroup"],
         "run": [run, missing, slow],
     }
-    answer = host.send(payload(request))
+    answer = host.probe(**ask)
     assert "failed" not in answer
     assert answer["users"]["root"]["home"] == "/root"
     assert answer["paths"]["/bin"]["type"] == ("link" if Path("/bin").is_symlink() else "directory")
     assert [answer["run"][name]["rc"] for name in "xyz"] == [0, 137, 124]
-    answer = host.send(payload({"verb": "probe", "paths": [{"path": "/none/x"}, {"path": "/"}]}))
+    answer = host.probe("/none/x", "/")
     assert (answer["paths"]["/none/x"], answer["paths"]["/"]["type"]) == (None, "directory")
 
 
-def test_a_fetch_keeps_to_its_files(host: Host) -> None:
+def test_a_fetch_keeps_to_its_files(host: WatchedHost) -> None:
     fetch = {"path": "/srv/new/set", "argv": ["/bin/sh", "-c", "echo set >/srv/new/set"], **ME}
     (host.srv / "new").mkdir()
     request = {
@@ -138,7 +58,7 @@ def test_a_fetch_keeps_to_its_files(host: Host) -> None:
     assert (answer["state"], answer["size"]) == ("done", 4)
 
 
-def test_what_is_recorded_keeps_to_its_file(host: Host) -> None:
+def test_what_is_recorded_keeps_to_its_file(host: WatchedHost) -> None:
     script = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done"
     argv = ["/bin/sh", "-c", script]
     answer = host.apply({"do": "record", "path": "/srv/out", "limit": 100, "argv": argv})
@@ -146,14 +66,14 @@ def test_what_is_recorded_keeps_to_its_file(host: Host) -> None:
     assert (host.srv / "out").read_text().endswith("line 299\n")
 
 
-def test_an_apply_and_its_way_back_keep_to_what_they_name(host: Host) -> None:
+def test_an_apply_and_its_way_back_keep_to_what_they_name(host: WatchedHost) -> None:
     (host.srv / "a").write_text("old")
     (host.srv / "s").write_text("stray")
     (host.srv / "image").write_text("data")
     steps = [
         {"do": "directory", "path": "/srv/new", **ME, "mode": "0755"},
         *put("/srv/new/b", "b"),
-        *put("/srv/a", "new", "old", **{"as": "root"}),
+        *put("/srv/a", "new", "old"),
         {"do": "remove", "path": "/srv/s", "before": [digest(b"stray")]},
         {"do": "attributes", "path": "/srv/image", **ME},
         {"do": "rename", "from": "/srv/image", "path": "/srv/archived"},
@@ -163,14 +83,16 @@ def test_an_apply_and_its_way_back_keep_to_what_they_name(host: Host) -> None:
     ]
     fails = sh("exit 1", explain=["/usr/bin/tail", "-n", "1", "/srv/a"])
     answer = host.apply(*steps, fails)
-    assert (answer["failed"]["undo_problems"], answer["failed"]["explain"]) == ([], "new")
+    assert (answer["failed"]["problems"], answer["failed"]["explain"]) == ([], "new")
     assert sorted(path.name for path in host.srv.iterdir()) == ["a", "image", "s", "undone"]
     (host.srv / "undone").unlink()
     assert "failed" not in host.apply(*steps)
     assert (host.srv / "new/b").read_text() == "b"
 
 
-def test_the_way_back_of_a_run_that_was_killed_keeps_to_what_the_journal_names(host: Host) -> None:
+def test_the_way_back_of_a_run_that_was_killed_keeps_to_what_the_journal_names(
+    host: WatchedHost,
+) -> None:
     (host.srv / "a").write_text("old")
     undo = [{"argv": ["/bin/touch", "/srv/undone"]}]
     steps = [*put("/srv/a", "new", "old"), sh("true", undo=undo), sh("kill -9 $PPID; sleep 1")]
@@ -183,28 +105,19 @@ def test_the_way_back_of_a_run_that_was_killed_keeps_to_what_the_journal_names(h
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_what_waits_for_a_confirmation_keeps_to_it_as_well(host: Host, confirmed: bool) -> None:
+def test_what_waits_for_a_confirmation_keeps_to_it_as_well(
+    host: WatchedHost, confirmed: bool
+) -> None:
     (host.srv / "a").write_text("old")
-    data = payload(
-        {
-            "verb": "apply",
-            "id": RUN_ID,
-            "by": "a test",
-            "confirm": 10 if confirmed else 1,
-            "steps": [
-                {"n": 0, "title": "", "do": "stage", "path": "/srv/a", "blob": [0, 3], **ME},
-                {"n": 1, "title": "", "do": "commit", "path": "/srv/a", "sha256": digest(b"new")},
-            ],
-        },
-        b"new",
-    )
-    process, prefix = host.start(data)
+    data = request(*put("/srv/a", "new", "old"), confirm=10 if confirmed else 1)
+    process, prefix = host.begin(data)
     assert process.stdout
     # strace keeps the output open until the last process that it follows has ended.
     answers = (json.loads(line) for line in process.stdout if line.strip())
-    assert next(answers) == {"recovered": None}
+    assert next(answers) == {"recovered": None, "done": [], "waits": RUN_ID}
     if confirmed:
-        assert "failed" not in host.send(payload({"verb": "confirm", "id": RUN_ID}))
+        assert "failed" not in host.confirm(RUN_ID, (put("/srv/b", "b"), {"id": f"{RUN_ID}2"}))
+        assert (host.srv / "b").read_text() == "b"
     process.stdout.close()
     process.wait(30)
     host.check(prefix)
@@ -222,11 +135,11 @@ def test_what_waits_for_a_confirmation_keeps_to_it_as_well(host: Host, confirmed
         ("exec '/bin/ls'", "unveil /usr/bin/ls lacks x"),
     ],
 )
-def test_the_check_sees_what_is_not_allowed(host: Host, code: str, said: str) -> None:
-    data = payload({"verb": "probe", "paths": [{"path": "/srv/a"}]})
+def test_the_check_sees_what_is_not_allowed(host: WatchedHost, code: str, said: str) -> None:
+    data = payload({"verb": "probe", "asks": {"me": {"paths": [{"path": "/srv/a"}]}}})
     probe = "sub probe ($request, @) {"
     data = data.replace(probe.encode(), f"{probe} {code};".encode())
-    process, prefix = host.start(data)
+    process, prefix = host.begin(data)
     assert process.stdout
     process.stdout.read()
     process.stdout.close()

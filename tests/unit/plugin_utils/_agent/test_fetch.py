@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
-from unit.plugin_utils._agent.test_apply import ME, Host, put
-from unit.plugin_utils._agent.test_apply import _until as until
+from unit.agent_host import ME, Host, put, until
 
 
 @pytest.fixture

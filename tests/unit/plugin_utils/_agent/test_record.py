@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from unit.plugin_utils._agent.test_apply import Host
+from unit.agent_host import Host, until
 
 
 @pytest.fixture
@@ -25,14 +24,6 @@ def record(host: Host, script: str, limit: int = 4096) -> Path:
     # It answers at once, and does not wait for what it began.
     assert time.monotonic() - began < 20
     return host.srv / "out"
-
-
-def until(fine: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if fine():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to pass")
 
 
 def test_it_goes_on_and_holds_no_lock(host: Host) -> None:

@@ -244,13 +244,13 @@ def test_an_installer_that_writes_is_not_given_up() -> None:
         one["paths"]["/var/vmm/web1.installing.qcow2"] = {"size": 1, "blocks": blocks}
         answers.append(one)
     agent = mock.Mock(by="me")
-    agent.probe.side_effect = [answers[0], *answers]
+    agent.look.side_effect = [answers[0], *answers]
     said: list[str] = []
     installer = Installer(agent, lambda vm: b"", said.append, timeout=150, interval=0)
     with mock.patch("time.monotonic", side_effect=lambda: next(clock)):
         outcome = installer.install([VM])
     assert "nothing new for 150 s" in outcome.failures["web1"]
-    assert agent.probe.call_count == 1 + len(answers)
+    assert agent.look.call_count == 1 + len(answers)
 
 
 @pytest.mark.parametrize("by", ["root@here, process 1", 'x\\\n}\nvm "evil" {', "\x00\xff"])

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import explain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError, Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.diff import file_diffs
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Directory,
@@ -233,7 +233,8 @@ def test_no_path_is_shown() -> None:
     made = plan(documents, current)
     shown = str(made.changes) + str(others(made, current, Only.of([DB1])))
     shown += str(file_diffs(made, FakeAgent(conf(web1=f"{OLD}/"))))  # type: ignore[arg-type]
-    shown += explain({"text": f"{RESPONSES}/{OLD}: full", "step": None}, made.steps, "1")
+    failed = {"text": f"{RESPONSES}/{OLD}: full", "step": None, "id": "1"}
+    shown += explain(failed, Transaction("r", made.steps))
     shown += masked(f"{RESPONSES}/{STRAY} is left") + repr(one_time)
     assert "once-.../auto_install" in shown
     for secret in (OLD, STRAY, *one_time.new.values()):
@@ -246,7 +247,7 @@ class FakeAgent:
     def __init__(self, text: bytes) -> None:
         self._text = text
 
-    def probe(self, _request: object) -> dict[str, t.Any]:
+    def look(self, _questions: object) -> dict[str, t.Any]:
         return {"read": {"/etc/dhcpd.conf": base64.b64encode(self._text).decode()}}
 
 

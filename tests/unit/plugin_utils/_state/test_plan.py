@@ -30,7 +30,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import (
     UserFacts,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import needs
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.accounts import warnings
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import (
     add_line,
     set_line,
@@ -60,13 +59,10 @@ CONF = File("/etc/x.conf", b"new\n")
 CHECKED = dataclasses.replace(CONF, validate="dhcpd -n -c {path}")
 OWNER = Account("puffy", ("vmdusers",), ("ssh-ed25519 AAAA",))
 KEYS = b"ssh-ed25519 AAAA\n"
-HOME = {
-    ".ssh": PathFacts("directory", "0700", "puffy", "puffy", 512),
-    ".ssh/authorized_keys": PathFacts("file", "0600", "puffy", "puffy", 0, digest(b"")),
-}
 HAS_KEYS = {
-    ".ssh": HOME[".ssh"],
-    ".ssh/authorized_keys": PathFacts("file", "0600", "puffy", "puffy", 17, digest(KEYS)),
+    "/etc/ssh": ETC,
+    "/etc/ssh/owners": dataclasses.replace(ETC, mode="0711"),
+    "/etc/ssh/owners/puffy": facts(KEYS),
 }
 ROSTER = "/var/db/puffy.vmm.owners"
 
@@ -74,10 +70,10 @@ ROSTER = "/var/db/puffy.vmm.owners"
 def listed(*names: str, groups: tuple[str, ...] = (), shell: str = "/bin/ksh") -> Current:
     """A server whose roster lists puffy, and which has the accounts of these names."""
     return now(
-        {"/var/db": ETC, ROSTER: facts(b"puffy\n")},
+        {"/var/db": ETC, ROSTER: facts(b"puffy\n"), **HAS_KEYS},
         read={ROSTER: b"puffy\n"},
         groups={"vmdusers": ()},
-        users={name: UserFacts(f"/home/{name}", shell, name, groups, HAS_KEYS) for name in names},
+        users={name: UserFacts(f"/home/{name}", shell, name, groups) for name in names},
     )
 
 
@@ -145,18 +141,20 @@ CASES: dict[str, tuple[Document, Current, list[str], list[str]]] = {
          "run sysctl net.inet.ip.arpq.maxlen=256", "wait sysctl -n net.inet.ip.arpq.maxlen"],
     ),
     "a new owner": (
-        Document("r", groups=("vmdusers",), accounts=(OWNER,)), now(),
-        ["create group vmdusers", "create account puffy",
-         "create /home/puffy/.ssh/authorized_keys"],
+        Document("r", groups=("vmdusers",), accounts=(OWNER,)), now({"/etc/ssh": ETC}),
+        ["create group vmdusers", "create account puffy", "create directory /etc/ssh/owners",
+         "create /etc/ssh/owners/puffy"],
         ["run groupadd vmdusers",
          "run useradd -m -g =uid -G vmdusers -s /bin/ksh -c puffy puffy",
-         "stage /home/puffy/.ssh/authorized_keys", "commit /home/puffy/.ssh/authorized_keys"],
+         "directory /etc/ssh/owners",
+         "stage /etc/ssh/owners/puffy", "commit /etc/ssh/owners/puffy"],
     ),
     "an owner with other keys": (
         Document("r", accounts=(OWNER,)),
-        now(users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", ("vmdusers",), HOME)}),
-        ["change /home/puffy/.ssh/authorized_keys"],
-        ["stage /home/puffy/.ssh/authorized_keys", "commit /home/puffy/.ssh/authorized_keys"],
+        now({**HAS_KEYS, "/etc/ssh/owners/puffy": facts(b"")},
+            users={"puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", ("vmdusers",))}),
+        ["change /etc/ssh/owners/puffy"],
+        ["stage /etc/ssh/owners/puffy", "commit /etc/ssh/owners/puffy"],
     ),
     "an owner without a VM": (
         Document("r", groups=("vmdusers",), roster=ROSTER),
@@ -344,75 +342,42 @@ def test_plan_refuses(name: str) -> None:
     assert text in str(error.value)
 
 
-HIDDEN = PathFacts("file that cannot be read")
-TROUBLE: dict[str, tuple[dict[str, PathFacts], str | None]] = {
-    "nothing of it": (HOME, None),
-    "a link to a directory": ({".ssh": PathFacts("link")}, None),
-    "a file in the directory's place": (
-        {".ssh": PathFacts("file")}, ".ssh is a file, no directory",
-    ),
-    "a directory nobody may search": (
-        {".ssh": PathFacts("directory"), ".ssh/authorized_keys": HIDDEN},
-        ".ssh/authorized_keys is a file that cannot be read, no file",
-    ),
-    "a link in the file's place": (
-        {".ssh/authorized_keys": PathFacts("link")}, ".ssh/authorized_keys is a link, no file",
-    ),
-    "a file without end": (
-        {".ssh/authorized_keys": PathFacts("file", size=1 << 43)}, "has 8796093022208 bytes",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", TROUBLE)
-def test_one_user_does_not_keep_others_from_their_keys(name: str) -> None:
-    home, said = TROUBLE[name]
-    groups = ("vmdusers",)
-    current = now(users={
-        "puffy": UserFacts("/home/puffy", "/bin/ksh", "puffy", groups, home),
-        "mira": UserFacts("/home/mira", "/bin/ksh", "mira", groups, HOME),
-    })  # fmt: skip
-    other = dataclasses.replace(OWNER, name="mira")
-    document = Document("r", accounts=(OWNER, other))
-    changes = plan([document], current).changes
-    assert "change /home/mira/.ssh/authorized_keys" in changes
-    texts = list(warnings(document, current))
-    if said is None:
-        assert (len(changes), texts) == (2, [])
-    else:
-        assert (len(changes), len(texts)) == (1, 1)
-        assert said in texts[0]
-
-
 def test_a_group_that_libc_would_not_find_any_more_is_a_login_group() -> None:
     members = tuple(f"owner{number:03}" for number in range(109))
     full = {"vmdusers": members}
     others = [dataclasses.replace(OWNER, name=f"late{number:05}") for number in range(6)]
-    made = plan([Document("r", groups=("vmdusers",), accounts=tuple(others))], now(groups=full))
+    current = now({"/etc/ssh": ETC}, groups=full)
+    made = plan([Document("r", groups=("vmdusers",), accounts=tuple(others))], current)
     options = [brief(step).split(" -s ")[0] for step in made.steps if "useradd" in brief(step)]
     fit = "run useradd -m -g =uid -G vmdusers"
     assert options == [fit] * 2 + ["run useradd -m -g vmdusers"] * 4
     line = ",".join([*members, "late00000", "late00001"])
     assert len(f"vmdusers:*:65536:{line}\n") < 1024 <= len(f"vmdusers:*:65536:{line},late00002\n")
-    owners = [step.fields for step in made.steps if step.do == "stage"]
-    assert [one["group"] for one in owners[1:3]] == ["late00001", "vmdusers"]
-    user = UserFacts("/home/puffy", "/bin/ksh-", "puffy", (), HOME)
+    user = UserFacts("/home/puffy", "/bin/ksh-", "puffy", ())
     document = Document("r", groups=("vmdusers",), accounts=(OWNER,), roster="/etc/r")
     more: dict[str, t.Any] = {
         "groups": {"vmdusers": (*members, "x" * 40)},
         "read": {"/etc/r": b"puffy\n"},
     }
     with pytest.raises(PlanError, match="usermod -g vmdusers puffy"):
-        plan([document], now(users={"puffy": user}, **more))
+        plan([document], now(HAS_KEYS, users={"puffy": user}, **more))
     # Locked with its login group, it comes back without joining anything.
     user = dataclasses.replace(user, group="vmdusers")
-    steps = plan([document], now(users={"puffy": user}, **more)).steps
+    steps = plan([document], now(HAS_KEYS, users={"puffy": user}, **more)).steps
     assert "run usermod -U puffy" in [brief(step) for step in steps]
 
 
-def test_files_of_an_account_are_touched_with_its_own_rights() -> None:
-    steps = plan([Document("r", groups=("vmdusers",), accounts=(OWNER,))], now()).steps
-    assert [step.fields["as"] for step in steps if step.do in ("stage", "commit")] == ["puffy"] * 2
+def test_keys_are_files_of_root_and_a_home_that_was_used_stays() -> None:
+    document = Document("r", groups=("vmdusers",), accounts=(OWNER,))
+    steps = plan([document], now({"/etc/ssh": ETC})).steps
+    placed = [step.fields for step in steps if step.do in ("directory", "stage")]
+    assert [(one["owner"], one["group"], one["mode"]) for one in placed] == [
+        ("root", "wheel", "0711"), ("root", "wheel", "0644"),
+    ]  # fmt: skip
+    (add,) = (step for step in steps if "useradd" in brief(step))
+    (back,) = add.fields["undo"]
+    assert back["argv"] == ["/usr/sbin/userdel", "-r", "puffy"]
+    assert back["unused"] == {"path": "/home/puffy", "like": "/etc/skel"}
 
 
 def test_a_service_that_fails_is_brought_back() -> None:

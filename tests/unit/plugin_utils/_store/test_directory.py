@@ -155,7 +155,8 @@ def test_a_failed_write_leaves_the_old_ledger_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         fleet.write_ledgers({"server1.yml": "new\n"})
+    assert caught.value.filename == str(fleet.path / "allocations/server1.yml")
     assert os.listdir(fleet.path / "allocations") == ["server1.yml"]
     assert (fleet.path / "allocations/server1.yml").read_text() == "old\n"

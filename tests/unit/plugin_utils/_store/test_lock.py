@@ -74,3 +74,13 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError), exclusive_lock(tmp_path / ".lock", 0):
         pass
     assert not (tmp_path / "target").exists()
+
+
+def test_nobody_else_can_open_it_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with exclusive_lock(tmp_path / ".lock", 0):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / ".lock").stat().st_mode & 0o7777 == 0o600

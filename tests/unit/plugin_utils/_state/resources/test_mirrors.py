@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Document,
     DocumentError,
@@ -84,8 +84,8 @@ class FakeAgent:
         given = {"rc": 0, "stderr": "", "size": 1, "begun": False, **self.answers.pop(0)}
         return [given]
 
-    def apply(self, steps: t.Sequence[Step]) -> None:
-        self.applied += steps
+    def apply(self, transactions: t.Sequence[Transaction]) -> None:
+        self.applied += [step for item in transactions for step in item.steps]
 
 
 DONE: t.Final = {"state": "done"}

@@ -131,7 +131,8 @@ def test_a_run_for_one_vm_names_the_others_it_would_touch() -> None:
 
 def test_a_run_for_one_vm_touches_no_other_file_or_owner() -> None:
     etc = {"/etc": PathFacts("directory", "0755", "root", "wheel", 512)}
-    user = UserFacts("/home/mira", "/bin/ksh", "mira", ("vmdusers",), {})
+    etc["/etc/ssh"] = etc["/etc"]
+    user = UserFacts("/home/mira", "/bin/ksh", "mira", ("vmdusers",))
     current = Current(paths=etc, users={"mira": user})
     document = Document(
         "r",
@@ -140,7 +141,6 @@ def test_a_run_for_one_vm_touches_no_other_file_or_owner() -> None:
     )
     found = others(plan([document], current), current, Only.of([WEB1]))
     assert found == [
-        "create directory /home/mira/.ssh",
-        "create /home/mira/.ssh/authorized_keys",
         "create /etc/httpd.conf",
+        "create /etc/ssh/owners/mira",
     ]
