@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Attributes that modules of this collection share."""
+"""Attributes that the modules of this collection share; a module says what differs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     """What the documentation of a module includes."""
 
-    # A module that changes a server.
     DOCUMENTATION = r"""
 options: {}
 attributes:
@@ -18,21 +17,6 @@ attributes:
   diff_mode:
     description: Shows how files would change, but not the content of secret ones.
     support: full
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
-"""
-
-    # A module that works on the controller, on files of the fleet directory.
-    CONTROLLER = r"""
-options: {}
-attributes:
-  check_mode:
-    description: Can run in check mode and show what would change without changing it.
-    support: full
-  diff_mode:
-    description: Shows how files would change.
-    support: none
   idempotent:
     description: Changes nothing when it is run again.
     support: full

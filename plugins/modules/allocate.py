@@ -29,15 +29,14 @@ options:
     type: float
     default: 60.0
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Shows what changes in the ledgers.
     support: full
   idempotent:
     description: Changes nothing when it is run again. It does not even write the same again.
     support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - plugin: puffy.vmm.vms
     plugin_type: inventory

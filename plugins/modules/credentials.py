@@ -56,15 +56,11 @@ options:
     type: float
     default: 60.0
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Shows no differences, because the content is secret.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - plugin: puffy.vmm.password
     plugin_type: filter

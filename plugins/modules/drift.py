@@ -26,15 +26,11 @@ options:
       - It is written in check mode too, since it is a report.
     type: path
 attributes:
-  check_mode:
-    description: Can run in check mode and show what would change without changing it.
-    support: full
   diff_mode:
     description: Shows what changes.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure
 """

@@ -32,15 +32,14 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Can run in check mode and tell what would change without changing it.
+    description: Can run in check mode and show what would change without changing it.
     support: partial
     details: In check mode nothing is known of a VM that is not installed yet.
   diff_mode:
     description: The files are written whole.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.virtual_machine
   - module: puffy.vmm.sshfp_publish

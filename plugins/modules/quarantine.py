@@ -28,15 +28,11 @@ options:
     type: float
     default: 60
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: The files are removed whole.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.virtual_machine
   - module: puffy.vmm.allocate

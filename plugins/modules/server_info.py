@@ -16,16 +16,15 @@ description:
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and tell what would change without changing it.
+    description: Can run in check mode and show what would change without changing it.
     support: full
     details: It never changes anything.
   diff_mode:
     description: Shows what changes.
     support: none
     details: Nothing ever changes.
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.sshfp_publish
   - module: puffy.vmm.sshfp_fragment

@@ -65,15 +65,14 @@ options:
     elements: str
     default: []
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Shows what changes.
     support: none
   idempotent:
     description: Changes nothing when it is run again. It does not even write the same again.
     support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 """
 
 EXAMPLES = r"""

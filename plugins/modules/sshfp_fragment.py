@@ -66,15 +66,14 @@ options:
     type: float
     default: 60.0
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Shows the file before and after.
     support: full
   idempotent:
     description: Changes nothing when it is run again. It does not even write the same again.
     support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.server_info
   - module: puffy.vmm.sshfp_publish

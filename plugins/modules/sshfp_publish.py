@@ -92,15 +92,11 @@ notes:
   - BIND allows such an update with C(update-policy { grant KEY zonesub SSHFP; };) in the zone.
   - nsd(8) takes no updates; M(puffy.vmm.sshfp_fragment) is for it.
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Shows the records before and after.
     support: full
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.server_info
   - module: puffy.vmm.sshfp_fragment

@@ -99,9 +99,6 @@ options:
     type: int
     default: 300
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: There is nothing to show a difference of.
     support: none
@@ -109,6 +106,8 @@ attributes:
     description: Changes nothing when it is run again.
     support: partial
     details: An installation that is asked for is carried out.
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.host_state
 """

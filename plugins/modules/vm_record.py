@@ -35,9 +35,6 @@ options:
     type: float
     default: 60
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: There is nothing to show a difference of.
     support: none
@@ -45,6 +42,8 @@ attributes:
     description: Changes nothing when it is run again.
     support: partial
     details: The time of an installation is that of the run.
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.virtual_machine
   - module: puffy.vmm.allocate

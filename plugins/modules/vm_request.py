@@ -31,15 +31,11 @@ options:
     type: str
     default: vmd_servers
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: The change is one line, and the verb names it.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.virtual_machine
 """

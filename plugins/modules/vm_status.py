@@ -22,15 +22,14 @@ options:
     type: dict
     required: true
 attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
   diff_mode:
     description: Nothing is changed.
     support: none
   idempotent:
     description: Changes nothing.
     support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.virtual_machine
 """

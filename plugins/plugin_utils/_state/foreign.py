@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import NOBODYS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
 
 WRITTEN: t.Final = "/var/db/puffy.vmm.written"
@@ -71,4 +70,4 @@ def _write(
     kept = [(path, element) for path, element in notes if path != subject]
     lines = sorted({*kept, *((subject, element) for element in elements)})
     text = "".join(f"{path}\t{element}\n" for path, element in lines)
-    out.edit(WRITTEN, text, new_mode="0600", vms=NOBODYS, quiet=True)
+    out.edit(WRITTEN, text, new_mode="0600", internal=True, quiet=True)

@@ -202,7 +202,8 @@ class Planning:
             if differ(facts, item):
                 change = Change("change mode or owner of", item.path, vms=item.vms)
                 fields = {"path": item.path, **attributes(item)}
-                self.step(Phase.COMMIT, Step("attributes", title, fields, change=change))
+                shown = None if item.internal else change
+                self.step(Phase.COMMIT, Step("attributes", title, fields, change=shown))
         else:
             before = [facts.sha256 if facts else None]
             wanted = {"path": item.path, "before": before, **attributes(item)}
@@ -280,15 +281,18 @@ def _check(title: str, item: File) -> Step:
 def _commit(title: str, item: File, before: list[str | None], old: bytes | None) -> Step:
     existed = before != [None]
     detail = f"({item.note})" if item.note else ""
+    fields = {
+        "path": item.path,
+        "before": before,
+        "sha256": digest(item.content),
+        "sensitive": item.sensitive,
+    }
+    if item.internal:
+        return Step("commit", title, fields)
     return Step(
         "commit",
         title,
-        {
-            "path": item.path,
-            "before": before,
-            "sha256": digest(item.content),
-            "sensitive": item.sensitive,
-        },
+        fields,
         change=Change("change" if existed else "create", item.path, detail, vms=item.vms),
         diff=FileDiff(item.path, item.content, item.sensitive, existed, old),
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
-    NOBODYS,
     Change,
     PlanError,
     Step,
@@ -144,7 +143,7 @@ class Accounts:
                 names.add(name)
                 out.step(Phase.PREPARE, *_lock(name, user, want.groups, out))
         text = "".join(f"{name}\n" for name in sorted(names))
-        out.file(File(want.roster, text.encode(), vms=NOBODYS))
+        out.file(File(want.roster, text.encode(), internal=True))
 
     def review(self, want: Wanted, out: Planning) -> None:
         for account in want.accounts:

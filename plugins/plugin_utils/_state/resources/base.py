@@ -50,7 +50,8 @@ class File:
     """A file with its whole content, in bytes.
 
     `note` says what a change of it brings, `vms` whose a change is (see Change), `quiet` that no
-    service has to read it again, and `check_last` that its checker reads files of the same document
+    service has to read it again, `internal` that it is a note of this collection, which no person
+    is shown, and `check_last` that its checker reads files of the same document
     that must be in place by then.
     """
 
@@ -64,6 +65,7 @@ class File:
     note: str | None = None
     vms: frozenset[str] = EVERYBODYS
     quiet: bool = False
+    internal: bool = False
     check_last: bool = False
 
 

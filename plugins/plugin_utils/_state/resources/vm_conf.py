@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     parse_vm_conf,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import NOBODYS, Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     PENDING_FILE,
     refuse_silence,
@@ -158,13 +158,13 @@ class VmConf:
         )
         out.file(File(**{**vars(want.file), "vms": frozenset(changed)}))
         pending = _pending(facts, old != new, changed)
-        out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), vms=NOBODYS)
+        out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True)
         waiting = dict.fromkeys(facts.waiting)
         if facts.service.running:
             waiting |= dict.fromkeys(_waits(old, new))
         if waiting or out.path(WAITING_FILE):
             text = "".join(f"{line}\n" for line in waiting)
-            out.edit(WAITING_FILE, text, vms=NOBODYS, quiet=True)
+            out.edit(WAITING_FILE, text, internal=True, quiet=True)
         for line in waiting:
             out.warn(line, f"changed; it waits for the next start of {want.service.name}")
         out.pending += pending
