@@ -66,6 +66,7 @@ class ActionModule(Action):
         self._server = str(task_vars["inventory_hostname"])
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
         vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
+        self._at_once = int(task_vars["vmm_host"]["install_limit"])
         self._machines = [Machine.like(vm) for vm in vms]
         if args["render_to"]:
             return self._render()
@@ -149,6 +150,7 @@ class ActionModule(Action):
             for name, reason in vms.plan.refuse.items()
         ]
         told = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
+        told |= {"at_once": self._at_once}
         return {**result, "roles": list(self._roles.names), **untrusted(told)}
 
     def _refuse(self, vms: Look) -> None:
@@ -175,6 +177,8 @@ class ActionModule(Action):
             raise OperatorError("\n".join((f"{names}: cannot be installed", *verdict.obstacles)))
         for warning in verdict.warnings:
             self._display.warning(warning)
+        new = [vm for vm in everybody if vm["name"] in vms.plan.install]
+        self._at_once = min(self._at_once, capacity.at_once(answer, everybody, new))
 
     def _hashes(self, files: ServerFiles, share: Share) -> dict[str, str]:
         if not share.installing or not self._args["credentials"]:

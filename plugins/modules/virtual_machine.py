@@ -25,13 +25,14 @@ options:
       - What to do.
       - V(look) tells what is there, and what is to be done about it, and changes nothing.
       - V(check) fails where the server lacks what O(new) needs, and says what; it changes nothing.
-      - V(before) carries out what of O(plan) comes before the server is configured. It stops VMs
-        that are to start again, gives archived images their names again, and notes on the server
-        which VMs are being installed. Until that is finished, each run on this server leaves their
-        response files alone and them out of vm.conf(5).
-      - V(install) boots the installer from a new image, tells how far it is, and gives the image
-        its name once the installer has rebooted. A run that was cut off is continued. VMs that are
-        not installed are told in RV(failures) and do not fail the task, since others may be.
+      - V(begin) notes on the server that they are being installed. Until that is through, each run
+        on this server leaves their response files alone and them out of vm.conf(5).
+      - V(install) boots the installer from a new image, shows how far it is, and gives the image
+        its name once it is proven that the installer finished, by its last words on the recorded
+        console or by a call from C(install.site). Until then the old image is what it was. An
+        installer that had no network and left the disk alone is started once more. A run that was
+        cut off is continued. VMs that are not installed are in RV(failures) and do not fail the
+        task, since others may be.
       - V(start) starts VMs that rest and waits until they answer on port 22. It fails before it
         starts any where C(/etc/firmware/vmm-bios) is missing, which V(install) and V(rescue) can do
         without. Of VMs that were just installed it returns the host keys, until V(finish) notes
@@ -79,6 +80,12 @@ options:
         was checked already. Otherwise VMs may have what the server has, less 256 MiB for itself.
     type: bool
     default: false
+  at_once:
+    description:
+      - For V(check), how many of O(new) may be installed at the same time. RV(at_once) is less
+        where the server has fewer processors that are idle, or less memory that is free.
+    type: int
+    default: 16
   template:
     description: The template of the vm.conf(5) that an installation loads, of the role C(vmd).
     type: str
@@ -87,6 +94,10 @@ options:
     description: After how many seconds without anything new an installation is given up.
     type: int
     default: 1800
+  total_timeout:
+    description: After how many seconds in all an installation is given up, whatever is new.
+    type: int
+    default: 7200
   interval:
     description: How many seconds to wait between two looks at an installation.
     type: float
@@ -133,6 +144,11 @@ changes:
   elements: str
   returned: when something was to be done
   sample: [stop web1]
+at_once:
+  description: How many VMs the server can install at the same time, O(at_once) at most.
+  type: int
+  returned: for O(step=check), where there are VMs to install
+  sample: 4
 installed:
   description: The names of the VMs that are installed now, and rest.
   type: list
@@ -150,17 +166,7 @@ failures:
   type: dict
   returned: for O(step=install)
   sample:
-    mail1: "mail1: it was stopped while it fetches sets"
-plan:
-  description:
-    - What is to be done, as lists of names, and in C(refuse) why nothing is done with a VM.
-    - While there are any C(clashes), the server must not be configured.
-  type: dict
-  returned: for O(step=look)
-  sample:
-    refuse: {}
-    install: [web1]
-    defined: [db1, mail1]
+    mail1: "mail1: the installer gave up while it fetches sets (base78.tgz: 404)"
 found:
   description: What is there, by the name of the VM.
   type: dict

@@ -98,7 +98,8 @@ def _variables(_: argparse.Namespace) -> None:
     verify = "signify" if wanted.verify == "signify" else "none"
     allowed = limits(wanted, qemu.machine(wanted))
     print(f"vmm_release: '{wanted.release.name}'\nsets_verify: {verify}")
-    print(f"vmd_install_timeout: {allowed.vm:.0f}\nvmd_answer_timeout: {allowed.vm:.0f}")
+    for name in ("vmd_install_timeout", "vmd_install_total_timeout", "vmd_answer_timeout"):
+        print(f"{name}: {allowed.vm:.0f}")
 
 
 def _servers(given: argparse.Namespace) -> Servers:

@@ -18,6 +18,12 @@ KNOWN = {
     "fail": "COMMAND [RC [TEXT]]: the modelled command does nothing and fails",
     "no_firmware": "no vmm-bios: /etc/firmware/vmm-bios is missing, and no package of it is noted",
     "no_vmm": "the processor's virtualisation is switched off: /dev/vmm cannot be opened",
+    "no_lease": "N: the next N requests of guests for an address get no answer",
+    "deaf_tty": "nothing that guests print comes out of their terminals",
+    "processor_dies": "TEXT: the processor of the next guest that prints TEXT dies, which vmd takes"
+    " for a reboot; no log has a word of it",
+    "no_zone": "ZONE: the sets lack the time zone that their own /etc/localtime leads to, which is"
+    " the default of the installer's question",
     "mirror": "URL DIRECTORY: what fw_update fetches below URL is in DIRECTORY of the server",
 }
 DEFAULT = (("vmctl_hangs",),)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .model.sensorsd import Sensorsd
     from .model.sshd import Sshd
     from .model.sysctl import Sysctl
+    from .model.ttys import Ttys
     from .model.vmd import Vmd
 
 # Above the numbers that processes inside really have, so that kill(1) never hits one of those.
@@ -53,6 +54,7 @@ class Machine:
     httpd: Httpd
     sensorsd: Sensorsd
     sshd: Sshd
+    ttys: Ttys
 
     def __init__(
         self,

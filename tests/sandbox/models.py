@@ -27,6 +27,7 @@ PARTS = {
     "httpd": ("httpd", "Httpd"),
     "sensorsd": ("sensorsd", "Sensorsd"),
     "sshd": ("sshd", "Sshd"),
+    "ttys": ("ttys", "Ttys"),
 }
 # Modules that only bring commands.
 COMMANDS = (
@@ -41,7 +42,6 @@ COMMANDS = (
     "nc",
     "fw_update",
     "ssh_keyscan",
-    "cu",
 )
 
 

@@ -33,6 +33,7 @@ class FakeInstallation:
         tap: str,
         disks: Sequence[GuestDisk],
         console: Callable[[str], None],
+        _typed: Callable[[], str],
     ) -> None:
         console(f"{mac} {tap} {[disk.name for disk in disks]}")
         self.machine = machine

@@ -12,9 +12,11 @@ import time
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload, program
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Blobs, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Blobs
 
 from sandbox import confinement
 
@@ -66,7 +68,7 @@ class Host:
         """Begins a request: its program reads it from its standard input."""
         return self.feed(self.popen("perl", "-"), data)
 
-    def having(self, *options: str) -> Host:
+    def having(self, *options: str) -> Self:
         """The same host with more options for bwrap(1)."""
         other = copy.copy(self)
         other._options = (*self._options, *options)

@@ -48,7 +48,7 @@ _QUARANTINE = 90
 _LONGEST_QUARANTINE = 36_500
 
 # VMs that are installed at once.
-_INSTALL_LIMIT = 4
+_INSTALL_LIMIT = 16
 
 _LIKE = 0.82
 

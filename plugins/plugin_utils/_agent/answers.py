@@ -57,6 +57,7 @@ class Questions(t.TypedDict, total=False):
     users: t.Sequence[str]
     rosters: t.Sequence[str]
     groups: t.Sequence[str]
+    log: t.Sequence[t.Mapping[str, t.Any]]
 
 
 class PathAnswer(t.TypedDict, total=False):

@@ -20,8 +20,8 @@ _DIRECTORIES = {
         "vmd",
     ),
     "/sbin": ("ifconfig", "pfctl", "sysctl"),
-    "/usr/bin": ("cu", "doas", "ftp", "signify", "ssh-keyscan", "tail"),
-    "/bin": ("df", "sh"),
+    "/usr/bin": ("doas", "ftp", "signify", "ssh-keyscan", "tail"),
+    "/bin": ("df", "sh", "stty"),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names

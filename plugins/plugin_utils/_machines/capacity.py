@@ -20,6 +20,11 @@ _RESERVE: t.Final = 256 << 20
 # An installation with the sets of the base system writes about as much.
 _SYSTEM: t.Final = 1 << 30
 
+_SYSCTLS: t.Final[t.Mapping[str, str]] = {
+    "memory": "hw.physmem",
+    "processors": "hw.ncpuonline",
+    "load": "vm.loadavg",
+}
 _NEEDS: t.Final[t.Mapping[str, str]] = {
     "bsd.rd": "the installer's kernel; copy it there from the release's sets",
     "bsd": "the sets of the release, which VMs are installed from; bring them there",
@@ -38,7 +43,8 @@ def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
     """The probe request: `vms` are all of the server, `needs` paths that must be there."""
     request = vm_facts.questions(vms)
     request["paths"] += [{"path": path, "hash": 0} for path in needs]
-    request["run"].append({"name": "memory", "argv": [TOOLS["sysctl"], "-n", "hw.physmem"]})
+    for name, variable in _SYSCTLS.items():
+        request["run"].append({"name": name, "argv": [TOOLS["sysctl"], "-n", variable]})
     for directory in _directories(vms):
         request["run"].append({"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]})
     return request
@@ -72,6 +78,29 @@ def judge(
         if free is not None:
             _disk(here, new, facts, directory, free, obstacles, warnings)
     return Verdict(tuple(obstacles), tuple(warnings))
+
+
+def at_once(answer: t.Mapping[str, t.Any], vms: t.Sequence[Vm], new: t.Sequence[Vm]) -> int:
+    """How many of the new VMs the server can install at the same time, 1 or more.
+
+    A VM has one processor, and its installer gives up when it waits too long for its server. `new`
+    are those of `vms` that are to be installed, in their order.
+    """
+    run = answer["run"]
+    processors, memory = (run[name]["stdout"].strip() for name in ("processors", "memory"))
+    load = run["load"]["stdout"].split()
+    count = int(processors) if processors.isdigit() else 1
+    count -= int(float(load[0])) if load else 0
+    if not memory.isdigit():
+        return max(count, 1)
+    facts = vm_facts.parse(answer, vms)
+    free = int(memory) - _RESERVE
+    free -= sum(MEMORY.parse(vm["memory"]).bytes for vm in vms if facts[vm["name"]].running)
+    fitting = 0
+    for vm in new:
+        free -= MEMORY.parse(vm["memory"]).bytes
+        fitting += free >= 0
+    return max(min(count, fitting), 1)
 
 
 def _memory(vms: t.Iterable[Vm], physical: int) -> t.Iterator[str]:

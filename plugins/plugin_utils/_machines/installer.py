@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Installs VMs of one server from the network, all at the same time, or goes on with that."""
+"""Installs VMs of one server from the network, all at the same time, or continues with that."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts a
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import watch as vm_watch
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import (
+    Elapsed,
+    End,
+    Limits,
+    explain,
+    may_begin_again,
+    verdict,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
     RESPONSE,
     SETS,
@@ -26,11 +34,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
 
 Vm = t.Mapping[str, t.Any]
 
-# vmd(8) starts what it has loaded a moment later.
-_START_SECONDS: t.Final = 60
-# What the console showed last is there a moment after the VM has ended.
-_LOOKS: t.Final = 2
 _TTY = re.compile("tty[A-Za-z0-9]+")
+# Seconds between two lines on a VM that is in the same stage, and between lines with nothing new.
+_LINE_SECONDS: t.Final = 15
+_STILL_SECONDS: t.Final = 120
+_FORCED_STOP_SECONDS: t.Final = 30
 
 
 @dataclass
@@ -41,54 +49,92 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class _Clock:
+    """When a VM's installation did something last, and when a line was shown, on one clock (s)."""
+
+    begin: float
+    moved: float
+    quiet: float
+    last: Progress = field(default_factory=Progress)
+    line: str = ""
+    line_at: float = 0.0
+
+    def look(self, progress: Progress, now: float) -> None:
+        last, self.last = self.last, progress
+        if (str(last), last.fetched, last.written) != (
+            str(progress), progress.fetched, progress.written,
+        ):  # fmt: skip
+            self.moved = now
+        if last.console != progress.console:
+            self.quiet = now
+
+    def elapsed(self, now: float) -> Elapsed:
+        return Elapsed(now - self.begin, now - self.moved, now - self.quiet)
+
+    def is_due(self, before: Progress, now: float) -> bool:
+        """Whether a line is to be shown: for a new stage, or for what changed in it since."""
+        if not self.line or self.last.stage != before.stage:
+            return True
+        least = _LINE_SECONDS if self.line != self.last.line else _STILL_SECONDS
+        return now - self.line_at >= least
+
+
 @dataclass(frozen=True)
 class Installer:
     """`conf` gives the vm.conf(5) to load for a VM; `say` shows a line to the operator.
 
-    `timeout` is how long a VM may get no further, `interval` is between two looks, in seconds.
+    `interval` is between two looks, in seconds.
     """
 
     agent: Agent
     conf: t.Callable[[Vm], bytes]
     say: t.Callable[[str], None]
-    timeout: int
+    limits: Limits
     interval: float
 
     def install(self, vms: t.Sequence[Vm]) -> Outcome:
-        """Installs them, or goes on with what an earlier run began. Raises OperatorError."""
+        """Installs them, or continues with what an earlier run began. Raises OperatorError."""
         outcome = Outcome()
-        answer = self.agent.look(Watch(vms, {}).questions())
+        answer = self.agent.look({**Watch(vms, {}).questions(), "log": []})
         facts = vm_facts.parse(answer, vms)
         sizes = vm_watch.log_sizes(answer)
         begins: dict[str, t.Mapping[str, int]] = {}
+        # Who another run may watch as well is not started once more.
+        once_more: set[str] = set()
         unseen = self._ended_unseen([vm for vm in vms if facts[vm["name"]].begun], facts)
         for vm in vms:
-            name, one = vm["name"], facts[vm["name"]]
-            if one.installed and not one.begun:
+            name, now = vm["name"], facts[vm["name"]]
+            if now.installed and not now.begun:
                 outcome.installed.append(name)
-            elif one.running and one.begun and one.marker:
+            elif now.running and now.begun and now.marker:
                 self.say(f"  {name} is being installed already")
-                begins[name] = one.marker.offsets
+                begins[name] = now.marker.offsets
             elif name in unseen:
-                self._conclude(vm, one, outcome)
-            elif one.running:
+                self._conclude(vm, now, outcome)
+            elif now.running:
                 outcome.failures[name] = f"{name} runs, and an installation would overwrite it"
-            elif self._boots(vm, one, sizes, outcome):
+            elif self._boots(vm, now, sizes, outcome):
                 begins[name] = sizes
-            elif (now := self._now(vm)).running and now.begun and now.marker:
+                once_more.add(name)
+            elif (again := self._now(vm)).running and again.begun and again.marker:
                 # Another run was faster by a moment.
                 del outcome.failures[name]
-                begins[name] = now.marker.offsets
-        self._watch([vm for vm in vms if vm["name"] in begins], begins, outcome)
+                begins[name] = again.marker.offsets
+        self._watch([vm for vm in vms if vm["name"] in begins], begins, once_more, outcome)
         return outcome
 
     def _ended_unseen(self, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> frozenset[str]:
         """Names of those whose installation came to its end while no run was watching."""
-        rested = [vm for vm in vms if not facts[vm["name"]].running]
-        if not rested:
+        ended = [vm for vm in vms if not facts[vm["name"]].running]
+        if not ended:
             return frozenset()
-        watch = Watch(rested, {vm["name"]: {} for vm in rested})
-        # The first look tells whose consoles were recorded, the second what they said.
+        begins: dict[str, t.Mapping[str, int]] = {}
+        for vm in ended:
+            marker = facts[vm["name"]].marker
+            begins[vm["name"]] = marker.offsets if marker else {}
+        watch = Watch(ended, begins)
+        # The first look shows whose consoles were recorded, the second what they said.
         for _look in range(2):
             watch.feed(self.agent.look(watch.questions()))
         return frozenset(name for name, now in watch.progress.items() if now.proven)
@@ -111,80 +157,95 @@ class Installer:
         self,
         vms: t.Sequence[Vm],
         begins: t.Mapping[str, t.Mapping[str, int]],
+        once_more: set[str],
         outcome: Outcome,
     ) -> None:
         watch = Watch(vms, begins)
         begin = time.monotonic()
-        shown: dict[str, str] = {}
-        moved = dict.fromkeys(begins, begin)
-        written: dict[str, int] = {}
+        clocks = {vm["name"]: _Clock(begin, begin, begin) for vm in vms}
         left = {vm["name"]: vm for vm in vms}
+        told: set[str] = set()
         while left:
             facts: t.Mapping[str, VmFacts] = {}
             with suppress(Silent):
                 facts = watch.feed(self.agent.look(watch.questions()))
             now = time.monotonic()
             for name, vm in list(left.items()):
-                progress = watch.progress[name]
-                if name in facts and facts[name].written != written.get(name):
-                    written[name], moved[name] = facts[name].written, now
-                if shown.get(name) != str(progress):
-                    shown[name], moved[name] = str(progress), now
-                    self.say(f"  {name} {progress} [{now - begin:.0f} s]")
+                progress, clock = watch.progress[name], clocks[name]
+                self._show(name, progress, clock, now)
                 if name in facts:
-                    self._record(vm, facts[name], watch)
-                if name in facts and self._ended(vm, facts[name], watch, now - begin, outcome):
-                    del left[name]
-                elif progress.gave_up or now - moved[name] > self.timeout:
-                    del left[name]
-                    outcome.failures[name] = self._given_up(vm, progress)
+                    if not facts[name].begun:
+                        # Another run watched as well, and was faster.
+                        outcome.installed.append(name)
+                        del left[name]
+                        continue
+                    self._record(vm, facts[name], progress)
+                    self._say_if_nothing_is_recorded(name, progress, clock.elapsed(now), told)
+                end = verdict(progress, clock.elapsed(now), self.limits)
+                if end is None or (name not in facts and end is End.INSTALLED):
+                    continue
+                if name in once_more and may_begin_again(end, progress):
+                    once_more.remove(name)
+                    why = progress.console.no_network
+                    self.say(f"  {name} had no network ({why}); it is started once more")
+                    if self._begins_again(vm, watch, outcome):
+                        clocks[name] = _Clock(now, now, now)
+                        continue
+                else:
+                    self._end(vm, end, watch, clock.elapsed(now), outcome)
+                del left[name]
             if left:
                 time.sleep(self.interval)
 
-    def _record(self, vm: Vm, facts: VmFacts, watch: Watch) -> None:
-        """Has the console recorded, which is of use and not needed."""
-        name, tty = vm["name"], facts.status.tty if facts.status else ""
-        progress = watch.progress[name]
-        if progress.stage not in (RESPONSE, SETS) or watch.is_recorded(name):
+    def _show(self, name: str, progress: Progress, clock: _Clock, now: float) -> None:
+        """One line per VM, not more often than there is something to say."""
+        before = clock.last
+        clock.look(progress, now)
+        if clock.is_due(before, now):
+            clock.line, clock.line_at = progress.line, now
+            self.say(f"  {name} {progress.line} [{now - clock.begin:.0f} s]")
+
+    def _record(self, vm: Vm, facts: VmFacts, progress: Progress) -> None:
+        """Has the console recorded where it is not, which is of use and not needed.
+
+        Not before its installer has the response file and looks at the console no more.
+        """
+        tty = facts.status.tty if facts.status else ""
+        if progress.recorded is not None or progress.stage not in (RESPONSE, SETS):
             return
         if progress.state == "running" and _TTY.fullmatch(tty):
             try:
-                self.agent.carry_out("install", vm_steps.record_console(vm, tty))
+                self.agent.carry_out("install", vm_steps.record_console(vm))
             except OperatorError as failure:
-                self.say(f"  {name}: its console is not recorded: {failure}")
-            watch.tried(name)
+                self.say(f"  {vm['name']}: its console is not recorded: {failure}")
 
-    def _given_up(self, vm: Vm, progress: Progress) -> str:
-        name = vm["name"]
-        with suppress(OperatorError):
-            self.agent.carry_out("install", vm_steps.end_record(vm))
-        why = "the installer gave up" if progress.gave_up else f"nothing new for {self.timeout} s"
-        return (
-            f"{name}: {why} while it {progress}; it waits on the console (as root on the server: "
-            f"vmctl console {name}); stop it (vmctl stop -f {name}) and run again to install it "
-            f"anew, or run again to go on watching{_shown(progress)}"
-        )
-
-    def _ended(self, vm: Vm, facts: VmFacts, watch: Watch, passed: float, outcome: Outcome) -> bool:
-        """Whether nothing more is to be waited for; concludes what was installed."""
-        name, progress = vm["name"], watch.progress[vm["name"]]
-        if not facts.begun:
-            # Another run watched as well, and was faster.
-            outcome.installed.append(name)
-            return True
-        if progress.state is not None or (progress.untouched and passed <= _START_SECONDS):
-            return False
-        if progress.rests < _LOOKS:
-            return False
-        if not progress.done:
-            outcome.failures[name] = (
-                f"{name}: it was stopped while it {progress}; its new image is kept aside; run "
-                f"again to install it anew{_shown(progress)}"
+    def _say_if_nothing_is_recorded(
+        self, name: str, progress: Progress, elapsed: Elapsed, told: set[str]
+    ) -> None:
+        if progress.recorded or name in told or progress.state is None:
+            return
+        if elapsed.total > self.limits.question or progress.stage == SETS:
+            told.add(name)
+            self.say(
+                f"  {name}: nothing of its console is recorded; that it was installed can be seen "
+                "by its call from install.site alone"
             )
-            return True
-        self.say(f"  {name} has rebooted [{passed:.0f} s]")
-        self._conclude(vm, facts, outcome)
-        return True
+
+    def _begins_again(self, vm: Vm, watch: Watch, outcome: Outcome) -> bool:
+        name = vm["name"]
+        stop = vm_steps.stop(vm["name"], seconds=_FORCED_STOP_SECONDS, force=True)
+        if not self._carry_out(name, stop, outcome):
+            return False
+        return self._boots(vm, self._now(vm), watch.begin_again(name), outcome)
+
+    def _end(self, vm: Vm, end: End, watch: Watch, elapsed: Elapsed, outcome: Outcome) -> None:
+        """Concludes what was installed; of anything else nothing is given up but the record."""
+        name, progress = vm["name"], watch.progress[vm["name"]]
+        if end is End.INSTALLED:
+            self.say(f"  {name} has rebooted [{elapsed.total:.0f} s]")
+            self._conclude(vm, self._now(vm), outcome)
+            return
+        outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
 
     def _conclude(self, vm: Vm, facts: VmFacts, outcome: Outcome) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -200,7 +261,3 @@ class Installer:
 
     def _now(self, vm: Vm) -> VmFacts:
         return vm_facts.parse(self.agent.look(vm_facts.questions([vm])), [vm])[vm["name"]]
-
-
-def _shown(progress: Progress) -> str:
-    return f"; its console ended with\n{progress.tail}" if progress.tail else ""

@@ -30,6 +30,9 @@ STOP_SECONDS: t.Final = 180
 _CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
 _CONSOLE_BYTES: t.Final = 32 * 1024
+# How long a recording waits for the VM to start, and how long it lasts at most.
+_RECORD_WAIT_SECONDS: t.Final = 60
+_RECORD_SECONDS: t.Final = 86_400
 
 
 def _status(title: str, pattern: str, seconds: int) -> Step:
@@ -79,8 +82,11 @@ def resting(name: str) -> t.Iterator[Step]:
     yield _status(f"{name}: runs; stop it first", rests(name), 0)
 
 
-def start(name: str, *, kernel: str | None = None) -> t.Iterator[Step]:
+def start(vm: Vm, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:
     """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
+    if record:
+        yield from record_console(vm)
+    name = vm["name"]
     option = ["-b", kernel] if kernel else []
     what = change_of(name, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
@@ -104,7 +110,6 @@ def boot_installer(
     """
     names, title = Names.of(vm), f"{vm['name']}: install"
     yield from mark(vm, facts, marker.begun(by, offsets, conf))
-    yield from end_record(vm)
     if facts.status is not None:
         yield from reload_vmd()
     if facts.installing != "absent":
@@ -118,6 +123,7 @@ def boot_installer(
         undo=[undo("/bin/rm", "-f", names.installing)],
         undo_always=True,
     )
+    yield from record_console(vm)
     yield run(
         title,
         [TOOLS["vmctl"], "load", names.load],
@@ -131,20 +137,30 @@ def boot_installer(
     yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm['name'])}$", 30)
 
 
-def record_console(vm: Vm, tty: str) -> t.Iterator[Step]:
+def record_console(vm: Vm) -> t.Iterator[Step]:
     """Has the server keep the end of what the console shows, until end_record() or the VM's end.
 
-    Only for a VM whose installer has its response file and does not look at the console any more:
-    what it shows before the line is set up comes back to it as if somebody had typed it.
+    Best asked for before the VM starts: nothing is missed then, and nothing that the VM prints
+    before the terminal is in raw mode, some milliseconds later, comes back to it as if somebody had
+    typed it. Otherwise only for a VM that does not look at its console.
     """
-    argv = [TOOLS["cu"], "-r", "-l", f"/dev/{tty}", "-s", "115200"]
-    fields = {"path": Names.of(vm).console, "limit": _CONSOLE_BYTES, "argv": argv}
+    name, path = vm["name"], Names.of(vm).console
+    fields = {
+        "path": path,
+        "limit": _CONSOLE_BYTES,
+        "argv": [TOOLS["vmctl"], "status"],
+        "device": rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ](tty[A-Za-z0-9]+)[ ][^\n]*[ ]{re.escape(name)}$",
+        "raw": [TOOLS["stty"], "raw", "-echo"],
+        "from": "/dev",
+        "wait": _RECORD_WAIT_SECONDS,
+        "seconds": _RECORD_SECONDS,
+    }
     yield from end_record(vm)
-    yield Step("record", f"{vm['name']}: record its console", fields)
+    yield Step("record", f"{name}: record its console", fields)
 
 
 def end_record(vm: Vm) -> t.Iterator[Step]:
-    """Removes what was recorded; who records sees that, and leaves the console to others."""
+    """Removes what was recorded; the recorder sees that, and leaves the console to others."""
     yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Names.of(vm).console])
 
 
@@ -153,7 +169,6 @@ def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
     yield from write(title, names.installed, None, marker.INSTALLED)
     yield from unmark(vm, facts)
-    yield from end_record(vm)
     if facts.image == "blank":
         yield run(title, ["/bin/rm", "-f", names.image])
     elif facts.image == "data":
@@ -166,9 +181,12 @@ def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
         )
     change = change_of(vm["name"], "put", names.image, "into place")
     yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
+    # The proof goes when all else is done.
+    yield from end_record(vm)
 
 
 def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
-    """Removes the note of an installation that is through."""
+    """Removes the note of an installation that has ended, and what its first start was."""
     if facts.installed:
+        yield from end_record(vm)
         yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Names.of(vm).installed])

@@ -1,15 +1,16 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""How far installations are, by the lines that dhcpd(8) and httpd(8) log and by vmctl status."""
+"""How far installations are, by their consoles, the logs of dhcpd(8) and httpd(8), and vmctl."""
 
 from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.console import Console
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     Names,
     VmFacts,
@@ -28,18 +29,29 @@ BOOTS: t.Final = "boots the installer"
 ADDRESS: t.Final = "has its address"
 RESPONSE: t.Final = "has its response file"
 SETS: t.Final = "fetches sets"
+UNPACKS: t.Final = "unpacks sets"
+# What comes next in each stage.
+_NEXT: t.Final[t.Mapping[str, str]] = {
+    BOOTS: "its request for an address",
+    ADDRESS: "its request for the response file",
+    RESPONSE: "its request for the first set",
+    SETS: "the next set",
+    UNPACKS: "the installer's reboot",
+}
 
-# What the installer prints in the end (distrib/miniroot/install.sub: finish_up, do_autoinstall).
-_DONE: t.Final = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
-_GAVE_UP: t.Final = "failed; check /tmp/ai/ai.log"
-# What its kernel prints at any end that was asked for (sys/kern/vfs_subr.c: vfs_shutdown).
-_SHUT_DOWN: t.Final = "syncing disks..."
 _CONSOLE_BYTES: t.Final = 8192
-_TAIL_LINES: t.Final = 12
+# The last step of install.site asks for a file with this query.
+CALL_HOME: t.Final = "installed"
 
 # vmd(8) starts, or a vCPU is taken away from a VM (usr.sbin/vmd/vm.c: vcpu_run_loop).
 _VIOLENT = re.compile(r" vmd\[(?P<pid>[0-9]+)\]: (?P<what>startup$|vcpu_run_loop: )")
-_REQUEST = re.compile(r'"GET (?P<path>[^ "?]+)[^"]*" (?P<code>[0-9]{3}) ')
+_OF_VMD: t.Final = ("]: startup", "]: vcpu_run_loop: ")
+_DHCP = re.compile(r" dhcpd\[[0-9]+\]: (?P<text>DHCP.*)$")
+# A line of httpd(8), `log style common`, as of 7.8: usr.sbin/httpd/server_http.c.
+_REQUEST = re.compile(
+    r'^\S+ (?P<client>\S+) \S+ \S+ \[[^]]*\] "GET (?P<path>[^ "?]+)(?:\?(?P<query>[^ "]*))?[^"]*" '
+    r"(?P<code>[0-9]{3}) (?P<bytes>[0-9]+)"
+)
 
 Vm = t.Mapping[str, t.Any]
 
@@ -48,20 +60,28 @@ Vm = t.Mapping[str, t.Any]
 class Progress:
     """How far one VM is: `stage` is one of the constants here, `detail` what was fetched last.
 
-    `state` is vmctl's word for a VM that has a process, None for one that has none; `ran` says that
-    it was seen to have one, `stopped` that somebody or something was seen ending it. `console` is
-    the end of what was recorded of it, and `rests` for how many looks there has been no process.
+    `received` and `written` are bytes of sets and of the new image, which is `blank` before the
+    installer touched it. `state` is vmctl's word for a VM that has a process, None for one that has
+    none; `ran` says that it was seen to have one, `stopped` that somebody or something was seen
+    ending it, `rests` for how many looks there has been no process. `recorded` is the size of the
+    record of its console in bytes, None where there is none. `lease` is what dhcpd(8) said last.
     """
 
     stage: str = BOOTS
     detail: str = ""
     fetched: int = 0
+    received: int = 0
+    written: int = 0
+    blank: bool = True
     state: str | None = "running"
     ran: bool = False
     stopped: bool = False
     pid: int | None = None
-    console: str = ""
+    console: Console = field(default_factory=Console)
+    recorded: int | None = None
     rests: int = 0
+    lease: str = ""
+    called_home: bool = False
 
     @property
     def untouched(self) -> bool:
@@ -69,34 +89,24 @@ class Progress:
         return self.stage == BOOTS and not self.ran
 
     @property
-    def done(self) -> bool:
-        """Whether it ended since the installer was through: its console says so.
-
-        Somebody else at the console takes parts of it away. So without that word it has to have
-        fetched sets, nothing was seen ending it, and the kernel was not heard shutting down.
-        """
-        shut_down = _SHUT_DOWN in self.console
-        return self.proven or (self.stage == SETS and not self.stopped and not shut_down)
-
-    @property
     def proven(self) -> bool:
-        """Whether its console says that the installer was through."""
-        return _DONE in self.console
-
-    @property
-    def gave_up(self) -> bool:
-        """Whether the installer says that it goes no further."""
-        return _GAVE_UP in self.console and not self.proven
-
-    @property
-    def tail(self) -> str:
-        """The last lines of the console as they may be shown on a terminal; empty if unknown."""
-        text = "".join(x if x.isprintable() or x == "\n" else " " for x in self.console)
-        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-        return "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
+        """Whether it is proven that the installer came to its end."""
+        return self.console.done or self.called_home
 
     def __str__(self) -> str:
         return f"{self.stage} ({self.detail})" if self.detail else self.stage
+
+    @property
+    def line(self) -> str:
+        """Stage, how far the sets are, and what is waited for."""
+        parts = [self.detail] if self.detail else []
+        if self.fetched:
+            files = "1 file" if self.fetched == 1 else f"{self.fetched} files"
+            parts.append(f"{files}, {self.received >> 20} MiB fetched")
+        if self.written and not self.blank:
+            parts.append(f"image {self.written >> 20} MiB")
+        known = f" ({', '.join(parts)})" if parts else ""
+        return f"{self.stage}{known}, waiting for {_NEXT[self.stage]}"
 
 
 def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
@@ -109,28 +119,40 @@ class Watch:
 
     def __init__(self, vms: t.Sequence[Vm], begins: t.Mapping[str, t.Mapping[str, int]]) -> None:
         self._vms = vms
-        self._begins = begins
+        self._begins = dict(begins)
         self._offsets = {
             log: min((begin.get(log, 0) for begin in begins.values()), default=0) for log in LOGS
         }
+        self._inodes: dict[str, int] = {}
         self.progress = {vm["name"]: Progress() for vm in vms}
-        self._recorded: set[str] = set()
 
     def questions(self) -> dict[str, t.Any]:
-        """The probe request: how the VMs are, and what the logs have that was not seen yet."""
+        """The probe request: how the VMs are, their consoles, and lines of logs that are new."""
         request = vm_questions(self._vms)
-        consoles = {vm["name"]: Names.of(vm).console for vm in self._vms}
-        request["paths"] += [{"path": path, "hash": 0} for path in (*LOGS, *consoles.values())]
-        for name in sorted(self._recorded):
-            argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), consoles[name]]
-            request["run"].append({"name": f"console {name}", "argv": argv})
-        for log in LOGS:
-            argv = [TOOLS["tail"], "-c", f"+{self._offsets[log] + 1}", log]
-            request["run"].append({"name": log, "argv": argv})
+        request["paths"] += [{"path": path, "hash": 0} for path in LOGS]
+        for vm in self._vms:
+            path = Names.of(vm).console
+            request["paths"].append({"path": path, "hash": 0})
+            if self.progress[vm["name"]].recorded:
+                argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), path]
+                request["run"].append({"name": f"console {vm['name']}", "argv": argv})
+        match = {
+            DAEMON_LOG: [*_OF_VMD, *(f" {vm['mac']}" for vm in self._vms)],
+            ACCESS_LOG: [f" {vm['ipv4']} " for vm in self._vms],
+        }
+        request["log"] = [
+            {
+                "path": log,
+                "offset": self._offsets[log],
+                "inode": self._inodes.get(log),
+                "match": match[log],
+            }
+            for log in LOGS
+        ]
         return request
 
     def feed(self, answer: t.Mapping[str, t.Any]) -> dict[str, VmFacts]:
-        """Goes on with an answer to questions(); returns what is known of the VMs now.
+        """Continues with an answer to questions(); returns what is known of the VMs now.
 
         Raises Silent, and OperatorError where vmd(8) ended, and all VMs with it.
         """
@@ -138,31 +160,29 @@ class Watch:
         if not has_told(answer["run"]["status"]["stdout"]):
             raise OperatorError(
                 "vmd does not run any more, so the installations ended; look into "
-                "/var/log/daemon on the server, and run again to install anew"
+                "/var/log/daemon on the server, and run again to install again"
             )
-        sizes = log_sizes(answer)
         for log in LOGS:
-            if sizes[log] < self._offsets[log]:
-                # newsyslog(8) began a new file.
-                self._offsets[log] = 0
-                self._begins = {name: {**at, log: 0} for name, at in self._begins.items()}
+            found = answer["log"].get(log)
+            if found is None:
                 continue
-            # A last line that is not whole yet is for the next time.
-            text, newline, _rest = answer["run"][log]["stdout"].rpartition("\n")
-            for vm in self._vms:
-                begin = self._begins[vm["name"]].get(log, 0) - self._offsets[log]
-                self._read(vm, log, text[max(begin, 0) :].splitlines())
-            self._offsets[log] += len(text + newline)
+            if found["other"]:
+                # newsyslog(8) began a new file.
+                self._begins = {name: {**at, log: 0} for name, at in self._begins.items()}
+            self._offsets[log], self._inodes[log] = found["offset"], found["inode"]
+            for offset, line in found["lines"]:
+                for vm in self._vms:
+                    if offset >= self._begins[vm["name"]].get(log, 0):
+                        self._read(vm, log, line)
         for vm in self._vms:
             self._look(vm, facts[vm["name"]], answer)
         return facts
 
-    def is_recorded(self, name: str) -> bool:
-        """Whether the server keeps what the console of the VM shows, or was asked to once."""
-        return name in self._recorded
-
-    def tried(self, name: str) -> None:
-        self._recorded.add(name)
+    def begin_again(self, name: str) -> dict[str, int]:
+        """Forgets what was seen of a VM, which is started once more; returns where logs are now."""
+        self._begins[name] = dict(self._offsets)
+        self.progress[name] = Progress()
+        return dict(self._offsets)
 
     def _look(self, vm: Vm, facts: VmFacts, answer: t.Mapping[str, t.Any]) -> None:
         name, status = vm["name"], facts.status
@@ -170,40 +190,51 @@ class Watch:
         pid = status.pid if status else None
         state = status.state if status and pid is not None else None
         said = answer["run"].get(f"console {name}")
-        if answer["paths"].get(Names.of(vm).console):
-            self._recorded.add(name)
+        record = answer["paths"].get(Names.of(vm).console)
+        console = Console(said["stdout"]) if said and said["rc"] == 0 else now.console
+        stage, detail = now.stage, now.detail
+        if console.installing and stage in (SETS, UNPACKS):
+            stage, detail = UNPACKS, console.installing
         self.progress[name] = replace(
             now,
+            stage=stage,
+            detail=detail,
             state=state,
             pid=pid or now.pid,
             ran=now.ran or state is not None,
             stopped=now.stopped or state == "stopping",
-            console=said["stdout"] if said and said["rc"] == 0 else now.console,
+            console=console,
+            recorded=record["size"] if record else None,
             rests=0 if state is not None else now.rests + 1,
+            written=facts.written,
+            blank=facts.installing != "data",
         )
 
-    def _read(self, vm: Vm, log: str, lines: t.Iterable[str]) -> None:
+    def _read(self, vm: Vm, log: str, line: str) -> None:
         now = self.progress[vm["name"]]
-        for line in lines:
-            if log == ACCESS_LOG:
-                now = _fetched(now, line, vm)
-            elif violent := _VIOLENT.search(line):
-                if violent["what"] == "startup" or int(violent["pid"]) == now.pid:
-                    now = replace(now, stopped=True)
-            elif now.stage == BOOTS and f"DHCPACK on {vm['ipv4']} to {vm['mac']} " in f"{line} ":
+        if log == ACCESS_LOG:
+            now = _fetched(now, line, vm)
+        elif violent := _VIOLENT.search(line):
+            if violent["what"] == "startup" or int(violent["pid"]) == now.pid:
+                now = replace(now, stopped=True)
+        elif (dhcp := _DHCP.search(line)) and f" {vm['mac']} " in f"{line} ":
+            now = replace(now, lease=f"dhcpd(8) said last: {dhcp['text']}")
+            if now.stage == BOOTS and f"DHCPACK on {vm['ipv4']} to {vm['mac']} " in f"{line} ":
                 now = replace(now, stage=ADDRESS)
         self.progress[vm["name"]] = now
 
 
 def _fetched(now: Progress, line: str, vm: Vm) -> Progress:
     """A request that failed is shown, since the installer stops there."""
-    request = _REQUEST.search(line)
-    if not request or f" {vm['ipv4']} " not in f" {line}":
+    request = _REQUEST.match(line)
+    if not request or request["client"] != vm["ipv4"]:
         return now
     name = request["path"].rpartition("/")[2]
     if request["code"] != "200":
         return replace(now, detail=f"{name}: {request['code']}")
     if name == f"{vm['mac']}-install.conf":
-        return replace(now, stage=RESPONSE, detail="", fetched=0)
-    count = now.fetched + 1
-    return replace(now, stage=SETS, detail=f"{name}, {count} files", fetched=count)
+        return replace(now, stage=RESPONSE, detail="", fetched=0, received=0)
+    if request["query"] == CALL_HOME:
+        return replace(now, called_home=True)
+    received = now.received + int(request["bytes"])
+    return replace(now, stage=SETS, detail=name, fetched=now.fetched + 1, received=received)

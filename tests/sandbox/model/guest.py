@@ -43,6 +43,7 @@ class Guest:
     record: dict[str, Any] = field(default_factory=dict)
     up: bool = False
     addresses: list[str] = field(default_factory=list)
+    typed: str = ""  # what its terminal echoed
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -157,9 +158,17 @@ class Guests:
     # inside
 
     def _say(self, guest: Guest, line: str) -> None:
+        """A line of the console, or a prompt, which ends in a blank."""
         lines = self.console(guest.vm.name)
         lines.append(line)
         del lines[:-CONSOLE_LINES]
+        if guest.vm.tty:
+            end = "" if line.endswith(" ") else "\r\n"
+            guest.typed += self.machine.ttys.write(guest.vm.tty, line + end)
+        for (text,) in self.machine.faults.arguments("processor_dies"):
+            if text in line:
+                self.machine.faults.replace(("processor_dies", text), None)
+                self.machine.later(0, lambda: self._end(guest, reboot=True))
 
     def _image(self, path: str, kind: str) -> images.Image:
         return images.Image(self.machine.files, path, kind)
@@ -188,10 +197,10 @@ class Guests:
             images.GuestDisk(f"sd{number}", self._image(disk.path, disk.format))
             for number, disk in enumerate(config.disks)
         ]
-        lines = self.console(guest.vm.name)
         job = self.installation(
-            self.machine, config.nics[0].lladdr, guest.vm.taps[0], disks, lines.append
-        )
+            self.machine, config.nics[0].lladdr, guest.vm.taps[0], disks,
+            lambda line: self._say(guest, line), lambda: guest.typed,
+        )  # fmt: skip
 
         def run() -> None:
             result = job.run(guest.cancelled)

@@ -8,6 +8,7 @@ wsdisplay(4); nothing outside of the server answers it, so that there are no hin
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -48,17 +49,22 @@ class _StuckError(Exception):
 
 
 class Installation:
-    """One boot of the installer. `console` gets its lines; `result` is there after a success."""
+    """One boot of the installer. `console` gets its lines; `result` is there after a success.
+
+    `typed` is what came in at the console since the boot.
+    """
 
     def __init__(
         self, machine: Machine, mac: str, tap: str, disks: Sequence[Disk],
-        console: Callable[[str], None],
+        console: Callable[[str], None], typed: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self.machine = machine
         self.network = GuestNetwork(machine, tap, mac)
         self.disks = disks
         self.console = console
+        self.typed = typed
         self.result: Installed | None = None
+        self.calls: list[str] = []
         self._cancelled = threading.Event()
 
     def run(self, cancelled: threading.Event) -> End:
@@ -88,11 +94,16 @@ class Installation:
         self.console("OpenBSD 7.8 (RAMDISK_CD) #0: Sat Sep 13 10:37:00 MDT 2025")
         self.console(f"vio0 at virtio1: address {self.network.mac}")
         self.console("root on rd0a swap on rd0b dump on rd0b")
+        lost = len(self.typed())
         self.console("")
         self.console(f"Welcome to the {OBSD} installation program.")
         self.console(f"Starting non-interactive mode in {TIMER_SECONDS} seconds...")
         self.console(PROMPT)
         self._wait(TIMER_SECONDS)
+        if self.typed()[lost:]:
+            # Whoever types stops the timer (distrib/miniroot/dot.profile, stop_timeout).
+            raise self._stuck(PROMPT)
+        self.console("")
 
     def _response_file(self) -> tuple[str, str]:
         """The host name of the lease, and the text of the first response file that is there."""
@@ -144,9 +155,11 @@ class Installation:
         disk = questions.root_disk()
         self._wait(QUESTION_SECONDS)
         questions.configure_disks()
-        SetsQuestions(dialog, self.network, installed, disk, self._wait).run()
+        sets = SetsQuestions(dialog, self.network, installed, disk, self._wait)
+        sets.run()
+        self.calls = sets.calls
         if f"base{VERSION}.tgz" in installed.sets:
-            questions.timezone()
+            questions.timezone(*(zone for (zone,) in self.machine.faults.arguments("no_zone")))
         self._finish(dialog, installed, disk)
 
     def _host_name(self, dialog: Dialog, installed: Installed, host_name: str) -> None:
@@ -157,9 +170,16 @@ class Installation:
         # A domain in the answer is lost if the name is the lease's.
         installed.hostname = answer if answer.partition(".")[0] != short else host_name
 
+    def _call_home(self) -> None:
+        """All of install.site that is modelled: the addresses that it asks for in the end."""
+        for url in self.calls:
+            with contextlib.suppress(FetchError):
+                self.network.fetch(url)
+
     def _finish(self, dialog: Dialog, installed: Installed, disk: Disk) -> None:
         self.console("Saving configuration files... done.")
         self.console("Making all device nodes... done.")
+        self._call_home()
         self._wait(FINISH_SECONDS)
         self.console("Relinking to create unique kernel... done.")
         try:

@@ -21,6 +21,7 @@ LOGIN = re.compile(r"[a-z][-a-z0-9_]{0,30}")
 FULL_NAME_MAX = 100
 GIGABYTE = 1024**3
 LABEL_SECONDS = 4
+QUESTION_SECONDS = 0.1
 
 
 class Questions:
@@ -188,19 +189,25 @@ class Questions:
             if answer == "c":
                 self.dialog.exit("'/' must be configured!")
 
-    def timezone(self) -> None:
-        """Asked once the sets with the zones are there, for want of a hint from openbsd.org."""
+    def timezone(self, default: str = "") -> None:
+        """Asked once the sets with the zones are there, for want of a hint from openbsd.org.
+
+        The default is where the new /etc/localtime leads, and taken again and again even if there
+        is no such zone (install.sub, set_timezone).
+        """
         self.dialog.say("")
         while True:
-            path = self.dialog.ask("What timezone are you in? ('?' for list)").rstrip("/")
+            question = "What timezone are you in? ('?' for list)"
+            path = self.dialog.ask(question, default).rstrip("/")
             while path and is_region(path):
                 question = f"What sub-timezone of '{path}' are you in? ('?' for list)"
                 path += f"/{self.dialog.ask(question)}".rstrip("/")
-            if is_zone(path):
+            if is_zone(path) and path != default:
                 self.installed.timezone = path
                 return
             if path not in ("", "?"):
                 self.dialog.say(f"'{path}' is not a valid timezone on this system.")
+                self.wait(QUESTION_SECONDS)
 
 
 @cache

@@ -51,6 +51,7 @@ class SetsQuestions:
         self.site = [f"site{VERSION}.tgz", f"site{VERSION}-{self.short_name}.tgz"]
         self.missing = list(self.release)
         self.server = ""
+        self.calls: list[str] = []
 
     def run(self) -> None:
         """Ask for locations until the sets are installed."""
@@ -293,8 +294,21 @@ class SetsQuestions:
             self._progress("Extracting", "etc.tgz", len(content))
         if name in self.missing:
             self.missing.remove(name)
+        if name in self.site:
+            self.calls = _calls(content) or self.calls
         if name != "BUILDINFO":
             self.installed.sets.append(name)
+
+
+def _calls(content: bytes) -> list[str]:
+    """The addresses that ftp(1) is given in the install.site of a site set."""
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        for member in archive.getmembers():
+            script = archive.extractfile(member) if member.isfile() else None
+            if script and member.name.removeprefix("./") == "install.site":
+                text = script.read().decode("utf-8", "replace")
+                return re.findall(r"^\s*ftp .*?(http://[^\s'\"]+)", text, re.MULTILINE)
+    return []
 
 
 def _is_good(name: str, content: bytes) -> bool:

@@ -67,6 +67,7 @@ TABLE: dict[str, Variable] = {
         hw.diskcount=2
         hw.cpuspeed=2600
         hw.physmem=4278034432
+        vm.loadavg=0.12 0.10 0.08
         hw.usermem=4278022144
         """,
         writable=False,

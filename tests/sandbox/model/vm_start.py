@@ -140,14 +140,14 @@ def open_tty(machine: Machine, uid: int, gid: int | None, used: set[str]) -> str
     """Give the first free pty to a user; with an owner group the group may use it, too."""
     number = next(n for n in range(_PTYS) if pty(n) not in used)
     path = pty(number)
-    if not machine.files.exists(path):
-        machine.files.mknod(path, 0o600, 5, number)
+    machine.ttys.open(path, number)
     machine.files.chown(path, uid, _TTY_GROUP if gid is None else gid)
     machine.files.chmod(path, 0o620 if gid is None else 0o660)
     return path
 
 
 def close_tty(machine: Machine, path: str) -> None:
+    machine.ttys.close(path)
     if machine.files.exists(path):
         machine.files.chown(path, 0, 0)
         machine.files.chmod(path, 0o666)

@@ -32,6 +32,7 @@ def test_an_inventory_is_told_what_depends_on_release_and_machine(
         "vmm_release": "7.8",
         "sets_verify": sets,
         "vmd_install_timeout": 21600,
+        "vmd_install_total_timeout": 21600,
         "vmd_answer_timeout": 21600,
     }
 

@@ -18,14 +18,14 @@ sub confine ($request) {
 	my @runs    = (@steps, @files, @backs, map { $_->{unless} // () } @backs);
 	my @paths   = ("$STATE/lock", map { (@{$_->{open} // []}, @{$_->{rosters} // []}) } @asks);
 	push @runs,  {argv => $UNAME}, map { @{$_->{run} // []} } @asks;
-	push @paths, map { $_->{path} } map { (@{$_->{paths} // []}, @{$_->{list} // []}) } @asks;
+	push @paths, map { $_->{path} } map { map { @{$_ // []} } @{$_}{qw(paths list log)} } @asks;
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files;
 	push @paths, map { $_->{unused} ? @{$_->{unused}}{qw(path like)} : () } @backs;
 	push @paths, '/etc/rc.firsttime' if grep { $_->{confirm} } @all;
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
-	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain)} } @runs;
+	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain raw)} } @runs;
 	# Unveil takes 128 paths: the top directory stands for all below it. What is made later in a
 	# directory that is not there yet could not be seen, so its parent stands for that.
 	for my $path (grep { defined } @paths) {

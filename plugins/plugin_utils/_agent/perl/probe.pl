@@ -62,6 +62,7 @@ sub answer_to ($ask) {
 		my @is = getgrnam $name or next;
 		$answer{groups}{$name} = $is[3];
 	}
+	$answer{log} = logs($ask->{log}) if $ask->{log};
 	return \%answer;
 }
 

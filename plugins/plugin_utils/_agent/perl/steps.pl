@@ -40,44 +40,6 @@ sub wait_for ($step) {
 	return;
 }
 
-# Keeps the end of what a program prints in a file, in a process that goes on
-# when this one has ended: until the program ends, or the file is removed.
-sub keep_output ($step) {
-	my ($path, $limit) = @{$step}{qw(path limit)};
-	write_file($path, q{});
-	my $pid = fork // fail("fork: $!");
-	return if $pid;
-	# The lock is the kernel's as long as any process has it open.
-	close $LOCK or exit 1;
-	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
-	setpgrp 0, 0;
-	local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
-	# Its standard input never comes to an end, and never says anything.
-	pipe my $in_r,  my $in_w  or exit 1;
-	pipe my $out_r, my $out_w or exit 1;
-	my $program = fork // exit 1;
-	if (!$program) {
-		open STDIN,  '<&', $in_r  or exit 1;
-		open STDOUT, '>&', $out_w or exit 1;
-		exec {$step->{argv}[0]} @{$step->{argv}} or exit 1;
-	}
-	close $out_w or exit 1;
-	my ($end, $size) = (q{}, 0);
-	while (-e $path) {
-		vec(my $bits = q{}, fileno $out_r, 1) = 1;
-		next if 1 > select $bits, undef, undef, 1;
-		last if !sysread $out_r, my $chunk, 4096;
-		$end .= $chunk;
-		$end = substr $end, -$limit if length $end > $limit;
-		my $anew = $size > $limit;
-		sysopen my $out, $path, O_WRONLY | O_NOFOLLOW | ($anew ? O_TRUNC : O_APPEND) or last;
-		$size = ($anew ? 0 : $size) + (syswrite($out, $anew ? $end : $chunk) // 0);
-		close $out or last;
-	}
-	kill 'TERM', $program;
-	exit 0;
-}
-
 our %DO = (
 	directory => sub ($step, $blobs, $id) {
 		my $path = $step->{path};
@@ -111,7 +73,7 @@ our %DO = (
 		$said = run(\@argv, %{$step});
 		check_run($step, $said);
 	},
-	record => sub ($step, $blobs, $id) { keep_output($step) },
+	record => sub ($step, $blobs, $id) { record_console($step) },
 	wait   => sub ($step, $blobs, $id) { wait_for($step) },
 	expect => sub ($step, $blobs, $id) {
 		my $is = look($step->{path}, 0);

@@ -57,7 +57,7 @@ def test_all_defaults() -> None:
         "sets_server": "203.0.113.1",
         "sets": ["-x*", "+xb*", "+xf*", "+site*"],
         "sysctl": {"net.inet.ip.arpq.maxlen": "256"},
-        "install_limit": 4,
+        "install_limit": 16,
         "memory_limited": False,
     }
 

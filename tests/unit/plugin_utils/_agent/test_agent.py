@@ -14,12 +14,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
     Applied,
     ApplyError,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    Step,
-    Transaction,
-    digest,
-    run,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from unit.agent_host import ME, Host, put, request, sh, until
 
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,12 +60,30 @@ def test_a_fetch_keeps_to_its_files(host: WatchedHost) -> None:
     assert (answer["state"], answer["size"]) == ("done", 4)
 
 
-def test_what_is_recorded_keeps_to_its_file(host: WatchedHost) -> None:
-    script = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done"
-    argv = ["/bin/sh", "-c", script]
-    answer = host.apply({"do": "record", "path": "/srv/out", "limit": 100, "argv": argv})
+def test_what_is_recorded_keeps_to_its_file_and_the_console(host: WatchedHost) -> None:
+    master, slave = os.openpty()
+    host = host.having("--dev-bind", os.ttyname(slave), "/dev/ttyp0")
+    step = {
+        "do": "record", "path": "/srv/out", "limit": 100, "seconds": 60, "wait": 0,
+        "argv": ["/bin/echo", "ttyp0"], "device": "^(ttyp0)$", "raw": ["/bin/stty", "raw", "-echo"],
+        "from": "/dev",
+    }  # fmt: skip
+    timers = [threading.Timer(3, os.write, (master, b"line\n" * 300))]
+    timers.append(threading.Timer(5, os.close, (master,)))
+    for timer in timers:
+        timer.start()
+    answer = host.apply(step)
+    os.close(slave)
     assert "failed" not in answer, answer
-    assert (host.srv / "out").read_text().endswith("line 299\n")
+    assert (host.srv / "out").read_text().endswith("line\n")
+
+
+def test_logs_are_searched_as_the_request_says(host: WatchedHost) -> None:
+    (host.srv / "log").write_text("yes\nno\n")
+    asks = [{"path": path, "offset": 0, "match": ["yes"]} for path in ("/srv/log", "/srv/none")]
+    answer = host.send(payload({"verb": "probe", "asks": {"a": {"log": asks}}}))["answers"]["a"]
+    assert answer["log"]["/srv/log"]["lines"] == [[0, "yes"]]
+    assert answer["log"]["/srv/none"] is None
 
 
 def test_an_apply_and_its_way_back_keep_to_what_they_name(host: WatchedHost) -> None:

@@ -7,7 +7,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import judge, questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import (
+    at_once,
+    judge,
+    questions,
+)
 
 NEEDS = ("/bsd.rd", "/var/www/htdocs/amd64/bsd")
 GIB = 1 << 30
@@ -97,3 +101,26 @@ def test_a_directory_that_is_not_there_yet_has_no_size() -> None:
     assert judge(found, [vm("web1")], {"web1"}, NEEDS, limited=False).obstacles == ()
     (df,) = (run for run in questions([vm("web1")], NEEDS)["run"] if run["name"].startswith("df"))
     assert df["argv"] == ["/bin/df", "-k", "/var/vmm"]
+
+
+RUNNING = "    1   123     1    1.0G   17.0M   ttyp0         root running old1\n"
+AT_ONCE: dict[str, tuple[str, str, int, bool, int]] = {
+    "a processor each": ("4", "0.30 0.20 0.10", 64 * GIB, False, 4),
+    "processors that are busy": ("4", "2.90 1.00 1.00", 64 * GIB, False, 2),
+    "one at least": ("2", "9.00 1.00 1.00", 64 * GIB, False, 1),
+    "memory for three": ("8", "0.00 0.00 0.00", 3 * GIB + (256 << 20), False, 3),
+    "memory for three, one of them runs": ("8", "0.00", 3 * GIB + (256 << 20), True, 2),
+    "no memory for one": ("8", "0.00", GIB, False, 1),
+    "no answer": ("", "", 64 * GIB, False, 1),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_how_many_are_installed_at_once(name: str) -> None:
+    processors, load, memory, running, count = AT_ONCE[name]
+    look = answer(memory)
+    look["run"] |= {"processors": {"stdout": processors}, "load": {"stdout": load}}
+    if running:
+        look["run"]["status"]["stdout"] += RUNNING
+    new = [vm(f"new{number}") for number in range(6)]
+    assert at_once(look, [vm("old1"), *new], new) == count

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
@@ -36,6 +38,43 @@ def test_vmd_forgets_a_vm_before_it_loads_it_anew() -> None:
         steps = vm_steps.boot_installer(VM, facts, b"", {}, "me")
         runs = [step.fields["argv"] for step in steps if step.do == "run"]
         assert [argv[1] for argv in runs if argv[0].endswith("vmctl")] == wanted
+
+
+def test_a_console_is_recorded_before_the_vm_prints_anything() -> None:
+    steps = [*vm_steps.boot_installer(VM, NOTHING, b"", {}, "me")]
+    words = [step.fields["argv"][1] if step.do == "run" else step.do for step in steps]
+    assert words.index("create") < words.index("record") < words.index("load")
+    steps = [*vm_steps.start(VM, record=True)]
+    assert [step.do for step in steps] == ["run", "record", "run", "wait"]
+    assert "record" not in [step.do for step in vm_steps.start(VM)]
+
+
+STATUS = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
+TERMINALS = {
+    "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n": "ttyp0",
+    "    1 123     1    1.0G   17.0M   ttypZ    a:b:c:d:e running web1\n": "ttypZ",
+    "    1   -     1    1.0G       -       -         root stopped web1\n": "",
+    "    1 123     1    1.0G   17.0M   ttyp0         root running web11\n": "",
+    "    1 123     1    1.0G   17.0M   ttyp0         root running xweb1\n": "",
+}
+
+
+@pytest.mark.parametrize("line", TERMINALS)
+def test_the_terminal_is_the_vms_own(line: str) -> None:
+    (step,) = (step for step in vm_steps.record_console(VM) if step.do == "record")
+    script = "print $1 if do { local $/; <STDIN> } =~ /$ARGV[0]/xms"
+    others = "    9 999     1    1.0G   17.0M   ttyp9         root running db1\n"
+    done = subprocess.run(
+        ["perl", "-e", script, step.fields["device"]],
+        input=STATUS + others + line + others, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == TERMINALS[line]
+
+
+def test_the_proof_goes_when_all_else_is_done() -> None:
+    steps = [*vm_steps.conclude_install(VM, NOTHING, "20261124T231000")]
+    assert steps[-1].fields["argv"] == ["/bin/rm", "-f", "/var/vmm/.web1.console"]
+    assert steps[-2].do == "rename"
 
 
 def looked(**values: object) -> dict[str, object]:

@@ -7,14 +7,12 @@ from __future__ import annotations
 import base64
 import subprocess
 import typing as t
-from unittest import mock
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker as vm_marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import Installer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
     ACCESS_LOG,
@@ -23,7 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
     DAEMON_LOG,
     RESPONSE,
     SETS,
-    Progress,
+    UNPACKS,
     Watch,
 )
 
@@ -44,28 +42,34 @@ def leased(address: str = "203.0.113.1", mac: str = MAC) -> str:
     return f"Nov 24 23:19:10 server1 dhcpd[41]: DHCPACK on {address} to {mac} via vport42\n"
 
 
-def fetched(path: str, code: int = 200, address: str = "203.0.113.1") -> str:
-    return f'server1 {address} - - [24/Nov/2026:23:19:10 +0000] "GET {path} HTTP/1.0" {code} 0\n'
+def fetched(path: str, code: int = 200, address: str = "203.0.113.1", size: int = 0) -> str:
+    request = f'"GET {path} HTTP/1.0" {code} {size}'
+    return f"server1 {address} - - [24/Nov/2026:23:19:10 +0000] {request}\n"
 
 
 RESPONSE_FILE = fetched(f"/install/{MAC}-install.conf?path=7.8/amd64")
 
 
+def found(text: str, offset: int = 0, *, other: bool = False, inode: int = 7) -> dict[str, t.Any]:
+    """What the agent finds in a log that has this text from an offset on."""
+    lines = []
+    for line in text.splitlines(keepends=True):
+        lines.append([offset, line.rstrip("\n")])
+        offset += len(line)
+    return {"inode": inode, "offset": offset, "other": other, "lines": lines}
+
+
 def answer(
     status: str = RUNS, marker: bytes | None = b"# installs\n", **logs: str
 ) -> dict[str, t.Any]:
-    """What the agent says; `logs` are what it read of them, `sizes` follow from that."""
+    """What the agent says; `logs` are what it found in them."""
     daemon, access = logs.get("daemon", ""), logs.get("access", "")
     path = "/var/vmm/.web1.install.conf"
     return {
         "paths": {DAEMON_LOG: {"size": len(daemon)}, ACCESS_LOG: {"size": len(access)}},
         "read": {path: base64.b64encode(marker).decode()} if marker else {},
-        "run": {
-            "status": {"stdout": status},
-            "check": {"rc": 0 if status else 1},
-            DAEMON_LOG: {"stdout": daemon},
-            ACCESS_LOG: {"stdout": access},
-        },
+        "run": {"status": {"stdout": status}, "check": {"rc": 0 if status else 1}},
+        "log": {DAEMON_LOG: found(daemon), ACCESS_LOG: found(access)},
     }
 
 
@@ -88,7 +92,13 @@ STAGES = {
         leased(),
         RESPONSE_FILE + fetched("/7.8/amd64/SHA256.sig") + fetched("/7.8/amd64/base78.tgz"),
         SETS,
-        "base78.tgz, 2 files",
+        "base78.tgz",
+    ),
+    "a request that names another's address": (
+        leased(),
+        RESPONSE_FILE + fetched("/203.0.113.1/base78.tgz", address="203.0.113.11"),
+        RESPONSE,
+        "",
     ),
     "a missing set": (
         leased(),
@@ -108,11 +118,22 @@ def test_stages(name: str) -> None:
     assert (now.stage, now.detail) == (stage, detail)
 
 
+def log_questions(watch: Watch) -> dict[str, dict[str, t.Any]]:
+    return {ask["path"]: ask for ask in watch.questions()["log"]}
+
+
+def test_only_lines_that_concern_the_vms_are_asked_for() -> None:
+    asks = log_questions(Watch([VM], {"web1": {DAEMON_LOG: 9}}))
+    assert asks[DAEMON_LOG]["match"] == ["]: startup", "]: vcpu_run_loop: ", f" {MAC}"]
+    assert asks[ACCESS_LOG]["match"] == [" 203.0.113.1 "]
+    assert (asks[DAEMON_LOG]["offset"], asks[ACCESS_LOG]["offset"]) == (9, 0)
+    assert asks[DAEMON_LOG]["inode"] is None
+
+
 def test_lines_of_an_earlier_installation_do_not_count() -> None:
     old = RESPONSE_FILE + fetched("/SHA256.sig")
     watch = Watch([VM], {"web1": {ACCESS_LOG: len(old)}})
-    (command,) = (run["argv"] for run in watch.questions()["run"] if run["name"] == ACCESS_LOG)
-    assert command[-2:] == [f"+{len(old) + 1}", ACCESS_LOG]
+    assert log_questions(watch)[ACCESS_LOG]["offset"] == len(old)
     # Where another VM began before it, more is read than this one's.
     other = {**VM, "name": "mail1", "ipv4": "203.0.113.2"}
     watch = Watch([VM, other], {"web1": {ACCESS_LOG: len(old)}, "mail1": {}})
@@ -120,20 +141,35 @@ def test_lines_of_an_earlier_installation_do_not_count() -> None:
     assert watch.progress["web1"].stage == RESPONSE
 
 
-def test_lines_come_in_pieces_and_logs_begin_anew() -> None:
+def test_the_next_look_continues_where_the_last_one_ended() -> None:
     watch = Watch([VM], {"web1": {}})
-    first = RESPONSE_FILE + fetched("/SHA256.sig")
-    watch.feed(answer(access=first[:-20]))
-    assert watch.progress["web1"].stage == RESPONSE
-    assert watch.questions()["run"][-1]["argv"][-2] == f"+{len(RESPONSE_FILE) + 1}"
-    rest = answer(access=first[len(RESPONSE_FILE) :])
-    rest["paths"][ACCESS_LOG]["size"] = len(first)
-    watch.feed(rest)
+    watch.feed(answer(access=RESPONSE_FILE))
+    ask = log_questions(watch)[ACCESS_LOG]
+    assert (ask["offset"], ask["inode"]) == (len(RESPONSE_FILE), 7)
+    more = answer()
+    more["log"][ACCESS_LOG] = found(fetched("/SHA256.sig", size=3 << 20), len(RESPONSE_FILE))
+    watch.feed(more)
     assert watch.progress["web1"].stage == SETS
-    watch.feed(answer(access=""))
-    assert watch.questions()["run"][-1]["argv"][-2] == "+1"
-    watch.feed(answer(access=fetched("/base78.tgz")))
-    assert watch.progress["web1"].detail == "base78.tgz, 2 files"
+    # newsyslog(8) was there: the lines of the new file have small offsets.
+    watch.feed(more | {"log": {ACCESS_LOG: found(fetched("/base78.tgz"), other=True, inode=8)}})
+    now = watch.progress["web1"]
+    assert (now.detail, now.fetched, now.received) == ("base78.tgz", 2, 3 << 20)
+    assert log_questions(watch)[ACCESS_LOG]["inode"] == 8
+
+
+def test_a_log_that_is_not_there_is_no_reason_to_stop() -> None:
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer() | {"log": {DAEMON_LOG: None}})
+    assert watch.progress["web1"].stage == BOOTS
+
+
+def test_who_is_started_once_more_begins_without_its_past() -> None:
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer(daemon=leased(), access=RESPONSE_FILE))
+    begins = watch.begin_again("web1")
+    assert begins == {DAEMON_LOG: len(leased()), ACCESS_LOG: len(RESPONSE_FILE)}
+    watch.feed(answer(daemon=leased(), access=RESPONSE_FILE))
+    assert watch.progress["web1"].stage == BOOTS
 
 
 def test_what_vmd_says_of_it() -> None:
@@ -148,56 +184,80 @@ def test_what_vmd_says_of_it() -> None:
     assert (now.state, now.ran, now.stopped, now.rests) == (None, True, True, 1)
 
 
-CONNECTED = "Connected to /dev/ttyp0 (speed 115200)\r\n"
-DONE = "\r\nCONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n\r\n"
+DONE = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n"
+DOWN = "syncing disks... done\r\nrebooting...\r\n"
 KILLED = (
     "Nov 24 23:19:10 server1 vmd[123]: vcpu_run_loop: vm 1 / vcpu 0 run ioctl failed: No such\n"
 )
-FETCHED = RESPONSE_FILE + fetched("/base78.tgz")
+HOME = fetched("/pub/OpenBSD/7.8/amd64/index.txt?installed")
 
-# What the console said (None: it was not recorded), what else was logged: whether that is an end.
+
+def recorded(look: dict[str, t.Any], console: str) -> dict[str, t.Any]:
+    look["paths"]["/var/vmm/.web1.console"] = {"size": len(console)}
+    look["run"]["console web1"] = {"rc": 0, "stdout": console}
+    return look
+
+
 ENDS = {
-    "sets, then gone": (None, "", FETCHED, True),
-    "gone before any set": (None, "", RESPONSE_FILE, False),
-    "killed": (None, KILLED, FETCHED, False),
-    "another VM was killed": (None, KILLED.replace("123", "124"), FETCHED, True),
-    "vmd was started again": (None, "Nov 24 23:20:00 server1 vmd[9]: startup\n", FETCHED, False),
-    "the console says so": (CONNECTED + "done." + DONE + "rebooting...", "", RESPONSE_FILE, True),
-    "the console says so, whatever was logged": (DONE, KILLED, FETCHED, True),
-    "the console tells of a shutdown before": (
-        CONNECTED + "Installing base78.tgz\r\nsyncing disks... done\r\n",
-        "",
-        FETCHED,
-        False,
-    ),
-    "somebody else read the rest": (CONNECTED + "Installing base78", "", FETCHED, True),
-    "somebody else read the rest, and it was killed": ("Installing", KILLED, FETCHED, False),
-    "the console was never heard": (CONNECTED + "\r\n[EOT]\n", "", FETCHED, True),
-}
+    "the console says so": (DONE + DOWN, "", True, False),
+    "install.site has called": ("", HOME, True, False),
+    "another's call": ("", HOME.replace("203.0.113.1", "203.0.113.9"), False, False),
+    "a call that failed": ("", fetched("/index.txt?installed", 404), False, False),
+    "all sets, and no word": ("Installing base78.tgz", fetched("/base78.tgz"), False, False),
+    "killed": ("", KILLED, False, True),
+    "another VM was killed": ("", KILLED.replace("123", "124"), False, False),
+    "vmd was started again": ("", "Nov 24 23:20:00 server1 vmd[9]: startup\n", False, True),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_how_an_installation_ended(name: str) -> None:
-    console, daemon, access, done = ENDS[name]
+def test_what_proves_an_end(name: str) -> None:
+    console, log, proven, stopped = ENDS[name]
     watch = Watch([VM], {"web1": {}})
-    looks = [answer(RUNS), answer(RESTS, daemon=daemon, access=access)]
-    for look in looks:
-        if console is not None:
-            look["paths"]["/var/vmm/.web1.console"] = {"size": 1}
-            look["run"]["console web1"] = {"rc": 0, "stdout": console}
-        watch.feed(look)
-    assert watch.is_recorded("web1") is (console is not None)
-    assert watch.progress["web1"].done is done
+    watch.feed(recorded(answer(RUNS), ""))
+    look = answer(RESTS, access=log) if "GET" in log else answer(RESTS, daemon=log)
+    watch.feed(recorded(look, console))
+    now = watch.progress["web1"]
+    assert (now.proven, now.stopped) == (proven, stopped)
 
 
-def test_what_a_console_says_does_no_harm_to_a_terminal() -> None:
-    text = "a\r\n\x1b[2Jb\x07\n" + "\n".join(f"line {number}" for number in range(20))
-    progress = Progress(console=text + "\nfailed; check /tmp/ai/ai.log\n")
-    assert progress.gave_up
-    assert progress.tail.splitlines()[-1] == "    failed; check /tmp/ai/ai.log"
-    assert len(progress.tail.splitlines()) == 12
-    assert Progress(console=text[:10]).tail == "    a\n     [2Jb"
-    assert not Progress(console=DONE).gave_up
+def test_a_console_is_read_once_something_is_recorded() -> None:
+    watch = Watch([VM], {"web1": {}})
+    names = [run["name"] for run in watch.questions()["run"]]
+    assert "console web1" not in names
+    watch.feed(recorded(answer(), ""))
+    assert watch.progress["web1"].recorded == 0
+    watch.feed(recorded(answer(), "OpenBSD"))
+    assert watch.questions()["run"][-1]["name"] == "console web1"
+
+
+def test_a_line_says_how_far_it_is() -> None:
+    watch = Watch([VM], {"web1": {}})
+    assert (
+        watch.progress["web1"].line == "boots the installer, waiting for its request for an address"
+    )
+    sets = RESPONSE_FILE + fetched("/bsd", size=30 << 20) + fetched("/base78.tgz", size=300 << 20)
+    look = answer(access=sets)
+    look["paths"]["/var/vmm/web1.installing.qcow2"] = {"size": 4 << 20, "blocks": 8 << 11}
+    watch.feed(look)
+    assert watch.progress["web1"].line == (
+        "fetches sets (base78.tgz, 2 files, 330 MiB fetched, image 8 MiB), waiting for the next set"
+    )
+    look["log"] = {}
+    watch.feed(recorded(look, "Installing base78.tgz  45% |***"))
+    assert watch.progress["web1"].stage == UNPACKS
+    assert watch.progress["web1"].line.endswith("image 8 MiB), waiting for the installer's reboot")
+
+
+def test_what_dhcpd_said_last_is_kept() -> None:
+    watch = Watch([VM], {"web1": {}})
+    line = f"Nov 24 23:19:10 server1 dhcpd[41]: DHCPDISCOVER from {MAC} via vport42"
+    watch.feed(answer(daemon=f"{line}: network 203.0.113.0/24: no free leases\n"))
+    assert watch.progress["web1"].lease == (
+        f"dhcpd(8) said last: DHCPDISCOVER from {MAC} via vport42: network 203.0.113.0/24: no free "
+        "leases"
+    )
+    assert watch.progress["web1"].stage == BOOTS
 
 
 def test_silence_is_no_vm_that_rests() -> None:
@@ -233,24 +293,6 @@ def test_a_vm_rests_when_vmd_says_so(name: str) -> None:
     script = "exit(do { local $/; <STDIN> } =~ /$ARGV[0]/xms ? 0 : 1)"
     words = ["perl", "-e", script, steps.rests("web1")]
     assert (subprocess.run(words, input=status.encode(), check=False).returncode == 0) == rests
-
-
-def test_an_installer_that_writes_is_not_given_up() -> None:
-    clock = iter(range(0, 100000, 100))
-    answers = [answer(RUNS, access=RESPONSE_FILE + fetched("/base78.tgz"))]
-    for blocks in (1000, 2000, 3000, 3000, 3000):
-        one = answer(RUNS, access=RESPONSE_FILE + fetched("/base78.tgz"))
-        one["run"][ACCESS_LOG]["stdout"] = ""
-        one["paths"]["/var/vmm/web1.installing.qcow2"] = {"size": 1, "blocks": blocks}
-        answers.append(one)
-    agent = mock.Mock(by="me")
-    agent.look.side_effect = [answers[0], *answers]
-    said: list[str] = []
-    installer = Installer(agent, lambda vm: b"", said.append, timeout=150, interval=0)
-    with mock.patch("time.monotonic", side_effect=lambda: next(clock)):
-        outcome = installer.install([VM])
-    assert "nothing new for 150 s" in outcome.failures["web1"]
-    assert agent.look.call_count == 1 + len(answers)
 
 
 @pytest.mark.parametrize("by", ["root@here, process 1", 'x\\\n}\nvm "evil" {', "\x00\xff"])

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import explain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.diff import file_diffs
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Directory,

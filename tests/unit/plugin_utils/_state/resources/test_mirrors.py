@@ -8,7 +8,8 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Document,
     DocumentError,

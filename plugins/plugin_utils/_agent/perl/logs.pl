@@ -1,0 +1,47 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+#
+# Searches logs here, so that what others write into them stays here.
+
+use v5.36;
+
+my $SECONDS = 10;         # for one log
+my $ANSWER  = 1 << 17;    # bytes of lines that are found
+my $PIECE   = 1 << 16;    # bytes, and more than any line has
+
+# The lines of a log from an offset on in which one of some strings is, each with
+# its own offset. Undef where there is no log. What one answer cannot hold, the
+# next has, which begins at "offset". A log with another inode, or that is shorter
+# than it was, is another file, and read from its beginning: newsyslog(8) was there.
+sub search ($ask) {
+	sysopen my $in, $ask->{path}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or return;
+	return if !-f $in;
+	my ($inode, $size) = (stat _)[1, 7];
+	my $other = $ask->{offset} > $size || ($ask->{inode} // $inode) != $inode;
+	my $offset = $other ? 0 : $ask->{offset};
+	my @match = @{$ask->{match}};
+	my ($until, $length, $text, @lines) = (time + $SECONDS, 0, q{});
+	sysseek $in, $offset, 0 or return;
+	while ($length < $ANSWER && time < $until && sysread $in, $text, $PIECE, length $text) {
+		my $whole = 1 + rindex $text, "\n";
+		# What has no end for so long is no line of a log.
+		$whole = length $text if !$whole && length $text >= $PIECE;
+		for my $line ((substr $text, 0, $whole, q{}) =~ /[^\n]*\n?/gxms) {
+			if (grep { index($line, $_) >= 0 } @match) {
+				push @lines, [$offset, $line =~ s/\n\z//rxms];
+				$length += length $line;
+			}
+			$offset += length $line;
+		}
+	}
+	return {
+		inode  => $inode,
+		offset => $offset,
+		other  => $other ? JSON::PP::true() : JSON::PP::false(),
+		lines  => \@lines,
+	};
+}
+
+sub logs ($asks) {
+	return {map { $_->{path} => scalar search($_) } @{$asks}};
+}

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""When an installation has ended, how, and what the operator has to know of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from enum import Enum
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import Progress
+
+# vmd(8) starts what it has loaded a moment later.
+_START_SECONDS: t.Final = 60
+# What the console and the logs showed last is there a moment after the VM has ended.
+_LOOKS: t.Final = 2
+
+
+class End(Enum):
+    """How an installation ended, or that there is nothing more to wait for."""
+
+    INSTALLED = "installed"
+    STOPPED = "it has no process, and nothing shows that the installer finished"
+    GAVE_UP = "the installer gave up"
+    REPEATS = "the installer asks the same question again and again"
+    WAITS = "the installer waits for an answer"
+    HANGS = "the installer has finished, and the VM has not rebooted"
+    SILENT = "nothing new"
+    TOO_LONG = "it takes too long"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """In seconds: without anything new, in all, and at a question that nobody answers."""
+
+    silence: int
+    total: int
+    question: int = 60
+
+
+@dataclass(frozen=True)
+class Elapsed:
+    """Seconds since it began, since anything moved, and since its console said something."""
+
+    total: float
+    moved: float
+    quiet: float
+
+
+def verdict(now: Progress, elapsed: Elapsed, limits: Limits) -> End | None:
+    """None while it continues. What the console says of the end counts before all else."""
+    if now.state is None:
+        if (now.untouched and elapsed.total <= _START_SECONDS) or now.rests < _LOOKS:
+            return None
+        return End.INSTALLED if now.proven else End.STOPPED
+    if now.console.congratulates:
+        return End.HANGS if elapsed.moved > limits.silence else None
+    if now.console.gave_up:
+        return End.GAVE_UP
+    if now.console.repeated:
+        return End.REPEATS
+    silent = elapsed.moved > limits.silence
+    if now.console.waits_at and (silent or elapsed.quiet > limits.question):
+        return End.WAITS
+    if silent:
+        return End.SILENT
+    return End.TOO_LONG if elapsed.total > limits.total else None
+
+
+def may_begin_again(end: End, now: Progress) -> bool:
+    """Whether the installer had no network, as on a busy server, and left the disk as it was."""
+    gave_up = end in (End.GAVE_UP, End.WAITS)
+    return gave_up and now.blank and bool(now.console.no_network)
+
+
+def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits) -> str:
+    """What was seen, what is kept, and what to try."""
+    seen = [
+        f"{elapsed.total:.0f} s after this run began to watch",
+        f"its new image has {now.written >> 20} MiB",
+        now.lease or "dhcpd(8) has logged no lease for it",
+    ]
+    return (
+        f"{name}: {_reason(end, now, limits)} while it {now} ({'; '.join(seen)}). "
+        f"{_advice(name, end)}{shown(now)}"
+    )
+
+
+def shown(now: Progress) -> str:
+    """The end of the console, for the end of a message."""
+    if now.console.tail:
+        return f"\nIts console ended with\n{now.console.tail}"
+    return "\nNothing was recorded of its console."
+
+
+def _reason(end: End, now: Progress, limits: Limits) -> str:
+    console = now.console
+    if end is End.REPEATS and console.repeated:
+        asked = console.repeated
+        return f'{end.value}, "{asked.text}", and the answer is "{asked.answer}",'
+    if end is End.GAVE_UP and console.unanswered:
+        return f'{end.value}, since the response file has no answer to "{console.unanswered}",'
+    if end is End.WAITS:
+        return f'{end.value} to "{console.waits_at}"'
+    if end in (End.SILENT, End.HANGS):
+        return f"{end.value} for {limits.silence} s"
+    if end is End.TOO_LONG:
+        return f"{end.value}, more than {limits.total} s,"
+    if end is End.STOPPED and now.stopped:
+        return "it was stopped"
+    return str(end.value)
+
+
+def _advice(name: str, end: End) -> str:
+    kept = "The old image, the response file and the note of the installation are kept as they are"
+    if end is End.STOPPED:
+        return (
+            f"{kept}, the new image is kept aside. A processor of a VM that dies looks like this, "
+            "and so does vmctl stop; run again to install it again from a new image."
+        )
+    if end is End.HANGS:
+        return (
+            f"{kept}. Stop it as root on the server (vmctl stop -f {name}) and run again, which "
+            "takes it as installed."
+        )
+    correct = {
+        End.REPEATS: "correct the answer in its VM file (timezone, install_options), ",
+        End.GAVE_UP: "remove the cause that its console shows, ",
+        End.WAITS: "remove the cause that its console shows, ",
+    }.get(end, "")
+    return (
+        f"{kept}, and it still runs: see its console (as root on the server: vmctl console "
+        f"{name}), {correct}stop it (vmctl stop -f {name}) and run again to install it again, "
+        "or run again to continue watching."
+    )
