@@ -41,7 +41,8 @@ def exists(name: str) -> Callable[[Site], bool]:
 
 
 def speaks(site: Site) -> bool:
-    return site.server1.run("test -s /var/vmm/.web1.console").returncode == 0
+    """Whether it runs, and its console is recorded."""
+    return runs(site) and site.server1.run("test -s /var/vmm/.web1.console").returncode == 0
 
 
 def fetched(site: Site) -> bool:

@@ -227,8 +227,8 @@ class Installer:
         if elapsed.total > self.limits.question or progress.stage == SETS:
             told.add(name)
             self.say(
-                f"  {name}: nothing of its console is recorded; that it was installed can be seen "
-                "by its call from install.site alone"
+                f"  {name}: nothing of its console is recorded; only a call from install.site can "
+                "show that it was installed"
             )
 
     def _begins_again(self, vm: Vm, watch: Watch, outcome: Outcome) -> bool:

@@ -44,7 +44,9 @@ sub carry_out ($transaction, $by, $blobs) {
 }
 
 sub apply ($request, $blobs) {
-	my $lock      = local $LOCK = lock_server($request);
+	my $lock = local $LOCK = lock_server($request);
+	# Who held the lock until now may have left a journal, which names more than the request.
+	confine($request);
 	my $recovered = recover() // {};
 	my $confirmed = delete $recovered->{confirmed};
 	my %answer    = (recovered => %{$recovered} ? $recovered : undef, done => [$confirmed // ()]);

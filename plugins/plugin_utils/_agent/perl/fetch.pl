@@ -9,6 +9,7 @@ use v5.36;
 # Fetches files beside their places, for some seconds: what is there already is
 # gone on with. A file is "done" once it is whole and its checksum is right.
 sub fetch ($request, @) {
+	confine($request);
 	my $lock  = lock_server($request);
 	my $until = now() + $request->{seconds};
 	my @answers;

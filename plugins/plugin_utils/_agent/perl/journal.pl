@@ -84,6 +84,8 @@ sub conclude ($journal) {
 }
 
 sub close_journal ($journal) {
+	# It has been decided; what stayed of this would do nothing.
+	my $ok = eval { call_at_boot(0) if $journal->{confirm}; 1 };
 	rename $PENDING, "$STATE/$journal->{id}" or fail("$STATE/$journal->{id}: $!");
 	sync_directory($PENDING);
 	return;
@@ -95,7 +97,6 @@ sub tidy ($journal, $of_use) {
 	my $place = "$STATE/$journal->{id}";
 	unlink map { "$place/$_->{old}" } grep { defined $_->{old} && $_->{sensitive} } @{$journal->{steps}};
 	unlink map { "$place/$_" } qw(boot begun waiting confirmed expired);
-	my $ok = eval { call_at_boot(0) if $journal->{confirm}; 1 };
 	if (!$of_use) { remove_tree($place); return }
 	my %count;
 	for my $id (reverse grep { /\A\d{8}T\d{6}/xms } @{names_in($STATE) // []}) {

@@ -5,9 +5,9 @@
 
 use v5.36;
 
-my $SECONDS = 10;         # for one log
-my $ANSWER  = 1 << 17;    # bytes of lines that are found
-my $PIECE   = 1 << 16;    # bytes, and more than any line has
+my $MOST   = 1 << 26;    # bytes that are read of one log
+my $ANSWER = 1 << 17;    # bytes of lines that are found
+my $PIECE  = 1 << 16;    # bytes, and more than any line has
 
 # The lines of a log from an offset on in which one of some strings is, each with
 # its own offset. Undef where there is no log. What one answer cannot hold, the
@@ -20,9 +20,9 @@ sub search ($ask) {
 	my $other = $ask->{offset} > $size || ($ask->{inode} // $inode) != $inode;
 	my $offset = $other ? 0 : $ask->{offset};
 	my @match = @{$ask->{match}};
-	my ($until, $length, $text, @lines) = (time + $SECONDS, 0, q{});
+	my ($begin, $length, $text, @lines) = ($offset, 0, q{});
 	sysseek $in, $offset, 0 or return;
-	while ($length < $ANSWER && time < $until && sysread $in, $text, $PIECE, length $text) {
+	while ($length < $ANSWER && $offset - $begin < $MOST && sysread $in, $text, $PIECE, length $text) {
 		my $whole = 1 + rindex $text, "\n";
 		# What has no end for so long is no line of a log.
 		$whole = length $text if !$whole && length $text >= $PIECE;

@@ -35,7 +35,6 @@ my $key;
 my %answer = eval {
 	my ($request, $blobs) = request();
 	$key = $request->{key};
-	confine($request);
 	%{$VERB{$request->{verb}}->($request, $blobs)};
 };
 if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }

@@ -85,6 +85,7 @@ sub answers_of_programs ($asks, $answers) {
 }
 
 sub probe ($request, @) {
+	confine($request);
 	my $asks    = $request->{asks};
 	my %answers = map { $_ => answer_to($asks->{$_}) } sort keys %{$asks};
 	answers_of_programs($asks, \%answers);

@@ -33,7 +33,7 @@ sub set_modes ($tty, $argv) {
 # The terminal in raw mode, once a program's output names it; nothing if that is
 # not in time, or if it cannot be had.
 sub raw_terminal ($step) {
-	my $until = time + $step->{wait};
+	my $until = now() + $step->{wait};
 	while (1) {
 		my $said = run($step->{argv}, timeout => 20)->{stdout};
 		if (my ($name) = $said =~ /$step->{device}/xms) {
@@ -41,7 +41,7 @@ sub raw_terminal ($step) {
 			sysopen my $tty, "/dev/$name", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW or return;
 			return set_modes($tty, $step->{raw}) ? $tty : ();
 		}
-		return if time >= $until;
+		return if now() >= $until;
 		select undef, undef, undef, 0.1;
 	}
 	return;
@@ -51,9 +51,9 @@ sub raw_terminal ($step) {
 # time is over. The file has at most twice the limit and one piece.
 sub keep_output ($tty, $out, $step) {
 	my ($path, $limit) = @{$step}{qw(path limit)};
-	my ($inode, $until) = ((stat $out)[1], time + $step->{seconds});
+	my ($inode, $until) = ((stat $out)[1], now() + $step->{seconds});
 	my ($end, $size) = (q{}, 0);
-	while (time < $until && ((lstat $path)[1] // 0) == $inode) {
+	while (now() < $until && ((lstat $path)[1] // 0) == $inode) {
 		vec(my $bits = q{}, fileno $tty, 1) = 1;
 		next if 1 > select $bits, undef, undef, 1;
 		my $got = sysread $tty, my $chunk, 4096;

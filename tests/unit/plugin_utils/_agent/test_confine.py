@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,14 +101,16 @@ def test_an_apply_and_its_way_back_keep_to_what_they_name(host: WatchedHost) -> 
         {"do": "rename", "from": "/srv/image", "path": "/srv/archived"},
         {"do": "expect", "path": "/srv/archived", "type": "file"},
         sh("true", undo=[{"argv": ["/bin/touch", "/srv/undone"]}]),
+        sh("true", undo=[{"argv": ["/bin/true"], "unused": {"path": "/etc", "like": "/opt"}}]),
         {"do": "wait", "argv": ["/bin/cat", "/srv/a"], "match": ["new"], "seconds": 5},
     ]
     fails = sh("exit 1", explain=["/usr/bin/tail", "-n", "1", "/srv/a"])
     answer = host.apply(*steps, fails)
     assert (answer["failed"]["problems"], answer["failed"]["explain"]) == ([], "new")
+    assert answer["failed"]["left"] == ["/etc"]
     assert sorted(path.name for path in host.srv.iterdir()) == ["a", "image", "s", "undone"]
     (host.srv / "undone").unlink()
-    assert "failed" not in host.apply(*steps)
+    assert "failed" not in host.apply(*steps, id=f"{RUN_ID}2")
     assert (host.srv / "new/b").read_text() == "b"
 
 
@@ -122,6 +126,25 @@ def test_the_way_back_of_a_run_that_was_killed_keeps_to_what_the_journal_names(
     assert "failed" not in host.apply()
     assert (host.srv / "a").read_text() == "old"
     assert (host.srv / "undone").exists()
+
+
+def test_a_run_that_was_killed_while_another_waited_is_undone_by_that_one(
+    host: WatchedHost,
+) -> None:
+    (host.srv / "a").write_text("old")
+    with pytest.raises(ValueError):
+        host.apply(*put("/srv/a", "new", "old"), sh("kill -9 $PPID; sleep 1"))
+    aside = host.pending.rename(host.state / "aside")
+    with (host.state / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process, prefix = host.begin(request(sh("true")))
+        time.sleep(1)
+        aside.rename(host.pending)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        recovered = host.answer(process)["recovered"]
+    host.check(prefix)
+    assert (recovered["left"], recovered["problems"]) == ([], [])
+    assert (host.srv / "a").read_text() == "old"
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
@@ -157,8 +180,9 @@ def test_what_waits_for_a_confirmation_keeps_to_it_as_well(
 )
 def test_the_check_sees_what_is_not_allowed(host: WatchedHost, code: str, said: str) -> None:
     data = payload({"verb": "probe", "asks": {"me": {"paths": [{"path": "/srv/a"}]}}})
-    probe = "sub probe ($request, @) {"
-    data = data.replace(probe.encode(), f"{probe} {code};".encode())
+    confined = "sub probe ($request, @) {\n\tconfine($request);"
+    assert confined.encode() in data
+    data = data.replace(confined.encode(), f"{confined} {code};".encode())
     process, prefix = host.begin(data)
     assert process.stdout
     process.stdout.read()
