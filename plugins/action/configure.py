@@ -130,7 +130,7 @@ class ActionModule(Action):
         outcome = run.carry_out(
             documents,
             seen,
-            only=None if self._args["others"] else self._args["vms"],
+            only=None if self._args["others"] else [*(self._args["vms"] or ()), *plan.lost],
             before=[Transaction(_VMS, tuple(before))] if before else [],
             after=[Transaction(_VMS, tuple(after))] if after else [],
         )
@@ -149,7 +149,11 @@ class ActionModule(Action):
             {"document": _VMS, "text": f"{name}: {reason}"}
             for name, reason in vms.plan.refuse.items()
         ]
-        told = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
+        if vms.plan.lost:
+            lost = ", ".join(vms.plan.lost)
+            warning = f"{lost}: out of vm.conf as long as the image is not there"
+            result["warnings"] = [*result.get("warnings", ()), warning]
+        told: dict[str, t.Any] = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
         told |= {"at_once": self._at_once}
         return {**result, "roles": list(self._roles.names), **untrusted(told)}
 

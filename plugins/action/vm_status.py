@@ -11,7 +11,17 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import A
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
 
-_FIELDS: t.Final = ("server", "state", "ipv4", "ipv6", "owner", "memory", "disk")
+_FIELDS: t.Final = (
+    "server",
+    "state",
+    "ipv4",
+    "ipv6",
+    "owner",
+    "memory",
+    "disk",
+    "installed",
+    "seen",
+)
 
 
 class ActionModule(Action):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from integration.harness import CHECKOUT, SERVERS, Site
+from integration.harness import CHECKOUT, SERVERS, Site, provide_system
 
 from sandbox.server import Server
 
@@ -41,8 +41,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def converged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Servers on which site.yml ran, for all tests of a file that leave them as they were."""
+def converged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Servers on which site.yml ran, for all tests of a file that leave them as they were.
+
+    The VMs of server1 that the file names as SYSTEMS were installed before.
+    """
     with servers(tmp_path_factory.mktemp("site")) as made:
+        for name in getattr(request.module, "SYSTEMS", ()):
+            provide_system(made.server1, name)
         made.converged()
         yield made

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from integration.conftest import servers
-from integration.harness import Site, messages, provide_sets
+from integration.harness import Site, messages, provide_sets, provide_system
 
 BLANK = 1 << 20
 RUNS = re.compile(r"^ *\d+ +\d+ .* web1$", re.MULTILINE)
@@ -21,6 +21,7 @@ RUNS = re.compile(r"^ *\d+ +\d+ .* web1$", re.MULTILINE)
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server whose guests take their time, so that a test comes in between."""
     with servers(tmp_path_factory.mktemp("site")) as made:
+        provide_system(made.server1, "mail1")
         made.converged("--limit", "server1")
         made.server1.stop()
         made.server1.start(speed=3)

@@ -12,6 +12,8 @@ from integration.harness import Site, messages, provide_sets, state
 
 from sandbox.server import Server
 
+SYSTEMS = ("mail1",)
+
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
 
 
@@ -158,15 +160,15 @@ def test_refusals_reach_no_server(converged: Site, words: tuple[str, ...]) -> No
 
 
 def test_a_run_for_one_vm_stops_before_it_touches_another(converged: Site) -> None:
-    good = converged.vm_file("db1").read_text()
-    converged.vm_file("db1").write_text(good.replace("memory: 4G", "memory: 8G"))
+    good = converged.vm_file("mail1").read_text()
+    converged.vm_file("mail1").write_text(f"{good}memory: 8G\n")
     before = converged.server1.read("/etc/vm.conf")
     try:
-        result = converged.play("vm", "-e", "vm=mail1")
+        result = converged.play("vm", "-e", "vm=shop1")
     finally:
-        converged.vm_file("db1").write_text(good)
+        converged.vm_file("mail1").write_text(good)
     assert result.returncode != 0
-    assert "it would also touch: db1 in /etc/vm.conf" in messages(result)
+    assert "it would also touch: mail1 in /etc/vm.conf" in messages(result)
     assert converged.server1.read("/etc/vm.conf") == before
 
 

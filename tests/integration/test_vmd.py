@@ -12,11 +12,19 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from integration.harness import CHECKOUT, Site, messages, recap, state
+from integration.harness import (
+    CHECKOUT,
+    Site,
+    messages,
+    provide_system,
+    recap,
+    state,
+)
 
 from sandbox.model.fw_update import package
 from sandbox.server import Server
 
+SYSTEMS = ("db1", "mail1", "shop1", "web1")
 BIOS = "/etc/firmware/vmm-bios"
 RUNFILE = "/var/run/rc.d/vmd"
 WORLD = "http://firmware.openbsd.org/firmware/7.8"
@@ -77,6 +85,8 @@ def test_a_server_without_vmm_can_be_configured_all_the_same(site: Site) -> None
     server = site.server1
     server.fault("no_vmm")
     server.fault("no_firmware")
+    for name in SYSTEMS:
+        provide_system(server, name)
     allowed = (*SOME, "-e", "vmd_without_vmm=true", "-e", "vmd_firmware_missing=ignore")
     first = site.play("site", *allowed)
     said = messages(first)

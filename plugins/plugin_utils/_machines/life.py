@@ -76,7 +76,8 @@ class LifePlan:
     no owner can start a VM again whose definition names none; then archive and purge; then
     install, start and rescue. What of stop is to be started or installed afterwards is stopped
     before the configuration is written, so that vmd(8) takes its new definition.
-    record are VMs whose images were found: the ledger gets their records.
+    record are VMs whose images were found: the ledger gets their records. lost are those that
+    vm.conf(5) has now and does not keep, since their images are not there.
     """
 
     refuse: t.Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class LifePlan:
     rescue: tuple[str, ...] = ()
     record: tuple[str, ...] = ()
     defined: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def plan_life(
@@ -133,6 +135,7 @@ _DEEDS: t.Final = (
     "rescue",
     "record",
     "defined",
+    "lost",
 )
 
 
@@ -140,12 +143,12 @@ def _left_alone(machine: Machine, now: VmFacts, bound: bool) -> t.Iterator[str]:
     """A VM with which nothing is done keeps its place, in vm.conf(5) or out of it.
 
     Without its image it has none there, unless it runs: vmd(8) takes no file that names an image
-    that is not there.
+    that is not there, and then no other VM could be changed or started.
     """
     if machine.state == State.PRESENT and bound:
         yield "hold"
-    elif now.definition and (now.running or now.image != Image.ABSENT):
-        yield "defined"
+    elif now.definition:
+        yield "defined" if now.running or now.image != Image.ABSENT else "lost"
 
 
 def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.Iterator[str]:

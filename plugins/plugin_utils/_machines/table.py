@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image
+
 _HEAD = (
     "NAME",
     "SERVER",
@@ -39,17 +41,19 @@ def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ..
     values = [vm["ipv4"], vm["ipv6"] or "-", vm["owner"], vm["memory"], vm["disk"]]
     used = f"{look['disk_bytes'] // _MEBIBYTE}M" if look else "?"
     pending = "restart" if look and look["pending"] else "-"
-    shown = (_state(look), pending, *(str(value) for value in values), used)
+    shown = (_state(vm, look), pending, *(str(value) for value in values), used)
     return (vm["name"], vm["server"], vm["state"], *shown)
 
 
-def _state(look: Mapping[str, Any] | None) -> str:
+def _state(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
     if look is None:
         return "not reached"
     if look["installing"]:
         return "installing" if look["running"] else "installation stopped"
+    if look["image"] != Image.DATA and look["running"]:
+        return "runs without a system"
     if look["archived"]:
         return "archived"
-    if look["image"] in ("absent", "blank") and not look["running"]:
-        return "not installed"
+    if look["image"] != Image.DATA:
+        return "image missing" if vm["installed"] or vm["seen"] else "not installed"
     return str(look["state"])

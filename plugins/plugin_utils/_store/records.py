@@ -34,8 +34,9 @@ def write_records(
 ) -> bool:
     """Write records of installations of VMs of a server; return whether the ledger changed.
 
-    known has the records that this run went by: where the ledger has another one by now, nothing is
-    written. Raises RecordError, Problems, LockHeld, NoFleet and OSError.
+    known has the records that this run went by: where the ledger has another image by now, or a
+    record that was to go is another one, nothing is written. Raises RecordError, Problems,
+    LockHeld, NoFleet and OSError.
     """
     if not records:
         return False
@@ -52,6 +53,9 @@ def write_records(
             if entry.installed == new:
                 continue
             if entry.installed != known.get(vm):
+                if new and entry.installed and _same_image(entry.installed, new):
+                    # It watched the same installation, and was faster.
+                    continue
                 raise RecordError(
                     f"{source(server)}: {vm}: another run recorded an installation meanwhile; "
                     f"run again"
@@ -61,6 +65,10 @@ def write_records(
             text = ledger.record(changes).render()
             fleet.write_ledgers({f"{server}{SUFFIX}": text})
         return bool(changes)
+
+
+def _same_image(one: Installed, other: Installed) -> bool:
+    return (one.image, one.format) == (other.image, other.format)
 
 
 def _read(fleet: FleetDirectory, server: str) -> Ledger:

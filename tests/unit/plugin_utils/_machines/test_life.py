@@ -55,7 +55,7 @@ KNOWN: dict[str, dict[str, t.Any]] = {
 }
 DEEDS = (
     "refuse", "hold", "clear", "stop", "restore", "claim", "install", "start", "archive", "purge",
-    "rescue", "record", "defined",
+    "rescue", "record", "defined", "lost",
 )  # fmt: skip
 
 
@@ -133,6 +133,15 @@ def test_whom_nobody_asks_about_keeps_its_place(shows: str) -> None:
         plan = plan_life([machine()], {"web1": SHOWS[shows]}, request)
         assert deeds(plan) <= {"hold", "defined"}
         assert bool(plan.defined) == (SHOWS[shows].definition is not None and not plan.hold)
+
+
+def test_a_definition_whose_image_is_gone_makes_way_for_those_of_others() -> None:
+    """vmd(8) takes no vm.conf(5) that names it."""
+    gone = {"web1": shown(definition=defined())}
+    for names in (None, frozenset({"db1"})):
+        plan = plan_life([machine(**KNOWN["recorded"])], gone, Request("apply", names))
+        assert (plan.lost, plan.defined) == (("web1",), ())
+        assert bool(plan.refuse) == (names is None)
 
 
 @pytest.mark.parametrize("shows", ["nothing", "blank", "note"])

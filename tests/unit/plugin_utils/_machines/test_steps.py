@@ -88,7 +88,8 @@ def looked(**values: object) -> dict[str, object]:
     (looked(), "stopped -"),
     (looked(running=True, state="running", pending=True), "running restart"),
     (looked(image="blank"), "not installed -"),
-    (looked(image="blank", running=True, state="running"), "running -"),
+    (looked(image="blank", running=True, state="running"), "runs without a system -"),
+    (looked(image="absent", running=True, state="running"), "runs without a system -"),
     (looked(image="absent", state="unknown"), "not installed -"),
     (looked(image="absent", archived=True, state="unknown"), "archived -"),
     (looked(image="absent", installing=True, running=True), "installing -"),
@@ -99,6 +100,7 @@ def test_the_table(look: dict[str, object] | None, shown: str) -> None:
     vm = {
         "name": "web1", "server": "server1", "state": "present", "ipv4": "203.0.113.14",
         "ipv6": None, "owner": "puffy", "memory": "1G", "disk": "50G",
+        "installed": None, "seen": False,
     }  # fmt: skip
     head, line = vm_table([vm], {"web1": look} if look else {})
     assert head.split() == (
@@ -107,6 +109,14 @@ def test_the_table(look: dict[str, object] | None, shown: str) -> None:
     used = "3M" if look else "?"
     wanted = f"web1 server1 present {shown} 203.0.113.14 - puffy 1G 50G {used}"
     assert " ".join(line.split()) == wanted
+
+
+def test_the_table_shows_that_an_image_is_missing() -> None:
+    vm = variables()
+    given: list[dict[str, object]] = [{}, {"seen": True}, {"installed": {"at": "then"}}]
+    for known in given:
+        (_head, line) = vm_table([{**vm, **known}], {"web1": looked(image="absent")})
+        assert ("image missing" in line) == any(known.values())
 
 
 def test_a_fingerprint_is_what_ssh_keygen_shows() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def test_a_record_is_written_once_and_taken_out_again(fleet: FleetDirectory) -> 
 def test_nothing_is_written_over_what_another_run_recorded(fleet: FleetDirectory) -> None:
     write_records(fleet, "server6", {"web1": FIRST}, {}, 1)
     before = text(fleet)
-    for new in (SECOND, None):
+    assert not write_records(fleet, "server6", {"web1": SECOND}, {"web1": None}, 1)
+    assert text(fleet) == before
+    for new in (replace(SECOND, image="/home/vm/web1.qcow2"), None):
         with pytest.raises(RecordError, match=r"server6\.yml: web1: another run recorded"):
             write_records(fleet, "server6", {"web1": new, "db1": FIRST}, {"web1": None}, 1)
     assert text(fleet) == before
