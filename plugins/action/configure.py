@@ -99,13 +99,13 @@ class ActionModule(Action):
         vms = Look.of(seen.raw[_VMS], self._machines, request)
         self._refuse(vms)
         share = Share.planned(vms.plan)
-        if share != expected or share.held:
+        if share != expected or share.held or not self._vars["vmm_host"]["release"]:
             self._check_capacity(vms)
             paths = one_time(variables, share.installing, share.held, vms.dhcpd_conf)
             files = ServerFiles(self, self._vars)
             hashes = {} if self.check_mode else self._hashes(files, share)
             before = questions(documents)
-            documents = self._roles.documents(share, paths, hashes)
+            documents = self._roles.documents(share, paths, hashes=hashes, release=seen.release)
             if questions(documents) != before:
                 again = look(self._agent, documents, asked, check_mode=self.check_mode)
                 seen = replace(again, warnings=seen.warnings + again.warnings)

@@ -362,9 +362,35 @@ options:
       known:
         description:
           - Members that rules were written for. No flag is set while there are others besides
-            vport(4) and the taps of O(taps).
+            vport(4), the taps of O(taps) and those of O(links.other_vms). A tap(4) cannot be named.
         type: list
         elements: str
+      other_vms:
+        description: Names of VMs that O(taps) does not have, and that may be in the switch.
+        type: list
+        elements: str
+      tap_group:
+        description: An interface group for each tap(4) that is in the switch.
+        type: str
+      patch:
+        description: The other end of a pair(4).
+        type: str
+      retired:
+        description:
+          - Whether another interface takes the place of this one, and O(links.addresses) and our
+            lines are taken away from it.
+        type: bool
+        default: false
+      without:
+        description: What is taken out of a bridge(4) or veb(4), whoever put it in.
+        type: list
+        elements: str
+      prove:
+        description:
+          - The server's IPv4 address on a veb(4), for one with members or flags. A change then ends
+            with a packet from there to all hosts of the network. Where it does not arrive at a
+            port, which is there for that moment alone, the change is put back.
+        type: str
   taps:
     description:
       - Whose tap(4) interfaces belong into which of O(links) while a VM runs. vmd(8) puts them
@@ -598,10 +624,12 @@ EXAMPLES = r"""
       - name: vlan42
         vnetid: 42
         parent: em0
-      - name: vport42
-        addresses: [203.0.113.2/24]
+      - name: pair84
       - name: veb42
-        members: [vlan42, vport42]
+        members: [vlan42, pair84]
+      - name: pair85
+        patch: pair84
+        addresses: [203.0.113.2/24]
     confirm: 60
 
 - name: A response file for each machine, and none for any other

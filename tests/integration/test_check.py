@@ -26,7 +26,7 @@ DRIFT = {
         "accounts     change mode or owner of /etc/ssh/owners/jonas",
     "echo '# by hand' >>/etc/vm.conf": "vmd          change /etc/vm.conf",
     "echo '# by hand' >>/etc/pf.puffy.vmm.conf": "pf           change /etc/pf.puffy.vmm.conf",
-    "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to vport42",
+    "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to pair85",
 }  # fmt: skip
 # Roles that do nothing in the example, and where they are tested as the others are here.
 ELSEWHERE = {"network": "test_network.py", "sets": "test_sets.py"}

@@ -201,7 +201,7 @@ def test_a_connection_that_is_cut_in_the_middle_of_an_apply(converged: Site, com
         "    - puffy.vmm.host_state:\n        name: cut\n"
         "        files: [{path: /etc/cut.conf, content: x}, "
         "{path: /etc/dhcpd.conf, content: '# empty', validate: 'dhcpd -n -c {path}'}]\n"
-        "        services: [{name: dhcpd, flags: vport42 lo0}]\n"
+        "        services: [{name: dhcpd, flags: pair85 lo0}]\n"
     )
     server.fault("cut_at", command)
     result = converged.run("ansible-playbook", "-i", "inventories/example", "cut.yml")

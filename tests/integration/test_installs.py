@@ -23,7 +23,7 @@ def listed(site: Site, directory: str) -> list[str]:
 
 def responses(site: Site) -> list[str]:
     """The response files below the directory that httpd serves, wherever they are."""
-    found = site.server1.run("find /var/www/htdocs -name '*-install.conf'").stdout.decode()
+    found = site.server1.run("find /var/www/htdocs -name '*-install.conf*'").stdout.decode()
     return [path.rpartition("/")[2] for path in found.split()]
 
 

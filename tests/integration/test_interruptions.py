@@ -85,7 +85,7 @@ def test_each_failure_is_told_and_leaves_the_image_aside(slow: Site) -> None:
     provide_sets(server)
 
     # Nobody answers on the switch.
-    assert server.run("ifconfig veb42 del vport42").returncode == 0
+    assert server.run("ifconfig veb42 del pair84").returncode == 0
     said = fails(slow)
     for text in (
         "web1 had no network (No dhcp address on interface vio0 in 30 seconds.)",
@@ -93,7 +93,7 @@ def test_each_failure_is_told_and_leaves_the_image_aside(slow: Site) -> None:
         "dhcpd(8) has logged no lease for it",
     ):
         assert text in said, said
-    assert server.run("ifconfig veb42 add vport42").returncode == 0
+    assert server.run("ifconfig veb42 add pair84").returncode == 0
 
     good = server.read("/var/www/htdocs/amd64/base78.tgz")
     server.remove("/var/www/htdocs/amd64/base78.tgz")

@@ -61,9 +61,9 @@ def test_from_nothing_to_drift_and_back(bare: Site) -> None:
     assert recap(first, "server1")["changed"] == 1, messages(first)
     # The look before (check mode's too), the change, and its confirmation.
     assert len(bare.executions()) == 4
-    shown = said(server, "ifconfig veb42; ifconfig vlan42; ifconfig vport42; ifconfig aggr0")
+    shown = said(server, "ifconfig veb42; ifconfig vlan42; ifconfig pair85; ifconfig aggr0")
     for line in (
-        "vlan42 flags=3", "vport42 flags=3", "encap: vnetid 42 parent aggr0",
+        "vlan42 flags=3", "pair84 flags=3", "patch: pair84", "encap: vnetid 42 parent aggr0",
         "inet 203.0.113.2 netmask 0xffffff00", "inet6 2001:db8:6::2 prefixlen 64",
         "pair1 port active", "pair2 port active",
     ):  # fmt: skip
@@ -77,23 +77,23 @@ def test_from_nothing_to_drift_and_back(bare: Site) -> None:
     files = [name.partition(".")[2] for name in said(server, "ls /etc/hostname.*").split()]
     names = " ".join(files)
     assert server.run(f"sh /etc/netstart -n {names}").returncode == 0
-    server.run("for i in veb42 vport42 vlan42 aggr0; do ifconfig $i destroy; done")
-    started = server.run("sh /etc/netstart pair1 pair2 veb42 vport42 aggr0 vlan42")
+    server.run("for i in veb42 pair84 pair85 vlan42 aggr0; do ifconfig $i destroy; done")
+    started = server.run("sh /etc/netstart pair1 pair2 veb42 pair84 pair85 aggr0 vlan42")
     assert (started.returncode, started.stderr) == (0, b"")
     third = run(bare, "--check")
     assert recap(third, "server1")["changed"] == 0, messages(third)
 
     # Somebody else's member and address, and then what goes wrong.
-    server.run("ifconfig veb42 add tap9; ifconfig vport42 inet 198.51.100.9/24 alias")
+    server.run("ifconfig veb42 add tap9; ifconfig pair85 inet 198.51.100.9/24 alias")
     server.run("echo 'description \"ours, $if\"' >> /etc/hostname.veb42")
     assert recap(run(bare), "server1")["changed"] == 0
-    server.run("ifconfig veb42 del vlan42; ifconfig vport42 inet 203.0.113.2 -alias")
+    server.run("ifconfig veb42 del vlan42; ifconfig pair85 inet 203.0.113.2 -alias")
     server.run("ifconfig vlan42 destroy; ifconfig aggr0 -trunkport pair2; ifconfig pair1 down")
     repaired = run(bare)
     assert recap(repaired, "server1")["changed"] == 1, messages(repaired)
     assert "vlan42 flags=3" in said(server, "ifconfig veb42")
     assert "tap9 flags=3" in said(server, "ifconfig veb42")
-    assert "198.51.100.9" in said(server, "ifconfig vport42")
+    assert "198.51.100.9" in said(server, "ifconfig pair85")
     assert "description" in said(server, "cat /etc/hostname.veb42")
     assert recap(run(bare), "server1")["changed"] == 0
 
@@ -177,8 +177,46 @@ def test_without_an_uplink_only_when_asked(bare: Site) -> None:
     assert bare.server1.run("ifconfig veb42").returncode != 0
     made = run(bare, "-e", "network_manage=true")
     assert recap(made, "server1")["changed"] == 1, messages(made)
-    assert "vport42 flags=3" in said(bare.server1, "ifconfig veb42")
-    assert "inet 203.0.113.1 " in said(bare.server1, "ifconfig vport42")
+    assert "pair84 flags=3" in said(bare.server1, "ifconfig veb42")
+    assert "inet 203.0.113.1 " in said(bare.server1, "ifconfig pair85")
+
+
+def test_a_server_with_a_vport_is_brought_over(bare: Site) -> None:
+    """In one confirmed change, which leaves the taps of running VMs where they are."""
+    server = bare.server1
+    text = host_vars(bare).read_text()
+    host_vars(bare).write_text(text + "vmm_host_interface: vport42\n")
+    assert recap(run(bare), "server1")["changed"] == 1
+    assert "inet 203.0.113.2 " in said(server, "ifconfig vport42")
+    server.run("ifconfig veb42 add tap9; ifconfig tap9 description vm3-if0-web1 up")
+    # A member that was put back is the last one.
+    before, network = state(server), sorted(said(server, "ifconfig -A").splitlines())
+
+    host_vars(bare).write_text(text)
+    server.fault("cut_after", "1", "3")
+    assert run(bare).returncode != 0
+    assert "inet 203.0.113.2 " in said(server, "ifconfig pair85")
+    _until_put_back(server)
+    assert state(server) == before
+    assert sorted(said(server, "ifconfig -A").splitlines()) == network
+    server.clear("cut_after")
+
+    moved = run(bare)
+    assert recap(moved, "server1")["changed"] == 1, messages(moved)
+    shown = said(server, "ifconfig veb42")
+    members = ("pair84", "tap9", "vlan42", "vport42")
+    there = [name for name in members if f"\t{name} flags" in shown]
+    assert there == ["pair84", "tap9", "vlan42"]
+    assert "inet " not in said(server, "ifconfig vport42")
+    for line in ("patch: pair84", "inet 203.0.113.2 ", "inet6 2001:db8:6::2 "):
+        assert line in said(server, "ifconfig pair85")
+    assert "203.0.113.2" not in said(server, "cat /etc/hostname.vport42")
+    assert recap(run(bare), "server1")["changed"] == 0
+    # And back, for whoever keeps pf from the ports.
+    host_vars(bare).write_text(text + "vmm_host_interface: vport42\n")
+    assert recap(run(bare), "server1")["changed"] == 1
+    assert "inet 203.0.113.2 " in said(server, "ifconfig vport42")
+    assert recap(run(bare), "server1")["changed"] == 0
 
 
 def _until_put_back(server: Server) -> None:

@@ -52,7 +52,7 @@ def test_converge_drift_and_a_cut_connection(bare: Site) -> None:
     for rule in (
         "pass in quick on vm5nic inet from 203.0.113.14 to any no state",
         "block drop in quick on vm5nic all",
-        "pass in quick on vport42 inet proto tcp from 203.0.113.14 to 203.0.113.1 port = 80",
+        "pass in quick on pair85 inet proto tcp from 203.0.113.14 to 203.0.113.1 port = 80",
         "block drop in quick on ! lo0 inet proto tcp from any to 203.0.113.1 port = 80",
     ):
         assert rule in live, live
@@ -169,7 +169,7 @@ def test_running_vms_keep_their_network(bare: Site) -> None:
     assert recap(repaired, "server1")["changed"] == 2, messages(repaired)
     shown = said(server, "ifconfig veb42")
     assert f"{tap} flags=3" in shown
-    assert "vport42 flags=3" in shown
+    assert "pair84 flags=3" in shown
     assert "LINK1" in shown
     assert said(server, "vmctl status") == running
     assert recap(run(bare), "server1")["changed"] == 0

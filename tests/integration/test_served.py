@@ -16,25 +16,37 @@ VEB = GOLDEN / "example/server1/etc/httpd.conf"
 SEED = GOLDEN / "seed/servers/server1.openbsd.amsterdam/etc/httpd.conf"
 ONCE = "once-" + "5a" * 16
 SETS = "/pub/OpenBSD/7.8/amd64"
-# Requests with the answers: with the preset veb, and in the seed's form.
+WEB1 = "203.0.113.11"
+OTHER = "203.0.113.12"
+RESPONSE = f"/{ONCE}/{MAC}-install.conf"
+# Requests with the answers to the VM that is being installed, and to everybody else.
 ANSWERS = {
-    f"/{ONCE}/{MAC}-install.conf": (200, 200),
-    f"/{ONCE}/{MAC}-install.conf?path=7.8/amd64": (200, 200),
+    RESPONSE: (200, 404),
+    f"{RESPONSE}?path=7.8/amd64": (200, 404),
     f"{SETS}/base78.tgz": (200, 200),
     f"{SETS}/SHA256.sig": (200, 200),
+    # The file's own name, with whatever address somebody likes in it.
+    f"{RESPONSE}@{WEB1}": (404, 404),
+    f"{RESPONSE}%40{WEB1}": (404, 404),
+    f"{RESPONSE}@{WEB1}?": (404, 404),
+    f"{RESPONSE}@{WEB1}%3f": (404, 404),
+    f"{RESPONSE}@$REMOTE_ADDR": (404, 404),
+    f"{RESPONSE}@{WEB1}/../x": (404, 404),
+    f"{RESPONSE}@{WEB1}/": (404, 404),
+    f"{SETS}/../../../../{ONCE}/{MAC}-install.conf@{WEB1}": (404, 404),
+    f"{SETS}/{ONCE}/{MAC}-install.conf@{WEB1}": (404, 404),
     # Directories, and what is only guessed.
-    "/": (404, 403),
-    f"/{ONCE}/": (404, 403),
-    f"/{ONCE}": (404, 301),
-    f"{SETS}/": (403, 200),
-    f"/{MAC}-install.conf": (404, 200),
+    "/": (404, 404),
+    f"/{ONCE}/": (404, 404),
+    f"/{ONCE}": (404, 404),
+    f"/{MAC}-install.conf": (404, 404),
     "/install.conf": (404, 404),
     f"/once-{'0' * 32}/{MAC}-install.conf": (404, 404),
-    f"/{ONCE}/notes": (404, 200),
+    f"/{ONCE}/notes": (404, 404),
     "/htdocs/install/": (404, 404),
     # Other ways to the same files.
-    f"{SETS}/../../../../{ONCE}/notes": (404, 200),
-    f"/pub/../{ONCE}/notes": (404, 200),
+    f"{SETS}/../../../../{ONCE}/notes": (404, 404),
+    f"/pub/../{ONCE}/notes": (404, 404),
     f"{SETS}/nosuch78.tgz": (404, 404),
     "/pub/OpenBSD/": (404, 404),
 }
@@ -44,16 +56,24 @@ ANSWERS = {
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     made = Rig(tmp_path_factory.mktemp("rig"))
     made.machine.files.mkdir(f"{FILES}/{ONCE}")
-    for name in (f"{ONCE}/{MAC}-install.conf", f"{ONCE}/notes", f"{MAC}-install.conf"):
+    for name in (f"{ONCE}/{MAC}-install.conf@{WEB1}", f"{ONCE}/notes", f"{MAC}-install.conf"):
         made.machine.files.write_text(f"{FILES}/{name}", "System hostname = web1\n")
     return made
 
 
 @pytest.mark.parametrize("conf", [VEB, SEED], ids=["veb", "bridge"])
-def test_nothing_but_response_files_and_sets(rig: Rig, conf: Path) -> None:
+@pytest.mark.parametrize("client", [WEB1, OTHER, "3.0.113.11", "203.0.113.1", "127.0.0.1"])
+def test_a_response_file_is_for_the_address_of_its_vm(rig: Rig, conf: Path, client: str) -> None:
     rig.serve(httpd=conf.read_text())
-    answers = {path: rig.machine.httpd.answer("203.0.113.1", path).status for path in ANSWERS}
-    assert answers == {path: codes[conf is SEED] for path, codes in ANSWERS.items()}
+    httpd = rig.machine.httpd
+    answers = {path: httpd.answer("203.0.113.1", path, client=client).status for path in ANSWERS}
+    assert answers == {path: codes[client != WEB1] for path, codes in ANSWERS.items()}
+
+
+@pytest.mark.parametrize(("conf", "status"), [(VEB, 403), (SEED, 200)], ids=["veb", "bridge"])
+def test_sets_are_listed_in_the_seeds_form_alone(rig: Rig, conf: Path, status: int) -> None:
+    rig.serve(httpd=conf.read_text())
+    assert rig.machine.httpd.answer("203.0.113.1", f"{SETS}/").status == status
 
 
 def test_the_vms_side_alone_is_listened_on(rig: Rig) -> None:

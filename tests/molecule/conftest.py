@@ -42,7 +42,7 @@ class Server:
 SERVERS = {
     "server1": Server(
         switch="veb42",
-        interface="vport42",
+        interface="pair85",
         address=IPv4Interface("203.0.113.1/24"),
         arp_queue=256,
         owners=("mira", "puffy"),

@@ -50,12 +50,12 @@ class Response:
             "name": "openbsd",
             "hostname": HOSTNAME,
             "mac": MAC,
+            "ipv4": "192.0.2.1",
             "ipv6": None,
             "user": USER,
             "ssh_keys": [self.ssh_key],
             "timezone": "UTC",
             "sets": ["-all", *self.sets],
-            "site_sets": 0,
             "install_options": answers,
         }
         host: dict[str, object] = {
@@ -92,7 +92,7 @@ class Response:
                 check=False,
                 env=_environment(),
             )
-            found = list((place / "out").glob(f"**/{MAC}-install.conf"))
+            found = list((place / "out").glob(f"**/{MAC}-install.conf@*"))
             if done.returncode or len(found) != 1:
                 raise OpenBSDError(
                     f"Ansible could not render the response file:\n{done.stdout}{done.stderr}"

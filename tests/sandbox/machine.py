@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .model.httpd import Httpd
     from .model.network import Network
     from .model.pfctl import Pf
+    from .model.ping import Wire
     from .model.processes import Processes
     from .model.rcctl import Services
     from .model.sensorsd import Sensorsd
@@ -55,6 +56,7 @@ class Machine:
     sensorsd: Sensorsd
     sshd: Sshd
     ttys: Ttys
+    wire: Wire
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ PARTS = {
     "sensorsd": ("sensorsd", "Sensorsd"),
     "sshd": ("sshd", "Sshd"),
     "ttys": ("ttys", "Ttys"),
+    "ping": ("wire", "Wire"),
 }
 # Modules that only bring commands.
 COMMANDS = (

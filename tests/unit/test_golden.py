@@ -37,7 +37,7 @@ def files(directory: Path) -> dict[str, str]:
     }
 
 
-RESPONSE = f"var/www/htdocs/install/{ONCE}/fe_e1_bb_d1_c8_01-install.conf"
+RESPONSE = f"var/www/htdocs/install/{ONCE}/fe_e1_bb_d1_c8_01-install.conf@203.0.113.16"
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,19 @@ SEED = {
         # "Server" alone would also fit "Server directory".
         "HTTP Server = server.openbsd.amsterdam",
         "Set name(s) = -x* +xb* +xf* +site*",
-        # One line a site set: a line answers one question and is then used up.
-        "Continue anyway = yes",
-        "Continue without verification = yes",
+        # "Continue anyway" alone would also agree to a set of the release that is not what it was.
+        "Checksum test for site78.tgz failed. Continue anyway = yes",
+        "Unverified sets: site78.tgz site78-vm01.tgz. Continue without verification = yes",
     ],
     "etc/httpd.conf": [
         'server "default" {',
         "listen on * port 80",
-        'root "/htdocs/install"',
         'location "/pub/OpenBSD/7.8/amd64/*" {',
         'root "/htdocs/amd64"',
         "request strip 4",
         "directory auto index",
+        # Where nobody finds another's.
+        'root "/htdocs/install"',
     ],
 }
 

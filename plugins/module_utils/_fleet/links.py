@@ -7,6 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import (
+    host_port,
+    other_host_interface,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
 
 Link = dict[str, Any]
@@ -19,21 +23,52 @@ def links(server: ServerSettings) -> list[Link]:
     missing. Without an uplink there is the switch with the server's own interface; further switches
     connect VMs alone.
     """
-    host = server.host_interface
-    addresses = [f"{server.server_ipv4}/{server.ipv4.network.prefixlen}"]
+    uplink = list(_uplink(server))
+    members = [server.uplink.interface] if server.uplink else []
+    if server.host_interface in members:
+        uplink[-1]["addresses"] = _addresses(server)
+        host: list[Link] = []
+    else:
+        host = list(_host(server))
+    port = host_port(server.host_interface)
+    if port:
+        uplink.append({"name": port})
+    own = [port] if port else [one["name"] for one in host if not one.get("retired")]
+    switch: Link = {"name": server.switch.interface, "members": [*members, *own]}
+    former = [one["name"] for one in host if one.get("retired")]
+    if former and port:
+        switch["without"] = former
+    further: list[Link] = [{"name": one.interface} for one in server.switches[1:]]
+    # A switch needs its ports. The address of a pair(4) is there last: the switch already leads to
+    # it then, and what had the address before has lost it.
+    return [*uplink, switch, *host, *further] if port else [*uplink, *host, switch, *further]
+
+
+def _addresses(server: ServerSettings) -> list[str]:
+    """The server's own addresses on the VMs' network."""
+    found = [f"{server.server_ipv4}/{server.ipv4.network.prefixlen}"]
     if server.ipv6 and server.server_ipv6:
         length = 64 if server.server_ipv6.is_link_local else server.ipv6.network.prefixlen
-        addresses.append(f"{server.server_ipv6}/{length}")
-    found = list(_uplink(server))
-    members = [server.uplink.interface] if server.uplink else []
-    if host in members:
-        found[-1]["addresses"] = addresses
-    elif host.startswith(("vport", "vether")):
-        found.append({"name": host, "addresses": addresses})
-        members.append(host)
-    found.append({"name": server.switch.interface, "members": members})
-    found.extend({"name": switch.interface} for switch in server.switches[1:])
+        found.append(f"{server.server_ipv6}/{length}")
     return found
+
+
+def _host(server: ServerSettings) -> Iterator[Link]:
+    """The interface with the addresses, after the one that may have had them before."""
+    host, addresses = server.host_interface, _addresses(server)
+    if not host.startswith(("pair", "vport", "vether")):
+        return
+    former = other_host_interface(host, server.switch.interface)
+    if former:
+        yield {
+            "name": former,
+            "create": False,
+            "up": False,
+            "retired": True,
+            "addresses": addresses,
+        }
+    port = host_port(host)
+    yield {"name": host, "addresses": addresses} | ({"patch": port} if port else {})
 
 
 def _uplink(server: ServerSettings) -> Iterator[Link]:

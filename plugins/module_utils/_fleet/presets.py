@@ -33,11 +33,33 @@ IMAGE_SUFFIXES: Mapping[str, str] = {"raw": "img", "qcow2": "qcow2"}
 def host_interface(preset: str, switch_interface: str, vlan: int | None) -> str:
     """Return the interface that has the server's address on the VMs' network.
 
-    A veb(4) has a vport(4), a bridge(4) a vether(4); with the preset bridge and an uplink in a
-    VLAN, the vlan(4) itself has the address.
+    A veb(4) has the second of two pair(4) interfaces, a bridge(4) a vether(4); with the preset
+    bridge and an uplink in a VLAN, the vlan(4) itself has the address.
     """
     if preset == "bridge" and vlan is not None:
         return f"vlan{vlan}"
     if switch_interface.startswith("veb"):
-        return f"vport{switch_interface.removeprefix('veb')}"
+        return f"pair{2 * int(switch_interface.removeprefix('veb')) + 1}"
     return f"vether{switch_interface.removeprefix('bridge')}"
+
+
+def host_port(interface: str) -> str | None:
+    """Return the port of the switch that leads to the server's pair(4), None for other interfaces.
+
+    The two are numbers 2n and 2n + 1, whichever has the address, so that the pairs of two switches
+    have no interface in common.
+    """
+    number = interface.removeprefix("pair")
+    return f"pair{int(number) ^ 1}" if number != interface else None
+
+
+def other_host_interface(host: str, switch_interface: str) -> str | None:
+    """Return what had the server's address before the host of a veb(4) was another kind.
+
+    That is the vport(4) for a pair(4), and the other way round.
+    """
+    if not switch_interface.startswith("veb"):
+        return None
+    if host.startswith("pair"):
+        return f"vport{switch_interface.removeprefix('veb')}"
+    return host_interface("veb", switch_interface, None)

@@ -241,12 +241,12 @@ def _check_host_interface(server: ServerSettings, report: Report) -> None:
     driver = host.rstrip("0123456789")
     if uplink is None:
         return
-    if server.switch.interface.startswith("veb") and driver != "vport":
+    if server.switch.interface.startswith("veb") and driver not in ("pair", "vport"):
         report.add(
             server.name,
             "vmm_host_interface",
             f"{host} cannot have an address on a veb(4), which takes its ports away from the "
-            f"server; use a vport(4), such as vport0",
+            f"server; use a pair(4), such as pair1, or a vport(4), such as vport0",
         )
     elif server.switch.interface.startswith("bridge") and not (
         driver == "vether" or host == uplink.interface

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import host_port
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
     MOST_TAPS,
     PREFIX,
     ServerSettings,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import SWITCH_GROUP
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch
 
 # What vmd(8) itself, consoles and vmctl(8) need, and its class daemon has.
 _OPEN_FILES = 128
@@ -85,6 +89,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
             "network": str(ipv4.network.network_address),
             "netmask": str(ipv4.network.netmask),
             "prefix": ipv4.network.prefixlen,
+            "broadcast": _broadcast(ipv4.network),
             "gateway": str(ipv4.gateway),
             "server": str(server.server_ipv4),
         },
@@ -98,9 +103,13 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
             else str(ipv6.gateway),
             "server": server.server_ipv6 and str(server.server_ipv6),
         },
-        "switch": asdict(server.switch),
-        "switches": [asdict(switch) for switch in server.switches],
+        "switch": _switch(server.switch, SWITCH_GROUP),
+        "switches": [
+            _switch(switch, None if place else SWITCH_GROUP)
+            for place, switch in enumerate(server.switches)
+        ],
         "host_interface": server.host_interface,
+        "host_port": host_port(server.host_interface),
         "uplink": uplink
         and {
             "vlan": uplink.vlan,
@@ -124,6 +133,16 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "memory_limited": server.memory_limit is not None,
         "sysctl": dict(server.sysctl),
     }
+
+
+def _broadcast(network: IPv4Network | IPv6Network) -> str:
+    """The address of all hosts of a network; a /31 or /32 has none of its own (RFC 3021)."""
+    return str(network.broadcast_address) if network.prefixlen < 31 else "255.255.255.255"
+
+
+def _switch(switch: Switch, group: str | None) -> dict[str, Any]:
+    """A switch, with the interface group of its VMs: pf(4) has rules for those of the first."""
+    return {**asdict(switch), "group": group}
 
 
 def _open_files(vms: int, interfaces: int) -> int:
@@ -170,7 +189,6 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "state": vm.state,
         "timezone": vm.timezone,
         "sets": list(vm.sets),
-        "site_sets": vm.site_sets,
         "install_options": dict(vm.install_options),
     }
 

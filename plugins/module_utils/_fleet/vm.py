@@ -25,7 +25,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces impo
     default_group,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
-    selected_site_sets,
     vm_name,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
@@ -111,7 +110,6 @@ class Vm:
     state: str
     timezone: str
     sets: tuple[str, ...]
-    site_sets: int
     install_options: Mapping[str, str]
 
 
@@ -191,7 +189,6 @@ def make_vm(
         state=values["state"],
         timezone=values["timezone"] or server.timezone,
         sets=sets,
-        site_sets=selected_site_sets(sets, server.release),
         install_options=values["install_options"],
     )
 

@@ -41,6 +41,9 @@ _KERNEL_GROUPS = frozenset(
 _PF_WORDS = frozenset({"any", "none", "rdomain", "self"})
 REFUSED_GROUPS = _KERNEL_GROUPS | _PF_WORDS
 
+# vmd(8) puts the tap(4) of each VM of a server's first switch into it, whosever VM it is.
+SWITCH_GROUP = "vmswitch"
+
 
 @dataclass(frozen=True)
 class FurtherInterface:
@@ -68,6 +71,8 @@ def group(value: object) -> str:
     )
     if text in REFUSED_GROUPS:
         raise Refused(f"{shown(text)} is a group or word that OpenBSD uses itself; choose another")
+    if text == SWITCH_GROUP:
+        raise Refused(f"{shown(text)} is the group of all VMs of a switch; choose another")
     if _DEFAULT_GROUP.fullmatch(text):
         raise Refused(f"{shown(text)} is the group of a VM that is given none; choose another")
     return text

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
-
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.base_accounts import (
     BASE_ACCOUNTS,
     INSTALLER_WORDS,
@@ -98,21 +95,3 @@ def set_pattern(value: object) -> str:
     if text in _SET_COMMANDS:
         raise Refused(f"{shown(text)} is a command to the installer and no set; take it out")
     return text
-
-
-def selected_site_sets(patterns: tuple[str, ...], release: str | None) -> int:
-    """Return how many site sets these patterns select: 1 or 0.
-
-    The installer does not select siteXX.tgz by itself. Without a release, the digits that a
-    pattern has are taken for the right ones.
-    """
-    selected = 0
-    for pattern in patterns:
-        glob = pattern.removeprefix("-") if pattern[0] == "-" else pattern.removeprefix("+")
-        version = release.replace(".", "") if release else None
-        if version is None:
-            own = re.match("site([0-9]{2})", glob)
-            version = own[1] if own else "78"
-        if glob == "all" or fnmatchcase(f"site{version}.tgz", glob):
-            selected = 0 if pattern[0] == "-" else 1
-    return selected

@@ -58,6 +58,24 @@ _ANSWERED = (
     ("Checksum test for site78.tgz failed. Continue anyway?", "sets"),
     ("Installation of site78.tgz failed. Continue anyway?", "sets"),
     ("Unverified sets: site78.tgz. Continue without verification?", "sets"),
+    ("Unverified sets: site78.tgz site78.tgz. Continue without verification?", "sets"),
+    *(
+        (f"{issue}. Continue without verification?", "sets_verify")
+        for issue in (
+            "Directory does not contain SHA256.sig",
+            "Cannot determine prefetch area",
+            "Cannot create prefetch area",
+            "Cannot fetch SHA256.sig",
+            "Signature check of SHA256.sig failed",
+        )
+    ),
+    ("INSTALL.amd64 not found. Use sets found here anyway?", "vmm_sets_server"),
+)
+
+# Names of sets in a key, which stand for any other: nobody agrees to a set of the release that
+# cannot be fetched, verified or unpacked.
+_SETS = re.compile(
+    r"(?<![^ \t])(?:(?:[a-z]+[0-9]{2}[^ ]*?\.tgz|bsd(?:\.mp|\.rd)?|buildinfo)(?![^ .?])[ \t]*)+"
 )
 
 
@@ -75,10 +93,16 @@ def answered_by_collection(key: str, user: str) -> Iterator[tuple[str, str]]:
 
     With each comes the field or variable to use instead, or an empty string.
     """
+    keys = {key, _SETS.sub(_one_set, key.lower())}
     for template, use in _ANSWERED:
         question = template.replace("{user}", user)
-        if answers(key, question):
+        if any(answers(text, question) for text in keys):
             yield question, use
+
+
+def _one_set(match: re.Match[str]) -> str:
+    """The set that stands for all in the questions above, and the blank behind it."""
+    return "site78.tgz" + (" " if match[0][-1].isspace() else "")
 
 
 def check_question(text: str) -> str:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _INTERFACE = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
 # Interfaces that are switches, or on a switch, and so lead nowhere.
 _INWARD = ("bridge", "veb", "vport", "vether", "tap", "lo", "vlan")
+_NO_UPLINK = (*(kind for kind in _INWARD if kind != "vlan"), "enc", "pflog", "tun", "wg")
 # trunkproto of ifconfig(8); aggr(4) speaks LACP and nothing else.
 PROTOCOLS = ("lacp", "failover", "loadbalance", "roundrobin", "broadcast")
 _KEYS = ("vlan", "parent", "members", "protocol")
@@ -77,6 +78,21 @@ def uplink(value: object) -> Uplink:
     if members and driver == "trunk":
         protocol = protocol or PROTOCOLS[0]
     return Uplink(vlan, parent, members, protocol)
+
+
+def pf_uplink(value: object) -> str:
+    """Return an interface of a switch that leads out, for rules of pf(4).
+
+    What is a switch, the server's own, or a VM's tap(4) leads nowhere. A tap(4) has another VM at
+    the next boot, which would then be the one that rules for an uplink let everything pass for.
+    """
+    name = interface(value)
+    if re.sub("[0-9]", "", name) in _NO_UPLINK:
+        raise Refused(
+            f"{name} is no uplink; name an interface that leads out, such as em1, and give a VM "
+            f"outside of the fleet rules of its own (pf_other_vms)"
+        )
+    return name
 
 
 def _outward(value: object) -> str:

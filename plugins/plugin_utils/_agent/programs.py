@@ -16,10 +16,11 @@ _DIRECTORIES = {
         "rcctl",
         "sensorsd",
         "sshd",
+        "tcpdump",
         "vmctl",
         "vmd",
     ),
-    "/sbin": ("ifconfig", "pfctl", "sysctl"),
+    "/sbin": ("ifconfig", "pfctl", "ping", "sysctl"),
     "/usr/bin": ("doas", "ftp", "signify", "ssh-keyscan", "tail"),
     "/bin": ("df", "sh", "stty"),
 }

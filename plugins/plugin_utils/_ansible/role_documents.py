@@ -41,15 +41,24 @@ class RoleDocuments:
         self._variables |= variables
 
     def documents(
-        self, share: Share, paths: OneTime, hashes: t.Mapping[str, str] | None = None
+        self,
+        share: Share,
+        paths: OneTime,
+        *,
+        hashes: t.Mapping[str, str] | None = None,
+        release: str = "",
     ) -> tuple[Document, ...]:
-        """The documents for this share of the VMs. Raises OperatorError."""
+        """The documents for this share of the VMs. Raises OperatorError.
+
+        `release` is what the server runs, once that is known.
+        """
         variables = self._variables | {
             "vmm_installing": list(share.installing),
             "vmm_held": list(share.held),
             "vmm_defined": list(share.defined),
             "one_time": dict(paths.directories),
             "one_time_kept": list(paths.kept),
+            "vmm_release_seen": release,
         }
         if hashes:
             variables["autoinstall_hashes"] = dict(hashes)

@@ -17,7 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.marked import Mar
 # A word and what it sets: ("add", "vport42"), ("inet", "203.0.113.1/24"), ("up", "").
 Directive = tuple[str, str]
 
-_WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent")
+_WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent", "patch")
 _ALONE = ("up", "link0", "link1", "link2")
 # An address brings its interface up, as autoconf(4) does.
 _BRINGS_UP = ("inet", "inet6", "dhcp", "up")
@@ -35,6 +35,8 @@ def directives(link: Link) -> tuple[Directive, ...]:
     found.extend(("trunkport", port) for port in link.ports)
     if link.vnetid is not None and link.parent:
         found += [("vnetid", str(link.vnetid)), ("parent", link.parent)]
+    if link.patch:
+        found.append(("patch", link.patch))
     for address in link.addresses:
         found.append(("inet6" if ":" in address else "inet", address))
     found.extend((flag, "") for flag in link.flags)
@@ -46,6 +48,8 @@ def directives(link: Link) -> tuple[Directive, ...]:
 
 def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:
     """Our lines. Of an interface that is somebody else's, only what their lines do not do."""
+    if link.retired:
+        return ()
     wanted = directives(link)
     if not link.create and wanted == (("up", ""),):
         words = [line.split() for line in foreign if not line.lstrip().startswith("#")]
@@ -69,9 +73,15 @@ def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
 
 def adopt(parts: Marked, link: Link) -> Marked:
     """Leave out other people's lines that say what ours say, so that no command comes twice."""
-    if not link.create:
+    if not link.create and not link.retired:
         return parts
-    wanted = set(directives(link))
+    wanted = {*directives(link), *(("add", member) for member in link.without)}
+    if link.retired:
+        # Without one of these addresses it is not what had them before.
+        said_there = set().union(*(read(line) or () for line in parts.foreign))
+        if not wanted & said_there:
+            return parts
+        wanted.add(("up", ""))
 
     def kept(text: str) -> str:
         return "".join(

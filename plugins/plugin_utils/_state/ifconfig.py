@@ -16,6 +16,7 @@ _PORT = re.compile(r"\t\t(\S+) port ")
 _PROTOCOL = re.compile(r"\ttrunk: trunkproto (\S+)")
 _INET = re.compile(r"\tinet (\S+)(?: --> \S+)? netmask 0x([0-9a-f]{8})")
 _INET6 = re.compile(r"\tinet6 ([0-9a-f:.]+)(?:%\S+)?(?: -> \S+)? prefixlen ([0-9]+)")
+_PATCH = re.compile(r"\tpatch: (\S+)")
 _CARRIER = re.compile(r"\tstatus: (.+)")
 
 
@@ -33,6 +34,7 @@ class Interface:
     protocol: str | None = None
     vnetid: int | None = None
     parent: str | None = None
+    patch: str | None = None
     status: str = ""
 
     @property
@@ -84,6 +86,8 @@ def _line(draft: _Draft, line: str) -> None:
         draft.add("addresses", canonical(f"{inet6[1]}/{inet6[2]}"))
     elif member := _MEMBER.match(line):
         draft.add("members", member[1])
+    elif patch := _PATCH.match(line):
+        draft.fields["patch"] = patch[1]
     elif status := _CARRIER.match(line):
         draft.fields["status"] = status[1]
 

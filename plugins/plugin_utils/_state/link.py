@@ -31,7 +31,11 @@ class Link:
     """A network interface, live and in its hostname.if(5) file; what is not given stays as it is.
 
     Addresses are written address/length. `create` is false for what must be there already, and
-    `known` names members, besides taps of VMs and vport(4), without which no flag is set.
+    `known` names members, besides taps of VMs and of `other_vms`, without which no flag is set.
+    `patch` is the other end of a pair(4). An interface that is `retired` gives its `addresses` to
+    another one of the document, and a switch is left `without` it. All taps in a switch are put
+    into `tap_group`. `prove` is the server's own IPv4 address: a change of a switch that has it
+    ends with a packet from there that must arrive at a port.
     """
 
     name: str
@@ -45,19 +49,32 @@ class Link:
     members: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     known: tuple[str, ...] | None = None
+    other_vms: tuple[str, ...] = ()
     taps: tuple[Tap, ...] = ()
+    tap_group: str | None = None
+    patch: str | None = None
+    retired: bool = False
+    without: tuple[str, ...] = ()
+    prove: str | None = None
 
 
 def check_link(document: str, link: Link) -> None:
     """Allows what netstart(8), which gives these words to a shell, may read."""
-    names = [link.name, *link.ports, *link.members, *([link.parent] if link.parent else [])]
+    names = [link.name, *link.ports, *link.members, *link.without]
+    names += [name for name in (link.parent, link.patch) if name]
     for name in names:
         if not INTERFACE.match(name):
             raise DocumentError(
                 f"{document}: {name!r} is not an interface; use a driver's name and a number, such "
                 "as vport42"
             )
-    for address in link.addresses:
+    for name in link.known or ():
+        if name.startswith("tap"):
+            raise DocumentError(
+                f"{document}: {link.name}: {name} is a VM's and may be another VM's after the next "
+                "boot; name interfaces that lead out"
+            )
+    for address in (*link.addresses, *([f"{link.prove}/32"] if link.prove else [])):
         try:
             written = ip_interface(address).with_prefixlen
         except ValueError:
@@ -76,9 +93,10 @@ def check_link(document: str, link: Link) -> None:
     for flag in link.flags:
         if flag not in _FLAGS:
             raise DocumentError(f"{document}: {link.name}: {flag!r} is not one of {_FLAGS}")
-    for tap in link.taps:
-        if tap.group and not _GROUP.match(tap.group):
+    groups = [(tap.vm, tap.group) for tap in link.taps] + [(link.name, link.tap_group)]
+    for whose, group in groups:
+        if group and not _GROUP.match(group):
             raise DocumentError(
-                f"{document}: {tap.vm}: {tap.group!r} is not an interface group; use up to 15 "
+                f"{document}: {whose}: {group!r} is not an interface group; use up to 15 "
                 "letters, digits and . _ -, and no digit last"
             )

@@ -105,6 +105,10 @@ class Planning:
     def step(self, phase: Phase, *steps: Step) -> None:
         self._steps[phase].extend(steps)
 
+    def has_steps(self, phase: Phase) -> bool:
+        """Whether anything is planned for a phase so far."""
+        return bool(self._steps[phase])
+
     def purge(self, path: str, step: Step) -> None:
         """A step that removes a file, unless the document wants a file there."""
         self._purges.append((path, step))

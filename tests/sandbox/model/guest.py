@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.model import images
 from sandbox.model.installer import Installation
-from sandbox.model.segment import stacks
+from sandbox.model.installer_web import GuestNetwork
 
 if TYPE_CHECKING:
     from sandbox.machine import Machine
@@ -244,11 +244,8 @@ class Guests:
     def _lease(self, mac: str, tap: str, family: str) -> list[str]:
         if family != "ipv4":
             return []
-        for interface in stacks(self.machine, tap):
-            lease = self.machine.dhcpd.lease(mac, interface)
-            if lease is not None:
-                return [str(lease.address.ip)]
-        return []
+        lease = GuestNetwork(self.machine, tap, mac).ask_for_lease()
+        return [] if lease is None else [str(lease.address.ip)]
 
     def _attached(self, vm: Known) -> bool:
         network = self.machine.network

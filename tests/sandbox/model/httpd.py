@@ -187,12 +187,14 @@ class Httpd:
                 return f"send server: {errors.text(errno.EADDRNOTAVAIL)}"
         return ""
 
-    def get(self, address: str, path: str, *, host: str = "") -> tuple[int, bytes]:
+    def get(
+        self, address: str, path: str, *, host: str = "", client: str = "127.0.0.1"
+    ) -> tuple[int, bytes]:
         """Status and body of a GET; ConnectionRefusedError where nobody listens.
 
         Status 0 stands for a connection that was closed without an answer.
         """
-        found = self.answer(address, path, host=host)
+        found = self.answer(address, path, host=host, client=client)
         return found.status, found.body
 
     def answer(
@@ -203,7 +205,7 @@ class Httpd:
         if not self.alive or target is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)
         chroot = Files(self.machine.files.resolve(self.config.chroot))
-        request = Request(target, path, host or address, port)
+        request = Request(target, path, host or address, port, client)
         found = answer(self.config, chroot, request)
         if found is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)

@@ -29,6 +29,7 @@ class Request:
     target: str
     host: str = ""
     port: int = 80
+    client: str = "127.0.0.1"
 
     @property
     def path(self) -> str:
@@ -178,12 +179,15 @@ class _Visit:
         for number, capture in enumerate(self.captures):
             text = text.replace(f"%{number}", urllib.parse.quote(capture, safe=UNENCODED))
         query = self.request.query
+        # server_expand_http() of usr.sbin/httpd: a question mark in a path stays part of it.
+        path = urllib.parse.quote(self.path, safe=UNENCODED, encoding="latin-1")
         values = {
-            "$DOCUMENT_URI": self.path,
+            "$DOCUMENT_URI": path,
             "$QUERY_STRING": query,
-            "$REQUEST_URI": self.path + (f"?{query}" if query else ""),
+            "$REQUEST_URI": path + (f"?{query}" if query else ""),
             "$REQUEST_SCHEME": "http",
             "$HTTP_HOST": self.request.host,
+            "$REMOTE_ADDR": self.request.client,
             "$SERVER_ADDR": str(self.request.address),
             "$SERVER_PORT": str(self.request.port),
             "$SERVER_NAME": self.name,

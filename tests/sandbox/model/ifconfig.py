@@ -295,6 +295,15 @@ class _Command:
     def do_no_parent(self) -> None:
         self.set("SIOCDIFPARENT", parent="")
 
+    def do_patch(self, name: str) -> None:
+        """setpair() of sbin/ifconfig and pairioctl() of sys/net/if_pair.c."""
+        if not self.network.exists(name):
+            raise _Stop(f"ifconfig: patch {name}: No such file or directory")
+        self.soft("SIOCSIFPAIR", lambda: self.network.patch(self.name, name))
+
+    def do_no_patch(self) -> None:
+        self.soft("SIOCSIFPAIR", lambda: self.network.patch(self.name, ""))
+
     def do_mtu(self, number: str) -> None:
         if not number.isdigit():
             raise _Stop(f"ifconfig: mtu {number}: invalid")

@@ -15,7 +15,7 @@ _IGNORED = {
     "fwddelay hellotime holdcnt spanpriority proto stp -stp edge -edge autoedge -autoedge ptp -ptp "
     "autoptp -autoptp discover -discover learn -learn blocknonip -blocknonip addspan delspan "
     "flushrule txprio rxprio rtlabel pltime vltime lacpmode "
-    "lacptimeout -protected patch",
+    "lacptimeout -protected",
     2: "ifpriority ifcost protected tunnel static endpoint",
 }
 IGNORED = {word: count for count, words in _IGNORED.items() for word in words.split()}

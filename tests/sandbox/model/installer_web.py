@@ -8,7 +8,9 @@ import urllib.parse
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
+from sandbox.model.frames import answers, from_server, port_before, ports
 from sandbox.model.names import Address, address_of, lookup
+from sandbox.model.pf_packets import Packet
 from sandbox.model.segment import stacks
 
 if TYPE_CHECKING:
@@ -55,15 +57,26 @@ class GuestNetwork:
                 left = ("no_lease", str(int(count) - 1)) if int(count) > 1 else None
                 self.machine.faults.replace(("no_lease", count), left)
                 return None
-            offers = (
-                self.machine.dhcpd.lease(self.mac, name) for name in stacks(self.machine, self.tap)
-            )
+            offers = (self._offer(name) for name in stacks(self.machine, self.tap))
             self.lease = next((one for one in offers if one is not None), None)
         if self.lease is not None:
             self.addresses.append(self.lease.address)
             self.gateways += self.lease.routers[:1]
             self.nameservers += [str(one) for one in self.lease.dns]
         return self.lease
+
+    def _offer(self, interface: str) -> Lease | None:
+        """What dhcpd(8) sends, by bpf(4) past pf on its own interface, if it comes through."""
+        asks = Packet("0.0.0.0", "255.255.255.255", "udp", 68, 67, to_all=True)
+        heard = ports(self.machine, self.tap, asks)
+        if port_before(self.machine, interface) not in heard:
+            return None
+        lease = self.machine.dhcpd.lease(self.mac, interface)
+        if lease is None:
+            return None
+        server = self.machine.dhcpd.state["interfaces"][interface]
+        offer = Packet(server, str(lease.address.ip), "udp", 67, 68)
+        return lease if self.tap in from_server(self.machine, interface, offer, made=True) else None
 
     def is_local(self, address: Address) -> bool:
         """Whether the address is on a network of the guest's own."""
@@ -99,6 +112,9 @@ class GuestNetwork:
             )
             if not client or not self._reaches(address):
                 raise FetchError("ftp: connect: No route to host")
+            asks = Packet(client, str(address), "tcp", 40000, parts.port or 80)
+            if not answers(self.machine, self.tap, asks):
+                raise FetchError("ftp: connect: Operation timed out")
             if parts.scheme != "http":
                 raise FetchError("ftp: connect: Connection refused")
             target = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -67,6 +67,7 @@ class Interface:
     ports: list[str] = field(default_factory=list)
     protocol: str = "roundrobin"  # of a trunk(4)
     parent: str = ""
+    patch: str = ""  # the other end of a pair(4)
     vnetid: int | None = None
     rdomain: int = 0
     opened: bool = False  # a tap(4) whose device is open
@@ -118,6 +119,8 @@ def show(one: Interface, all_: Mapping[str, Interface], *, brief: bool = False) 
         lines.append(f"\tdescription: {one.description}")
     priority = "" if one.is_switch else " priority 0"
     lines.append(f"\tindex {one.index}{priority} llprio 3")
+    if one.patch:
+        lines.append(f"\tpatch: {one.patch}")
     if one.type == "vlan":
         vnetid = "none" if one.vnetid is None else one.vnetid
         parent = one.parent or "none"
@@ -131,6 +134,9 @@ def show(one: Interface, all_: Mapping[str, Interface], *, brief: bool = False) 
             "\tmedia: Ethernet autoselect",
             f"\tstatus: {'active' if active else 'no carrier'}",
         ]
+    elif one.type == "pair":
+        lines.append("\tmedia: Ethernet autoselect")
+        lines += ["\tstatus: active"] if one.patch else []
     elif one.type == "tap":
         lines.append(f"\tstatus: {'active' if one.opened and one.up else 'no carrier'}")
     lines += _addresses(one, brief)

@@ -30,7 +30,7 @@ _TAPS = 256
 _FIXED = ("vio", "enc0", "lo0")
 # The octet that vmd's and the kernel's made-up addresses have by type.
 _FAKE_LLADDR = "fe:e1:ba:d{:x}:{:02x}:{:02x}"
-_WITH_LLADDR = ("vport", "vether", "tap")
+_WITH_LLADDR = ("vport", "vether", "tap", "pair")
 
 Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -147,6 +147,8 @@ class Network:
                 other.ports.remove(name)
             if other.parent == name:
                 other.parent = ""
+            if other.patch == name:
+                other.patch = ""
         del self.interfaces[name]
 
     def add_member(self, switch: str, name: str) -> None:
@@ -171,6 +173,26 @@ class Network:
         if name not in one.members:
             raise failure(errno.ESRCH if one.type == "veb" else errno.ENOENT)
         one.members.remove(name)
+
+    def patch(self, name: str, end: str) -> None:
+        """Connect two ends of pair(4), or with an empty `end` take the connection away."""
+        one = self.get(name)
+        if one.type != "pair":
+            raise failure(errno.ENOTTY)
+        if one.patch == end:
+            return
+        if end == name:
+            raise failure(errno.EINVAL)
+        if end:
+            other = self.get(end)
+            if other.type != "pair":
+                raise failure(errno.ENODEV)
+            if other.patch:
+                raise failure(errno.EBUSY)
+            other.patch = name
+        if one.patch:
+            self.get(one.patch).patch = ""
+        one.patch = end
 
     def add_port(self, trunk: str, name: str) -> None:
         """Put an Ethernet interface into an aggr or trunk (if_aggr.c, if_trunk.c)."""

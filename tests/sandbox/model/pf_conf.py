@@ -49,6 +49,7 @@ class Ruleset:
     anchors: dict[str, list[str]] = field(default_factory=dict)
     load: list[tuple[str, str]] = field(default_factory=list)
     tables: dict[str, list[str]] = field(default_factory=dict)
+    skip: list[str] = field(default_factory=list)
 
 
 def check(
@@ -154,7 +155,7 @@ class _Parser:
             self.words.fail()
         if option == "skip":
             self.words.take("on")
-            self.names()
+            self.ruleset.skip += self.names()
             return
         if self.words.accept("{"):
             while self.words.peek() != "}":

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""pfctl(8): check and load rules, show and flush them. Packets are not modelled."""
+"""pfctl(8): check and load rules, show and flush them. Packets are in pf_packets.py."""
 
 from __future__ import annotations
 
@@ -105,6 +105,8 @@ class Pf:
                 return None, messages
             loaded[f"{anchor}/{name}".lstrip("/")] = inner.rules
         if not test:
+            if not anchor:
+                self.state["skip"] = ruleset.skip
             self.anchors.update(loaded)
             self.tables.update(tables)
         return ruleset.rules, messages

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.model.frames import interface_behind
 from sandbox.model.interfaces import type_of
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 def has_stack(machine: Machine, interface: str) -> bool:
     """Whether frames on this interface reach the server itself.
 
-    A port of a veb(4) is cut off from the server's stack unless it is a vport(4); bridge(4) hands
-    a copy to the stack of each of its members (bridge(4), veb(4)).
+    A port of a veb(4) is cut off from the server's stack unless it is a vport(4), or a pair(4) with
+    its other end elsewhere; bridge(4) hands a copy to the stack of each of its members.
     """
     if not machine.network.addresses(interface):
         return False
@@ -26,4 +27,5 @@ def has_stack(machine: Machine, interface: str) -> bool:
 
 def stacks(machine: Machine, tap: str) -> list[str]:
     """The interfaces on which the server hears a guest behind that tap."""
-    return [name for name in machine.network.neighbours(tap) if has_stack(machine, name)]
+    ends = (interface_behind(machine, name) for name in machine.network.neighbours(tap))
+    return [name for name in ends if has_stack(machine, name)]

@@ -94,7 +94,7 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
     conf = parse_vm_conf(text)
     assert (conf.socket_owner, conf.others) == (":vmdusers", ())
     assert conf.switches == (
-        SwitchBlock("uplink", "veb0"),
+        SwitchBlock("uplink", "veb0", others=('group "vmswitch"',)),
         SwitchBlock("switch", "veb7"),
         SwitchBlock("a.b", "bridge1"),
     )

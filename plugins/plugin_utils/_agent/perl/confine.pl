@@ -15,7 +15,7 @@ sub confine ($request) {
 	my @steps   = map { @{$_->{steps} // []} } @all;
 	my @files   = @{$request->{files} // []};
 	my @backs   = map { @{$_->{undo} // []} } @steps;
-	my @runs    = (@steps, @files, @backs, map { $_->{unless} // () } @backs);
+	my @runs    = (@steps, @files, @backs, map({ $_->{unless} // () } @backs), map { $_->{send} // () } @steps);
 	my @paths   = ("$STATE/lock", map { (@{$_->{open} // []}, @{$_->{rosters} // []}) } @asks);
 	push @runs,  {argv => $UNAME}, map { @{$_->{run} // []} } @asks;
 	push @paths, map { $_->{path} } map { map { @{$_ // []} } @{$_}{qw(paths list log)} } @asks;

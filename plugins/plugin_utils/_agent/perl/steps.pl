@@ -74,6 +74,7 @@ our %DO = (
 		check_run($step, $said);
 	},
 	record => sub ($step, $blobs, $id) { record_console($step) },
+	hear   => sub ($step, $blobs, $id) { hear($step) },
 	wait   => sub ($step, $blobs, $id) { wait_for($step) },
 	expect => sub ($step, $blobs, $id) {
 		my $is = look($step->{path}, 0);

@@ -30,7 +30,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base im
 )
 
 _CONTENTS: t.Final = ("template", "content", "source")
-_PLACE: t.Final = re.compile(r"<([a-z_]+)>")
+_PLACE: t.Final = re.compile(r"<([a-z_][a-z0-9_]*)>")
 
 EACH: t.Final[Options] = {
     "each": {"type": "list", "elements": "dict"},

@@ -26,7 +26,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Ans
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface, parse
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link, Tap, check_link
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import taps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import switch_proof, taps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
     Context,
     File,
@@ -58,6 +58,12 @@ _INTERFACES: t.Final[Options] = list_of(
         "members": {"type": "list", "elements": "str"},
         "flags": {"type": "list", "elements": "str"},
         "known": {"type": "list", "elements": "str"},
+        "other_vms": {"type": "list", "elements": "str"},
+        "tap_group": {"type": "str"},
+        "patch": {"type": "str"},
+        "retired": {"type": "bool", "default": False},
+        "without": {"type": "list", "elements": "str"},
+        "prove": {"type": "str"},
     }
 )
 
@@ -109,20 +115,60 @@ class Links:
         """What makes the interfaces so, in the order of the documents. Raises PlanError."""
         for name, interface in facts.items():
             out.world.links.setdefault(name, interface)
+        retired = {link.name for link in want if link.retired}
         for link in want:
-            planner = _Planner(link, out)
+            planner = _Planner(link, out, retired)
             out.step(Phase.KERNEL, *planner.steps())
             planner.file()
+            _warn(link, out)
             planner.note()
+        if out.has_steps(Phase.KERNEL):
+            for link in want:
+                out.step(Phase.KERNEL, *switch_proof.steps(out.title(link.name), link, facts))
 
     def review(self, want: Wanted, out: Planning) -> None:
         for link in want:
             _Planner(link, out).file()
 
 
+def _warn(link: Link, out: Planning) -> None:
+    """What no command can mend, and what pf(4) does to members of a switch that nobody expects."""
+    links = out.world.links
+    now = links.get(link.name)
+    if now and link.up and not link.create and now.status.startswith("no "):
+        out.warn(link.name, f"has {now.status}: look at its cable and its switch")
+    if link.known is None or now is None:
+        return
+    for tap in taps.strangers(links, link.name, _vms(link)):
+        what = tap.description or "with no name"
+        out.warn(
+            link.name,
+            f"{tap.name} ({what}) is of no VM of the fleet: no rules are written for it, so it has "
+            "no network; give it a VM file, or rules in pf.conf(5) and its name in pf_other_vms, "
+            "or stop it",
+        )
+    for name in now.members:
+        one = links.get(name, Interface(name))
+        if "link1" in link.flags and one.driver == "vport" and any("." in a for a in one.addresses):
+            out.warn(
+                link.name,
+                f"{name} has an IPv4 address of this server, and with link1 veb(4) of OpenBSD 7.8 "
+                "drops every IPv4 packet that the server sends through it: have the role network "
+                "put a pair(4) in its place (network_manage: true, and no vmm_host_interface), or "
+                "keep pf off the ports (pf_manage: false)",
+            )
+
+
+def _vms(link: Link) -> t.Iterator[str]:
+    """The VMs that may be in a switch."""
+    yield from (tap.vm for tap in link.taps)
+    yield from link.other_vms
+
+
 class _Planner:
-    def __init__(self, link: Link, out: Planning) -> None:
+    def __init__(self, link: Link, out: Planning, retired: t.Collection[str] = ()) -> None:
         self.link = link
+        self.retired = retired
         self.out = out
         self.links = out.world.links
         self.title = out.title(link.name)
@@ -136,29 +182,37 @@ class _Planner:
         """The hostname.if(5) file with our lines of now."""
         parts = hostname_if.adopt(self.parts, self.link)
         own = hostname_if.lines(self.link, parts.foreign)
-        if not own and parts.own is None:
-            return
         text = marked.join(replace(parts, own=own), self.out.name)
+        if not own and text == self.out.text(self.path):
+            return
         facts = self.out.path(self.path)
         # netstart(8) wants files that others cannot read, and makes them so otherwise.
         mode = facts.mode if facts and int(facts.mode, 8) & 0o007 == 0 else _MODE
         self.out.file(File(self.path, text.encode("utf-8", "surrogateescape"), mode))
 
     def note(self) -> None:
-        """What later documents may count on; and a warning of what no command can mend."""
+        """What later documents may count on."""
         link, now = self.link, self.now or Interface(self.link.name)
-        if link.up and not link.create and now.status.startswith("no "):
-            self.out.warn(link.name, f"has {now.status}: look at its cable and its switch")
-        members = dict.fromkeys((*now.members, *link.members))
+        members = [name for name in now.members if name not in link.without]
+        members += [name for name in link.members if name not in members]
         flags = now.flags | ({"UP"} if link.up else set()) | {_FLAG[flag] for flag in link.flags}
-        addresses = dict.fromkeys((*now.addresses, *link.addresses))
+        addresses = [text for text in now.addresses if text not in link.addresses]
+        if not link.retired:
+            addresses += link.addresses
         self.links[link.name] = replace(
-            now, members=tuple(members), flags=flags, addresses=tuple(addresses)
+            now,
+            members=tuple(members),
+            flags=flags,
+            addresses=tuple(addresses),
+            patch=link.patch or now.patch,
         )
         self.out.makes("interface", link.name)
 
     def steps(self) -> t.Iterator[Step]:
         link = self.link
+        if link.retired:
+            yield from self._retire()
+            return
         if self.now is None and not link.create:
             self._missing()
         is_now = self.now or Interface(link.name)
@@ -170,9 +224,11 @@ class _Planner:
         yield from self._ports(is_now)
         vlan = list(self._vlan(is_now))
         yield from vlan
+        yield from self._patch(is_now)
         yield from self._addresses(is_now)
         yield from self._members(is_now)
         yield from taps.steps(self.title, link, self.links)
+        yield from taps.all_in_group(self.title, link, self.links)
         yield from self._flags(is_now)
         if link.up and "UP" not in is_now.flags and not vlan:
             yield self._run(Change("bring up", link.name), ["up"], [self._undo("down")])
@@ -232,6 +288,47 @@ class _Planner:
                 f"that to another interface first, or put the VMs into a VLAN"
             )
 
+    def _patch(self, now: Interface) -> t.Iterator[Step]:
+        """Connects the two ends of a pair(4), if neither is connected to something else."""
+        link = self.link
+        if link.patch is None or now.patch == link.patch:
+            return
+        end = self.links.get(link.patch, Interface(link.patch))
+        inside = {name for one in self.links.values() for name in one.members}
+        for one in (now, end):
+            if one.patch or (one is now and one.name in inside):
+                where = f"patched to {one.patch}" if one.patch else "in a switch"
+                raise PlanError(
+                    f"{self.title}: {one.name} is {where} already; set vmm_host_interface to "
+                    f"another pair(4) with an odd number, whose neighbour is free as well"
+                )
+        change = Change("patch", link.name, f"to {link.patch}")
+        yield self._run(change, ["patch", link.patch], [self._undo("-patch")])
+        # ifconfig exits with 0 when the kernel does not take it.
+        said = re.escape(f"patch: {link.patch}") + r"\s"
+        fields = {"argv": [_IFCONFIG, link.name], "match": [said], "seconds": 2}
+        yield Step("wait", f"{self.title}: the kernel does not connect it to {link.patch}", fields)
+
+    def _retire(self) -> t.Iterator[Step]:
+        """Takes the addresses from an interface whose place another one takes."""
+        now = self.now or Interface(self.link.name)
+        ours = {value for said, value in self.ours if said in ("inet", "inet6")}
+        gone = [text for text in now.addresses if text in {*ours, *self.link.addresses}]
+        left = [text for text in now.addresses if text not in gone and text[:4] != "fe80"]
+        if gone and left:
+            raise PlanError(
+                f"{self.title}: it has the address {left[0]} too, which would be cut off when "
+                f"another interface takes its place in the switch: move that address first, or "
+                f"keep {now.name} by vmm_host_interface"
+            )
+        yield from self._without(now, gone)
+
+    def _without(self, now: Interface, addresses: t.Iterable[str]) -> t.Iterator[Step]:
+        for address in addresses:
+            back = [self._undo(*_address(address))]
+            change = Change("take the address", address, f"from {now.name}")
+            yield self._run(change, _no_address(address), back)
+
     def _vlan(self, now: Interface) -> t.Iterator[Step]:
         link = self.link
         if link.vnetid is None or link.parent is None:
@@ -270,18 +367,15 @@ class _Planner:
                 self._undo(*_no_address(address))
             ]
             yield self._run(Change("give", name, f"the address {address}"), _address(address), back)
-        for address in (*self._gone("inet"), *self._gone("inet6")):
-            if address in now.addresses:
-                back = [self._undo(*_address(address))]
-                change = Change("take the address", address, f"from {name}")
-                yield self._run(change, _no_address(address), back)
+        gone = (*self._gone("inet"), *self._gone("inet6"))
+        yield from self._without(now, (text for text in gone if text in now.addresses))
 
     def _unused(self, address: str) -> None:
         bare = address.partition("/")[0]
         if bare.startswith("fe80"):
             return
         for other in self.links.values():
-            if other.name == self.link.name:
+            if other.name == self.link.name or other.name in self.retired:
                 continue
             if bare in [text.partition("/")[0] for text in other.addresses]:
                 raise PlanError(
@@ -308,14 +402,21 @@ class _Planner:
         """Where a flag lets pf(4) see traffic, it must not be that of somebody unknown."""
         if self.link.known is None:
             return
+        strangers = {one.name for one in taps.strangers(self.links, now.name, _vms(self.link))}
         for name in now.members:
             one = self.links.get(name, Interface(name))
-            ours = name in self.link.known or one.driver == "vport"
-            if not ours and not any(taps.of_vm(one, tap.vm, tap.place) for tap in self.link.taps):
-                what = f" ({one.description})" if one.description else ""
+            what = f" ({one.description})" if one.description else ""
+            if name in strangers:
                 raise PlanError(
-                    f"{self.title}: its member {name}{what} is none that rules are written for, "
-                    f"so pf(4) might cut it off; name it in pf_uplinks, or take it out"
+                    f"{self.title}: its member {name}{what} is of no VM of the fleet, and pf(4) "
+                    f"would cut it off; give that VM a file, or rules with quick in pf.conf(5) and "
+                    f"its name in pf_other_vms, or stop it"
+                )
+            if not (name in self.link.known or one.driver in ("vport", "tap")):
+                raise PlanError(
+                    f"{self.title}: its member {name}{what} is not one that rules are written for, "
+                    f"so pf(4) might cut it off; name it in pf_uplinks if it leads out, or take "
+                    f"it out"
                 )
 
     def _members(self, now: Interface) -> t.Iterator[Step]:
@@ -326,7 +427,7 @@ class _Planner:
             self._free(member)
             change = Change("put", member, f"into {link.name}")
             yield self._run(change, ["add", member], [self._undo("del", member)])
-        for member in self._gone("add"):
+        for member in dict.fromkeys((*self._gone("add"), *link.without)):
             if member in now.members:
                 change = Change("take", member, f"out of {link.name}")
                 yield self._run(change, ["del", member], [self._undo("add", member)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -23,7 +23,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks, marked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface, parse
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import pf_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
     Context,
     DocumentError,
@@ -59,6 +61,7 @@ class PfFacts:
     main: str = ""
     anchor: str = ""
     enabled: bool = True
+    links: t.Mapping[str, Interface] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,21 @@ class PfRules:
                 {"path": want.path, "read": 1},
                 {"path": PF_CONF, "read": 1},
             ],
-            "run": [{"name": name, "argv": [_PFCTL, *words]} for name, words in shows.items()],
+            "run": [
+                *({"name": name, "argv": [_PFCTL, *words]} for name, words in shows.items()),
+                {"name": "links", "argv": [TOOLS["ifconfig"], "-A"]},
+            ],
         }
 
     def facts(self, answer: Answer, want: Pf) -> PfFacts:
         main, anchor, info = (answer.runs[name].stdout for name in ("main", "anchor", "info"))
-        return PfFacts(main, anchor, info.startswith("Status: Enabled"))
+        links = parse(answer.runs["links"].stdout)
+        return PfFacts(main, anchor, info.startswith("Status: Enabled"), links)
 
     def plan(self, want: Pf, facts: PfFacts, out: Planning) -> None:
+        foreign = marked.split(PF_CONF, out.text(PF_CONF), out.name).foreign
+        for text in pf_conf.notices(foreign, want.rules.decode(), facts.links):
+            out.warn("pf(4)", text)
         had_main, had_rules = out.path(PF_CONF) is not None, out.path(want.path) is not None
         old = out.text(want.path).encode("utf-8", "surrogateescape")
         rules = _rules(want)

@@ -22,15 +22,46 @@ _SECONDS: t.Final = 30
 _DESCRIPTION: t.Final = 63
 
 
-def of_vm(one: Interface, vm: str, place: int = 0) -> bool:
-    """Whether vmd(8) made this tap(4) for the VM's interface number `place`.
+def of_vm(one: Interface, vm: str, place: int | None = 0) -> bool:
+    """Whether vmd(8) made this tap(4) for the VM's interface number `place`, None for any.
 
     It gives each a description of the VM's id and name (usr.sbin/vmd/priv.c).
     """
     said = re.fullmatch(r"(vm[0-9]+-if)([0-9]+)-(.+)", one.description)
-    if one.driver != "tap" or not said or int(said[2]) != place:
+    if one.driver != "tap" or not said or place not in (None, int(said[2])):
         return False
     return said[3] == vm[: _DESCRIPTION - len(said[1]) - len(said[2]) - 1]
+
+
+def strangers(
+    links: t.Mapping[str, Interface], switch: str, vms: t.Iterable[str]
+) -> list[Interface]:
+    """The taps in a switch that are of none of these VMs: somebody's whom the fleet does not know.
+
+    `links` are the interfaces as ifconfig.parse() reads them from `ifconfig -A`.
+    """
+    names = tuple(vms)
+    members = (
+        links.get(name, Interface(name)) for name in links.get(switch, Interface(switch)).members
+    )
+    return [
+        one
+        for one in members
+        if one.driver == "tap" and not any(of_vm(one, name, None) for name in names)
+    ]
+
+
+def all_in_group(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:
+    """Puts each tap in the switch into its group, as vmd(8) does with VMs that it starts now."""
+    if not link.tap_group or link.name not in links:
+        return
+    for name in links[link.name].members:
+        one = links.get(name, Interface(name))
+        if one.driver == "tap" and link.tap_group not in one.groups:
+            back = undo(_IFCONFIG, name, "-group", link.tap_group, timeout=_SECONDS)
+            change = Change("put", name, f"into the group {link.tap_group}")
+            argv = [_IFCONFIG, name, "group", link.tap_group]
+            yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
 
 
 def steps(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:

@@ -39,8 +39,8 @@ def test_interfaces_are_listed_after_the_first() -> None:
         {"switch": "uplink", "mac": "fa:00:00:00:00:01", "group": None},
     ]
     assert described["vmm_host"]["switches"] == [
-        {"name": "uplink", "interface": "veb0"},
-        {"name": "backup", "interface": "veb1"},
+        {"name": "uplink", "interface": "veb0", "group": "vmswitch"},
+        {"name": "backup", "interface": "veb1", "group": None},
     ]
     assert described["vmm_host"]["tap_count"] == 13
     assert (

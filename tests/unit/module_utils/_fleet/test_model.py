@@ -88,7 +88,6 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_state": "present",
         "vmm_timezone": "UTC",
         "vmm_sets": ["-x*", "+xb*", "+xf*", "+site*"],
-        "vmm_site_sets": 1,
         "vmm_install_options": {"Full name": "Puffy"},
     }
     assert "secret" not in repr(fleet) + json.dumps(server_variables(fleet, "server6"))

@@ -32,6 +32,7 @@ def test_all_defaults() -> None:
             "network": "203.0.113.0",
             "netmask": "255.255.255.0",
             "prefix": 24,
+            "broadcast": "203.0.113.255",
             "gateway": "203.0.113.1",
             "server": "203.0.113.1",
         },
@@ -41,13 +42,26 @@ def test_all_defaults() -> None:
             "gateway": "2001:db8:6::1",
             "server": "2001:db8:6::1",
         },
-        "switch": {"name": "uplink", "interface": "veb0"},
-        "switches": [{"name": "uplink", "interface": "veb0"}],
-        "host_interface": "vport0",
+        "switch": {"name": "uplink", "interface": "veb0", "group": "vmswitch"},
+        "switches": [{"name": "uplink", "interface": "veb0", "group": "vmswitch"}],
+        "host_interface": "pair1",
+        "host_port": "pair0",
         "uplink": None,
         "links": [
-            {"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
-            {"name": "veb0", "members": ["vport0"]},
+            {"name": "pair0"},
+            {"name": "veb0", "members": ["pair0"], "without": ["vport0"]},
+            {
+                "name": "vport0",
+                "create": False,
+                "up": False,
+                "retired": True,
+                "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"],
+            },
+            {
+                "name": "pair1",
+                "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"],
+                "patch": "pair0",
+            },
         ],
         "image_directory": "/var/vmm",
         "tap_count": 10,
@@ -77,7 +91,11 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
         sysctl={"net.inet.ip.arpq.maxlen": 2048},
         timezone="Europe/Amsterdam",
     )
-    assert described["switch"] == {"name": "uplink_vlan42", "interface": "bridge42"}
+    assert described["switch"] == {
+        "name": "uplink_vlan42",
+        "interface": "bridge42",
+        "group": "vmswitch",
+    }
     assert described["uplink"] == {
         "vlan": 42, "parent": "em0", "members": [], "protocol": None, "interface": "vlan42",
     }  # fmt: skip
@@ -92,7 +110,7 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
 
 def test_the_preset_of_2019() -> None:
     described = host(preset="bridge", sysctl={"kern.maxproc": 4000})
-    assert described["switch"] == {"name": "uplink", "interface": "bridge0"}
+    assert described["switch"] == {"name": "uplink", "interface": "bridge0", "group": "vmswitch"}
     assert described["sysctl"] == {"kern.maxproc": "4000", "net.inet.ip.arpq.maxlen": "1024"}
     fleet = build({"web1.yml": vm()}, servers={"server6": server(preset="bridge")})
     assert fleet.vms[0].image_path == "/var/vmm/web1.img"
@@ -103,16 +121,32 @@ IPV6 = {"ipv6_network": "2001:db8:6::/64", "ipv6_gateway": "2001:db8:6::1"}
 EM0 = {"name": "em0", "create": False}
 VLAN42 = {"name": "vlan42", "vnetid": 42, "parent": "em0"}
 
+
+def veb(number: int, addresses: list[str], *members: str) -> list[dict[str, object]]:
+    """The links of a veb(4) with the server's own pair(4), for which a vport(4) makes room."""
+    port, former = f"pair{2 * number}", f"vport{number}"
+    return [
+        {"name": port},
+        {"name": f"veb{number}", "members": [*members, port], "without": [former]},
+        {
+            "name": former,
+            "create": False,
+            "up": False,
+            "retired": True,
+            "addresses": addresses,
+        },
+        {"name": f"pair{2 * number + 1}", "addresses": addresses, "patch": port},
+    ]
+
+
 LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
     "veb, in a VLAN": (
         {**BEHIND_EM0, "switch": {"interface": "veb42"}},
-        [EM0, VLAN42, {"name": "vport42", "addresses": ["203.0.113.2/24"]},
-         {"name": "veb42", "members": ["vlan42", "vport42"]}],
+        [EM0, VLAN42, *veb(42, ["203.0.113.2/24"], "vlan42")],
     ),
     "veb, an interface of its own": (
         {**BEHIND_EM0, "uplink": {"parent": "em1"}},
-        [{"name": "em1", "create": False}, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
-         {"name": "veb0", "members": ["em1", "vport0"]}],
+        [{"name": "em1", "create": False}, *veb(0, ["203.0.113.2/24"], "em1")],
     ),
     "bridge: the vlan has the address": (
         {**BEHIND_EM0, "preset": "bridge"},
@@ -128,34 +162,28 @@ LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
         {**BEHIND_EM0, "uplink": {"vlan": 42, "parent": "aggr0", "members": ["em0", "em1"]}},
         [EM0, {"name": "em1", "create": False}, {"name": "aggr0", "ports": ["em0", "em1"]},
          {"name": "vlan42", "vnetid": 42, "parent": "aggr0"},
-         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
-         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+         *veb(0, ["203.0.113.2/24"], "vlan42")],
     ),
     "trunk(4), and LACP by default": (
         {**BEHIND_EM0, "uplink": {"parent": "trunk0", "members": ["em0"]}},
         [EM0, {"name": "trunk0", "ports": ["em0"], "protocol": "lacp"},
-         {"name": "vport0", "addresses": ["203.0.113.2/24"]},
-         {"name": "veb0", "members": ["trunk0", "vport0"]}],
+         *veb(0, ["203.0.113.2/24"], "trunk0")],
     ),
     "the router of the VMs is it for IPv6 too": (
         {**IPV6},
-        [{"name": "vport0", "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"]},
-         {"name": "veb0", "members": ["vport0"]}],
+        [*veb(0, ["203.0.113.1/24", "2001:db8:6::1/64"])],
     ),
     "with a link-local address": (
         {**IPV6, "ipv6_gateway": "fe80::1"},
-        [{"name": "vport0", "addresses": ["203.0.113.1/24", "fe80::1/64"]},
-         {"name": "veb0", "members": ["vport0"]}],
+        [*veb(0, ["203.0.113.1/24", "fe80::1/64"])],
     ),
     "another router: no IPv6 address unless one is given": (
         {**IPV6, **BEHIND_EM0},
-        [EM0, VLAN42, {"name": "vport0", "addresses": ["203.0.113.2/24"]},
-         {"name": "veb0", "members": ["vlan42", "vport0"]}],
+        [EM0, VLAN42, *veb(0, ["203.0.113.2/24"], "vlan42")],
     ),
     "one that is given": (
         {**IPV6, "server_ipv4": "203.0.113.2", "server_ipv6": "2001:db8:6::2"},
-        [{"name": "vport0", "addresses": ["203.0.113.2/24", "2001:db8:6::2/64"]},
-         {"name": "veb0", "members": ["vport0"]}],
+        [*veb(0, ["203.0.113.2/24", "2001:db8:6::2/64"])],
     ),
 }  # fmt: skip
 
@@ -176,8 +204,8 @@ def test_no_vm_gets_the_address_of_a_server() -> None:
 @pytest.mark.parametrize(
     ("changes", "interface"),
     [
-        ({"switch": {"interface": "veb42"}}, "vport42"),
-        ({"switch": {"interface": "veb42"}, **BEHIND_EM0}, "vport42"),
+        ({"switch": {"interface": "veb42"}}, "pair85"),
+        ({"switch": {"interface": "veb42"}, **BEHIND_EM0}, "pair85"),
         ({"preset": "bridge", "switch": {"interface": "bridge42"}}, "vether42"),
         ({"preset": "bridge", **BEHIND_EM0, "uplink": {"parent": "em0"}}, "vether0"),
         ({"preset": "bridge", **BEHIND_EM0}, "vlan42"),
@@ -236,25 +264,6 @@ def test_servers_for_sets(text: str) -> None:
 def test_other_variables_are_none_of_our_business() -> None:
     changes = {"rack_in_the_cellar": 7, "owner": "x", "host": {}, "vms": [], "owners": []}
     assert problems({}, servers={"server6": server(**changes), "a": {**SERVER6, "color": 1}}) == []
-
-
-@pytest.mark.parametrize(
-    ("sets", "release", "count"),
-    [
-        (["+site*"], "7.8", 1),
-        (["site78.tgz"], "7.8", 1),
-        (["site77.tgz"], "7.8", 0),
-        (["site77.tgz"], None, 1),
-        (["+site*", "-site*"], None, 0),
-        (["-all", "+s*"], None, 1),
-        (["all"], None, 1),
-        (["-x*", "+xb*"], None, 0),
-        (["*"], None, 1),
-    ],
-)
-def test_how_many_site_sets_are_selected(sets: list[str], release: str | None, count: int) -> None:
-    fleet = build({"web1.yml": vm()}, servers={"server6": server(sets=sets, release=release)})
-    assert server_variables(fleet, "server6")["vmm_vms"][0]["site_sets"] == count
 
 
 VALUES = st.recursive(

@@ -147,7 +147,7 @@ PATTERNS = (
         (
             {"uplink": {"parent": "em0"}, "server_ipv4": "203.0.113.2", "host_interface": "em0"},
             "host_interface: em0 cannot have an address on a veb(4), which takes its ports away "
-            "from the server; use a vport(4), such as vport0",
+            "from the server; use a pair(4), such as pair1, or a vport(4), such as vport0",
         ),
         (
             {

@@ -32,11 +32,7 @@ def test_defaults() -> None:
     (web1,) = build({"web1.yml": vm()}).vms
     assert (web1.user, web1.autostart, web1.state) == ("puffy", True, "present")
     assert (str(web1.memory), str(web1.disk), web1.disk_format) == ("1G", "50G", "qcow2")
-    assert (web1.timezone, web1.sets, web1.site_sets) == (
-        "UTC",
-        ("-x*", "+xb*", "+xf*", "+site*"),
-        1,
-    )
+    assert (web1.timezone, web1.sets) == ("UTC", ("-x*", "+xb*", "+xf*", "+site*"))
     assert (web1.image_path, web1.install_options) == ("/var/vmm/web1.qcow2", {})
 
 
@@ -71,7 +67,7 @@ def test_every_field() -> None:
     assert web1.image_path == "/var/vmm/web1.img"
     assert (web1.autostart, web1.state) == (False, "suspended")
     assert web1.timezone == "America/Argentina/Buenos_Aires"
-    assert (web1.sets, web1.site_sets) == (("-x*", "-game*"), 0)
+    assert web1.sets == ("-x*", "-game*")
     assert web1.install_options == {
         "Full name for user": "Puffy P.",
         "HTTP proxy URL": "http://proxy:8080/?a=b#c",

@@ -88,3 +88,35 @@ def test_questions_that_the_collection_answers_itself(key: str, question: str, a
         f"vms/web1.yml: install_options: '{key}' would answer {quote}{question}{quote}, which this "
         f"collection answers itself; {advice}"
     )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "Continue without verification",
+        "verification",
+        "Checksum test for base78.tgz failed. Continue anyway",
+        "CHECKSUM TEST FOR comp78.tgz",
+        "base78.tgz",
+        "base78.tgz failed. Continue anyway",
+        "bsd failed.",
+        "bsd.rd",
+        "BUILDINFO failed.",
+        "Unverified sets: base78.tgz",
+        "Unverified sets: base78.tgz comp78.tgz. Continue",
+        "Unverified sets: bsd bsd.rd base78.tgz xbase78.tgz site78-web1.tgz",
+        "Cannot determine prefetch area.",
+        "Cannot create prefetch area. Continue without verification",
+        "Signature check of SHA256.sig failed.",
+        "SHA256.sig.",
+        "Installation of xserv78.tgz failed.",
+        "Use sets found here anyway",
+    ],
+)
+def test_no_vm_file_agrees_to_sets_that_do_not_verify(key: str) -> None:
+    (complaint,) = problems({"web1.yml": vm(f"install_options: {{'{key}': 'yes'}}")})
+    assert "which this collection answers itself" in complaint
+
+
+def test_other_questions_may_name_a_set() -> None:
+    assert problems({"web1.yml": vm("install_options: {'complete without': 'yes'}")}) == []

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What other people's lines of pf.conf(5) do to our rules, or our rules to theirs.
+
+Only what can be told from a line is told: macros of names are followed, tables and included files
+are not read.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from ipaddress import ip_network
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
+
+_MACRO: t.Final = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"?([^"]*)"?\s*\Z')
+_SKIP: t.Final = re.compile(r"set\s+skip\s+on\s+(?:\{([^}]*)\}|(\S+))")
+_PASS_ON: t.Final = re.compile(r"pass\b(?!.*\bout\b)(?!.*\bquick\b).*\brdr-to\b")
+_TARGET: t.Final = re.compile(r"\bto\s+(\{[^}]*\}|\(?[^\s{]+\)?)?\s*port\s+(\{[^}]*\}|\S+)")
+_OUR_INTERFACE: t.Final = re.compile(r"^(?:block|pass)\b.*? on (?!! )\"?([^\s\"]+)", re.MULTILINE)
+_CLOSED: t.Final = re.compile(r"^block in quick on ! lo0 inet proto tcp to (\S+) port 80$",
+                              re.MULTILINE)  # fmt: skip
+_HTTP: t.Final = {"80", "http", "www"}
+
+
+def notices(
+    lines: t.Iterable[str], rules: str, links: t.Mapping[str, Interface]
+) -> t.Iterator[str]:
+    """Other people's `set skip` that takes our rules' effect, and redirections that ours close."""
+    statements = list(_statements(lines))
+    yield from _skipped(statements, set(_OUR_INTERFACE.findall(rules)), links)
+    closed = _CLOSED.search(rules)
+    for statement in statements:
+        if closed and _is_closed(statement, closed[1], links):
+            yield (
+                f"/etc/pf.conf: {statement!r} has no effect any more where its port 80 is that of "
+                f"{closed[1]}, which is closed for all but VMs: write it with quick, or pass on "
+                f"another port or address"
+            )
+
+
+def _statements(lines: t.Iterable[str]) -> t.Iterator[str]:
+    """The statements, on one line each, with the values of macros in the place of their names."""
+    macros: dict[str, str] = {}
+    text = re.sub(r"\\\n", " ", "\n".join(line.split("#")[0].rstrip() for line in lines))
+    for line in text.splitlines():
+        said = re.sub(r"\$(\w+)", lambda match: macros.get(match[1], match[0]), line).strip()
+        macro = _MACRO.fullmatch(said)
+        if macro:
+            macros[macro[1]] = macro[2]
+        elif said:
+            yield " ".join(said.split())
+
+
+def _skipped(
+    statements: t.Iterable[str], ours: t.Collection[str], links: t.Mapping[str, Interface]
+) -> t.Iterator[str]:
+    groups = {name: links[name].groups for name in ours if name in links}
+    for statement in statements:
+        match = _SKIP.match(statement)
+        for word in re.split(r"[\s,]+", (match[1] or match[2]) if match else ""):
+            hit = [
+                name
+                for name in sorted(ours)
+                if word in (name, name.rstrip("0123456789"), *groups.get(name, ()))
+                # The rules name groups of taps, each of which is also in the group of its kind.
+                or (word.startswith("tap") and not name[-1].isdigit())
+            ]
+            if word and hit:
+                yield (
+                    f"/etc/pf.conf: 'set skip on {word}' keeps pf(4) from {', '.join(hit[:3])}"
+                    f"{' and more' if len(hit) > 3 else ''}, for which there are rules that hold "
+                    f"VMs apart: take {word} out of it"
+                )
+
+
+def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) -> bool:
+    """Whether a rule that passes a connection on may be for the address that our rules close."""
+    target = _TARGET.search(statement) if _PASS_ON.match(statement) else None
+    if target is None:
+        return False
+    ports = {word for word in re.split(r"[\s,{}]+", target[2]) if word}
+    if not ports & _HTTP:
+        return False
+    hosts = [word for word in re.split(r"[\s,{}]+", target[1] or "any") if word]
+    return any(_holds(host, closed, links) for host in hosts)
+
+
+def _holds(host: str, address: str, links: t.Mapping[str, Interface]) -> bool:
+    """Whether the address may be one that a word for a destination means."""
+    try:
+        return ip_network(address).subnet_of(ip_network(host, strict=False))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        name = host.strip("()").partition(":")[0]
+    named = [one for one in links.values() if name in (one.name, *one.groups)]
+    own = {text.partition("/")[0] for one in named for text in one.addresses}
+    # What is no interface may be a name or a table with any address in it.
+    return address in own if named else True

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""IP packets in Ethernet frames, on their way through bridge(4) and veb(4), past pf(4).
+
+sys/net/if_veb.c: with link1, pf sees a frame as it comes in from a port and as it leaves by one; a
+frame for all ports is seen leaving once, on the veb itself; a vport(4) is left out. An IPv4 packet
+that the server's stack sends through a vport has no header checksum yet (it offers to make it by
+hardware), so the check before pf finds it bad and drops it; one that bpf(4) wrote has one.
+
+sys/net/if_bridge.c: pf sees frames on members, but a unicast frame for the address of a member goes
+straight to that member, and is seen there alone; what the server sends goes out without pf.
+
+pair(4) hands each frame to its other end, without tags or states of pf (m_resethdr()).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.model.interfaces import LINKS, type_of
+from sandbox.model.pf_packets import Packet, passes
+
+if TYPE_CHECKING:
+    from sandbox.machine import Machine
+
+_LINK1 = LINKS["link1"]
+
+
+def ports(machine: Machine, source: str, packet: Packet, *, made: bool = False) -> list[str]:
+    """The other ports of the switch that the packet of `source` leaves by.
+
+    A unicast packet may leave by any of them: where its address is, the caller knows. `made` says
+    that the packet was written whole, as by bpf(4), if source is the server's own interface.
+    """
+    network = machine.network
+    switch = network.interfaces.get(network.switch_of(source))
+    others = network.neighbours(source)
+    if switch is None or not others:
+        return []
+    if type_of(switch.name) == "bridge":
+        return _bridged(machine, source, others, packet)
+    if not switch.flags & _LINK1:
+        return others
+    own = type_of(source) == "vport"
+    if own and packet.af == "inet" and not made:
+        others = [name for name in others if type_of(name) == "vport"]
+    if not own and not passes(machine, source, "in", packet):
+        return []
+    if packet.to_all:
+        return others if passes(machine, switch.name, "out", packet) else []
+    return [
+        name for name in others if type_of(name) == "vport" or passes(machine, name, "out", packet)
+    ]
+
+
+def _bridged(machine: Machine, source: str, others: list[str], packet: Packet) -> list[str]:
+    if machine.network.addresses(source):
+        return others
+    stacks = [name for name in others if machine.network.addresses(name)]
+    if not packet.to_all and any(
+        packet.target == str(one.ip) for name in stacks for one in machine.network.addresses(name)
+    ):
+        return stacks
+    if not passes(machine, source, "in", packet):
+        return []
+    return [name for name in others if passes(machine, name, "out", packet)]
+
+
+def interface_behind(machine: Machine, port: str) -> str:
+    """The interface that has the network stack of a port: the other end of a pair(4), or itself."""
+    one = machine.network.interfaces.get(port)
+    return one.patch if one is not None and one.patch else port
+
+
+def port_before(machine: Machine, interface: str) -> str:
+    """The port by which a packet of the server's interface comes into the switch."""
+    return interface_behind(machine, interface)
+
+
+def to_server(machine: Machine, tap: str, packet: Packet) -> list[str]:
+    """The server's interfaces whose stacks take the packet that comes from a tap."""
+    found = [interface_behind(machine, port) for port in ports(machine, tap, packet)]
+    return [name for name in found if passes(machine, name, "in", packet)]
+
+
+def from_server(
+    machine: Machine, interface: str, packet: Packet, *, made: bool = False
+) -> list[str]:
+    """The ports that a packet of the server reaches from its interface; pf let it go out there."""
+    return ports(machine, port_before(machine, interface), packet, made=made)
+
+
+def answers(machine: Machine, tap: str, packet: Packet) -> bool:
+    """Whether the packet comes from the tap to the server, and its answer back."""
+    return any(
+        tap in from_server(machine, name, packet.answer())
+        for name in to_server(machine, tap, packet)
+    )

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Lines of pf.conf(5) that take the effect from our rules, or lose theirs to them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.pf_conf import warnings
+
+RULES = """block in quick on em1 inet proto udp to any port 67
+pass quick on pair84 no state
+pass out quick on veb42 no state
+block in quick on "vm1nic"
+pass in quick on pair85 inet proto tcp from 10.10.10.11 to 10.10.10.1 port 80
+block quick on "vmswitch"
+block in quick on ! lo0 inet proto tcp to 10.10.10.1 port 80
+"""
+LINKS = {
+    "em0": Interface("em0", groups=("egress",), addresses=("192.0.2.1/24",)),
+    "em1": Interface("em1", addresses=("10.10.10.1/24",)),
+    "pair85": Interface("pair85", groups=("pair",)),
+    "veb42": Interface("veb42", groups=("veb",)),
+}
+PASS = "pass in on egress proto tcp"
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "whom"),
+    [
+        ("set skip on tap", "tap", "vm1nic"),
+        ("set skip on { lo, tap0 } # VMs", "tap0", "vm1nic"),
+        ("set skip on { lo pair85 }", "pair85", "pair85"),
+        ("set skip on pair", "pair", "pair84, pair85"),
+        ("set  skip on veb42", "veb42", "veb42"),
+        ("set skip on em", "em", "em1"),
+    ],
+)
+def test_interfaces_that_are_skipped(line: str, word: str, whom: str) -> None:
+    (told,) = warnings([line], RULES, LINKS)
+    assert f"'set skip on {word}' keeps pf(4) from " in told
+    assert whom in told
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["set skip on lo", "set skip on { lo0 enc }", "# set skip on tap", "set skip on em0", "pass"],
+)
+def test_other_interfaces_may_be_skipped(line: str) -> None:
+    assert list(warnings([line], RULES, LINKS)) == []
+
+
+def test_names_of_macros_are_followed() -> None:
+    lines = ['skipped = "{ lo veb42 }"', "set skip on $skipped"]
+    assert len(list(warnings(lines, RULES, LINKS))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{PASS} to any port 80 rdr-to 10.10.10.11",
+        f"{PASS} to port {{ 80, 443 }} rdr-to 10.10.10.11",
+        f"{PASS} to port http rdr-to 10.10.10.11",
+        f"{PASS} to 10.10.10.0/24 port www rdr-to 10.10.10.11",
+        f"{PASS} to (em1) port 80 rdr-to 10.10.10.11",
+        f"{PASS} to (self) port 80 rdr-to 10.10.10.11",
+    ],
+)
+def test_redirections_that_are_closed(line: str) -> None:
+    (told,) = warnings([line], RULES, LINKS)
+    assert told.startswith(f"/etc/pf.conf: {line!r} has no effect any more where its port 80 is")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # What most have: the address outside is another one.
+        f"{PASS} to (egress) port 80 rdr-to 10.10.10.11",
+        f"{PASS} to 192.0.2.1 port {{ 80 443 }} rdr-to 10.10.10.11",
+        f"{PASS} to any port 443 rdr-to 10.10.10.11",
+        "pass in quick on egress proto tcp to any port 80 rdr-to 10.10.10.11",
+        f"{PASS} to any port 80",
+        "match out on egress from 10.10.10.0/24 to any nat-to (egress)",
+    ],
+)
+def test_other_redirections_work_as_before(line: str) -> None:
+    assert list(warnings([line], RULES, LINKS)) == []
