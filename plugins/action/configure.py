@@ -16,8 +16,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_problems,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.role_documents import RoleDocuments
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_files import ServerFiles
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
@@ -39,6 +37,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents import RoleDocuments
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"
 

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SPEC
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger, look
@@ -29,7 +30,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         server = str(task_vars["inventory_hostname"])
-        documents = self._documents(args, task_vars)
+        documents = self._documents(plain(args), task_vars)
         if args["render_to"]:
             return write(documents, args["render_to"], server)
         if not any(document.wants for document in documents):

@@ -11,6 +11,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.site_sets import OPTIONS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
@@ -22,7 +23,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         refuse_problems(task_vars)
-        sets = build(wanted(args, Templates(self, task_vars).render))
+        sets = build(wanted(plain(args), Templates(self, task_vars).render))
         directory = Path(self._loader.path_dwim(args["dest"]))
         changed = []
         try:

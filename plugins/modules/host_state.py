@@ -4,35 +4,39 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_state
-short_description: Bring an OpenBSD server to a described state in one transaction
+short_description: Bring an OpenBSD server to a described state
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Takes state documents, which tell what files, directories, images, accounts, services and so on
-    a server shall have, and makes them true.
-  - Looks at the server once, works out the difference on the controller, and sends one request
-    that changes everything or nothing. That is one SSH execution when nothing changes and two when
-    something does, or three with C(--diff), whatever the number of files.
-  - New files are staged, read by the daemons' own checkers, put into place, and the services are
-    reloaded or restarted and seen to live. When a step fails, everything is put back, the services
-    come back with their old files, and the error tells what was refused and why.
+  - Takes state documents, which say what files, directories, accounts, services and so on a server
+    is to have, and makes them true. M(puffy.vmm.configure) does the same for roles of this
+    collection.
+  - Looks at the server once, works out the difference on the controller, and sends one request.
+    That is one SSH execution when nothing changes and two when something does, or three with
+    C(--diff), whatever the number of files.
+  - Each document is a transaction of its own. New files are staged, read by the daemons' own
+    checkers, put into place, and services are reloaded or restarted and seen to live. When a step
+    fails, all of its document is put back, the services come back with their old files, and the run
+    ends for this server. The error says what was refused and why, and which documents before it
+    were carried out.
   - A file that somebody changes between the look and the change stops the run.
   - The server needs OpenBSD's base system and nothing else, no Python. A Perl program comes over
-    the connection with each request; nothing of it stays there. Files that were replaced are kept,
-    root's alone, under C(/var/backups/puffy.vmm): the last ten of each name.
+    the connection with each request, and nothing of it stays there. Files that were replaced are
+    kept under C(/var/backups/puffy.vmm), readable by root alone, the last ten of each name.
 options:
   name:
     description: The name of the document in messages. The default is the name of the role.
     type: str
   files:
-    description:
-      - Files with their whole content. Each needs O(files[].template) or O(files[].content).
+    description: >-
+      Files with their whole content. Each has one of O(files[].template), O(files[].content) and
+      O(files[].source).
     type: list
     elements: dict
     suboptions: &files
       path:
         description:
-          - Where the file belongs.
+          - Where the file belongs. Its directory must be there, or be in O(directories).
           - With O(files[].each), C(<key>) stands for the value that an item has under that key.
         type: str
         required: true
@@ -44,14 +48,20 @@ options:
         type: str
       source:
         description:
-          - A file of the controller, sent as it is.
-          - A relative path is one in C(files/) of the role.
+          - A file of the controller, sent as it is. A relative path is one in C(files/) of the
+            role.
           - With O(files[].each), C(<key>) stands for the value that an item has under that key.
         type: path
       each:
         description: One file for each of these; the template sees one of them as C(item).
         type: list
         elements: dict
+      vms:
+        description:
+          - Names of the VMs that the file is for, so that a run for one of them may change it.
+          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+        type: list
+        elements: str
       mode:
         description: Permission bits in octal, quoted.
         type: str
@@ -74,10 +84,35 @@ options:
         type: bool
         default: false
       note:
-        description: What a change of the file brings, told with the change.
+        description: What a change of the file brings, shown with the change.
         type: str
+      language:
+        description:
+          - The language of a file in which each VM has a part of its own. A change of it is then
+            that of the VMs whose parts differ, so that a run for one of them may make it.
+        type: str
+        choices: [dhcpd.conf, pf.conf, rc.vmm, vm.conf]
+      foreign:
+        description:
+          - Has the run refuse to take away what somebody else has in the file, such as a server of
+            httpd.conf(5). What this collection wrote is noted on the server, and may go.
+        type: dict
+        suboptions: &foreign
+          language:
+            description: The language of the file, which says what somebody would miss.
+            type: str
+            required: true
+            choices: [vm.conf, dhcpd.conf, httpd.conf, sensorsd.conf]
+          advice:
+            description: What to do about it, for the message.
+            type: str
+            required: true
+          drop:
+            description: Whether it may be taken away, with a warning.
+            type: bool
+            default: false
   directories:
-    description: Directories.
+    description: Directories. One that is no longer wanted is left alone.
     type: list
     elements: dict
     suboptions: &directories
@@ -91,6 +126,10 @@ options:
         description: One directory for each of these.
         type: list
         elements: dict
+      vms:
+        description: Names of the VMs that the directory is for, as in O(files[].vms).
+        type: list
+        elements: str
       mode:
         description: Permission bits in octal, quoted.
         type: str
@@ -104,25 +143,29 @@ options:
         type: str
         default: wheel
       purge:
-        description: A glob. Files that match it and are in no document are removed.
+        description: A glob. Files that match it and are not in the document are removed.
         type: str
       purge_directories:
         description:
-          - A glob. From directories in this one that match it and are in no document, the files
-            that match O(directories[].purge) are removed, and the directory too if nothing else
-            is in it. No link is followed and nothing deeper looked at.
+          - A glob. From directories in this one that match it and are not in the document, the
+            files that match O(directories[].purge) are removed, and the directory too if nothing
+            else is in it. No link is followed, and nothing deeper is looked at.
         type: str
+      keep:
+        description: Names of directories that O(directories[].purge_directories) leaves alone.
+        type: list
+        elements: str
       sensitive:
-        description: Whether the content of such files is secret. It is then never kept.
+        description: Whether the content of files that are removed is secret. It is then never kept.
         type: bool
         default: false
   lines:
-    description: Single lines in files that others edit too; all other lines stay.
+    description: Single lines in files that others edit too. All other lines stay.
     type: list
     elements: dict
     suboptions: &lines
       path:
-        description: The file.
+        description: The file. One that is missing is made.
         type: str
         required: true
       key:
@@ -135,6 +178,29 @@ options:
         description: The whole line.
         type: str
         required: true
+  marked_lines:
+    description: >-
+      Lines at the end of files that others edit too, between two marks that carry the document's
+      name. All other lines stay.
+    type: list
+    elements: dict
+    suboptions: &marked_lines
+      path:
+        description: The file. One that is missing is made.
+        type: str
+        required: true
+      lines:
+        description: The lines, in their order. An empty list takes them away again.
+        type: list
+        elements: str
+        required: true
+      validate:
+        description: A command that must accept the file, as in O(files[].validate).
+        type: str
+      mode:
+        description: Permission bits in octal, quoted, of a file that is missing.
+        type: str
+        default: "0644"
   site_sets:
     description:
       - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and C(index.txt) beside
@@ -154,7 +220,7 @@ options:
         type: str
         required: true
       vms:
-        description: The VMs that get a set of their own.
+        description: The VMs that get a set of their own, as the inventory describes them.
         type: list
         elements: dict
         default: []
@@ -174,9 +240,9 @@ options:
     description:
       - Files of a release directory on the web. What is missing or wrong is fetched by ftp(1) of
         the server, verified, and put into place when all of it is there.
-      - The server is held for some seconds at a time, and a line tells how far it is. A transfer
-        that was cut off goes on where it stopped. Until files are whole and verified they are in
-        C(.partial) of the directory, which only root can read.
+      - A connection is held for some seconds at a time, and lines show the progress. A transfer
+        that was cut off continues where it stopped. Until files are whole and verified they are in
+        C(.partial) beside their places, which root alone can read.
     type: list
     elements: dict
     suboptions: &mirrors
@@ -238,43 +304,60 @@ options:
   accounts:
     description:
       - Accounts that log in by key and have no password.
-      - An account that is there already must be in all of its groups, and in neither C(wheel) nor
-        C(operator), or the run stops. So no data of a customer reaches an operator's account.
-      - One that is in O(roster) is put into its groups again, and unlocked.
-    type: list
-    elements: dict
+      - An account that exists already must be in all of O(accounts.groups), and in neither C(wheel)
+        nor C(operator), or the run stops. So no data of a customer reaches an operator's account.
+      - One that is listed in O(accounts.roster) is put into its groups again, and unlocked.
+    type: dict
     suboptions: &accounts
-      name:
-        description: The name of the account.
-        type: str
-      ssh_keys:
-        description: The public keys that may log in; all others are removed.
-        type: list
-        elements: str
-      each:
-        description: One account for each of these, which have C(name) and C(ssh_keys).
+      users:
+        description: The accounts.
         type: list
         elements: dict
+        suboptions:
+          name:
+            description: The name of the account.
+            type: str
+            required: true
+          ssh_keys:
+            description: The public keys that may log in.
+            type: list
+            elements: str
+            default: []
+          vms:
+            description:
+              - Names of the VMs of this owner. A run for any of them may change the account.
+            type: list
+            elements: str
       groups:
-        description: Groups of a new account.
+        description: Groups of the accounts. An account whose group is full has it as login group.
         type: list
         elements: str
+        default: []
       key_options:
         description: Options before each key, as in authorized_keys of sshd(8).
         type: list
         elements: str
+        default: []
       shell:
         description: The login shell of a new account.
         type: str
         default: /bin/ksh
-  roster:
-    description:
-      - A file of the server in which the names of O(accounts) are kept, a line each.
-      - An account in it that is not among O(accounts) any more is locked with usermod(8) and leaves
-        O(groups), unless it is in C(wheel) or C(operator). Its home stays, and so do its keys.
-    type: str
+      roster:
+        description:
+          - A file of the server in which the names of these accounts are kept, a line each.
+          - An account in it that is not among O(accounts.users) any more is locked with usermod(8)
+            and leaves O(accounts.groups), unless it is in C(wheel) or C(operator). Its home stays.
+        type: str
+        required: true
+      keys:
+        description:
+          - A directory of the server, in which each account has a file of its name with its keys,
+            which belongs to root. sshd(8) reads them by C(AuthorizedKeysFile).
+          - Nothing in the home of an account is looked at, written or believed.
+        type: str
+        required: true
   services:
-    description: Services of rcctl(8).
+    description: Services of rcctl(8). vmd(8) is in O(vm_conf) instead.
     type: list
     elements: dict
     suboptions: &services
@@ -297,118 +380,177 @@ options:
         description: Seconds that rc(8) gives it to start and to stop.
         type: int
       on_change:
-        description:
-          - What to do when a file of the document changed. vmd(8) is always reloaded by vmctl(8)
-            and never restarted.
+        description: What to do when a file of the document changed.
         type: str
         choices: [reload, restart, nothing]
         default: restart
+      foreign:
+        description:
+          - Has the run refuse to take away flags that somebody else set.
+        type: dict
+        suboptions:
+          advice:
+            description: What to do about it, for the message.
+            type: str
+            required: true
+          drop:
+            description: Whether they may be taken away, with a warning.
+            type: bool
+            default: false
+  vm_conf:
+    description:
+      - vm.conf(5), and vmd(8) with it. A change is loaded by C(vmctl reload), which starts nothing
+        where every VM has C(disable). vmd is never restarted, since that would stop every VM.
+      - VMs that run with an older definition are in RV(pending_restart). What vmd takes up only
+        when it starts the next time, such as another interface of a switch, is warned of until
+        then.
+    type: dict
+    suboptions: &vm_conf
+      path:
+        description: The file.
+        type: str
+        required: true
+      template:
+        description: A Jinja2 template of the role.
+        type: str
+        required: true
+      mode:
+        description: Permission bits in octal, quoted.
+        type: str
+        default: "0600"
+      owner:
+        description: The user that owns the file.
+        type: str
+        default: root
+      group:
+        description: The group of the file.
+        type: str
+        default: wheel
+      validate:
+        description: A command that must accept the file, as in O(files[].validate).
+        type: str
+      service:
+        description: The name of the service, C(vmd).
+        type: str
+        required: true
+      timeout:
+        description: Seconds that rc(8) gives it to start and to stop.
+        type: int
       shows:
-        description: Names of VMs that C(vmctl status) must show after a change of vmd(8).
+        description: Names of VMs that C(vmctl status) must show after a change.
         type: list
         elements: str
+        default: []
+      foreign:
+        description: >-
+          Has the run refuse to take away VMs of somebody else, as O(files[].foreign) does.
+        type: dict
+        suboptions: *foreign
   interfaces:
     description: Network interfaces that must be there, or nothing is changed.
     type: list
     elements: str
   links:
-    description:
-      - Network interfaces, those first that others need, live and as hostname.if(5) files. What is
-        not given of an interface is left as it is.
-      - What is wanted is compared with what ifconfig(8) shows, and each difference becomes one
-        command. No interface is ever destroyed. An address, a member or a port is only taken away
-        if our lines of the file, which stand between two marks, put it there; all else of the file
-        belongs to somebody else and stays.
-    type: list
-    elements: dict
-    suboptions: &links
-      name:
-        description: The name of the interface.
-        type: str
-        required: true
-      create:
-        description: Whether it is made where it is missing; otherwise that stops the run.
-        type: bool
-        default: true
-      up:
-        description: Whether it is brought up, if it is not.
-        type: bool
-        default: true
-      vnetid:
-        description: The VLAN of a vlan(4).
-        type: int
-      parent:
-        description: The interface that a vlan(4) is on.
-        type: str
-      protocol:
-        description: The protocol of a trunk(4).
-        type: str
-      ports:
-        description: Ports of an aggr(4) or trunk(4).
-        type: list
-        elements: str
-      addresses:
-        description: Addresses with their lengths, such as C(203.0.113.1/24).
-        type: list
-        elements: str
-      members:
-        description: Members of a bridge(4) or veb(4). Others stay where they are.
-        type: list
-        elements: str
-      flags:
-        description: Flags, such as C(link1), by which veb(4) has pf(4) see what its ports carry.
-        type: list
-        elements: str
-      known:
-        description:
-          - Members that rules were written for. No flag is set while there are others besides
-            vport(4), the taps of O(taps) and those of O(links.other_vms). A tap(4) cannot be named.
-        type: list
-        elements: str
-      other_vms:
-        description: Names of VMs that O(taps) does not have, and that may be in the switch.
-        type: list
-        elements: str
-      tap_group:
-        description: An interface group for each tap(4) that is in the switch.
-        type: str
-      patch:
-        description: The other end of a pair(4).
-        type: str
-      retired:
-        description:
-          - Whether another interface takes the place of this one, and O(links.addresses) and our
-            lines are taken away from it.
-        type: bool
-        default: false
-      without:
-        description: What is taken out of a bridge(4) or veb(4), whoever put it in.
-        type: list
-        elements: str
-      prove:
-        description:
-          - The server's IPv4 address on a veb(4), for one with members or flags. A change then ends
-            with a packet from there to all hosts of the network. Where it does not arrive at a
-            port, which is there for that moment alone, the change is put back.
-        type: str
-  taps:
-    description:
-      - Whose tap(4) interfaces belong into which of O(links) while a VM runs. vmd(8) puts them
-        there once, so they are put back where a switch lost them, and into the group that they have
-        by now.
+    description: >-
+      Network interfaces, live and as hostname.if(5) files, and the tap(4) interfaces of running VMs
+      in them.
     type: dict
-    suboptions: &taps
+    suboptions: &links
+      interfaces:
+        description:
+          - The interfaces, those first that others need. What is not given of one is left as it is.
+          - What is wanted is compared with what ifconfig(8) shows, and each difference becomes one
+            command. No interface is ever destroyed. An address, a member or a port is only taken
+            away if our lines of the file, which stand between two marks, put it there; all else of
+            the file belongs to somebody else and stays.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: The name of the interface.
+            type: str
+            required: true
+          create:
+            description: Whether it is made where it is missing; otherwise that stops the run.
+            type: bool
+            default: true
+          up:
+            description: Whether it is brought up, if it is not.
+            type: bool
+            default: true
+          vnetid:
+            description: The VLAN of a vlan(4).
+            type: int
+          parent:
+            description: The interface that a vlan(4) is on.
+            type: str
+          protocol:
+            description: The protocol of a trunk(4).
+            type: str
+          ports:
+            description: Ports of an aggr(4) or trunk(4).
+            type: list
+            elements: str
+          addresses:
+            description: Addresses with their lengths, such as C(203.0.113.1/24).
+            type: list
+            elements: str
+          members:
+            description: Members of a bridge(4) or veb(4). Others stay where they are.
+            type: list
+            elements: str
+          flags:
+            description: >-
+              Flags, such as C(link1), by which a veb(4) has pf(4) see what its ports carry.
+            type: list
+            elements: str
+          known:
+            description:
+              - Members that rules were written for. No flag is set while there are others besides
+                vport(4), the taps of O(links.vms) and those of O(links.interfaces[].other_vms). A
+                tap(4) cannot be named.
+            type: list
+            elements: str
+          other_vms:
+            description: Names of VMs that O(links.vms) does not have and that may be in the switch.
+            type: list
+            elements: str
+          tap_group:
+            description: An interface group for each tap(4) that is in the switch.
+            type: str
+          patch:
+            description: The other end of a pair(4).
+            type: str
+          retired:
+            description:
+              - Whether another interface takes the place of this one, and
+                O(links.interfaces[].addresses) and our lines are taken away from it.
+            type: bool
+            default: false
+          without:
+            description: What is taken out of a bridge(4) or veb(4), whoever put it in.
+            type: list
+            elements: str
+          prove:
+            description:
+              - The server's IPv4 address on a veb(4), for one with members or flags. A change then
+                ends with a packet from there to all hosts of the network. Where it does not arrive
+                at a port, which is there for that moment alone, the change is put back.
+            type: str
       switches:
         description: The switches, each with its C(name) in vm.conf(5) and its C(interface).
         type: list
         elements: dict
-        required: true
+        default: []
       vms:
-        description: >-
-          The VMs, each with C(name) and C(interfaces), of which each has C(switch) and C(group).
+        description:
+          - The VMs, each with C(name) and C(interfaces), of which each has C(switch) and C(group).
+          - vmd(8) puts a tap(4) into its switch and its group once, when it starts the VM. Those of
+            running VMs are put back where a switch lost them, and into the group that they have by
+            now.
         type: list
         elements: dict
-        required: true
+        default: []
   pf:
     description:
       - Rules of pf(4) in a file of their own. pf.conf(5) loads it into an anchor by two lines,
@@ -433,6 +575,10 @@ options:
         description: Whether pf is enabled where it is not.
         type: bool
         default: false
+      advice:
+        description: What else to do about a pf that is disabled, for the warning.
+        type: str
+        default: ""
   firmware:
     description: Files that fw_update(8) installs. Where they are missing, this comes first.
     type: list
@@ -448,32 +594,56 @@ options:
         required: true
       source:
         description:
-          - A URL to fetch it from, or a directory of the server. The system's own choice by
-            default.
+          - A URL to fetch it from, or a directory of the server. The default is the system's own
+            choice.
         type: str
         default: ""
       missing:
         description:
           - What to do where the file is missing. V(fetch) runs fw_update(8), and nothing else is
-            changed when that brings none; V(fail) stops at once; V(ignore) goes on and warns.
+            changed when that brings none; V(fail) stops at once; V(ignore) continues and warns.
         type: str
         choices: [fetch, fail, ignore]
         default: fetch
+      without:
+        description: What does not work without the file, for messages.
+        type: str
+        default: ""
+      advice:
+        description: What to do about it, for messages.
+        type: str
+        default: ""
   vmm:
-    description:
-      - What to do where vmm(4) cannot be used, since the processor lacks what it needs or has it
-        switched off. V(required) stops before anything is changed; with V(optional) everything is
-        done but to start vmd(8). Nobody asks by default.
-    type: str
-    choices: [required, optional]
+    description: >-
+      What to do where vmm(4) cannot be used, since the processor lacks what it needs or has it
+      switched off. Nobody looks when this is not given.
+    type: dict
+    suboptions: &vmm
+      needed:
+        description:
+          - V(required) stops before anything is changed. With V(optional), everything is done but
+            to start O(vmm.service).
+        type: str
+        choices: [required, optional]
+        required: true
+      service:
+        description: The service that needs it.
+        type: str
+        required: true
+      advice:
+        description: What to do about it, for the message.
+        type: str
   documents:
-    description: Several documents, carried out in one transaction instead of the options above.
+    description: Several documents, carried out in their order, instead of the options above.
     type: list
     elements: dict
     suboptions:
       name:
         description: The name of the document in messages.
         type: str
+      confirm:
+        description: As above.
+        type: int
       files:
         description: As above.
         type: list
@@ -489,6 +659,11 @@ options:
         type: list
         elements: dict
         suboptions: *lines
+      marked_lines:
+        description: As above.
+        type: list
+        elements: dict
+        suboptions: *marked_lines
       site_sets:
         description: As above.
         type: dict
@@ -516,30 +691,25 @@ options:
         elements: str
       accounts:
         description: As above.
-        type: list
-        elements: dict
+        type: dict
         suboptions: *accounts
-      roster:
-        description: As O(roster).
-        type: str
       services:
         description: As above.
         type: list
         elements: dict
         suboptions: *services
+      vm_conf:
+        description: As above.
+        type: dict
+        suboptions: *vm_conf
       interfaces:
         description: As above.
         type: list
         elements: str
       links:
         description: As above.
-        type: list
-        elements: dict
-        suboptions: *links
-      taps:
-        description: As above.
         type: dict
-        suboptions: *taps
+        suboptions: *links
       pf:
         description: As above.
         type: dict
@@ -551,57 +721,21 @@ options:
         suboptions: *firmware
       vmm:
         description: As above.
-        type: str
-        choices: [required, optional]
-  one_time:
-    description:
-      - Gives VMs that are being installed a directory each that nobody can guess, C(once-) and 128
-        random bits in hexadecimal, so that nobody else reads their response files.
-      - Templates have it, with a slash behind it, as C(one_time[NAME]); the paths of files and
-        directories with C(each) as C(<one_time>). Both are empty for a VM that is not installed.
-      - C(/etc/dhcpd.conf) on the server is where it is kept, in the C(filename) of the VM's host.
-        An installation that was cut off goes on with it; the next one gets another. It is in no
-        result, diff or message.
-      - Where the mark of another run's installation is beside the VM's image, its directory and
-        what is in it are left alone.
-    type: dict
-    suboptions:
-      vms:
-        description: VMs of the server as the inventory describes them.
-        type: list
-        elements: dict
-        required: true
-      installing:
-        description: Names of those that are being installed.
-        type: list
-        elements: str
-        default: []
+        type: dict
+        suboptions: *vmm
   confirm:
     description:
       - For changes that may cut the server off. The server puts everything back by itself unless
-        the controller reaches it over a new connection within this many seconds, and also when it
-        is restarted meanwhile. It costs one more SSH execution when something changes.
+        the controller reaches it over a new connection within this many seconds. It costs one more
+        SSH execution when something changes.
     type: int
-  only:
-    description:
-      - VMs as the inventory describes them. The run stops and names whatever else it would touch.
-    type: list
-    elements: dict
   render_to:
     description:
       - A directory of the controller. The files are written below it, under the name of the server,
         and the server is not connected to.
     type: path
-attributes:
-  check_mode:
-    description: Can run in check mode and tell what would change without changing it.
-    support: full
-  diff_mode:
-    description: Shows how files would change, but not the content of secret ones.
-    support: full
-  idempotent:
-    description: Changes nothing when it is run again.
-    support: full
+extends_documentation_fragment:
+  - puffy.vmm.attributes
 """
 
 EXAMPLES = r"""
@@ -619,17 +753,16 @@ EXAMPLES = r"""
   puffy.vmm.host_state:
     name: network
     links:
-      - name: em0
-        create: false
-      - name: vlan42
-        vnetid: 42
-        parent: em0
-      - name: pair84
-      - name: veb42
-        members: [vlan42, pair84]
-      - name: pair85
-        patch: pair84
-        addresses: [203.0.113.2/24]
+      interfaces:
+        - name: em0
+          create: false
+        - name: vlan42
+          vnetid: 42
+          parent: em0
+        - name: vport42
+          addresses: [203.0.113.2/24]
+        - name: veb42
+          members: [vlan42, vport42]
     confirm: 60
 
 - name: A response file for each machine, and none for any other
@@ -638,17 +771,27 @@ EXAMPLES = r"""
     directories:
       - path: /var/www/htdocs/install
         purge: "*-install.conf"
-        purge_directories: "once-*"
-      - each: "{{ machines }}"
-        path: /var/www/htdocs/install/<one_time>
     files:
       - each: "{{ machines }}"
-        path: /var/www/htdocs/install/<one_time><mac>-install.conf
+        path: /var/www/htdocs/install/<mac>-install.conf
+        vms: [<name>]
         template: install.conf.j2
         sensitive: true
-    one_time:
-      vms: "{{ vmm_vms }}"
-      installing: "{{ machines | map(attribute='name') }}"
+
+- name: Two documents, of which the second counts on what the first makes
+  puffy.vmm.host_state:
+    documents:
+      - name: operators
+        groups: [operators]
+      - name: sshd
+        marked_lines:
+          - path: /etc/ssh/sshd_config
+            lines: [AllowGroups operators]
+            validate: sshd -t -f {path}
+        services:
+          - name: sshd
+            on_change: reload
+        confirm: 60
 """
 
 RETURN = r"""
@@ -658,8 +801,35 @@ changes:
   elements: str
   returned: success
   sample: [change /etc/dhcpd.conf, restart dhcpd]
+details:
+  description: The changes with the documents that want them.
+  type: list
+  elements: dict
+  returned: when a server was looked at
+  contains:
+    document:
+      description: The name of the document.
+      type: str
+    change:
+      description: The change in words.
+      type: str
+    consequence:
+      description: Whether it follows from another change and is not a difference by itself.
+      type: bool
+notices:
+  description: What an operator should know, with the documents that it concerns.
+  type: list
+  elements: dict
+  returned: when a server was looked at
+  contains:
+    document:
+      description: The name of the document.
+      type: str
+    text:
+      description: The notice.
+      type: str
 last_applied:
-  description: When this module last changed the server before this run, in UTC.
+  description: When this collection last changed the server before this run, in UTC.
   type: str
   returned: when it ever did
   sample: "2026-11-23T12:00:00Z"
@@ -668,9 +838,4 @@ pending_restart:
   type: list
   elements: str
   returned: when there are any
-others:
-  description: What a run for some VMs alone would have touched besides.
-  type: list
-  elements: str
-  returned: when O(only) stops the run
 """

@@ -47,8 +47,9 @@ class Change:
     """What a step does, as data. str() gives the words for a person.
 
     `vms` are the VMs whose it is, COMMON among them where it touches what is common to all of a
-    server, and nobody where it matters to this collection alone. A `consequence` follows from
-    another change of the same document and is not a difference by itself.
+    server, and nobody where it matters to this collection alone. A `joint` change is that of each
+    of them, as an owner's account is: a run for one of them may make it. A `consequence` follows
+    from another change of the same document and is not a difference by itself.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Change:
     detail: str = ""
     vms: frozenset[str] = EVERYBODYS
     consequence: bool = False
+    joint: bool = False
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.subject, self.detail) if part)

@@ -173,9 +173,11 @@ class Converger:
         try:
             applied = self.agent.apply(transactions, self.reconnect)
         except ApplyError as error:
-            self.tell([item for item in changes if item[0] in error.done])
+            self.tell(_changes(transactions[: len(error.done)]))
             raise
         self.tell(changes)
+        for warning in applied.warnings:
+            self.show(f"{self.server}  {warning}")
         for name, directory in applied.kept.items():
             self.show(f"{self.server}  {name}  old files are kept in {directory}")
 

@@ -34,9 +34,11 @@ class Document:
 def document(args: t.Mapping[str, t.Any], context: Context) -> Document:
     """The document that checked arguments describe. Raises OperatorError."""
     wants = {
-        resource.OPTION: resource.wanted(args[resource.OPTION], context)
+        resource.OPTION: want
         for resource in RESOURCES
         if args.get(resource.OPTION) is not None
+        # Of an empty list nobody asks a server anything.
+        if (want := resource.wanted(args[resource.OPTION], context))
     }
     return Document(context.name, wants, args.get("confirm"))
 

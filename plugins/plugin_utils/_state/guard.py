@@ -22,8 +22,11 @@ def others(changes: t.Iterable[Change], names: t.Collection[str]) -> list[str]:
             continue
         if change.vms == EVERYBODYS:
             touched.append(str(change))
-            continue
-        for name in sorted(change.vms - frozenset(names)):
-            whose = "what is common" if name == COMMON else name
-            touched.append(f"{whose} in {change.subject}")
+        elif change.joint:
+            if change.vms and change.vms.isdisjoint(names):
+                touched.append(f"{change} (of {', '.join(sorted(change.vms))})")
+        else:
+            for name in sorted(change.vms - frozenset(names)):
+                whose = "what is common" if name == COMMON else name
+                touched.append(f"{whose} in {change.subject}")
     return list(dict.fromkeys(map(masked, touched)))

@@ -184,8 +184,11 @@ class Planning:
 
     def finish(self) -> tuple[Step, ...]:
         """All other steps in order; the world is as they will leave it."""
-        removals = [step for path, step in self._purges if path not in self._files]
-        self._steps[Phase.REMOVE][:0] = removals
+        removals = {path: step for path, step in self._purges if path not in self._files}
+        self._steps[Phase.REMOVE][:0] = removals.values()
+        for path in removals:
+            self.world.paths[path] = None
+            self.world.read.pop(path, None)
         for item in self._files.values():
             self._place(item)
         if self._steps[Phase.SERVICE]:
@@ -204,7 +207,8 @@ class Planning:
         sha256 = digest(item.content)
         if facts and facts.sha256 == sha256:
             if differ(facts, item):
-                change = Change("change mode or owner of", item.path, vms=item.vms)
+                kind = "change mode or owner of"
+                change = Change(kind, item.path, vms=item.vms, joint=item.joint)
                 fields = {"path": item.path, **attributes(item)}
                 shown = None if item.internal else change
                 self.step(Phase.COMMIT, Step("attributes", title, fields, change=shown))
@@ -284,7 +288,7 @@ def _check(title: str, item: File) -> Step:
 
 def _commit(title: str, item: File, before: list[str | None], old: bytes | None) -> Step:
     existed = before != [None]
-    detail = f"({item.note})" if item.note else ""
+    kind, detail = "change" if existed else "create", f"({item.note})" if item.note else ""
     fields = {
         "path": item.path,
         "before": before,
@@ -297,7 +301,7 @@ def _commit(title: str, item: File, before: list[str | None], old: bytes | None)
         "commit",
         title,
         fields,
-        change=Change("change" if existed else "create", item.path, detail, vms=item.vms),
+        change=Change(kind, item.path, detail, vms=item.vms, joint=item.joint),
         diff=FileDiff(item.path, item.content, item.sensitive, existed, old),
     )
 

@@ -23,7 +23,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import r
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import matching
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_tree import read_tree
 
@@ -52,15 +51,15 @@ class Wanted:
 
 
 def wanted(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Wanted:
-    """What checked arguments ask for; render turns the name of a template into text."""
+    """What checked, plain arguments ask for; render turns the name of a template into text."""
     script = render(args["template"], {}) if args.get("template") else None
     return Wanted(
         Path(args["fleet"]),
         str(args["release"]),
         script,
-        tuple(plain(args.get("vms") or ())),
-        plain(args.get("modes") or {}),
-        tuple(plain(args.get("listed") or ())),
+        tuple(args.get("vms") or ()),
+        args.get("modes") or {},
+        tuple(args.get("listed") or ()),
     )
 
 

@@ -8,6 +8,7 @@ AuthorizedKeysFile: nothing in the home of a user is looked at, written or belie
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files i
 
 # A member of one of these may become root: such an account is the operator's own.
 _POWERFUL: t.Final = frozenset({"wheel", "operator"})
+# It is the name of a file as well, and an argument of useradd(8).
+_NAME: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,30}")
 _USERMOD: t.Final = "/usr/sbin/usermod"
 # usermod(8) -Z adds it to the name of the shell, which then is not there.
 _LOCKED: t.Final = "-"
@@ -69,7 +72,7 @@ class Wanted:
     def key_file(self, account: Account) -> File:
         text = "".join(f"{line}\n" for line in account.keys)
         path = f"{self.keys}/{account.name}"
-        return File(path, text.encode(), "0644", vms=account.vms, quiet=True)
+        return File(path, text.encode(), "0644", vms=account.vms, joint=True, quiet=True)
 
 
 class Accounts:
@@ -101,6 +104,11 @@ class Accounts:
         for user in given["users"] or ():
             if not user["name"]:
                 raise DocumentError(f"{context.name}: an account has no name; give one")
+            if not _NAME.fullmatch(user["name"]):
+                raise DocumentError(
+                    f"{context.name}: {user['name']!r} is not a valid name for an account; use up "
+                    "to 31 letters, digits and . _ -, a letter or _ first"
+                )
             keys = tuple(f"{options} {key}" if options else key for key in user["ssh_keys"])
             vms = EVERYBODYS if user.get("vms") is None else frozenset(user["vms"])
             accounts.append(Account(user["name"], groups, keys, given["shell"], vms))
@@ -202,7 +210,7 @@ def _create(account: Account, lines: _GroupLines, out: Planning) -> Step:
     return run(
         out.title(f"account {account.name}"),
         [*command, "-s", account.shell, "-c", account.name, account.name],
-        change=Change("create account", account.name, vms=account.vms),
+        change=Change("create account", account.name, vms=account.vms, joint=True),
         undo=[undo("/usr/sbin/userdel", "-r", account.name)],
     )
 
@@ -245,10 +253,10 @@ def _join(title: str, account: Account, user: UserFacts, groups: t.Sequence[str]
     joined, before = ",".join(groups), ",".join(user.groups)
     if user.shell.endswith(_LOCKED):
         words, back = ["-U"], ["-Z"]
-        change = Change("unlock account", account.name, vms=account.vms)
+        change = Change("unlock account", account.name, vms=account.vms, joint=True)
     else:
         words, back = [], []
-        change = Change("add account", account.name, f"to {joined}", vms=account.vms)
+        change = Change("add account", account.name, f"to {joined}", vms=account.vms, joint=True)
     if groups:
         words, back = [*words, "-G", joined], [*back, "-S", before]
     return run(

@@ -14,7 +14,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     Change,
     Step,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+    Answer,
+    PathFacts,
+    Questions,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
     Planning,
     attributes,
@@ -107,6 +111,7 @@ def plan_directory(item: Directory, out: Planning) -> None:
     out.makes("directory", item.path)
     if facts and not differ(facts, item):
         return
+    out.world.paths[item.path] = PathFacts("directory", item.mode, item.owner, item.group)
     kind = "change mode or owner of" if facts else "create directory"
     fields = {"path": item.path, **attributes(item)}
     change = Change(kind, item.path, vms=item.vms)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -101,7 +102,11 @@ class Files(Simple[tuple[Wanted, ...]]):
     )
 
     def wanted(self, given_items: t.Any, context: Context) -> tuple[Wanted, ...]:
-        return tuple(file for item in given_items for file in _files(item, context))
+        items = tuple(file for item in given_items for file in _files(item, context))
+        for path, times in Counter(item.file.path for item in items).items():
+            if times > 1:
+                raise DocumentError(f"{context.name}: {path} is described twice; name it once")
+        return items
 
     def questions(self, want: tuple[Wanted, ...]) -> Questions:
         paths: list[t.Any] = [{"path": parent(item.file.path), "hash": 0} for item in want]

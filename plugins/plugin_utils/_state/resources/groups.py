@@ -36,7 +36,7 @@ class Groups(Simple[tuple[str, ...]]):
 
     def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
         for name in want:
-            if name not in facts.groups:
+            if name not in facts.groups and not out.made("group", name):
                 change = Change("create group", name, vms=NOBODYS)
                 back = [undo("/usr/sbin/groupdel", name)]
                 argv = ["/usr/sbin/groupadd", name]

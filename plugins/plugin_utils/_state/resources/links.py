@@ -193,20 +193,28 @@ class _Planner:
     def note(self) -> None:
         """What later documents may count on."""
         link, now = self.link, self.now or Interface(self.link.name)
-        members = [name for name in now.members if name not in link.without]
-        members += [name for name in link.members if name not in members]
-        flags = now.flags | ({"UP"} if link.up else set()) | {_FLAG[flag] for flag in link.flags}
-        addresses = [text for text in now.addresses if text not in link.addresses]
-        if not link.retired:
-            addresses += link.addresses
+        gone = {_FLAG[flag] for flag in _FLAG if (flag, "") in self.ours - self.wanted}
+        up = {"UP"} if link.up else set()
+        members = self._then(now.members, link.members, "add")
+        addresses = self._then(now.addresses, link.addresses, "inet", "inet6")
+        if link.retired:
+            addresses = tuple(one for one in now.addresses if one not in link.addresses)
         self.links[link.name] = replace(
             now,
-            members=tuple(members),
-            flags=flags,
-            addresses=tuple(addresses),
+            members=tuple(name for name in members if name not in link.without),
+            ports=self._then(now.ports, link.ports, "trunkport"),
+            addresses=addresses,
+            flags=now.flags - gone | up | {_FLAG[flag] for flag in link.flags},
+            protocol=link.protocol or now.protocol,
+            vnetid=now.vnetid if link.vnetid is None else link.vnetid,
+            parent=link.parent or now.parent,
             patch=link.patch or now.patch,
         )
         self.out.makes("interface", link.name)
+
+    def _then(self, now: t.Iterable[str], wanted: t.Iterable[str], *words: str) -> tuple[str, ...]:
+        gone = {value for word in words for value in self._gone(word)}
+        return tuple(dict.fromkeys((*(one for one in now if one not in gone), *wanted)))
 
     def steps(self) -> t.Iterator[Step]:
         link = self.link

@@ -142,7 +142,8 @@ class VmConf:
         refuse_silence({"stdout": status.stdout}, {"rc": check.rc})
         lines = status_lines(status.stdout)
         running = frozenset(vm for vm, line in lines.items() if line.pid is not None)
-        waiting = answer.text(WAITING_FILE).splitlines()
+        noted = answer.text(WAITING_FILE).splitlines()
+        waiting = [line for line in noted if not line.startswith("#")]
         if _started_since(answer.paths.get(runfile(name)), answer.paths.get(WAITING_FILE)):
             waiting = []
         pending = tuple(answer.text(PENDING_FILE).split())
@@ -158,17 +159,13 @@ class VmConf:
         )
         out.file(File(**{**vars(want.file), "vms": frozenset(changed)}))
         pending = _pending(facts, old != new, changed)
-        out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True)
-        waiting = dict.fromkeys(facts.waiting)
-        if facts.service.running:
-            waiting |= dict.fromkeys(_waits(old, new))
-        if waiting or out.path(WAITING_FILE):
-            text = "".join(f"{line}\n" for line in waiting)
-            out.edit(WAITING_FILE, text, internal=True, quiet=True)
-        for line in waiting:
-            out.warn(line, f"changed; it waits for the next start of {want.service.name}")
+        if pending or out.path(PENDING_FILE):
+            out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True)
         out.pending += pending
-        if plan_service(want.service, facts.service, out) and want.shows and _runs(want, out):
+        acted = plan_service(want.service, facts.service, out)
+        waiting = [*facts.waiting, *(_waits(old, new) if facts.service.running else ())]
+        _note(dict.fromkeys(waiting), want.service, out)
+        if acted and want.shows and _runs(want, out):
             match = [f"\\s{re.escape(name)}$" for name in want.shows]
             fields = {"argv": _STATUS, "ok": [], "match": match, "seconds": 60, "explain": LOG}
             title = out.title("vmctl status does not show every VM of vm.conf")
@@ -184,6 +181,19 @@ def _runs(want: Wanted, out: Planning) -> bool:
 
 def _started_since(started: PathFacts | None, noted: PathFacts | None) -> bool:
     return started is None or noted is None or started.mtime > noted.mtime
+
+
+def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
+    """Keeps what waits, in a file that is younger than rc.subr(8)'s record of the start.
+
+    That record is written again for another time limit as well, so the file has the limit too.
+    """
+    for line in waiting:
+        out.warn(line, f"changed; it waits for the next start of {service.name}")
+    if waiting or out.path(WAITING_FILE):
+        head = f"# {service.name} has a time limit of {service.timeout} s\n" if waiting else ""
+        text = head + "".join(f"{line}\n" for line in waiting)
+        out.edit(WAITING_FILE, text, internal=True, quiet=True)
 
 
 def _pending(facts: Facts, changes: bool, changed: t.Collection[str]) -> tuple[str, ...]:

@@ -202,6 +202,6 @@ def test_the_clock_of_the_server_decides_no_deadline(host: Host) -> None:
     """With a clock that runs an hour in each second, as somebody who sets it might have it."""
     run = {"name": "x", "argv": ["/bin/sh", "-c", "sleep 1; echo done"], "timeout": 5}
     data = payload({"verb": "probe", "asks": {"me": {"run": [run]}}})
-    fast = b"BEGIN { *CORE::GLOBAL::time = sub { state $n = 0; 3600 * $n++ } }\n"
+    fast = b"BEGIN { *CORE::GLOBAL::time = sub :prototype() () { state $n = 0; 3600 * $n++ } }\n"
     answer = host.send(b"use v5.36;" + fast + data)
     assert answer["answers"]["me"]["run"]["x"]["stdout"] == "done\n"

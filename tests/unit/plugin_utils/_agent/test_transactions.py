@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from unit.agent_host import RUN_ID, Host, put, request, requests, sh, until
 
-HOUR = b"use v5.36; BEGIN { *CORE::GLOBAL::time = sub { state $n = 0; 3600 * $n++ } }\n"
+# A clock that is an hour later whenever somebody looks.
+HOUR = b"""use v5.36;
+BEGIN { *CORE::GLOBAL::time = sub :prototype() () { state $n = 0; 3600 * $n++ } }
+"""
 
 
 @pytest.fixture

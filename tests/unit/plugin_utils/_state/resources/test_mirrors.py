@@ -8,75 +8,79 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, Step, digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
-    Document,
-    DocumentError,
-    Mirror,
-    check,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import Current, PathFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.mirrors import (
-    Wanted,
-    fetch,
-    wanted,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Job
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
+from unit.plugin_utils._state.servers import DIRECTORY, Server, changes, plan_on, wants
 
 SETS = "/sets"
 KEY = "/etc/signify/openbsd-78-base.pub"
-MIRROR = Mirror(SETS, "http://mirror/78", ("bsd", "base78.tgz"), "signify", KEY)
-UNSIGNED = Mirror(SETS, "http://mirror/78", ("bsd", "base78.tgz"), "none")
-SUMS = {"bsd": "a" * 64, "base78.tgz": "b" * 64}
-DIRECTORY = PathFacts("directory", "0755", "root", "wheel", 512)
+PARTIAL = f"{SETS}/.partial"
 
 
-def file(sha256: str | None) -> PathFacts:
-    return PathFacts("file", "0644", "root", "wheel", 1, sha256)
+def mirror(**fields: t.Any) -> dict[str, t.Any]:
+    item = {"directory": SETS, "url": "http://mirror/78", "names": ["bsd", "base78.tgz"]}
+    return {**item, "key": KEY, **fields}
 
 
-def now(
-    facts: t.Mapping[str, PathFacts], sums: t.Mapping[str, str] | None = None, name: str = "sig"
-) -> Current:
-    paths: dict[str, PathFacts | None] = {SETS: DIRECTORY, f"{SETS}/.partial": DIRECTORY}
-    paths |= {f"{SETS}/{name}": one for name, one in facts.items()}
-    lists = {} if sums is None else {f"{SETS}/SHA256.{name}": sums}
-    return Current(paths=paths, lists=lists)
+def sets(**fields: t.Any) -> Document:
+    return wants(mirrors=[mirror(**fields)])
 
 
-CASES: dict[str, tuple[Mirror, Current, list[str]]] = {
-    "nothing is there": (MIRROR, now({}), ["bsd", "base78.tgz"]),
-    "all is there": (
-        MIRROR, now({"bsd": file("a" * 64), "base78.tgz": file("b" * 64)}, SUMS), [],
-    ),
-    "one is not as the list has it": (
-        MIRROR, now({"bsd": file("c" * 64), "base78.tgz": file("b" * 64)}, SUMS), ["bsd"],
-    ),
-    "one is not in the list": (
-        MIRROR, now({"bsd": file("a" * 64), "base78.tgz": file("b" * 64)}, {"bsd": "a" * 64}),
-        ["base78.tgz"],
-    ),
-    "files without a list that can be believed": (
-        MIRROR, now({"bsd": file("a" * 64), "base78.tgz": file("b" * 64)}), ["bsd", "base78.tgz"],
-    ),
+UNSIGNED = {"verify": "none", "key": None}
+SUMS = {"bsd": digest(b"kernel"), "base78.tgz": digest(b"base")}
+
+
+def signify(directory: str = SETS) -> str:
+    return f"signify -V -e -q -p {KEY} -x {directory}/SHA256.sig -m -"
+
+
+def listing(sums: t.Mapping[str, str]) -> str:
+    return "".join(f"SHA256 ({name}) = {sha256}\n" for name, sha256 in sums.items())
+
+
+def now(files: t.Mapping[str, str], sums: t.Mapping[str, str] | None = None) -> Server:
+    """A server with these files, and a list that signify(1) verifies where `sums` are given."""
+    things: dict[str, t.Any] = {SETS: DIRECTORY, PARTIAL: DIRECTORY}
+    things |= {f"{SETS}/{name}": text for name, text in files.items()}
+    found = (1, "") if sums is None else (0, listing(sums))
+    return Server(things, {signify(): found})
+
+
+ALL = {"bsd": "kernel", "base78.tgz": "base"}
+CASES: dict[str, tuple[Document, Server, list[str]]] = {
+    "nothing is there": (sets(), now({}), ["bsd", "base78.tgz"]),
+    "all is there": (sets(), now(ALL, SUMS), []),
+    "one is not as the list has it": (sets(), now({**ALL, "bsd": "other"}, SUMS), ["bsd"]),
+    "one is not in the list": (sets(), now(ALL, {"bsd": SUMS["bsd"]}), ["base78.tgz"]),
+    "files without a list that can be believed": (sets(), now(ALL), ["bsd", "base78.tgz"]),
     "what nobody lists is right when it is there": (
-        UNSIGNED, now({"bsd": file(None)}), ["base78.tgz"],
+        sets(**UNSIGNED), now({"bsd": "whatever"}), ["base78.tgz"],
     ),
+    "a list that nobody signed": (
+        sets(verify="sha256", key=None), now({**ALL, "SHA256": listing(SUMS), "bsd": "x"}), ["bsd"],
+    ),
+    "a name that comes twice": (sets(names=["bsd", "bsd"]), now({}), ["bsd"]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_wanted(name: str) -> None:
-    mirror, current, names = CASES[name]
-    found = [one for w in wanted(Document("r", mirrors=(mirror,)), current) for one in w.names]
-    assert found == names
+    document, server, names = CASES[name]
+    made = plan_on(document, server)
+    assert changes(made) == [f"fetch {SETS}/{file}" for file in names]
+    assert {change.vms for _name, change in made.changes} <= {EVERYBODYS}
 
 
 class FakeAgent:
     """A server that answers a fetch with what a test says, in this order."""
 
-    def __init__(self, *answers: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, *answers: t.Mapping[str, t.Any], server: Server | None = None) -> None:
         self.answers = list(answers)
+        self.server = server or Server()
         self.requests: list[dict[str, t.Any]] = []
         self.applied: list[Step] = []
 
@@ -85,29 +89,37 @@ class FakeAgent:
         given = {"rc": 0, "stderr": "", "size": 1, "begun": False, **self.answers.pop(0)}
         return [given]
 
+    def look(self, questions: dict[str, t.Any]) -> dict[str, t.Any]:
+        return self.server.raw(questions)
+
     def apply(self, transactions: t.Sequence[Transaction]) -> None:
-        self.applied += [step for item in transactions for step in item.steps]
+        self.applied += [step for one in transactions for step in one.steps]
 
 
 DONE: t.Final = {"state": "done"}
-ONE = Wanted(MIRROR, ("bsd",), SUMS)
+ONE = plan_on(sets(names=["bsd"]), now({}, SUMS))
 
 
-def run(agent: FakeAgent, what: Wanted = ONE, current: Current | None = None) -> list[str]:
+def job(made: Plan) -> Job:
+    (found,) = made.parts[0].jobs
+    return found
+
+
+def run(agent: FakeAgent, made: Plan = ONE) -> list[str]:
     """Fetches, and returns the lines that were shown."""
     shown: list[str] = []
-    fetch(agent, what, current or now({}, SUMS), shown.append)  # type: ignore[arg-type]
+    job(made).carry_out(agent, shown.append)
     return [line.partition(" [")[0] for line in shown]
 
 
-def test_a_line_a_file_and_more_for_a_large_one() -> None:
+def test_a_line_for_each_file_and_more_for_a_large_one() -> None:
     more = {"state": "more", "rc": 124, "size": 3 << 20}
     agent = FakeAgent(more, {**more, "size": 5 << 20}, {**DONE, "size": 6 << 20})
     lines = ["bsd 3.0 MiB so far", "bsd 5.0 MiB so far", "bsd is here, 6.0 MiB"]
     assert run(agent) == lines
     (file,) = agent.requests[0]["files"]
-    assert file["sha256"] == "a" * 64
-    assert file["argv"][-3:] == ["-o", "/sets/.partial/bsd", "http://mirror/78/bsd"]
+    assert file["sha256"] == SUMS["bsd"]
+    assert file["argv"][-3:] == ["-o", f"{PARTIAL}/bsd", "http://mirror/78/bsd"]
     assert "-C" not in file["argv"]
     assert "-C" in file["resume"]
 
@@ -135,21 +147,21 @@ GIVES_UP: dict[str, tuple[list[dict[str, t.Any]], str]] = {
 
 @pytest.mark.parametrize("name", GIVES_UP)
 def test_when_a_run_gives_up(name: str) -> None:
-    answers, told = GIVES_UP[name]
+    answers, message = GIVES_UP[name]
     agent = FakeAgent(*answers)
     with pytest.raises(OperatorError) as failure:
         run(agent)
-    assert told in str(failure.value)
+    assert message in str(failure.value)
     assert agent.answers == []
 
 
-def test_a_transfer_that_is_cut_is_gone_on_with() -> None:
+def test_a_transfer_that_is_cut_continues() -> None:
     cut = {"state": "failed", "rc": 1, "stderr": "ftp: Reading from socket"}
     agent = FakeAgent({**cut, "size": 5}, {**cut, "size": 9}, {**DONE, "size": 12})
     assert run(agent)[-1] == "bsd is here, 12 bytes"
 
 
-def test_a_server_that_begins_anew_gets_the_time_for_all_of_it() -> None:
+def test_a_server_that_begins_again_gets_the_time_for_all_of_it() -> None:
     agent = FakeAgent({"state": "more", "rc": 124, "size": 5, "begun": True}, DONE)
     run(agent)
     first, second = (request["seconds"] for request in agent.requests)
@@ -158,43 +170,83 @@ def test_a_server_that_begins_anew_gets_the_time_for_all_of_it() -> None:
 
 
 def test_what_is_replaced_is_kept_until_nothing_can_fail() -> None:
-    agent = FakeAgent(DONE)
-    got = fetch(agent, ONE, now({"bsd": file("c" * 64)}, SUMS), lambda _line: None)  # type: ignore[arg-type]
-    moves = [(step.fields["from"], step.fields["path"]) for step in got.put if step.do == "rename"]
+    made = plan_on(sets(names=["bsd"]), now({"bsd": "other"}, SUMS))
+    put = job(made).carry_out(FakeAgent(DONE), lambda _line: None)
+    moves = [(step.fields["from"], step.fields["path"]) for step in put if step.do == "rename"]
     assert moves == [
-        ("/sets/bsd", "/sets/.partial/bsd.replaced"), ("/sets/.partial/bsd", "/sets/bsd"),
+        (f"{SETS}/bsd", f"{PARTIAL}/bsd.replaced"), (f"{PARTIAL}/bsd", f"{SETS}/bsd"),
     ]  # fmt: skip
-    (clear,) = got.clear
-    assert clear.fields["argv"] == ["/bin/rm", "-f", "/sets/.partial/bsd.replaced"]
-    assert [step.change for step in got.put if step.change] == ["fetch /sets/bsd"]
+    assert put[-1].fields["argv"] == ["/bin/rm", "-f", f"{PARTIAL}/bsd.replaced"]
+    assert [str(step.change) for step in put if step.change] == [f"fetch {SETS}/bsd"]
+
+
+def test_what_was_fetched_is_put_into_place_before_the_rest_of_its_document() -> None:
+    document = wants(mirrors=[mirror(names=["bsd"])], files=[{"path": "/etc/x", "content": ""}])
+    made = plan_on(document, now({}, SUMS))
+    put = job(made).carry_out(FakeAgent(DONE), lambda _line: None)
+    (transaction,) = made.transactions({"r": put})
+    assert [step.do for step in transaction.steps] == ["rename", "stage", "commit"]
 
 
 def test_the_place_of_what_is_not_whole_is_roots_alone() -> None:
     agent = FakeAgent(DONE)
-    fetch(agent, ONE, Current(paths={SETS: DIRECTORY}, lists={}), lambda _line: None)  # type: ignore[arg-type]
+    server = Server({SETS: DIRECTORY}, {signify(): (0, listing(SUMS))})
+    run(agent, plan_on(sets(names=["bsd"]), server))
     assert [(step.fields["path"], step.fields["mode"]) for step in agent.applied] == [
-        ("/sets/.partial", "0700")
+        (PARTIAL, "0700")
     ]
 
 
+def test_a_list_is_fetched_first_where_there_is_none_to_believe() -> None:
+    believed = {signify(PARTIAL): (0, listing(SUMS))}
+    agent = FakeAgent(DONE, DONE, server=Server(outputs=believed))
+    made = plan_on(sets(names=["bsd"]), now({}))
+    put = job(made).carry_out(agent, lambda _line: None)
+    fetched = [request["files"][0]["path"] for request in agent.requests]
+    assert fetched == [f"{PARTIAL}/SHA256.sig", f"{PARTIAL}/bsd"]
+    assert "resume" not in agent.requests[0]["files"][0]
+    assert agent.requests[1]["files"][0]["sha256"] == SUMS["bsd"]
+    assert [step.fields["path"] for step in put] == [f"{SETS}/bsd", f"{SETS}/SHA256.sig"]
+
+
+def test_files_that_a_list_proves_right_are_not_fetched_again() -> None:
+    believed = {signify(PARTIAL): (0, listing(SUMS))}
+    agent = FakeAgent(DONE, DONE, server=Server(outputs=believed))
+    job(plan_on(sets(), now({"bsd": "kernel"}))).carry_out(agent, lambda _line: None)
+    fetched = [request["files"][0]["path"] for request in agent.requests]
+    assert fetched == [f"{PARTIAL}/SHA256.sig", f"{PARTIAL}/base78.tgz"]
+
+
+def test_nothing_of_a_mirror_is_used_that_openbsd_did_not_sign() -> None:
+    agent = FakeAgent(DONE, server=Server(outputs={signify(PARTIAL): (1, "")}))
+    with pytest.raises(OperatorError, match="cannot be verified with /etc/signify"):
+        run(agent, plan_on(sets(), now({})))
+
+
+def test_a_name_that_a_list_does_not_have() -> None:
+    agent = FakeAgent()
+    with pytest.raises(OperatorError, match=r"has no base79.tgz; its list has base78.tgz, bsd"):
+        run(agent, plan_on(sets(names=["base79.tgz"]), now({}, SUMS)))
+
+
 REFUSED: dict[str, tuple[dict[str, t.Any], str]] = {
-    "another scheme": ({"url": "ftp://mirror/x"}, "is no directory to fetch from"),
-    "a password": ({"url": "http://me:secret@mirror/x"}, "is no directory to fetch from"),
-    "an option": ({"url": "-o"}, "is no directory to fetch from"),
-    "a query": ({"url": "http://mirror/x?y"}, "is no directory to fetch from"),
-    "no name": ({"names": ()}, "no files to fetch are named"),
-    "a path for a name": ({"names": ("../bsd",)}, "'../bsd' is no name of a set"),
-    "an option for a name": ({"names": ("-o",)}, "'-o' is no name of a set"),
+    "another scheme": ({"url": "ftp://mirror/x"}, "is not a directory to fetch from"),
+    "a password": ({"url": "http://me:secret@mirror/x"}, "is not a directory to fetch from"),
+    "an option": ({"url": "-o"}, "is not a directory to fetch from"),
+    "a query": ({"url": "http://mirror/x?y"}, "is not a directory to fetch from"),
+    "no name": ({"names": []}, "no files to fetch are named"),
+    "a path for a name": ({"names": ["../bsd"]}, "'../bsd' is not a name of a set"),
+    "an option for a name": ({"names": ["-o"]}, "'-o' is not a name of a set"),
     "no key": ({"key": None}, "signify needs a key"),
     "a key for nothing": ({"verify": "none"}, "nothing else has one"),
-    "a key that is no path": ({"key": "key.pub"}, "'key.pub' is no path for a server"),
+    "a key that is not a path": ({"key": "key.pub"}, "'key.pub' is not a valid path on a server"),
+    "a directory that is not a path": ({"directory": "sets"}, "is not a valid path on a server"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_documents_that_cannot_be_meant(name: str) -> None:
-    values, told = REFUSED[name]
-    given = {"directory": SETS, "url": "http://m/", "names": ("bsd",), "key": KEY, **values}
+    values, message = REFUSED[name]
     with pytest.raises(DocumentError) as error:
-        check([Document("r", mirrors=(Mirror(**given),))])
-    assert told in str(error.value)
+        sets(**values)
+    assert message in str(error.value)

@@ -7,50 +7,70 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    COMMON,
+    EVERYBODYS,
+    NOBODYS,
+    PlanError,
+    digest,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import REST, changed
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
-    Document,
-    DocumentError,
-    Pf,
-    check,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import files
+from unit.plugin_utils._state.servers import (
+    LINK,
+    Content,
+    Output,
+    Server,
+    change,
+    changes,
+    notices,
+    plan_on,
+    staged,
+    undos,
+    wants,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import Only, others
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.probe import (
-    PF_CONF,
-    Current,
-    PathFacts,
-    PfFacts,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.pf import files, warnings
 
+PF_CONF = "/etc/pf.conf"
 PATH = "/etc/pf.puffy.vmm.conf"
-RULES = b"# ours\n\npass out quick on veb42 no state\n\n# VM web1\nblock in quick on vm1nic\n"
-PF = Pf("puffy.vmm", PATH, RULES)
+RULES = "# ours\n\npass out quick on veb42 no state\n\n# VM web1\nblock in quick on vm1nic\n"
 LINES = f'anchor "puffy.vmm"\nload anchor "puffy.vmm" from "{PATH}"\n'
 MARKED = f"# begin of puffy.vmm pf\n{LINES}# end of puffy.vmm pf\n"
 FOREIGN = "set skip on lo\n\nblock return\t# stateless\npass\n"
-LABEL = f"puffy.vmm:{digest(RULES)[:16]}"
-OWN = f'# ours\nmatch label "{LABEL}"\n\n' + RULES.decode().partition("\n\n")[2]
-LOADED = PfFacts(
-    main='block return all\npass all flags S/SA\nanchor "puffy.vmm" all\n',
-    anchor=f'match all label "{LABEL}"\npass out quick on veb42 all no state\n',
-)
+LABEL = f"puffy.vmm:{digest(RULES.encode())[:16]}"
+OWN = f'# ours\nmatch label "{LABEL}"\n\n' + RULES.partition("\n\n")[2]
 ALL = {PF_CONF: FOREIGN + MARKED, PATH: OWN}
+MAIN = 'block return all\npass all flags S/SA\nanchor "puffy.vmm" all\n'
+ANCHOR = f'match all label "{LABEL}"\npass out quick on veb42 all no state\n'
 
 
-def now(texts: t.Mapping[str, str], pf: PfFacts = LOADED, mode: str = "0600") -> Current:
-    paths: dict[str, PathFacts | None] = {
-        path: PathFacts("file", mode, "root", "wheel", len(text), digest(text.encode()))
-        for path, text in texts.items()
+def pf(rules: str = RULES, **more: t.Any) -> Document:
+    options = {"anchor": "puffy.vmm", "path": PATH, "template": "pf.conf.j2", **more}
+    return wants("pf", texts={"pf.conf.j2": rules}, pf=options)
+
+
+def shows(main: str = MAIN, anchor: str = ANCHOR, *, enabled: bool = True) -> dict[str, Output]:
+    info = "Status: Enabled for 0 days" if enabled else "Status: Disabled"
+    return {
+        "pfctl -s rules": (0, main),
+        "pfctl -a puffy.vmm -s rules": (0, anchor),
+        "pfctl -s info": (0, f"{info}\n"),
+        "ifconfig -A": (0, ""),
     }
-    paths["/etc"] = PathFacts("directory", "0755", "root", "wheel", 512)
-    return Current(paths=paths, read={path: text.encode() for path, text in texts.items()}, pf=pf)
 
 
-def planned(texts: t.Mapping[str, str], facts: PfFacts = LOADED, pf: Pf = PF) -> Plan:
-    return plan([Document("pf", pf=pf)], now(texts, facts))
+def now(
+    texts: t.Mapping[str, str | None], outputs: dict[str, Output] | None = None, mode: str = "0600"
+) -> Server:
+    things = {
+        path: Content(text.encode("utf-8", "surrogateescape"), mode)
+        for path, text in texts.items()
+        if text is not None
+    }
+    return Server(things, outputs or shows())
 
 
 def brief(made: Plan) -> list[str]:
@@ -69,35 +89,34 @@ def brief(made: Plan) -> list[str]:
 
 SEEN = "pfctl -a puffy.vmm -s rules"
 
-CASES: dict[str, tuple[dict[str, str], PfFacts, list[str]]] = {
-    "all there": (ALL, LOADED, []),
+CASES: dict[str, tuple[dict[str, str], dict[str, Output], list[str]]] = {
+    "all there": (ALL, shows(), []),
     "nothing there": (
-        {PF_CONF: FOREIGN}, PfFacts("pass all\n"),
+        {PF_CONF: FOREIGN}, shows("pass all\n", ""),
         [f"stage {PATH}", f"check {PATH}", f"stage {PF_CONF}", f"commit {PATH}",
          f"check {PF_CONF}", f"commit {PF_CONF}", f"pfctl -f {PF_CONF}", SEEN],
     ),
     "other rules of ours": (
-        ALL | {PATH: OWN.replace("veb42", "veb41")}, LOADED,
+        ALL | {PATH: OWN.replace("veb42", "veb41")}, shows(),
         [f"stage {PATH}", f"check {PATH}", f"commit {PATH}", f"pfctl -a puffy.vmm -f {PATH}", SEEN],
     ),
     "somebody flushed our anchor": (
-        ALL, PfFacts(LOADED.main, ""), [f"pfctl -a puffy.vmm -f {PATH}", SEEN],
+        ALL, shows(MAIN, ""), [f"pfctl -a puffy.vmm -f {PATH}", SEEN],
     ),
     "somebody loaded something else into it": (
-        ALL, PfFacts(LOADED.main, "pass all no state\n"),
-        [f"pfctl -a puffy.vmm -f {PATH}", SEEN],
+        ALL, shows(MAIN, "pass all no state\n"), [f"pfctl -a puffy.vmm -f {PATH}", SEEN],
     ),
-    "somebody flushed all rules": (ALL, PfFacts("", ""), [f"pfctl -f {PF_CONF}", SEEN]),
+    "somebody flushed all rules": (ALL, shows("", ""), [f"pfctl -f {PF_CONF}", SEEN]),
     "somebody loaded rules without our anchor": (
-        ALL, PfFacts('anchor "other" all\n', LOADED.anchor), [f"pfctl -f {PF_CONF}", SEEN],
+        ALL, shows('anchor "other" all\n'), [f"pfctl -f {PF_CONF}", SEEN],
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_planned(name: str) -> None:
-    texts, facts, wanted = CASES[name]
-    assert brief(planned(texts, facts)) == wanted
+    texts, outputs, wanted = CASES[name]
+    assert brief(plan_on(pf(), now(texts, outputs))) == wanted
 
 
 MAINS: dict[str, tuple[str | None, str | None]] = {
@@ -105,7 +124,7 @@ MAINS: dict[str, tuple[str | None, str | None]] = {
     "empty": ("", MARKED),
     "as it comes": (FOREIGN, FOREIGN + MARKED),
     "no newline at the end": (FOREIGN.rstrip("\n"), FOREIGN + MARKED),
-    "bytes that are no text": ("# caf\udce9 \t \r\n", "# caf\udce9 \t \r\n" + MARKED),
+    "bytes that are not text": ("# caf\udce9 \t \r\n", "# caf\udce9 \t \r\n" + MARKED),
     "our lines in the middle stay there": (f"pass\n{MARKED}block in\n", None),
     "an old form of our lines": (
         f"pass\n{MARKED.replace('load', '#load')}block in\n", f"pass\n{MARKED}block in\n",
@@ -124,78 +143,82 @@ MAINS: dict[str, tuple[str | None, str | None]] = {
 @pytest.mark.parametrize("name", MAINS)
 def test_other_peoples_rules_stay_byte_for_byte(name: str) -> None:
     text, wanted = MAINS[name]
-    texts = {} if text is None else {PF_CONF: text}
-    current = Current(
-        paths=now({}).paths,
-        read={path: content.encode("utf-8", "surrogateescape") for path, content in texts.items()},
-    )
-    _own, main = files(Document("pf", pf=PF), current)
-    expected = text if wanted is None else wanted
-    assert main.content.decode("utf-8", "surrogateescape") == expected
+    made = plan_on(pf(), now({PF_CONF: text, PATH: OWN}))
+    assert staged(made).get(PF_CONF) == wanted
 
 
 def test_the_way_back_loads_the_old_files() -> None:
-    def backs(made: Plan) -> list[str]:
-        return [
-            " ".join(back["argv"]).removeprefix("/sbin/")
-            for step in made.steps
-            for back in step.fields.get("undo", ())
-        ]
-
-    first = planned({PF_CONF: FOREIGN}, PfFacts("pass all\n"))
-    assert backs(first) == [f"pfctl -f {PF_CONF}", "pfctl -a puffy.vmm -F rules"]
-    later = planned(ALL | {PATH: OWN + "\n"})
-    assert backs(later) == [f"pfctl -f {PF_CONF}", f"pfctl -a puffy.vmm -f {PATH}"]
+    first = plan_on(pf(), now({PF_CONF: FOREIGN}, shows("pass all\n", "")))
+    assert undos(first) == [f"pfctl -f {PF_CONF}", "pfctl -a puffy.vmm -F rules"]
+    later = plan_on(pf(), now(ALL | {PATH: OWN + "\n"}))
+    assert undos(later) == [f"pfctl -f {PF_CONF}", f"pfctl -a puffy.vmm -f {PATH}"]
     assert all(
         step.fields.get("undo_always") for step in first.steps if step.change and step.do == "run"
     )
 
 
 def test_files_keep_their_attributes_and_ours_is_roots_alone() -> None:
-    document = Document("pf", pf=PF)
-    made = plan([document], now({PF_CONF: FOREIGN, PATH: "x"}, PfFacts("pass all\n"), "0640"))
-    assert {
-        step.fields["path"]: step.fields["mode"] for step in made.steps if step.do == "stage"
-    } == {
-        PF_CONF: "0640",
-        PATH: "0600",
-    }
+    made = plan_on(pf(), now({PF_CONF: FOREIGN, PATH: "x"}, shows("pass all\n", ""), "0640"))
+    modes = {x.fields["path"]: x.fields["mode"] for x in made.steps if x.do == "stage"}
+    assert modes == {PF_CONF: "0640", PATH: "0600"}
 
 
-def test_pf_that_is_disabled_is_told_or_enabled() -> None:
-    off = PfFacts(LOADED.main, LOADED.anchor, enabled=False)
-    assert planned(ALL, off).steps == ()
-    (text,) = warnings(Document("pf", pf=PF), now(ALL, off))
-    assert "pf(4) is disabled on this server" in text
-    assert list(warnings(Document("pf", pf=PF), now(ALL))) == []
-    made = planned(ALL, off, Pf("puffy.vmm", PATH, RULES, enable=True))
-    assert made.changes == ("enable pf at boot", "enable pf")
-    assert planned(ALL, LOADED, Pf("puffy.vmm", PATH, RULES, enable=True)).steps == ()
+def test_pf_that_is_disabled_is_shown_or_enabled() -> None:
+    off = now(ALL, shows(enabled=False))
+    made = plan_on(pf(advice="set pf_enable to true"), off)
+    assert made.steps == ()
+    (text,) = notices(made)
+    assert text.startswith("pf: pf(4): is disabled on this server, so its rules protect nobody")
+    assert text.endswith("or set pf_enable to true")
+    assert notices(plan_on(pf(), now(ALL))) == []
+    made = plan_on(pf(enable=True), off)
+    assert changes(made) == ["enable pf at boot", "enable pf"]
+    assert undos(made) == ["pfctl -d"]
+    assert notices(made) == []
+    assert plan_on(pf(enable=True), now(ALL)).steps == ()
 
 
-def test_a_run_for_one_vm_may_change_its_rules_alone() -> None:
-    web2 = RULES + b"\n# VM web2\nblock in quick on vm2nic\n"
-    made = planned(ALL, pf=Pf("puffy.vmm", PATH, web2))
-    assert others(made, now(ALL), Only(frozenset({"web2"}), ())) == []
-    assert others(made, now(ALL), Only(frozenset({"web1"}), ())) == [f"web2 in {PATH}"]
-    common = web2.replace(b"veb42", b"veb43")
-    made = planned(ALL, pf=Pf("puffy.vmm", PATH, common))
-    found = others(made, now(ALL), Only(frozenset({"web2"}), ()))
-    assert found == [f"what is common in {PATH}"]
-    made = planned({PF_CONF: FOREIGN}, PfFacts(""))
-    assert f"change {PF_CONF}" in others(made, now({PF_CONF: FOREIGN}), Only(frozenset(), ()))
+def test_whose_a_change_is() -> None:
+    web2 = f"{RULES}\n# VM web2\nblock in quick on vm2nic\n"
+    made = plan_on(pf(web2), now(ALL))
+    assert change(made, f"change {PATH}").vms == {"web2"}
+    load = change(made, "load the rules")
+    assert (load.vms, load.consequence) == (NOBODYS, True)
+    found = [change for _name, change in made.changes]
+    assert others(found, ["web2"]) == []
+    assert others(found, ["web1"]) == [f"web2 in {PATH}"]
+    made = plan_on(pf(web2.replace("veb42", "veb43")), now(ALL))
+    assert change(made, f"change {PATH}").vms == {"web2", COMMON}
+    found = [change for _name, change in made.changes]
+    assert others(found, ["web2"]) == [f"what is common in {PATH}"]
+    made = plan_on(pf(), now({PF_CONF: FOREIGN}, shows("", "")))
+    assert change(made, f"change {PF_CONF}").vms == EVERYBODYS
+    # Rules that somebody flushed are loaded for everybody.
+    made = plan_on(pf(), now(ALL, shows("", "")))
+    load = change(made, "load the rules")
+    assert (load.vms, load.consequence) == (EVERYBODYS, False)
+    made = plan_on(pf(enable=True), now(ALL, shows(enabled=False)))
+    assert {change.vms for _name, change in made.changes} == {EVERYBODYS}
 
 
 def test_a_file_that_somebody_broke_differs_in_its_rest() -> None:
-    assert changed(PATH, b"pass all", OWN.encode()) == [REST, "web1"]
+    assert changed("pf.conf", b"pass all", OWN.encode()) == [REST, "web1"]
 
 
 def test_damaged_marks_and_other_things_in_the_way() -> None:
     with pytest.raises(PlanError, match=r"/etc/pf.conf: the marks of our lines are damaged"):
-        planned(ALL | {PF_CONF: MARKED[3:]})
-    current = now(ALL)
-    paths = {**current.paths, PF_CONF: PathFacts("link", "0777", "root", "wheel", 9)}
-    with pytest.raises(PlanError, match=r"/etc/pf.conf is a link, no file"):
-        plan([Document("pf", pf=PF)], Current(paths=paths, pf=LOADED))
-    with pytest.raises(DocumentError, match="no name for an anchor"):
-        check([Document("pf", pf=Pf('a"b', PATH, RULES))])
+        plan_on(pf(), now(ALL | {PF_CONF: MARKED[3:]}))
+    with pytest.raises(PlanError, match=r"/etc/pf.conf: is a link, not a file"):
+        plan_on(pf(), now(ALL).plus({PF_CONF: LINK}))
+
+
+@pytest.mark.parametrize("anchor", ['a"b', "", "a b", "-a"])
+def test_names_of_anchors_that_are_not_safe(anchor: str) -> None:
+    with pytest.raises(DocumentError, match="is not a name for an anchor"):
+        pf(anchor=anchor)
+
+
+def test_files_that_are_written_without_a_server() -> None:
+    assert {file.path: file.content.decode() for file in files([pf()])} == {
+        PATH: OWN, PF_CONF: MARKED,
+    }  # fmt: skip

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.ifconfig import Interface
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.pf_conf import warnings
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.pf_conf import notices
 
 RULES = """block in quick on em1 inet proto udp to any port 67
 pass quick on pair84 no state
@@ -37,7 +37,7 @@ PASS = "pass in on egress proto tcp"
     ],
 )
 def test_interfaces_that_are_skipped(line: str, word: str, whom: str) -> None:
-    (told,) = warnings([line], RULES, LINKS)
+    (told,) = notices([line], RULES, LINKS)
     assert f"'set skip on {word}' keeps pf(4) from " in told
     assert whom in told
 
@@ -47,12 +47,12 @@ def test_interfaces_that_are_skipped(line: str, word: str, whom: str) -> None:
     ["set skip on lo", "set skip on { lo0 enc }", "# set skip on tap", "set skip on em0", "pass"],
 )
 def test_other_interfaces_may_be_skipped(line: str) -> None:
-    assert list(warnings([line], RULES, LINKS)) == []
+    assert list(notices([line], RULES, LINKS)) == []
 
 
 def test_names_of_macros_are_followed() -> None:
     lines = ['skipped = "{ lo veb42 }"', "set skip on $skipped"]
-    assert len(list(warnings(lines, RULES, LINKS))) == 1
+    assert len(list(notices(lines, RULES, LINKS))) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_names_of_macros_are_followed() -> None:
     ],
 )
 def test_redirections_that_are_closed(line: str) -> None:
-    (told,) = warnings([line], RULES, LINKS)
+    (told,) = notices([line], RULES, LINKS)
     assert told.startswith(f"/etc/pf.conf: {line!r} has no effect any more where its port 80 is")
 
 
@@ -84,4 +84,4 @@ def test_redirections_that_are_closed(line: str) -> None:
     ],
 )
 def test_other_redirections_work_as_before(line: str) -> None:
-    assert list(warnings([line], RULES, LINKS)) == []
+    assert list(notices([line], RULES, LINKS)) == []

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The packages of the plugins import downwards only, and few floors within each."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import typing as t
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+PREFIX = "ansible_collections.puffy.vmm.plugins."
+
+_PURE = {"_grammar", "_fleet", "_formats", "_libraries", "_problems"}
+_DOORS = _PURE | {"_agent", "_ansible", "_machines", "_store", "_state", "_dns", "_tasks"}
+
+# What each package may import of the others, besides itself.
+ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
+    "_problems": set(),
+    "_libraries": {"_problems"},
+    "_grammar": {"_libraries", "_problems"},
+    "_formats": {"_grammar", "_libraries", "_problems"},
+    "_fleet": {"_grammar", "_libraries", "_problems"},
+    "_agent": _PURE,
+    "_ansible": _PURE,
+    "_machines": _PURE | {"_agent"},
+    "_store": _PURE | {"_ansible"},
+    "_dns": _PURE | {"_ansible", "_store"},
+    "_state": _PURE | {"_agent", "_machines", "_store"},
+    "_tasks": _DOORS - {"_tasks"},
+    "action": _DOORS,
+    "filter": _DOORS,
+    "inventory": _DOORS,
+    "become": set(),
+    "doc_fragments": set(),
+    "modules": set(),
+}
+# These are tested as plain functions: no module of theirs has Ansible behind it, however far.
+WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_machines", "_state"}
+# So many modules deep may the imports within a package go.
+FLOORS: t.Final = 3
+# Those that are deeper today, which may not become so any further.
+DEEPER: t.Final = {"_agent": 4, "_fleet": 6, "_grammar": 5, "_machines": 5, "_state": 13}
+
+
+class Module(t.NamedTuple):
+    package: str
+    imports: frozenset[str]
+    ansible: tuple[str, ...]
+
+
+def _names(node: ast.AST) -> t.Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        assert node.level == 0, "imports are absolute here"
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _nodes(node: ast.AST) -> t.Iterator[ast.AST]:
+    """All nodes, without those that only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not _for_types_alone(child):
+            yield from _nodes(child)
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(PLUGINS).with_suffix("").parts)
+
+
+def _package(name: str) -> str:
+    """The package that a module is in: `_state` for plugin_utils._state.resources.pf."""
+    parts = name.split(".")
+    return parts[1] if parts[0] in ("plugin_utils", "module_utils") else parts[0]
+
+
+@functools.cache
+def modules() -> dict[str, Module]:
+    names = {_name(path): path for path in PLUGINS.rglob("*.py")}
+    found = {}
+    for name, path in names.items():
+        imported = [x for node in _nodes(ast.parse(path.read_text())) for x in _names(node)]
+        ours = {x.removeprefix(PREFIX) for x in imported if x.startswith(PREFIX)}
+        ansible = tuple(
+            x
+            for x in imported
+            if x.split(".")[0] == "ansible"
+            or (x.startswith("ansible_collections.") and not x.startswith(PREFIX))
+        )
+        found[name] = Module(_package(name), frozenset(ours & names.keys()), ansible)
+    return found
+
+
+PACKAGES = sorted({module.package for module in modules().values()})
+
+
+def test_all_packages_are_known() -> None:
+    assert set(PACKAGES) == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_what_is_below_it(package: str) -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, module in modules().items()
+        for other in module.imports
+        if module.package == package and _package(other) not in ALLOWED[package] | {package}
+    ]
+    assert wrong == []
+
+
+def _longest(start: str, onwards: t.Callable[[str], t.Iterable[str]]) -> list[str]:
+    """The longest way down. Fails where there is a circle."""
+
+    @functools.cache
+    def down(name: str) -> list[str]:
+        assert name not in under_way, f"a circle: {' -> '.join([*under_way, name])}"
+        under_way.append(name)
+        ways = [down(other) for other in sorted(onwards(name))]
+        under_way.pop()
+        return [name, *max(ways, key=len, default=[])]
+
+    under_way: list[str] = []
+    return down(start)
+
+
+def test_no_packages_import_each_other() -> None:
+    edges: dict[str, set[str]] = {package: set() for package in PACKAGES}
+    for module in modules().values():
+        edges[module.package] |= {_package(other) for other in module.imports} - {module.package}
+    for package in PACKAGES:
+        _longest(package, edges.__getitem__)
+        assert edges[package] <= ALLOWED[package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_floors_of_a_package(package: str) -> None:
+    own = [name for name, module in modules().items() if module.package == package]
+    ways = [
+        _longest(name, lambda one: [x for x in modules()[one].imports if _package(x) == package])
+        for name in own
+    ]
+    deepest = max(ways, key=len)
+    assert len(deepest) <= DEEPER.get(package, FLOORS), " -> ".join(deepest)
+    # What became less deep stays so.
+    assert len(deepest) == DEEPER.get(package, len(deepest))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, one in modules().items() if one.package in WITHOUT_ANSIBLE)
+)
+def test_nothing_of_ansible_is_behind_it(name: str) -> None:
+    behind, left = set[str](), [name]
+    while left:
+        one = left.pop()
+        if one not in behind:
+            behind.add(one)
+            left += modules()[one].imports
+    found = {one: modules()[one].ansible for one in behind if modules()[one].ansible}
+    assert found == {}
