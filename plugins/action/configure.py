@@ -111,6 +111,8 @@ class ActionModule(Action):
                 seen = replace(again, warnings=seen.warnings + again.warnings)
         if vms.plan.record and not self.check_mode:
             ServerFiles(self, self._vars).record(vms.plan.record, self._machines)
+        if vms.plan.purge and self._args["life"] and not self.check_mode:
+            ServerFiles(self, self._vars).forget(vms.plan.purge, self._machines)
         outcome = self._carry_out(documents, seen, vms)
         return self._result(outcome, vms)
 

@@ -42,8 +42,8 @@ def exists(name: str) -> Callable[[Site], bool]:
 
 
 def speaks(site: Site) -> bool:
-    """Whether it runs, and its console is recorded."""
-    return runs(site) and site.server1.run("test -s /var/vmm/.web1.console").returncode == 0
+    """Whether the run under way has seen it."""
+    return "web1 boots the installer" in (site.directory / "under_way.log").read_text()
 
 
 def fetched(site: Site) -> bool:

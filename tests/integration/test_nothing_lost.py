@@ -179,14 +179,14 @@ def test_a_vm_that_was_started_from_a_blank_disk_is_noticed(lived: Site) -> None
     """As older versions left it: in vm.conf(5) with a blank image, and started at boot."""
     server = lived.servers["server2"]
     provide_sets(server)
-    server.run("vmctl create -s 10G /var/vmm/build1.qcow2")
-    block = 'vm "build1" {\n\tdisable\n\tmemory 1G\n\tdisk "/var/vmm/build1.qcow2"\n}\n'
+    server.run("vmctl create -s 10G /var/vmm/build1.img")
+    block = 'vm "build1" {\n\tdisable\n\tmemory 1G\n\tdisk "/var/vmm/build1.img"\n}\n'
     conf = server.read("/etc/vm.conf")
     server.write("/etc/vm.conf", conf + block.encode(), 0o600)
     server.run("rcctl restart vmd; vmctl start build1")
     assert status(server)["build1"] == "running"
     told = lived.play("vm", "-e", "vm=build1")
-    refuses(told, "build1: runs from /var/vmm/build1.qcow2, which nothing was ever written to")
+    refuses(told, "build1: runs from /var/vmm/build1.img, which nothing was ever written to")
     shown = lived.play("vm", "-e", "verb=status").stdout
     assert re.search(r"^build1 +server2 +present +runs without a system ", shown, re.MULTILINE), (
         shown

@@ -47,9 +47,7 @@ def fails(site: Site, *words: str) -> str:
     result = site.play("vm", *WEB1, *words)
     said = messages(result)
     assert result.returncode != 0, said
-    assert "The old image, the response file and the note of the installation are kept" in said, (
-        said
-    )
+    assert "The old image, the response file and the note of the installation" in said, said
     assert shell(site, "ls -li /var/vmm/web1.qcow2") == before
     assert shell(site, "ls /var/vmm/.web1.install.conf")
     assert "-install.conf" in shell(site, "ls -R /var/www/htdocs/install")

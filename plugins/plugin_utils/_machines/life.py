@@ -76,8 +76,9 @@ class LifePlan:
     no owner can start a VM again whose definition names none; then archive and purge; then
     install, start and rescue. What of stop is to be started or installed afterwards is stopped
     before the configuration is written, so that vmd(8) takes its new definition.
-    record are VMs whose images were found: the ledger gets their records. lost are those that
-    vm.conf(5) has now and does not keep, since their images are not there.
+    record are VMs whose images were found: the ledger gets their records. Those of purge lose
+    theirs before their images go, so that a purge that was cut off can be given again. lost are
+    those that vm.conf(5) has now and does not keep, since their images are not there.
     """
 
     refuse: t.Mapping[str, str] = field(default_factory=dict)

@@ -86,7 +86,7 @@ class Progress:
     @property
     def untouched(self) -> bool:
         """Whether nothing was seen of it yet."""
-        return self.stage == BOOTS and not self.ran
+        return self.stage == BOOTS and not self.ran and not self.recorded
 
     @property
     def proven(self) -> bool:

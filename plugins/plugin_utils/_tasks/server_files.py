@@ -20,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     CREDENTIALS,
     FleetDirectory,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import write_records
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import Records, write_records
 
 _LOCK_SECONDS: t.Final = 60.0
 
@@ -51,10 +51,27 @@ class ServerFiles:
 
     def record(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
         """Writes to the ledger that VMs of the server are installed. Raises OperatorError."""
-        here = [machine for machine in machines if machine.name in set(names)]
+        here = _named(names, machines)
         new = {one.name: Installed.now(one.image, one.image_format) for one in here}
-        known = {one.name: one.record for one in here}
+        self._write(new, here)
+
+    def forget(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
+        """Takes the records of VMs that are about to be purged out. Raises OperatorError.
+
+        Without its record a purge that was cut off can be given again: with it, a VM without an
+        image is one whose image is to be looked for.
+        """
+        here = [machine for machine in _named(names, machines) if machine.record]
+        self._write(dict.fromkeys(machine.name for machine in here), here)
+
+    def _write(self, new: Records, machines: t.Sequence[Machine]) -> None:
+        known = {machine.name: machine.record for machine in machines}
         try:
             write_records(self._fleet, self._server, new, known, _LOCK_SECONDS)
         except OSError as error:
             raise OperatorError(f"{error.filename}: {error.strerror}") from error
+
+
+def _named(names: t.Iterable[str], machines: t.Iterable[Machine]) -> list[Machine]:
+    wanted = frozenset(names)
+    return [machine for machine in machines if machine.name in wanted]

@@ -42,11 +42,11 @@ class Server:
         self.by = "me"
         self.applied: list[list[str]] = []
 
-    def probe(self, _request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    def look(self, _request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         self.now += 10
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def apply(self, steps: t.Sequence[t.Any]) -> None:
+    def carry_out(self, _name: str, steps: t.Iterable[t.Any]) -> None:
         words = [step.fields["argv"][1:] if step.do == "run" else [step.do] for step in steps]
         self.applied.append([word[0] for word in words])
 

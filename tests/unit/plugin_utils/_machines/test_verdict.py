@@ -45,6 +45,11 @@ FRESH = Elapsed(10, 1, 1)
 VERDICTS: dict[str, tuple[Progress, Elapsed, End | None]] = {
     "it continues": (progress(), FRESH, None),
     "not started yet": (Progress(state=None, rests=5), Elapsed(59, 59, 59), None),
+    "gone before any look, with a record": (
+        Progress(state=None, rests=2, recorded=9),
+        FRESH,
+        End.STOPPED,
+    ),
     "never started": (Progress(state=None, rests=5), Elapsed(61, 61, 61), End.STOPPED),
     "gone a moment ago": (ended(DONE + DOWN, rests=1), FRESH, None),
     "the last words, and gone": (ended(DONE + DOWN), FRESH, End.INSTALLED),
