@@ -2,37 +2,45 @@
 # SPDX-License-Identifier: ISC
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet, server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import SERVER_VARIABLES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources import (
+    Names,
+    read_others,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
     FLEET_DIRECTORY,
-    settings_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     ALLOCATIONS,
     FleetDirectory,
+    FleetTexts,
     NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
-
-_ALL_VMS = "vms"
 
 
 @dataclass(frozen=True)
 class _Allocation:
-    """A fleet, and those of its ledgers that differ from the files: old and new text by name."""
+    """A fleet, and what of its ledgers and copies differs from the files.
+
+    changes has the old and the new text of ledgers by the name of the file, copies the new text of
+    copies by server.
+    """
 
     fleet: Fleet
     changes: Mapping[str, tuple[str, str]]
+    copies: Mapping[str, str]
 
 
 class ActionModule(Action):
@@ -40,33 +48,47 @@ class ActionModule(Action):
         "fleet": {"type": "path"},
         "servers": {"type": "str", "default": "vmd_servers"},
         "lock_timeout": {"type": "float", "default": 60.0},
+        "fail": {"type": "bool", "default": True},
     }
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         groups: Mapping[str, list[str]] = task_vars["groups"]
-        if args["servers"] not in groups:
-            raise OperatorError(f"servers: there is no group {args['servers']!r} in the inventory")
-        servers = {name: task_vars["hostvars"][name] for name in sorted(groups[args["servers"]])}
-        directory = self._directory(args["fleet"], servers)
+        group = args["servers"]
+        if group not in groups:
+            raise OperatorError(f"servers: there is no group {group!r} in the inventory")
+        hostvars = task_vars["hostvars"]
+        servers = {name: hostvars[name] for name in groups[group]}
+        directory = self._directory(args["fleet"], servers.values())
+        sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
+
+        def allocation(texts: FleetTexts) -> _Allocation:
+            fleet = build_for_task(texts, groups, servers)
+            self._show(fleet)
+            self._refuse_other_hosts(fleet, sources)
+            # As the inventory has them: evaluating all of them takes longer than all else.
+            _compare(fleet, {name: hostvars.raw_get(name) for name in servers})
+            return _allocation(fleet, texts)
+
         try:
             # Most runs change no ledger: they need no lock, and no right to write.
-            allocation = self._allocate(directory, servers, groups)
-            if allocation.changes and not self.check_mode:
+            texts = directory.read()
+            found = allocation(texts)
+            if (found.changes or found.copies) and not self.check_mode:
                 with directory.lock(args["lock_timeout"]):
-                    allocation = self._allocate(directory, servers, groups)
-                    directory.write_ledgers(
-                        {name: new for name, (_old, new) in allocation.changes.items()}
-                    )
+                    if (again := directory.read()) != texts:
+                        found = allocation(again)
+                    directory.write_ledgers({name: new for name, (_, new) in found.changes.items()})
+                    directory.write_copies(found.copies)
         except (NoFleet, LockHeld) as error:
             raise OperatorError(str(error)) from error
         except OSError as error:
             raise OperatorError(f"{error.filename}: {error.strerror}") from error
-        return self._result(allocation)
+        return self._result(found, args["fail"])
 
-    def _directory(self, path: str | None, servers: Mapping[str, Any]) -> FleetDirectory:
+    def _directory(self, path: str | None, servers: Iterable[Mapping[str, Any]]) -> FleetDirectory:
         if path:
             return FleetDirectory(Path(self._loader.path_dwim(path)))
-        paths = {str(variables.get(FLEET_DIRECTORY, "")) for variables in servers.values()}
+        paths = {str(variables.get(FLEET_DIRECTORY, "")) for variables in servers}
         if len(paths) != 1 or "" in paths:
             raise OperatorError(
                 f"the servers have no {FLEET_DIRECTORY} in common: the inventory needs one source "
@@ -74,42 +96,32 @@ class ActionModule(Action):
             )
         return FleetDirectory(Path(paths.pop()))
 
-    def _allocate(
-        self,
-        directory: FleetDirectory,
-        servers: Mapping[str, Any],
-        groups: Mapping[str, list[str]],
-    ) -> _Allocation:
-        settings = {}
-        for name, variables in servers.items():
-            try:
-                settings[name] = settings_of(variables)
-            except AnsibleError as error:
-                raise OperatorError(
-                    f"{name}: its variables cannot be evaluated: {error}"
-                ) from error
-        hosts = set(groups["all"]) - set(servers) - set(groups.get(_ALL_VMS, ()))
-        texts = directory.read()
-        fleet = build(texts, settings, {*groups, _ALL_VMS}, hosts)
-        for name, variables in servers.items():
-            _compare(name, server_variables(fleet, name), variables)
-        changes = {}
-        for ledger in fleet.ledgers.values():
-            file, new = f"{ledger.server}.yml", ledger.render()
-            old = texts.ledgers.get(file, "")
-            if new != old:
-                changes[file] = (old, new)
-        return _Allocation(fleet, changes)
+    def _refuse_other_hosts(self, fleet: Fleet, sources: Iterable[str]) -> None:
+        """Refuse new VMs that are named as hosts of sources that the plugin could not know."""
+        others = read_others(sources, self._loader) if fleet.new else Names()
+        for name in sorted(fleet.new & (others.hosts | others.groups)):
+            raise OperatorError(
+                f"{source(name)}: name: {name!r} is also a host or group of another source of the "
+                f"inventory; a VM needs a name of its own, and may be named there when its ledger "
+                f"has it"
+            )
 
-    def _result(self, allocation: _Allocation) -> dict[str, Any]:
+    def _show(self, fleet: Fleet) -> None:
+        """Show what is wrong. Ansible shows nothing twice, so what the inventory said is not."""
+        for problem in fleet.problems:
+            self._display.error(str(problem), wrap_text=False)
+
+    def _result(self, allocation: _Allocation, fail: bool) -> dict[str, Any]:
         changes = dict(sorted(allocation.changes.items()))
         vms: dict[str, list[str]] = {"present": [], "suspended": [], "archived": []}
         for vm in allocation.fleet.vms:
             vms[vm.state].append(vm.name)
+        problems = list(dict.fromkeys(map(str, allocation.fleet.problems)))
         result: dict[str, Any] = {
-            "changed": bool(changes),
+            "changed": bool(changes or allocation.copies),
             "ledgers": [f"{ALLOCATIONS}/{file}" for file in changes],
             "vms": {state: sorted(names) for state, names in vms.items()},
+            "problems": problems,
         }
         if self.diff:
             result["diff"] = [
@@ -121,15 +133,37 @@ class ActionModule(Action):
                 }
                 for file, (old, new) in changes.items()
             ]
+        # With fail: false, what concerns some does not stop the others.
+        everything = any(not (one.vms or one.server) for one in allocation.fleet.problems)
+        if problems and (fail or everything):
+            result |= {"failed": True, "msg": "\n".join(problems)}
         return result
 
 
-def _compare(server: str, computed: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+def _compare(fleet: Fleet, servers: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse to go on when the roles would work from something else than what was checked."""
-    for name, value in computed.items():
-        if plain(variables.get(name)) != plain(value):
-            raise OperatorError(
-                f"{server}: {name} is not what the inventory said: the fleet changed after the "
-                f"inventory was read; run it again. If that does not help, a vmm_* variable is "
-                f"set where the inventory plugin cannot see it, such as beside a playbook"
-            )
+    for server, variables in servers.items():
+        computed: Mapping[str, Any] = dict.fromkeys(SERVER_VARIABLES)
+        if server in fleet.servers:
+            computed = server_variables(fleet, server)
+        for name, value in computed.items():
+            given = variables.get(name)
+            if given != value and plain(given) != plain(value):
+                raise OperatorError(
+                    f"{server}: {name} is not what the inventory said: the fleet changed after the "
+                    f"inventory was read; run it again. If that does not help, a vmm_* variable is "
+                    f"set where the inventory plugin cannot see it, such as beside a playbook"
+                )
+
+
+def _allocation(fleet: Fleet, texts: FleetTexts) -> _Allocation:
+    changes = {}
+    for ledger in fleet.ledgers.values():
+        file, new = f"{ledger.server}.yml", ledger.render()
+        old = texts.ledgers.get(file) or ""
+        if new != old:
+            changes[file] = (old, new)
+    copies = {
+        server: text for server, text in fleet.kept.items() if text != texts.kept.get(server, "")
+    }
+    return _Allocation(fleet, changes, copies)

@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
+    refuse_unknown_vms,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, life_steps
@@ -62,6 +63,9 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
+        # Without a role nothing is written that another VM's definition stands in.
+        if args["roles"] and not args["compare"]:
+            refuse_unknown_vms(task_vars)
         self._args, self._vars = args, task_vars
         self._server = str(task_vars["inventory_hostname"])
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])

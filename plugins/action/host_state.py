@@ -9,7 +9,11 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
+    Action,
+    refuse_problems,
+    refuse_unknown_vms,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SPEC
@@ -29,6 +33,8 @@ class ActionModule(Action):
     SPEC = SPEC
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        refuse_problems(task_vars)
+        refuse_unknown_vms(task_vars)
         server = str(task_vars["inventory_hostname"])
         documents = self._documents(plain(args), task_vars)
         if args["render_to"]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm_edit import with_state
@@ -16,7 +17,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    BROKEN,
     FLEET_DIRECTORY,
+    PROBLEMS,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
     NEW_STATE,
@@ -25,9 +28,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import refusal
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
-_GROUP: t.Final = "vms"
+# Verbs that a server may have no room for.
+_ADDS: t.Final = frozenset({"resume", "restore"})
 _LOCK_SECONDS: t.Final = 60.0
 
 
@@ -42,24 +47,32 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        hostvars = task_vars["hostvars"]
-        servers = list(task_vars["groups"].get(args["servers"], ()))
+        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        servers = list(groups.get(args["servers"], ()))
         if not servers:
             raise OperatorError(f"the inventory has no server in the group {args['servers']}")
-        for server in servers:
-            refuse_problems(hostvars[server])
         verb = args["verb"]
         if verb not in VERBS:
             raise OperatorError(f"verb={verb} is no verb; use one of {', '.join(VERBS)}")
-        known = list(task_vars["groups"].get(_GROUP, ()))
-        names = _names(args["vm"], known, verb)
+        known = list(groups.get(ALL_VMS, ()))
+        if not known:
+            for server in servers:
+                refuse_problems(hostvars[server])
+        broken: t.Mapping[str, t.Sequence[str]] = plain(hostvars[servers[0]].get(BROKEN) or {})
+        names = _names(args["vm"], known, verb, broken)
         states = {name: str(hostvars[name]["vmm_state"]) for name in names}
         _refuse(verb, states, args["confirm"])
         fleet = FleetDirectory(Path(str(hostvars[servers[0]][FLEET_DIRECTORY])))
-        changed = self._write_states(fleet, verb, states)
+        new_texts = _new_texts(fleet, verb, states)
+        if verb in _ADDS and new_texts:
+            said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
+            variables = {server: hostvars[server] for server in servers}
+            _refuse_new_problems(fleet, new_texts, said, groups, variables)
+        if not self.check_mode:
+            _write(fleet, new_texts)
         after = {name: NEW_STATE.get(verb, state) for name, state in states.items()}
         return {
-            "changed": changed,
+            "changed": bool(new_texts),
             "verb": verb,
             "fleet": str(fleet.path),
             "vms": names,
@@ -67,37 +80,73 @@ class ActionModule(Action):
             "servers": plain(sorted({str(hostvars[name]["vmm_server"]) for name in names})),
         }
 
-    def _write_states(self, fleet: FleetDirectory, verb: str, states: t.Mapping[str, str]) -> bool:
-        wanted = NEW_STATE.get(verb)
-        names = [name for name, state in states.items() if wanted and state != wanted]
-        if not names or not wanted or self.check_mode:
-            return bool(names)
+
+def _new_texts(
+    fleet: FleetDirectory, verb: str, states: t.Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """The old and the new texts of the VM files whose state the verb changes, by VM."""
+    wanted = NEW_STATE.get(verb)
+    texts: dict[str, tuple[str, str]] = {}
+    for name in [name for name, state in states.items() if wanted and state != wanted]:
         try:
-            with fleet.lock(_LOCK_SECONDS):
-                for name in names:
-                    path = fleet.path / VMS / f"{name}.yml"
-                    write_file(path, _with_state(name, path.read_text("utf-8"), wanted), 0o644)
-        except (LockHeld, Unreadable) as error:
-            raise OperatorError(str(error)) from error
+            old = (fleet.path / VMS / f"{name}.yml").read_text("utf-8")
+            texts[name] = old, with_state(old, wanted or "")
+        except ValueError as error:
+            raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
         except OSError as error:
             raise OperatorError(f"{error.filename}: {error.strerror}") from error
-        return True
+    return texts
 
 
-def _with_state(name: str, text: str, state: str) -> bytes:
+def _refuse_new_problems(
+    fleet: FleetDirectory,
+    new_texts: t.Mapping[str, tuple[str, str]],
+    said: t.Collection[str],
+    groups: t.Mapping[str, list[str]],
+    servers: t.Mapping[str, t.Mapping[str, t.Any]],
+) -> None:
+    """Refuse a state that the fleet has no room for, before it is written."""
+    texts = fleet.read()
+    vms = {**texts.vms, **{f"{name}.yml": new for name, (_old, new) in new_texts.items()}}
+    after = build_for_task(replace(texts, vms=vms), groups, servers)
+    new = [text for text in map(str, after.problems) if text not in said]
+    if new:
+        raise OperatorError("\n".join(new), problems=new)
+
+
+def _write(fleet: FleetDirectory, new_texts: t.Mapping[str, tuple[str, str]]) -> None:
+    """Write new texts, unless a file was changed since it was read."""
+    if not new_texts:
+        return
     try:
-        return with_state(text, state).encode()
-    except ValueError as error:
-        raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
+        with fleet.lock(_LOCK_SECONDS):
+            for name, (old, new) in new_texts.items():
+                path = fleet.path / VMS / f"{name}.yml"
+                if path.read_text("utf-8") != old:
+                    raise OperatorError(f"{VMS}/{name}.yml: was changed meanwhile; run it again")
+                write_file(path, new.encode(), 0o644)
+    except (LockHeld, Unreadable) as error:
+        raise OperatorError(str(error)) from error
+    except OSError as error:
+        raise OperatorError(f"{error.filename}: {error.strerror}") from error
 
 
-def _names(wanted: str, known: t.Sequence[str], verb: str) -> list[str]:
+def _names(
+    wanted: str,
+    known: t.Sequence[str],
+    verb: str,
+    broken: t.Mapping[str, t.Sequence[str]],
+) -> list[str]:
     names = [name for part in wanted.split(",") if (name := part.strip())]
     if not names and verb == "status":
         return sorted(known)
     if not names:
         raise OperatorError("name one or more VMs: -e vm=web1, or -e vm=web1,web2")
     for name in names:
+        if name in broken and (verb != "status" or name not in known):
+            raise OperatorError(
+                f"{verb} is not for {name} before this is put right: {'; '.join(broken[name])}"
+            )
         if name not in known:
             near = difflib.get_close_matches(name, known, 3)
             hint = f"; is it {' or '.join(near)}?" if near else ""

@@ -21,8 +21,16 @@ description:
     these.
   - Values of VM files are data, whatever they look like. Ansible never evaluates them as templates.
   - Nothing is ever written. M(puffy.vmm.allocate) writes the numbers of new VMs to the ledgers.
-  - When something is wrong with the fleet, all problems are shown, no VM is added, and the servers
-    get C(vmm_problems), a list of them, in place of C(vmm_vms), so that no play changes anything.
+  - What is wrong with the fleet is shown, and concerns no more than it is about. A server with
+    problems, be they its own, of its ledger or of its VMs, has them as C(vmm_problems), a list. One
+    whose settings or ledger cannot be used has no C(vmm_vms), so that no play changes anything
+    there. A VM whose files have problems stays as it was when they had none, and is no host when it
+    is new; C(vmm_broken_vms) of every server has the problems of VMs by name.
+  - Where nobody knows how a VM was, C(vmm_unknown_vms) of its server has its name, and no role
+    changes that server.
+  - The name of a new VM, and the groups that O(keyed_groups) makes of what its customer says, are
+    no host and no group of the inventory. To see that, files that come later in the directory are
+    read twice when there are new VMs.
 notes:
   - The servers must be known when this source is read. Ansible reads the files of an inventory
     directory in alphabetical order, so C(hosts.yml) comes before C(vmm.yml).
@@ -77,11 +85,12 @@ compose:
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.data import InventoryData
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
@@ -89,11 +98,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     vm_variables,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import MissingLibrary
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources import (
+    FILE_NAMES,
+    read_later,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    BROKEN,
     FLEET_DIRECTORY,
     PROBLEMS,
+    TAKEN,
     InventoryVariables,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
@@ -101,14 +116,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     FleetDirectory,
     NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
+    ALL_VMS,
+    HOST_ALREADY,
+    build,
+)
 
 if TYPE_CHECKING:
-    from ansible.inventory.data import InventoryData
     from ansible.parsing.dataloader import DataLoader
-
-ALL_VMS = "vms"
-_FILE_NAMES = ("vmm.yml", "vmm.yaml", "vms.yml", "vms.yaml")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -120,7 +135,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     _vars: dict[str, Any]
 
     def verify_file(self, path: str) -> bool:
-        return bool(super().verify_file(path)) and path.endswith(_FILE_NAMES)
+        return bool(super().verify_file(path)) and path.endswith(FILE_NAMES)
 
     def parse(
         self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True
@@ -131,14 +146,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         servers = self._servers(path)
         for server in servers:
             inventory.set_variable(server, FLEET_DIRECTORY, untrusted(str(directory.path)))
+        group_of = _groups_of(servers, path)
         try:
             fleet = self._fleet(directory, servers, path)
         except (NoFleet, MissingLibrary) as error:
             raise AnsibleParserError(f"{path}: {error}") from error
-        except Problems as found:
-            self._show(found, directory, servers, path)
-        else:
-            self._add(fleet, _groups_of(servers, path))
+        self._show(fleet, directory, servers, path)
+        self._add(fleet, group_of)
 
     def _refuse_unknown_options(self, config: Mapping[str, Any], path: str) -> None:
         unknown = sorted(str(name) for name in config if name not in self._options)
@@ -175,44 +189,109 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             if source and os.path.exists(source)
         )
         variables = InventoryVariables(self.inventory, self.loader, sources, self._vars)
-        settings: dict[str, Mapping[str, object]] = {}
         texts = directory.read()
-        problems = list(texts.problems)
+        settings: dict[str, Mapping[str, object]] = {}
+        problems: list[Problem] = []
         for server in servers:
             settings[server], unusable = variables.settings(server)
             problems += unusable
-        hosts = set(self.inventory.hosts) - set(servers)
+        accounts = {server: variables.accounts(server) for server in servers}
+        hosts = dict.fromkeys(set(self.inventory.hosts) - set(servers), HOST_ALREADY)
         groups = {*self.inventory.groups, ALL_VMS}
-        return build(texts, settings, groups, hosts, problems)
+        fleet = build(texts, settings, groups, hosts, accounts, problems)
+        taken = self._taken(fleet, path)
+        for server in servers if taken else ():
+            self.inventory.set_variable(server, TAKEN, untrusted(taken))
+        if not taken:
+            return fleet
+        return build(texts, settings, groups, hosts | taken, accounts, problems)
 
-    def _show(
-        self, found: Problems, directory: FleetDirectory, servers: list[str], path: str
-    ) -> None:
-        problems = [str(problem) for problem in found.problems]
+    def _taken(self, fleet: Fleet, path: str) -> dict[str, str]:
+        """Return which new VMs would be taken for something else by their names, and why.
+
+        A VM that has a line in a ledger was there before, and may be named wherever it is wanted.
+        """
+        new = [vm for vm in fleet.vms if vm.name in fleet.new]
+        if not new:
+            return {}
+        later = read_later(path, self.loader)
+        taken: dict[str, str] = {}
+        for vm in new:
+            if vm.name in later.hosts:
+                taken[vm.name] = (
+                    f"is a host of the inventory too, in a file that comes after {path}; a VM "
+                    f"needs a name of its own, and may be named there when its ledger has it"
+                )
+            elif vm.name in later.groups:
+                taken[vm.name] = f"is a group of the inventory, in a file that comes after {path}"
+            elif group := self._captured(
+                vm_variables(fleet, vm), {*self.inventory.groups, *later.groups}
+            ):
+                taken[vm.name] = (
+                    f"would join the group {group} of the inventory by what its order says; give "
+                    f"keyed_groups in {path} a prefix of its own"
+                )
+        return taken
+
+    def _captured(self, variables: dict[str, Any], groups: Collection[str]) -> str | None:
+        """Return the group of the inventory that a keyed group of a customer's value would be."""
+        name = variables["vmm_name"]
+        said = {variables[f"vmm_{field}"] for field in ("owner", "user", "hostname", "name")}
+        for keyed in self.get_option("keyed_groups"):
+            scratch = InventoryData()
+            scratch.add_host(name)
+            own, self.inventory = self.inventory, scratch
+            try:
+                value = self._compose(keyed.get("key"), variables)
+                self._add_host_to_keyed_groups([keyed], variables, name, strict=False)
+            except AnsibleError:
+                continue
+            finally:
+                self.inventory = own
+            joined = {group.name for group in scratch.hosts[name].get_groups()}
+            values = value if isinstance(value, list) else [value]
+            if said & {item for item in values if isinstance(item, str)}:
+                for group in sorted(joined & set(groups) - {"all", "ungrouped"}):
+                    return group
+        return None
+
+    def _show(self, fleet: Fleet, directory: FleetDirectory, servers: list[str], path: str) -> None:
+        for warning in fleet.warnings:
+            self.display.warning(str(warning))
+        problems = list(dict.fromkeys(map(str, fleet.problems)))
         for problem in problems:
             self.display.error(problem, wrap_text=False)
-        self.display.error(
-            f"{path}: the inventory has no VMs until this is put right: {len(problems)} problem(s) "
-            f"in {directory.path} and the variables of the servers",
-            wrap_text=False,
-        )
+        if problems:
+            self.display.error(
+                f"{path}: {len(problems)} problem(s) in {directory.path} and the variables of the "
+                f"servers; what they concern is left as it is",
+                wrap_text=False,
+            )
         for server in servers:
-            self.inventory.set_variable(server, PROBLEMS, untrusted(problems))
+            if own := fleet.problems_of(server):
+                self.inventory.set_variable(server, PROBLEMS, untrusted(own))
+            if fleet.broken:
+                self.inventory.set_variable(server, BROKEN, untrusted(fleet.broken))
 
     def _add(self, fleet: Fleet, group_of: Mapping[str, str]) -> None:
         self.inventory.add_group(ALL_VMS)
         for server, group in group_of.items():
             self.inventory.add_group(group)
             self.inventory.add_child(ALL_VMS, group)
-            for name, value in server_variables(fleet, server).items():
-                self.inventory.set_variable(server, name, untrusted(value))
+            if server in fleet.servers:
+                self._set(server, server_variables(fleet, server))
         for vm in fleet.vms:
             self.inventory.add_host(vm.name, group=group_of[vm.server])
-            for name, value in vm_variables(fleet, vm).items():
-                self.inventory.set_variable(vm.name, name, untrusted(value))
+            self._set(vm.name, vm_variables(fleet, vm))
         # Only now, because a variable for a name would go to a group of that name.
         for vm in fleet.vms:
             self._construct(vm.name)
+
+    def _set(self, host: str, variables: Mapping[str, Any]) -> None:
+        """Set variables of a host; inventory.set_variable() takes twice the time for each."""
+        known = self.inventory.hosts[host]
+        for name, value in variables.items():
+            known.set_variable(name, untrusted(value))
 
     def _construct(self, host: str) -> None:
         strict = self.get_option("strict")

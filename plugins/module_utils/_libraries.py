@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import bcrypt
     import netaddr
     import yaml
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
 
 
 class MissingLibrary(OperatorError):
@@ -38,6 +40,12 @@ if not TYPE_CHECKING:
     except ImportError:
         bcrypt = _Missing("bcrypt")
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+    except ImportError:
+        UnsupportedAlgorithm = MissingLibrary
+        serialization = _Missing("cryptography")
+    try:
         import netaddr
     except ImportError:
         netaddr = _Missing("netaddr")
@@ -46,4 +54,11 @@ if not TYPE_CHECKING:
     except ImportError:
         yaml = _Missing("PyYAML")
 
-__all__ = ["MissingLibrary", "bcrypt", "netaddr", "yaml"]
+__all__ = [
+    "MissingLibrary",
+    "UnsupportedAlgorithm",
+    "bcrypt",
+    "netaddr",
+    "serialization",
+    "yaml",
+]

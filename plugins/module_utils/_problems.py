@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,11 +29,17 @@ class OperatorError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing to put right: where it stands, in which field, and what to do."""
+    """One thing to put right: where it stands, in which field, and what to do.
+
+    vms and server say what it concerns: VMs by name, or a server with its settings and its ledger.
+    What concerns neither concerns everything.
+    """
 
     source: str
     field: str
     text: str
+    vms: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
+    server: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.source, self.field, self.text) if part)
@@ -52,20 +59,47 @@ class Refused(OperatorError, ValueError):
 
 
 class Report:
-    """Collects the problems of one run, so that no problem hides another."""
+    """Collects the problems of one run, so that no problem hides another, and its warnings.
+
+    What about() returns adds to the same run, and says what each problem concerns.
+    """
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+        self._above: tuple[Report, ...] = ()
+        self._vms: frozenset[str] = frozenset()
+        self._server = ""
+
+    def about(self, *, vms: Collection[str] = (), server: str = "") -> Report:
+        """Return a report whose problems concern these VMs, or this server."""
+        part = Report()
+        part._above = (*self._above, self)
+        part._vms, part._server = frozenset(vms), server
+        return part
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         return tuple(self._problems)
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What has no effect, and should be known all the same."""
+        return tuple(self._warnings)
+
     def add(self, source: str, field: str, text: str) -> None:
-        self._problems.append(Problem(source, field, text))
+        self.extend([Problem(source, field, text)])
+
+    def warn(self, source: str, field: str, text: str) -> None:
+        for report in (self, *self._above):
+            report._warnings.append(Problem(source, field, text, self._vms, self._server))
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        self._problems.extend(problems)
+        for problem in problems:
+            known = bool(problem.vms or problem.server)
+            own = problem if known else replace(problem, vms=self._vms, server=self._server)
+            for report in (self, *self._above):
+                report._problems.append(own)
 
     def attempt(
         self, source: str, field: str, parse: Callable[[object], T], value: object

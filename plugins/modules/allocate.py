@@ -11,9 +11,13 @@ description:
   - Checks the whole fleet, that is all VM files, all ledgers and the C(vmm_*) variables of all
     servers, and writes the numbers, MAC addresses and IP addresses that new VMs got to the
     ledgers.
-  - Fails with all problems of the fleet when there are any, and when the fleet is no longer what
-    the inventory plugin P(puffy.vmm.vms#inventory) read. It comes before everything that changes
-    a server.
+  - Beside each ledger it writes a copy of the files of the VMs that have no problems. A VM whose
+    files have some stays as the copy has it.
+  - What is wrong with some files keeps the others from nothing. All problems are shown, and
+    unless O(fail=false) the task fails when everything else is done.
+  - Fails at once when the fleet is no longer what the inventory plugin
+    P(puffy.vmm.vms#inventory) read, and when something is wrong with all of it. It comes before
+    everything that changes a server.
   - Runs on the controller alone and connects to no server. Once for a play is enough.
 options:
   fleet:
@@ -28,6 +32,12 @@ options:
       - How many seconds to wait for another run that is writing to the same fleet directory.
     type: float
     default: 60.0
+  fail:
+    description:
+      - Whether to fail when there are problems. A playbook that goes on with what is sound sets it
+        to V(false), and fails at its end if RV(problems) is not empty.
+    type: bool
+    default: true
 attributes:
   diff_mode:
     description: Shows what changes in the ledgers.
@@ -67,7 +77,7 @@ problems:
   description: What is wrong with the fleet, one string each.
   type: list
   elements: str
-  returned: when something is wrong with the fleet
+  returned: success
   sample:
     - "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G"
 """

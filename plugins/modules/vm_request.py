@@ -10,6 +10,8 @@ author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Checks the names, the verb and whether the verb is for VMs in their states, and writes the new
     state into the VM files where the verb changes it. All else in a file stays as it is.
+  - Other VMs, servers and ledgers may have problems. A VM whose own files have some is refused but
+    for V(status), and so is a new state that the fleet has no room for.
   - Runs on the controller alone and connects to no server.
 options:
   vm:

@@ -56,7 +56,7 @@ def test_mistakes_in_the_data_reach_no_server(converged: Site, name: str) -> Non
     path = converged.fleet / file
     good = path.read_text()
     assert change(good) != good
-    before = {server: converged.executions(server) for server in converged.servers}
+    before = {name: state(server) for name, server in converged.servers.items()}
     ledgers = {p: p.read_bytes() for p in (converged.fleet / "allocations").glob("*.yml")}
     path.write_text(change(good))
     try:
@@ -68,7 +68,7 @@ def test_mistakes_in_the_data_reach_no_server(converged: Site, name: str) -> Non
     said = messages(result)
     assert text in said, said
     assert "Traceback" not in said
-    assert {server: converged.executions(server) for server in converged.servers} == before
+    assert {name: state(server) for name, server in converged.servers.items()} == before
     assert {p: p.read_bytes() for p in ledgers if p != path} == {
         p: content for p, content in changed.items() if p != path
     }
@@ -82,7 +82,7 @@ def test_a_range_that_is_full(converged: Site) -> None:
     more = [converged.vm_file(f"more{number}") for number in range(9)]
     for path in more:
         path.write_text(converged.vm_file("web1").read_text())
-    before = converged.executions()
+    before = state(converged.server1)
     try:
         result = converged.play("site")
     finally:
@@ -92,7 +92,7 @@ def test_a_range_that_is_full(converged: Site) -> None:
     assert result.returncode != 0
     assert "server1" in messages(result)
     assert "full" in messages(result), messages(result)
-    assert converged.executions() == before
+    assert state(converged.server1) == before
 
 
 def test_all_problems_of_all_files_are_told_at_once(converged: Site) -> None:

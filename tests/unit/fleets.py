@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     Inputs,
     build_fleet,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
 
 KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAZu/xq8eJGgj3LyOOtJP7IY802vHfpepL0zdsl0UQrc "
@@ -73,26 +73,31 @@ def ledger(*lines: str) -> str:
 
 
 def build(
-    vms: Mapping[str, str],
-    ledgers: Mapping[str, str] | None = None,
+    vms: Mapping[str, str | None],
+    ledgers: Mapping[str, str | None] | None = None,
     servers: Mapping[str, Mapping[str, object]] | None = None,
     groups: tuple[str, ...] = (),
+    **more: Any,
 ) -> Fleet:
-    return build_fleet(Inputs(vms, ledgers or {}, servers or SERVERS, groups))
+    """Return a fleet, whatever is wrong with it."""
+    return build_fleet(Inputs(vms, ledgers or {}, servers or SERVERS, groups, **more))
+
+
+def sound(fleet: Fleet) -> Fleet:
+    """Return a fleet that has no problems."""
+    assert fleet.problems == ()
+    return fleet
 
 
 def problems(
-    vms: Mapping[str, str],
-    ledgers: Mapping[str, str] | None = None,
+    vms: Mapping[str, str | None],
+    ledgers: Mapping[str, str | None] | None = None,
     servers: Mapping[str, Mapping[str, object]] | None = None,
     groups: tuple[str, ...] = (),
+    **more: Any,
 ) -> list[str]:
     """Return what is wrong with a fleet, none for one that is right."""
-    try:
-        build(vms, ledgers, servers, groups)
-    except Problems as found:
-        return [str(problem) for problem in found.problems]
-    return []
+    return [str(problem) for problem in build(vms, ledgers, servers, groups, **more).problems]
 
 
 def ledger_texts(fleet: Fleet) -> dict[str, str]:

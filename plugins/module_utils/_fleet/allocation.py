@@ -5,11 +5,14 @@
 What a VM file gives and what a ledger has is settled first, over the whole fleet. Only then does
 each VM without a number get the lowest one that is free and whose values are free too. So the
 result does not depend on the order of files, and a new VM changes no other.
+
+What cannot be read might give values of its own. As long as there is such a file, new VMs of the
+servers that it could concern wait; numbers that were handed out before stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -78,31 +81,52 @@ class _Wish:
         return Claim(kind, value, self.name, self.server.name, source, field or own_field)
 
 
-def allocate(
-    servers: Mapping[str, ServerSettings],
-    files: Sequence[VmFile],
-    ledgers: Mapping[str, Ledger],
-    report: Report,
-) -> dict[str, Entry]:
-    """Return a complete entry for each VM, by its name.
+@dataclass(frozen=True)
+class Known:
+    """What is known of a fleet: the servers that can have VMs, all VM files, and all ledgers.
 
-    servers has the servers whose settings and ledgers are known; VMs of others are left out. VMs
-    for which the report gets a problem may be left out too.
+    usable are the names of VMs whose files are without fault. addresses are those of all servers
+    and routers, with what they are. unread are the files and ledgers that might hold values which
+    nobody knows, each with the servers that it concerns, None for all.
     """
+
+    servers: Mapping[str, ServerSettings]
+    files: Sequence[VmFile]
+    usable: Collection[str]
+    ledgers: Mapping[str, Ledger]
+    addresses: Mapping[Address, str]
+    unread: Mapping[str, Collection[str] | None]
+
+    def waits_for(self, server: str) -> list[str]:
+        """Return the files that have to be read before this server's VMs get anything new."""
+        return sorted(
+            source
+            for source, servers in self.unread.items()
+            if servers is None or server in servers
+        )
+
+
+def allocate(known: Known, report: Report) -> dict[str, Entry]:
+    """Return a complete entry for each VM that is usable, on a known server and gets one.
+
+    Each of these VMs without an entry is in a problem of the report.
+    """
+    servers, files, ledgers = known.servers, known.files, known.ledgers
     claims = Claims()
     clashing = claims.add_all(_ledger_claims(files, ledgers), report)
     for claim in _quarantine_claims(servers, ledgers):
         claims.add(claim)
-    wishes = sorted(_wishes(servers, files, ledgers, report), key=lambda wish: wish.order)
-    clashing |= claims.add_all(_file_claims(wishes, files), report)
-    taken = _Taken(servers, claims)
+    every = sorted(_wishes(servers, files, ledgers, report), key=lambda wish: wish.order)
+    clashing |= claims.add_all(_file_claims(every, files), report)
+    wishes = [wish for wish in every if wish.name in known.usable]
+    taken = _Taken(known, claims)
     numbers: dict[str, Entry] = {}
     settled: list[_Wish] = []
     homeless: list[_Wish] = []
     for wish in wishes:
         if not _check_settled(wish, taken, report) or wish.name in clashing:
             continue
-        if NUMBER not in wish.values:
+        if NUMBER not in wish.values or (wish.missing() and taken.waits(wish)):
             homeless.append(wish)
         elif _claim_derived(wish, taken, report):
             settled.append(wish)
@@ -110,21 +134,41 @@ def allocate(
     for wish in settled:
         if _claim_further(wish, wish.values[NUMBER], taken, report):
             numbers[wish.name] = _entry(wish, wish.values[NUMBER])
-    _hand_out(homeless, taken, numbers, report)
+    waiting = [wish for wish in homeless if taken.waits(wish)]
+    _report_waiting(waiting, known, report)
+    _hand_out([wish for wish in homeless if not taken.waits(wish)], taken, numbers, report)
     return numbers
+
+
+def _report_waiting(waiting: Sequence[_Wish], known: Known, report: Report) -> None:
+    names: dict[str, list[str]] = {}
+    for wish in waiting:
+        names.setdefault(wish.server.name, []).append(wish.name)
+    for server, vms in names.items():
+        report.about(vms=vms).add(
+            server,
+            "",
+            f"{_listed(vms)} waits for addresses: {_listed(known.waits_for(server))} might give "
+            f"some of its own, and cannot be read",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
 
 
 def _ledger_claims(files: Sequence[VmFile], ledgers: Mapping[str, Ledger]) -> Iterator[Claim]:
     present = {(file.server, file.name) for file in files}
+    somewhere = {file.name for file in files if file.server is None}
     for server in sorted(ledgers):
         for name, entry in sorted(ledgers[server].entries.items()):
-            gone = (server, name) not in present
+            gone = (server, name) not in present and name not in somewhere
             for kind in _PARTS:
                 value = getattr(entry, kind)
                 if value is not None:
-                    yield Claim(kind, value, name, server, ledger_source(server), name, gone)
+                    yield Claim(kind, value, name, server, ledger_source(server), name, True, gone)
             for mac in entry.other_macs:
-                yield Claim(MAC, mac, name, server, ledger_source(server), name, gone)
+                yield Claim(MAC, mac, name, server, ledger_source(server), name, True, gone)
 
 
 def _quarantine_claims(
@@ -140,7 +184,7 @@ def _quarantine_claims(
                 if value is not None:
                     # Another VM may have the name by now.
                     vm, source = f"{one.vm} (purged)", ledger_source(name)
-                    yield Claim(kind, value, vm, name, source, "quarantine", True, end)
+                    yield Claim(kind, value, vm, name, source, "quarantine", True, True, end)
 
 
 def _wishes(
@@ -160,7 +204,9 @@ def _wishes(
         for kind in _PARTS:
             own, kept = file.values.get(kind), getattr(entry, kind, None)
             if own is not None and kept is not None and own != kept:
-                report.add(file.source, kind, _contradiction(kind, own, kept, file))
+                report.about(vms=[file.name]).add(
+                    file.source, kind, _contradiction(kind, own, kept, file)
+                )
             if own is not None:
                 values[kind], origin[kind] = own, (file.source, kind)
             elif kept is not None:
@@ -183,13 +229,13 @@ def _file_claims(wishes: Sequence[_Wish], files: Sequence[VmFile]) -> Iterator[C
                 yield wish.claim(kind, wish.file.values[kind])
     wished = {wish.name for wish in wishes}
     for file in sorted(files, key=lambda file: file.name):
-        if file.name not in wished and file.server:
-            for kind in _PARTS:
-                if file.values.get(kind) is not None:
-                    value = file.values[kind]
-                    yield Claim(kind, value, file.name, file.server, file.source, kind)
+        for kind in _PARTS if file.name not in wished else ():
+            value = file.values.get(kind)
+            # A number means something on a server only.
+            if value is not None and (file.server or kind != NUMBER):
+                yield Claim(kind, value, file.name, file.server or "", file.source, kind)
     for file in files:
-        for mac in (interface.mac for interface in file.interfaces if file.server):
+        for mac in (interface.mac for interface in file.interfaces):
             if mac is not None:
                 yield Claim(MAC, mac, file.name, file.server or "", file.source, "interfaces")
 
@@ -197,16 +243,14 @@ def _file_claims(wishes: Sequence[_Wish], files: Sequence[VmFile]) -> Iterator[C
 class _Taken:
     """Tells what stands against a value, over the whole fleet."""
 
-    def __init__(self, servers: Mapping[str, ServerSettings], claims: Claims) -> None:
+    def __init__(self, known: Known, claims: Claims) -> None:
         self.claims = claims
-        self._fixed: dict[object, str] = {}
-        for name, server in servers.items():
-            for address in (server.server_ipv4, server.server_ipv6):
-                self._fixed[address] = f"the address of {name} itself"
-        for name, server in servers.items():
-            for plan in (server.ipv4, server.ipv6):
-                if plan is not None:
-                    self._fixed[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
+        self._fixed = known.addresses
+        self._waits = {name: bool(known.waits_for(name)) for name in known.servers}
+
+    def waits(self, wish: _Wish) -> bool:
+        """Return whether this VM can get nothing new now."""
+        return self._waits[wish.server.name]
 
     def obstacle(self, server: ServerSettings, kind: str, value: Any) -> str | None:
         """Return why no VM of this server can have this value, whoever it is, or None."""
@@ -263,6 +307,7 @@ def derive(server: ServerSettings, kind: str, number: int) -> Any:
 
 def _check_settled(wish: _Wish, taken: _Taken, report: Report) -> bool:
     """Check what the VM file or the ledger gives; return whether nothing stands against it."""
+    report = report.about(vms=[wish.name])
     fine = True
     for kind in _PARTS:
         value = wish.values.get(kind)
@@ -284,6 +329,7 @@ def _check_settled(wish: _Wish, taken: _Taken, report: Report) -> bool:
 
 def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
     """Claim what the settled number gives; return whether all of it is free."""
+    report = report.about(vms=[wish.name])
     number = wish.values[NUMBER]
     source, field = wish.origin[NUMBER]
     for kind in wish.missing():
@@ -320,7 +366,7 @@ def _claim_further(wish: _Wish, number: int, taken: _Taken, report: Report) -> b
         reason = "belongs to another interface of this VM" if mac in seen else None
         seen.add(mac)
         if reason := reason or taken.against(wish, mac):
-            report.add(
+            report.about(vms=[wish.name]).add(
                 wish.file.source,
                 "interfaces",
                 f"the MAC {mac} {reason}; give the interface another one with mac",
@@ -388,11 +434,10 @@ def _report_full(server: str, wishes: Sequence[_Wish], taken: _Taken, report: Re
         taken.claims.holder(NUMBER, server, number) is not None for number in range(1, highest + 1)
     )
     names = [wish.name for wish in wishes]
-    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    report.add(
+    report.about(vms=names).add(
         server,
         variable,
         f"{value} is full: numbers in all {highest}, of VMs or kept in the ledger {used}, reserved "
         f"or with values that are taken {highest - used}; VMs without a number {len(names)} "
-        f"({listed}); enlarge it, or move VMs to another server",
+        f"({_listed(names)}); enlarge it, or move VMs to another server",
     )

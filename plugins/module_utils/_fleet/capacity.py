@@ -1,30 +1,74 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Whether a server can hold what a plan gives it."""
+"""Whether a server can hold what a plan gives it, and a VM what it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
     MOST_TAPS,
     ServerSettings,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile, size_of
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import scaled
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import MEBI, scaled
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
+# What OpenBSD's installer needs, with its own layout: prefetcharea_fs_list() of install.sub wants
+# more than 2 GiB free in /usr, which disklabel(8) makes large enough from 3632 MiB on (alloc_medium
+# of sbin/disklabel/editor.c; newfs(8) takes 8% of it). Seen: 3 GB do not do.
+SMALLEST_INSTALLATION = 3700 * MEBI
 
-def check_capacity(server: ServerSettings, files: Sequence[VmFile], report: Report) -> None:
+
+def check_sizes(
+    server: ServerSettings, files: Sequence[VmFile], known: Collection[str], report: Report
+) -> None:
+    """Report what is too much for one VM, and disks of new ones that are too small.
+
+    files are those of a server's VMs, known the names of VMs that were there before.
+    """
+    for file in files:
+        for field, variable, limit in (
+            ("memory", "vmm_vm_memory_limit", server.vm_memory_limit),
+            ("disk", "vmm_vm_disk_limit", server.vm_disk_limit),
+        ):
+            size = size_of(file, field)
+            if size is not None and size > limit:
+                report.about(vms=[file.name]).add(
+                    file.source_of(field),
+                    field,
+                    f"{scaled(size)} is more than one VM may have on {server.name}: "
+                    f"{scaled(limit)}; use less, or raise {variable}",
+                )
+        disk = size_of(file, "disk")
+        new = file.name not in known and file.state == "present"
+        if new and disk is not None and disk < SMALLEST_INSTALLATION:
+            report.about(vms=[file.name]).add(
+                file.source_of("disk"),
+                "disk",
+                f"{scaled(disk)} is too small for OpenBSD's installer, which needs "
+                f"{scaled(SMALLEST_INSTALLATION)} to have room for the sets; use 8G or more",
+            )
+
+
+def check_capacity(
+    server: ServerSettings, files: Sequence[VmFile], known: Collection[str], report: Report
+) -> None:
     """Report what is too much for a server; files are those of its VMs.
 
-    Memory is needed by VMs that are present; a disk's image is there in every state.
+    Memory is needed by VMs that are present; a disk's image is there in every state. When it is too
+    much, new VMs wait; what concerns VMs of which all are known concerns the server.
     """
+
+    def about(counted: Sequence[VmFile]) -> Report:
+        new = [file.name for file in counted if file.name not in known]
+        return report.about(vms=new) if new else report.about(server=server.name)
+
     present = [file for file in files if file.state == "present"]
     configured = [file for file in files if file.state in ("present", "suspended")]
     taps = _interfaces(present)
     if taps > MOST_TAPS:
-        report.add(
+        about(present).add(
             server.name,
             "",
             f"has {taps} interfaces of {len(present)} present VMs; vmd(8) uses {MOST_TAPS} tap(4) "
@@ -32,7 +76,7 @@ def check_capacity(server: ServerSettings, files: Sequence[VmFile], report: Repo
         )
     taps = _interfaces(configured)
     if server.tap_count is not None and server.tap_count < taps:
-        report.add(
+        about(configured).add(
             server.name,
             "vmm_tap_count",
             f"{server.tap_count} is too low for {taps} interfaces of {len(configured)} VMs; raise "
@@ -44,7 +88,7 @@ def check_capacity(server: ServerSettings, files: Sequence[VmFile], report: Repo
     ):
         total = _total(counted, field)
         if limit is not None and total > limit:
-            report.add(
+            about(counted).add(
                 server.name,
                 variable,
                 f"{scaled(limit)} is exceeded: {len(counted)} VMs have {scaled(total)} of {field}, "

@@ -33,7 +33,7 @@ _ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP})
 class Claim:
     """That a VM has a value: where this is said, and in which field.
 
-    gone is set for a line of a ledger that is kept for a VM that is not there any more, until is
+    kept is set for a line of a ledger, gone for one of a VM that is not there any more, until is
     the day before which nobody gets what was purged.
     """
 
@@ -43,6 +43,7 @@ class Claim:
     server: str
     source: str
     field: str
+    kept: bool = False
     gone: bool = False
     until: str = ""
 
@@ -72,13 +73,17 @@ class Claims:
         return None if held.vm == claim.vm else held
 
     def add_all(self, claims: Iterable[Claim], report: Report) -> frozenset[str]:
-        """Add claims, report those that clash, and return the names of the VMs in clashes."""
+        """Add claims, report those that clash, and return the names of the VMs in clashes.
+
+        What a ledger has is its VM's: a clash with it concerns the other VM alone.
+        """
         clashing: set[str] = set()
         for claim in claims:
             other = self.add(claim)
             if other is not None:
-                clashing |= {claim.vm, other.vm}
-                report.add(claim.source, claim.field, _clash(claim, other))
+                vms = {claim.vm} if other.kept and not claim.kept else {claim.vm, other.vm}
+                clashing |= vms
+                report.about(vms=vms).add(claim.source, claim.field, _clash(claim, other))
         return frozenset(clashing)
 
 

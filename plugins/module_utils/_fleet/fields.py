@@ -1,15 +1,15 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The fields of a VM file: the one table of what is allowed.
+"""The fields of a VM: the one table of what is allowed, and of what a customer may say.
 
-The JSON Schema for editors and web forms is made from it. Where a schema cannot say all of a
+The JSON Schemas for editors and web forms are made from it. Where a schema cannot say all of a
 grammar it says what is necessary, and parse decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -32,7 +32,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     sequence,
     whole_number,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 DISK_FORMATS = ("raw", "qcow2")
 STATES = ("present", "suspended", "archived")
@@ -44,7 +44,8 @@ Schema = Mapping[str, Any]
 class Field:
     """A field: how it is read, what a schema can say of it, and what it is for.
 
-    parse takes what the file has, or what the inventory has, and raises Refused.
+    parse takes what the file has, or what the inventory has, and raises Refused. remarks takes the
+    same and yields what of it is left out. customer is set for what a customer's order may have.
     """
 
     name: str
@@ -54,6 +55,8 @@ class Field:
     required: bool = False
     default: Any = None
     example: Any = None
+    customer: bool = False
+    remarks: Callable[[Any], Iterable[str]] = lambda _value: ()
 
 
 def _install_options(value: object) -> Mapping[str, str]:
@@ -67,6 +70,31 @@ def _install_options(value: object) -> Mapping[str, str]:
         except Refused as refused:
             raise Refused(f"{name}: {refused}") from None
     return MappingProxyType(options)
+
+
+def _ssh_key(value: object) -> str:
+    """Return a key that an answer of the response file can hold, without its comment if need be."""
+    key = ssh_keys.parse_ssh_key(as_text(value))
+    line = str(key)
+    if len(line) > questions.LONGEST_ANSWER:
+        line = str(replace(key, comment=""))
+    if len(line) > questions.LONGEST_ANSWER:
+        raise Refused(
+            f"is {len(line)} characters long, and the installer is given up to "
+            f"{questions.LONGEST_ANSWER}; use an RSA key of up to 4096 bits, or better an ed25519 "
+            f"key"
+        )
+    return line
+
+
+def _comments(value: list[object]) -> Iterator[str]:
+    """Yield why comments of keys are left out."""
+    for position, item in enumerate(value, start=1):
+        key = ssh_keys.parse_ssh_key(as_text(item))
+        if key.left_out:
+            yield f"item {position}: {key.left_out}"
+        elif len(str(key)) > questions.LONGEST_ANSWER:
+            yield f"item {position}: the comment {shown(key.comment)} is left out, for its length"
 
 
 def _text(pattern: str) -> Schema:
@@ -99,15 +127,12 @@ FIELDS: tuple[Field, ...] = (
         {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
         required=True,
         example="puffy",
+        customer=True,
     ),
     Field(
         "ssh_keys",
         "Public SSH keys of the owner, one a line of authorized_keys(5), without options",
-        lambda value: sequence(
-            value,
-            lambda item: str(ssh_keys.parse_ssh_key(as_text(item))),
-            "public SSH keys",
-        ),
+        lambda value: sequence(value, _ssh_key, "public SSH keys"),
         {
             "type": "array",
             "items": _text(ssh_keys.PATTERN),
@@ -115,6 +140,8 @@ FIELDS: tuple[Field, ...] = (
             "uniqueItems": True,
         },
         required=True,
+        customer=True,
+        remarks=lambda value: _comments(value),
     ),
     Field(
         "hostname",
@@ -123,6 +150,7 @@ FIELDS: tuple[Field, ...] = (
         _text(names.HOSTNAME_PATTERN),
         required=True,
         example="web1.example.org",
+        customer=True,
     ),
     Field(
         "user",
@@ -130,6 +158,7 @@ FIELDS: tuple[Field, ...] = (
         names.account,
         {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
         example="puffy",
+        customer=True,
     ),
     Field(
         "number",
@@ -188,8 +217,10 @@ FIELDS: tuple[Field, ...] = (
         default=(),
         example=[{"switch": "backup"}],
     ),
-    Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G"),
-    Field("disk", "Size of the disk", _size(DISK), _text(DISK.pattern), default="50G"),
+    Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G", customer=True),
+    Field(
+        "disk", "Size of the disk", _size(DISK), _text(DISK.pattern), default="50G", customer=True
+    ),
     Field(
         "disk_format",
         "Format of the disk's image; qcow2 by default, raw with the preset bridge",
@@ -217,11 +248,12 @@ FIELDS: tuple[Field, ...] = (
         names.timezone,
         {"enum": sorted(TIMEZONES)},
         example="Europe/Amsterdam",
+        customer=True,
     ),
     Field(
         "sets",
         "Patterns of sets to install (+) or leave out (-), in order; the server's by default",
-        lambda value: sequence(value, names.set_pattern, "patterns, such as [-x*, +site*]"),
+        names.set_patterns,
         {
             "type": "array",
             "items": _text(names.SET_PATTERN),
@@ -229,6 +261,7 @@ FIELDS: tuple[Field, ...] = (
             "uniqueItems": True,
         },
         example=["-x*", "+site*"],
+        customer=True,
     ),
     Field(
         "install_options",
@@ -251,6 +284,7 @@ FIELDS: tuple[Field, ...] = (
         as_written,
         {"type": "string"},
         default="",
+        customer=True,
     ),
 )
 

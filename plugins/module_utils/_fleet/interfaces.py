@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_text
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import FurtherInterface
+from ansible_collections.puffy.vmm.plugins.module_utils._libraries import netaddr
 
-_LOCAL_BIT = 0x02
+_LOCAL_BIT = 0x02 << 40
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,7 @@ def derived_mac(first: str, place: int) -> str:
     It differs in bits 2 and 3 of the first octet alone and is always locally administered (RFC
     7042, 2.1): fe:e1:bb:d1:c8:07 gives fa:e1:bb:d1:c8:07, f6:... and f2:....
     """
-    octet = (int(first[:2], 16) ^ (place << 2)) | _LOCAL_BIT
-    return mac_text(int(f"{octet:02x}{first[2:].replace(':', '')}", 16))
+    return mac_text((int(netaddr.EUI(first)) ^ (place << 42)) | _LOCAL_BIT)
 
 
 def further_macs(interfaces: Sequence[FurtherInterface], first: str) -> tuple[str, ...]:

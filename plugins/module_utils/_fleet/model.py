@@ -4,17 +4,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.allocation import allocate
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.capacity import check_capacity
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.allocation import Known, allocate
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.capacity import (
+    check_capacity,
+    check_sizes,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import IMAGE, Claim, Claims
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interface_checks import (
     check_interfaces,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.kept import (
+    Copy,
+    candidates,
+    clashing,
+    copy_of,
+    earlier_vm,
+    read_copies,
+    render_copies,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
     SUFFIX,
@@ -23,11 +37,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
     read_ledger,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.moves import moved, with_records
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.owners import (
+    check_accounts,
+    check_keys,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
     PREFIX,
     ServerSettings,
+    own_addresses,
     read_server,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.unread import unread
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import (
     SERVER_VARIABLES,
     archived,
@@ -35,8 +55,24 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import 
     describe_server,
     describe_vm,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import Vm, make_vm, read_vm
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import DIRECTORY as VMS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import SUFFIX as VM_SUFFIX
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import (
+    Texts,
+    Vm,
+    VmFile,
+    make_vm,
+    order_source,
+    read_vm,
+    vm_of,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source as vm_source
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    Problem,
+    Report,
+    shown_name,
+)
 
 # Names with the prefix of server variables that a server may have and that are none.
 _FOREIGN = frozenset({f"{PREFIX}{field}" for field in BY_NAME} | {*SERVER_VARIABLES, "vmm_image"})
@@ -44,101 +80,297 @@ _FOREIGN = frozenset({f"{PREFIX}{field}" for field in BY_NAME} | {*SERVER_VARIAB
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an operator wrote, as text and plain data.
+    """What an operator and customers wrote, as text and plain data.
 
-    vms and ledgers map the names of files ("web1.yml") to their text, servers the names of servers
-    to their vmm_* variables; groups are the names of the inventory's groups. today (UTC) ends
-    quarantines; without it none ends. seen are the names of VMs of which the fleet directory has
-    host keys or a hand-over sheet.
+    vms, orders and ledgers map the names of files ("web1.yml") to their text, None for one that
+    cannot be read; servers the names of servers to their vmm_* variables. groups are names of the
+    inventory that no VM can have. today (UTC) ends quarantines; without it none ends. seen are the
+    names of VMs of which the fleet directory has host keys or a hand-over sheet. accounts are those
+    of each server that are no owner's, with what they are. kept has what Fleet.kept was in an
+    earlier run, as text, by server. problems are those that are known already.
     """
 
-    vms: Mapping[str, str]
-    ledgers: Mapping[str, str]
+    vms: Mapping[str, str | None]
+    ledgers: Mapping[str, str | None]
     servers: Mapping[str, Mapping[str, object]]
     groups: Collection[str] = ()
     today: date = date.min
     seen: Collection[str] = ()
+    orders: Mapping[str, str | None] = field(default_factory=dict)
+    accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All servers, all VMs in the order of server and number, and the ledgers as they should be.
+    """All servers and VMs that are sound, the VMs in the order of server and number.
 
-    There is a ledger for each file that there was and for each server with VMs.
+    There is a ledger for each file that can be read and for each server with VMs, as it should be.
+    A VM whose files have problems is as it was when they had none; where that is not known, its
+    name is in unknown, by its server. kept has the files of each server's VMs as they were when
+    they had no problems. new are the names of VMs that had no line in a ledger.
     """
 
     servers: Mapping[str, ServerSettings]
     vms: tuple[Vm, ...]
     ledgers: Mapping[str, Ledger]
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    unknown: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    new: frozenset[str] = frozenset()
+
+    @cached_property
+    def _by_server(self) -> Mapping[str, list[Vm]]:
+        by_server: dict[str, list[Vm]] = {}
+        for vm in self.vms:
+            by_server.setdefault(vm.server, []).append(vm)
+        return by_server
+
+    def vms_of(self, server: str) -> Sequence[Vm]:
+        """Return a server's VMs in the order of their numbers."""
+        return self._by_server.get(server, [])
+
+    @property
+    def broken(self) -> dict[str, list[str]]:
+        """The problems of each VM that has some, by its name."""
+        by_vm: dict[str, list[str]] = {}
+        for problem in self.problems:
+            for vm in sorted(problem.vms):
+                by_vm.setdefault(vm, []).append(str(problem))
+        return by_vm
+
+    def problems_of(self, server: str) -> list[str]:
+        """Return what concerns a server: itself, its ledger, its VMs, or everything."""
+        own = {vm.name for vm in self.vms_of(server)}
+        own |= self.unknown.get(server, frozenset())
+        return [
+            str(problem)
+            for problem in self.problems
+            if server == problem.server or problem.vms & own or not (problem.vms or problem.server)
+        ]
 
 
 def build_fleet(inputs: Inputs) -> Fleet:
-    """Return the fleet, with a number, a MAC and addresses for every VM.
+    """Return the fleet, with a number, a MAC and addresses for every VM that is sound.
 
-    Raises Problems with all problems of all files.
+    Never raises for what the files hold: all that is wrong is in the fleet's problems.
     """
     report = Report()
     servers = {
         name: settings
         for name, variables in sorted(inputs.servers.items())
-        if (settings := read_server(name, variables, _FOREIGN, report))
+        if (settings := read_server(name, variables, _FOREIGN, report.about(server=name)))
     }
-    groups = frozenset(inputs.groups)
-    files = [
-        read_vm(file, text, inputs.servers.keys(), groups, report)
-        for file, text in sorted(inputs.vms.items())
-    ]
-    ledgers = {
-        file.removesuffix(SUFFIX): read_ledger(file, text, report)
-        for file, text in sorted(inputs.ledgers.items())
-    }
-    known = {
-        name: _released(ledger, servers.get(name), inputs.today)
-        for name, ledger in ledgers.items()
-        if ledger is not None
-    }
+    files = _read_vms(inputs, report)
+    ledgers = {}
+    for file, text in sorted(inputs.ledgers.items()):
+        name = file.removesuffix(SUFFIX)
+        ledger = None if text is None else read_ledger(file, text, report.about(server=name))
+        ledgers[name] = _released(ledger, servers.get(name), inputs.today) if ledger else None
+    spoiled = {problem.server for problem in inputs.problems}
+    everything = any(not (problem.vms or problem.server) for problem in inputs.problems)
+    whole = {name: ledger for name, ledger in ledgers.items() if ledger is not None}
     usable = {
-        name: settings for name, settings in servers.items() if name in known or name not in ledgers
+        name: settings
+        for name, settings in servers.items()
+        if name not in spoiled and (name in whole or name not in ledgers) and not everything
     }
-    moves = moved(files, known, usable, report)
+    moves = moved(files, whole, inputs.servers, report)
     files = [moves[file.name].file if file.name in moves else file for file in files]
-    entries = allocate(usable, files, known, report)
-    for name, settings in servers.items():
-        own = [file for file in files if file.server == name]
-        check_capacity(settings, own, report)
-        check_interfaces(settings, own, report)
-    report.raise_problems()
-    entries = with_records(entries, files, known)
+    known = {name: frozenset(ledger.entries) for name, ledger in whole.items()}
+    existing = {file.name for file in files if file.name in known.get(file.server or "", ())}
+    check_keys(files, existing, report)
+    by_server = _by_server(files)
+    for name, settings in usable.items():
+        check_sizes(settings, by_server[name], existing, report)
+        check_interfaces(settings, by_server[name], existing, report)
+        check_accounts(settings, by_server[name], inputs.accounts.get(name, {}), report)
+    counted = _sound(files, inputs, report) | existing
+    for name, settings in usable.items():
+        own = [file for file in by_server[name] if file.name in counted]
+        check_capacity(settings, own, existing, report)
+    known_values = Known(
+        usable,
+        files,
+        _sound(files, inputs, report),
+        whole,
+        _addresses(inputs.servers, servers),
+        unread(files, ledgers, servers),
+    )
+    entries = with_records(allocate(known_values, report), files, whole)
+    sound = _sound(files, inputs, report) & entries.keys()
     vms = [
         make_vm(
             file,
-            servers[file.server or ""],
+            usable[file.server or ""],
             entries[file.name],
             seen=file.name in inputs.seen,
             refusal=moves[file.name].refusal if file.name in moves else None,
         )
         for file in files
+        if file.name in sound
     ]
-    Claims().add_all(_images(vms), report)
-    report.raise_problems()
-    in_order = sorted(vms, key=lambda vm: (vm.server, vm.number))
-    return Fleet(servers, tuple(in_order), _new_ledgers(known, vms, entries))
+    twice = Claims().add_all(_images(vms), report)
+    vms = [vm for vm in vms if vm.name not in twice]
+    # By now all problems are known: what is left is as it was.
+    made = {vm.name for vm in vms}
+    left = [file for file in files if file.name not in made]
+    earlier, unknown = _earlier(left, vms, inputs, usable, whole)
+    in_order = sorted([*vms, *earlier.values()], key=lambda vm: (vm.server, vm.number))
+    return Fleet(
+        usable,
+        tuple(in_order),
+        _new_ledgers(whole, vms, entries),
+        _all_problems(inputs, report),
+        tuple(sorted(set(report.warnings))),
+        unknown,
+        _copies(inputs, in_order, earlier.keys() | moves.keys(), usable),
+        frozenset(vm.name for vm in vms if vm.name not in existing),
+    )
+
+
+def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
+    for vm in vms:
+        yield Claim(IMAGE, vm.image_path, vm.name, vm.server, vm_source(vm.name), "disk_format")
+
+
+def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:
+    files = []
+    for file, text in sorted(inputs.vms.items()):
+        name = vm_of(file)
+        if text is None:
+            # Why is among the problems that are known already.
+            files.append(VmFile(name, f"{VMS}/{shown_name(file)}", {}, complete=False))
+            continue
+        part = report.about(vms=[name])
+        files.append(read_vm(name, _texts(inputs, name), inputs.servers, inputs.groups, part))
+    for file in sorted(inputs.orders.keys() - inputs.vms.keys()):
+        where = order_source(vm_of(file))
+        report.warn(where, "", f"waits for {VMS}/{shown_name(file)}, which names its server")
+    return files
+
+
+def _by_server(files: Sequence[VmFile]) -> Mapping[str, list[VmFile]]:
+    by_server: dict[str, list[VmFile]] = defaultdict(list)
+    for file in files:
+        by_server[file.server or ""].append(file)
+    return by_server
+
+
+def _texts(inputs: Inputs, name: str) -> Texts:
+    file = f"{name}{VM_SUFFIX}"
+    return Texts(inputs.vms.get(file), inputs.orders.get(file), file in inputs.orders)
+
+
+def _sound(files: Sequence[VmFile], inputs: Inputs, report: Report) -> frozenset[str]:
+    """Return the names of the VMs that no problem concerns so far."""
+    concerned = {vm for one in (*report.problems, *inputs.problems) for vm in one.vms}
+    return frozenset(file.name for file in files if file.name not in concerned)
+
+
+def _addresses(
+    variables: Mapping[str, Mapping[str, object]], servers: Mapping[str, ServerSettings]
+) -> dict[Address, str]:
+    """Return the addresses of servers and their routers, also of servers with problems."""
+    addresses: dict[Address, str] = {}
+    for name, given in variables.items():
+        addresses |= {
+            address: f"an address of {name}'s network" for address in own_addresses(given)
+        }
+    for name, server in servers.items():
+        for address in (server.server_ipv4, server.server_ipv6):
+            if address is not None:
+                addresses[address] = f"the address of {name} itself"
+    for name, server in servers.items():
+        for plan in (server.ipv4, server.ipv6):
+            if plan is not None:
+                addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
+    return addresses
+
+
+def _earlier(
+    left: Sequence[VmFile],
+    vms: Sequence[Vm],
+    inputs: Inputs,
+    servers: Mapping[str, ServerSettings],
+    ledgers: Mapping[str, Ledger],
+) -> tuple[dict[str, Vm], dict[str, frozenset[str]]]:
+    """Return VMs with problems as they were, and the names of those of which nobody knows that.
+
+    Only what a ledger has was there before.
+    """
+    known = {name: ledgers[name].entries for name in servers if name in ledgers}
+    asked = {file.name: on for file in left if (on := candidates(file, known))}
+    copies = {
+        server: read_copies(inputs.kept.get(server, ""))
+        for server in {name for on in asked.values() for name in on}
+    }
+    found: dict[str, Vm] = {}
+    for name, on in asked.items():
+        for server in on:
+            if name in copies[server]:
+                copy, ledger = copies[server][name], ledgers[server]
+                seen = name in inputs.seen
+                vm = earlier_vm(name, copy, servers[server], ledger, inputs.servers, seen=seen)
+                found |= {name: vm} if vm else {}
+    for name in clashing(vms, list(found.values())):
+        del found[name]
+    unknown: dict[str, set[str]] = {}
+    for name, on in asked.items():
+        for server in on if name not in found else ():
+            unknown.setdefault(server, set()).add(name)
+    return found, {server: frozenset(names) for server, names in unknown.items()}
+
+
+def _copies(
+    inputs: Inputs,
+    vms: Sequence[Vm],
+    earlier: Collection[str],
+    servers: Mapping[str, ServerSettings],
+) -> dict[str, str]:
+    """Return the copies of all servers: of what is sound, and the old ones of all else."""
+    texts = {server: text for server, text in inputs.kept.items() if server not in servers}
+    by_server: dict[str, list[Vm]] = {name: [] for name in servers if name in inputs.kept}
+    for vm in vms:
+        by_server.setdefault(vm.server, []).append(vm)
+    for server, own in by_server.items():
+        old: Mapping[str, Copy] = {}
+        if any(vm.name in earlier for vm in own):
+            old = read_copies(inputs.kept.get(server, ""))
+        copies = {
+            vm.name: (vm.name in earlier and old.get(vm.name)) or copy_of(_texts(inputs, vm.name))
+            for vm in own
+        }
+        texts[server] = render_copies(copies)
+    return texts
+
+
+def _all_problems(inputs: Inputs, report: Report) -> tuple[Problem, ...]:
+    """Return all problems, sorted: what could not be read is not missing too."""
+    reported = {(problem.source, problem.field) for problem in inputs.problems}
+    more = [one for one in report.problems if (one.source, one.field) not in reported]
+    each = {(one, one.vms, one.server): one for one in (*inputs.problems, *more)}
+    return tuple(sorted(each.values()))
 
 
 def server_variables(fleet: Fleet, server: str) -> dict[str, Any]:
-    """Return vmm_host, vmm_vms, vmm_archived and vmm_owners of a server, as plain data."""
-    vms = fleet.vms
-    return describe_server(fleet.servers[server], configured(vms, server), archived(vms, server))
+    """Return vmm_host, vmm_vms, vmm_archived, vmm_owners and vmm_unknown_vms, as plain data.
+
+    server is one of fleet.servers.
+    """
+    vms = fleet.vms_of(server)
+    unknown = sorted(fleet.unknown.get(server, ()))
+    return {
+        **describe_server(fleet.servers[server], configured(vms), archived(vms)),
+        "vmm_unknown_vms": unknown,
+    }
 
 
 def vm_variables(fleet: Fleet, vm: Vm) -> dict[str, Any]:
     """Return the variables of a VM as an inventory host, as plain data."""
     return describe_vm(vm)
-
-
-def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
-    for vm in vms:
-        yield Claim(IMAGE, vm.image_path, vm.name, vm.server, f"vms/{vm.name}.yml", "disk_format")
 
 
 def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Ledger:

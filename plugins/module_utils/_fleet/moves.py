@@ -49,7 +49,7 @@ def moved(
         there = homes[0]
         at = f"{ledger_source(there)} has {file.name} installed there"
         if there not in servers:
-            report.add(
+            report.about(vms=[file.name]).add(
                 file.source,
                 "server",
                 f"{file.server}, but {at}, and {there} is not a server of the inventory; if it is "

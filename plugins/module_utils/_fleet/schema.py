@@ -1,35 +1,47 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The JSON Schema of VM files, for editors and web forms, from the table of fields."""
+"""The JSON Schemas of orders and of VM files, for web forms and editors, from the fields' table."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import FIELDS, Field
 
 
-def vm_schema() -> dict[str, Any]:
-    """Return the schema (draft 2020-12).
+def order_schema() -> dict[str, Any]:
+    """Return the schema (draft 2020-12) of a customer's order.
 
-    It says what is necessary. What it cannot say, such as whether a key is well-formed or an
-    address is free, is checked when the fleet is built.
+    It says what is necessary. What it cannot say, such as whether a key is well-formed, is checked
+    when the fleet is built.
     """
+    fields = [field for field in FIELDS if field.customer]
+    required = [field.name for field in fields if field.required]
+    return _schema("An order of a VM of puffy.vmm, by a customer", fields, required)
+
+
+def vm_schema() -> dict[str, Any]:
+    """Return the schema of an operator's VM file, whose order may have what the customer says."""
+    return _schema("A VM of puffy.vmm, by its operator", FIELDS, ["server"])
+
+
+def render(schema: dict[str, Any]) -> str:
+    """Return a schema as the text of its file."""
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _schema(title: str, fields: Sequence[Field], required: list[str]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A VM of puffy.vmm",
+        "title": title,
         "description": "The name of the file, without .yml, is the name of the VM.",
         "type": "object",
-        "properties": {field.name: _property(field) for field in FIELDS},
-        "required": [field.name for field in FIELDS if field.required],
+        "properties": {field.name: _property(field) for field in fields},
+        "required": required,
         "additionalProperties": False,
     }
-
-
-def render() -> str:
-    """Return the schema as the text of docs/vm.schema.json."""
-    return json.dumps(vm_schema(), indent=2) + "\n"
 
 
 def _property(field: Field) -> dict[str, Any]:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -22,6 +23,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar import addresse
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import server as grammar
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import uplink as uplinks
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
+    Address,
     AddressPlan,
     MacPlan,
     Reserved,
@@ -29,12 +31,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
     ipv6_bounds,
     usable,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import GIBI, TEBI
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     choice,
-    sequence,
     whole_number,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report
 
 # Prefix of all variables of this collection that describe servers and VMs.
 PREFIX = "vmm_"
@@ -49,6 +51,14 @@ _LONGEST_QUARANTINE = 36_500
 
 # VMs that are installed at once.
 _INSTALL_LIMIT = 16
+
+# What one VM may have: enough for most, too little to fill a server by one mistyped digit.
+_VM_MEMORY_LIMIT = 64 * GIBI
+_VM_DISK_LIMIT = 8 * TEBI
+
+# The longest prefix that leaves a gateway and a VM their addresses. With a longer one there is no
+# subnet for dhcpd.conf(5) that both are in.
+_LONGEST_IPV4_PREFIX = 31
 
 _LIKE = 0.82
 
@@ -84,6 +94,8 @@ class ServerSettings:
     sysctl: Mapping[str, str]
     memory_limit: int | None
     disk_limit: int | None
+    vm_memory_limit: int
+    vm_disk_limit: int
     quarantine_days: int
     install_limit: int
     installer: str
@@ -128,10 +140,12 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_timezone": names.timezone,
     "vmm_release": grammar.release,
     "vmm_sets_server": grammar.sets_server,
-    "vmm_sets": lambda value: sequence(value, names.set_pattern, "patterns, such as [+site*]"),
+    "vmm_sets": names.set_patterns,
     "vmm_sysctl": grammar.sysctl,
     "vmm_memory_limit": grammar.limit,
     "vmm_disk_limit": grammar.limit,
+    "vmm_vm_memory_limit": grammar.limit,
+    "vmm_vm_disk_limit": grammar.limit,
     "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
     "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_installer_kernel": grammar.kernel,
@@ -140,6 +154,18 @@ _OPTIONAL: Mapping[str, _Parse] = {
 }
 
 VARIABLES = (*_REQUIRED, *_OPTIONAL)
+
+_OWN_ADDRESSES = ("vmm_ipv4_gateway", "vmm_ipv6_gateway", "vmm_server_ipv4", "vmm_server_ipv6")
+
+
+def own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
+    """Yield the addresses of a server and of its routers, as far as its settings are usable."""
+    for variable in _OWN_ADDRESSES:
+        value = variables.get(variable)
+        parse = _REQUIRED[variable][0] if variable in _REQUIRED else _OPTIONAL[variable]
+        if value is not None:
+            with suppress(Refused):
+                yield parse(value)
 
 
 def read_server(
@@ -196,13 +222,20 @@ def _check_networks(
         network = found.get(f"vmm_{family}_network")
         if network is None:
             continue
+        if family == "ipv4" and network.prefixlen > _LONGEST_IPV4_PREFIX:
+            report.add(
+                name,
+                "vmm_ipv4_network",
+                f"{network} has no room for a gateway and VMs; dhcpd(8) needs a subnet that both "
+                f"are in, of /{_LONGEST_IPV4_PREFIX} or larger",
+            )
+            continue
         for variable in (f"vmm_{family}_gateway", f"vmm_server_{family}"):
             address = found.get(variable)
             if address is None:
                 continue
-            outside = network.num_addresses == 1 and address not in network
             on_link = address.version == 6 and address.is_link_local
-            if not (usable(network, address) or outside or on_link):
+            if not (usable(network, address) or on_link):
                 report.add(name, variable, f"{address} is no usable address of {network}")
         for bound in found.get(f"vmm_{family}_range") or ():
             if not usable(network, bound):
@@ -303,6 +336,8 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         sysctl={**preset.sysctl, **found.get("vmm_sysctl", {})},
         memory_limit=found.get("vmm_memory_limit"),
         disk_limit=found.get("vmm_disk_limit"),
+        vm_memory_limit=found.get("vmm_vm_memory_limit", _VM_MEMORY_LIMIT),
+        vm_disk_limit=found.get("vmm_vm_disk_limit", _VM_DISK_LIMIT),
         quarantine_days=found.get("vmm_quarantine_days", _QUARANTINE),
         install_limit=found.get("vmm_install_limit", _INSTALL_LIMIT),
         installer=found.get("vmm_installer_kernel", "/bsd.rd"),

@@ -30,7 +30,7 @@ _OPEN_FILES_STEP = 512
 _DATASIZE_STEP = 16384 << 20
 _PROCESS_BYTES = 256 << 20
 
-SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners")
+SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners", "vmm_unknown_vms")
 
 # States in which a VM is in the server's configuration.
 _CONFIGURED = frozenset({"present", "suspended"})
@@ -39,14 +39,14 @@ _CONFIGURED = frozenset({"present", "suspended"})
 _SPARE_TAPS = 10
 
 
-def configured(vms: Sequence[Vm], server: str) -> list[Vm]:
-    """Return a server's VMs that its configuration has, in the order of their numbers."""
-    return [vm for vm in vms if vm.server == server and vm.state in _CONFIGURED]
+def configured(vms: Sequence[Vm]) -> list[Vm]:
+    """Return those of a server's VMs that its configuration has."""
+    return [vm for vm in vms if vm.state in _CONFIGURED]
 
 
-def archived(vms: Sequence[Vm], server: str) -> list[Vm]:
-    """Return a server's VMs of which nothing but the image is left there."""
-    return [vm for vm in vms if vm.server == server and vm.state not in _CONFIGURED]
+def archived(vms: Sequence[Vm]) -> list[Vm]:
+    """Return those of a server's VMs that are archived."""
+    return [vm for vm in vms if vm.state not in _CONFIGURED]
 
 
 def describe_server(

@@ -1,12 +1,17 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""VMs: what a VM file says, and a VM with all its values."""
+"""VMs: what their files say, and a VM with all its values.
+
+The operator's file vms/NAME.yml says on which server a VM is, and may say everything else. What
+the customer ordered may stand in orders/NAME.yml instead, which knows the customer's fields alone.
+No field stands in both.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -39,16 +44,23 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
 )
 
 DIRECTORY = "vms"
+ORDERS = "orders"
 SUFFIX = ".yml"
 
 LONGEST_FILE = 64 * 1024
 
+# What the operator's file alone can say.
+_OPERATORS = frozenset(field.name for field in FIELDS if not field.customer)
+_CUSTOMERS = tuple(field.name for field in FIELDS if field.customer)
+
 
 @dataclass(frozen=True)
 class VmFile:
-    """What a VM file says: the values of its fields that fit their grammar.
+    """What the files of a VM say: the values of the fields that fit their grammar.
 
-    unknown are the fields that are there but not usable, all of them when complete is False.
+    source is the operator's file; ordered are the fields that the customer's order has. unknown are
+    the fields that are there but not usable; any field of the operator's file may be when complete
+    is False.
     """
 
     name: str
@@ -56,6 +68,7 @@ class VmFile:
     values: Mapping[str, Any]
     unknown: frozenset[str] = frozenset()
     complete: bool = True
+    ordered: frozenset[str] = frozenset()
 
     @property
     def server(self) -> str | None:
@@ -76,6 +89,10 @@ class VmFile:
     def knows(self, *fields: str) -> bool:
         """Return whether these fields are either usable or not there at all."""
         return self.complete and not self.unknown.intersection(fields)
+
+    def source_of(self, field: str) -> str:
+        """Return the file to change for another value of the field."""
+        return order_source(self.name) if field in self.ordered else self.source
 
 
 @dataclass(frozen=True)
@@ -113,33 +130,114 @@ class Vm:
     install_options: Mapping[str, str]
 
 
+def vm_of(file: str) -> str:
+    """Return the name of the VM that a file is for.
+
+    What is no VM's file by its name gets one that no VM can have.
+    """
+    return file.removesuffix(SUFFIX) if file.endswith(SUFFIX) else f"{file}?"
+
+
+def source(name: str) -> str:
+    """Return how problems name the operator's file of a VM."""
+    return f"{DIRECTORY}/{shown_name(name)}{SUFFIX}"
+
+
+def order_source(name: str) -> str:
+    """Return how problems name the customer's order of a VM."""
+    return f"{ORDERS}/{shown_name(name)}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a VM's files; None for one that is there and cannot be read."""
+
+    operator: str | None
+    order: str | None = ""
+    ordered: bool = False
+
+
 def read_vm(
-    file: str, text: str, servers: Collection[str], groups: Collection[str], report: Report
+    name: str, texts: Texts, servers: Collection[str], groups: Collection[str], report: Report
 ) -> VmFile:
-    """Return what the VM file of this name ("web1.yml") says; the report tells what is wrong."""
-    source = f"{DIRECTORY}/{shown_name(file)}"
-    document = load(text, source, LONGEST_FILE)
-    report.extend(document.problems)
-    name = _read_name(file, source, servers, groups, report)
-    values: dict[str, Any] = {}
-    unknown = set(document.spoiled)
-    for field, value in document.fields.items():
-        if field not in BY_NAME:
-            report.add(source, _label(field), _unknown_field(field))
-        elif field not in document.spoiled:
-            values[field] = report.attempt(source, field, BY_NAME[field].parse, value)
-            if values[field] is None:
-                unknown.add(field)
-                del values[field]
-    if document.complete and "" not in document.spoiled:
-        for required in FIELDS:
-            if required.required and required.name not in {*document.fields, *unknown}:
-                report.add(source, required.name, f"is missing; give {_wanted(required.name)}")
+    """Return what the files of this VM say; the report names what is wrong.
+
+    groups are names that no VM can have, beside those of the servers.
+    """
+    own = _read_file(source(name), texts.operator, (), report)
+    order = _Part()
+    if texts.ordered:
+        order = _read_file(order_source(name), texts.order, _OPERATORS, report)
+    _check_name(name, servers, groups, report)
+    for twice in sorted(own.given & order.given):
+        report.add(
+            order_source(name),
+            twice,
+            f"stands in {source(name)} too; keep one of them",
+        )
+    values = {**order.values, **own.values}
+    unknown = own.unknown | order.unknown
+    if own.complete and order.complete:
+        given = own.given | order.given | unknown
+        for wanted in (one for one in FIELDS if one.required and one.name not in given):
+            where = order_source(name) if texts.ordered and wanted.customer else source(name)
+            report.add(where, wanted.name, f"is missing; give {_wanted(wanted.name)}")
     if "server" in values and values["server"] not in servers:
-        report.add(source, "server", _unknown_server(values.pop("server"), servers))
-        unknown.add("server")
-    _check_questions(source, values, report)
-    return VmFile(name, source, values, frozenset(unknown), document.complete)
+        report.add(source(name), "server", _unknown_server(values.pop("server"), servers))
+        unknown |= {"server"}
+    _check_questions(source(name), values, report)
+    ordered = frozenset(order.given - own.given)
+    return VmFile(name, source(name), values, frozenset(unknown), own.complete, ordered)
+
+
+def read_order(name: str, text: str, report: Report) -> Mapping[str, Any]:
+    """Return the values of a customer's order, checked by the customer's grammar alone."""
+    part = _read_file(order_source(name), text, _OPERATORS, report)
+    for wanted in (one for one in FIELDS if one.customer and one.required):
+        if part.complete and wanted.name not in part.given:
+            report.add(order_source(name), wanted.name, f"is missing; give {_wanted(wanted.name)}")
+    return part.values
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one file says; given are the fields that are there, whatever their values."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
+    complete: bool = True
+
+
+def _read_file(where: str, text: str | None, refused: Collection[str], report: Report) -> _Part:
+    """Read a file that may have all fields but the refused ones."""
+    if text is None:
+        return _Part(complete=False)
+    document = load(text, where, LONGEST_FILE)
+    report.extend(document.problems)
+    values: dict[str, Any] = {}
+    unknown = set(document.spoiled) & BY_NAME.keys()
+    for name, value in document.fields.items():
+        if name not in BY_NAME:
+            report.add(where, _label(name), _unknown_field(name, refused))
+        elif name in refused:
+            report.add(
+                where,
+                name,
+                f"is not the customer's to say; an order has {', '.join(_CUSTOMERS)}, all else is "
+                f"in {DIRECTORY}/",
+            )
+        elif name not in document.spoiled:
+            parsed = report.attempt(where, name, BY_NAME[name].parse, value)
+            if parsed is None:
+                unknown.add(name)
+                continue
+            values[name] = parsed
+            for remark in BY_NAME[name].remarks(value):
+                report.warn(where, name, remark)
+    given = frozenset(name for name in {*document.fields, *unknown} if name not in refused)
+    complete = document.complete and "" not in document.spoiled
+    return _Part(values, frozenset(unknown), given, complete)
 
 
 def make_vm(
@@ -222,23 +320,19 @@ def _size(values: Mapping[str, Any], field: str) -> Size:
     return size
 
 
-def _read_name(
-    file: str, source: str, servers: Collection[str], groups: Collection[str], report: Report
-) -> str:
-    if not file.endswith(SUFFIX):
-        report.add(source, "", f"is no VM file; its name has to end in {SUFFIX}")
-        return file
-    name = file.removesuffix(SUFFIX)
-    if report.attempt(source, "name", lambda _: vm_name(name), name) is None:
-        return name
+def _check_name(
+    name: str, servers: Collection[str], groups: Collection[str], report: Report
+) -> None:
+    where = source(name)
+    if report.attempt(where, "name", lambda _: vm_name(name), name) is None:
+        return
     for kind, others in (("server", servers), ("group", groups)):
         if name in others:
             report.add(
-                source,
+                where,
                 "name",
                 f"{shown(name)} is the name of a {kind} in the inventory; rename the file",
             )
-    return name
 
 
 def _check_questions(source: str, values: dict[str, Any], report: Report) -> None:
@@ -260,11 +354,12 @@ def _label(field: str) -> str:
     return field if field.isidentifier() and field.isascii() else shown(field)
 
 
-def _unknown_field(field: str) -> str:
-    near = difflib.get_close_matches(field, BY_NAME, 1)
+def _unknown_field(field: str, refused: Collection[str]) -> str:
+    known = [name for name in BY_NAME if name not in refused]
+    near = difflib.get_close_matches(field, known, 1)
     if near:
         return f"is no field of a VM file; is {near[0]} meant?"
-    return f"is no field of a VM file; known are {', '.join(BY_NAME)}"
+    return f"is no field of a VM file; known are {', '.join(known)}"
 
 
 def _unknown_server(name: str, servers: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import LABEL_PATTERN
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
     ANSWER_PATTERN,
     QUESTION_PATTERN,
@@ -25,8 +26,8 @@ _LONGEST_TOKEN = 8094
 # RFC 5321, 4.5.3.1, without the angle brackets.
 _LONGEST_ADDRESS = 254
 _ATOM = r"[A-Za-z0-9_][A-Za-z0-9_+=-]*"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_MAIL_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*(?:@{_LABEL}(?:\.{_LABEL})*)?"
+_DOMAIN = rf"{LABEL_PATTERN}(?:\.{LABEL_PATTERN})*"
+_MAIL_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*(?:@{_DOMAIN})?"
 
 # read_string() of dhcpd's conflex.c has one of 1500.
 _LONGEST_DHCPD_STRING = 1498

@@ -19,6 +19,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 # VM_MAX_NICS_PER_VM of usr.sbin/vmd/vmd.h is 4; the first is that of the fields mac and group.
 MOST_FURTHER = 3
 
+# The name of an interface: IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
+INTERFACE_PATTERN = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
+
 SWITCH_NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 
 # priv_validgroup() of usr.sbin/vmd/priv.c and if_addgroup() of sys/net/if.c: fewer than IF_NAMESIZE

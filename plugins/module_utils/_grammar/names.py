@@ -9,17 +9,22 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.base_accounts i
     INSTALLER_WORDS,
     VMD_GROUP,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import LONGEST_ANSWER
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import as_text, matching
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+    as_text,
+    matching,
+    sequence,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 VM_NAME_PATTERN = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 ACCOUNT_PATTERN = "[a-z][a-z0-9_-]{0,30}"
 REFUSED_ACCOUNTS = BASE_ACCOUNTS | INSTALLER_WORDS | {VMD_GROUP}
 
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+LABEL_PATTERN = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # RFC 1123, 2.1. The last label is not all digits, so that no name looks like an address.
-HOSTNAME_PATTERN = rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}"
+HOSTNAME_PATTERN = rf"(?=.{{1,253}}$)(?:{LABEL_PATTERN}\.)*(?![0-9]+$){LABEL_PATTERN}"
 
 SET_PATTERN = "[-+]?[a-zA-Z0-9._*-]+"
 
@@ -95,3 +100,15 @@ def set_pattern(value: object) -> str:
     if text in _SET_COMMANDS:
         raise Refused(f"{shown(text)} is a command to the installer and no set; take it out")
     return text
+
+
+def set_patterns(value: object) -> tuple[str, ...]:
+    """Return words for the installer's question for sets, which together are one answer."""
+    patterns = sequence(value, set_pattern, "patterns, such as [-x*, +site*]")
+    length = len(" ".join(patterns))
+    if length > LONGEST_ANSWER:
+        raise Refused(
+            f"are {length} characters together, and the installer is given up to {LONGEST_ANSWER}; "
+            f"use fewer patterns, with * for several sets"
+        )
+    return patterns

@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 INTERFACE = "vio0"
 
 _LONGEST_QUESTION = 200
-_LONGEST_ANSWER = 1000
+LONGEST_ANSWER = 1000
 
 # No "=", not "#" first, no blank at either end.
 QUESTION_PATTERN = r"[!-\"$-<>-~]([ -<>-~]{0,198}[!-<>-~])?"
@@ -120,6 +120,6 @@ def check_answer(text: str) -> str:
     if not re.fullmatch(ANSWER_PATTERN, text):
         raise Refused(
             f"{shown(text)} is no answer; use one line of printable ASCII, not empty, with no "
-            f"blank at either end, of up to {_LONGEST_ANSWER} characters"
+            f"blank at either end, of up to {LONGEST_ANSWER} characters"
         )
     return text

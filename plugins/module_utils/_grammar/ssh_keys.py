@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: ISC
 """Public keys of OpenSSH: one line of authorized_keys(5) without options, checked to the last bit.
 
-The wire formats are those of RFC 4253 (6.6), RFC 5656 (3.1), RFC 8709 (4) and, for the sk types,
-of OpenSSH's PROTOCOL.u2f.
+cryptography reads the keys, and writes them again: only what comes out as it went in has the one
+wire format of RFC 4253 (6.6), RFC 5656 (3.1) and RFC 8709 (4). The sk types of OpenSSH's
+PROTOCOL.u2f are such a key and the name of an application.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+from ansible_collections.puffy.vmm.plugins.module_utils._libraries import (
+    UnsupportedAlgorithm,
+    serialization,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 # sshd_config(5) RequiredRSASize is 1024 by default, but ssh-keygen(1) has made no such keys for
@@ -32,77 +38,15 @@ _SSHFP_ALGORITHMS = {"ssh-rsa": 1, "ecdsa": 3, "ssh-ed25519": 4}
 _SSHFP_SHA256 = 2
 
 
-class _Malformed(ValueError):
-    """The decoded key does not have the form of its type."""
-
-
-class _Wire:
-    """Reads the fields of a key one after the other."""
-
-    def __init__(self, blob: bytes) -> None:
-        self._rest = blob
-
-    def string(self) -> bytes:
-        length, rest = int.from_bytes(self._rest[:4], "big"), self._rest[4:]
-        if len(self._rest) < 4 or length > len(rest):
-            raise _Malformed("it is cut off")
-        self._rest = rest[length:]
-        return rest[:length]
-
-    def positive_number(self) -> int:
-        """Read an mpint of RFC 4251 (5): the shortest form, a zero byte first if bit 7 is set."""
-        octets = self.string()
-        number = int.from_bytes(octets, "big", signed=True)
-        if number <= 0 or len(octets) != number.bit_length() // 8 + 1:
-            raise _Malformed("one of its numbers is not well-formed")
-        return number
-
-    def end(self) -> None:
-        if self._rest:
-            raise _Malformed(f"{len(self._rest)} bytes too many follow")
-
-
-def _rsa(wire: _Wire) -> None:
-    exponent, modulus = wire.positive_number(), wire.positive_number()
-    bits = modulus.bit_length()
-    if bits not in _RSA_BITS:
-        raise Refused(
-            f"is an RSA key of {bits} bits; use one of {_RSA_BITS.start} to {_RSA_BITS.stop - 1} "
-            f"bits, or better an ed25519 key"
-        )
-    if exponent < 3 or exponent % 2 == 0 or modulus % 2 == 0:
-        raise _Malformed("its numbers make no RSA key")
-
-
-def _ed25519(wire: _Wire) -> None:
-    if len(wire.string()) != 32:
-        raise _Malformed("the key proper is not 32 bytes long")
-
-
-def _ecdsa(curve: bytes, octets: int) -> Callable[[_Wire], None]:
-    def check(wire: _Wire) -> None:
-        if wire.string() != curve:
-            raise _Malformed("its curve is another one")
-        point = wire.string()
-        if len(point) != 1 + 2 * octets or point[:1] != b"\x04":
-            raise _Malformed("its point is not an uncompressed one of that curve")
-
-    return check
-
-
-def _application(wire: _Wire) -> None:
-    if not _APPLICATION.fullmatch(wire.string()):
-        raise _Malformed("its application is no text")
-
-
-_TYPES: dict[str, tuple[Callable[[_Wire], None], ...]] = {
-    "ssh-ed25519": (_ed25519,),
-    "ecdsa-sha2-nistp256": (_ecdsa(b"nistp256", 32),),
-    "ecdsa-sha2-nistp384": (_ecdsa(b"nistp384", 48),),
-    "ecdsa-sha2-nistp521": (_ecdsa(b"nistp521", 66),),
-    "ssh-rsa": (_rsa,),
-    "sk-ssh-ed25519@openssh.com": (_ed25519, _application),
-    "sk-ecdsa-sha2-nistp256@openssh.com": (_ecdsa(b"nistp256", 32), _application),
+# Each type with the one that its key proper has.
+_TYPES = {
+    "ssh-ed25519": "ssh-ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
+    "ssh-rsa": "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com": "ssh-ed25519",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sha2-nistp256",
 }
 
 TYPES = tuple(_TYPES)
@@ -110,17 +54,21 @@ TYPES = tuple(_TYPES)
 # What a form can check of a line before it is sent: necessary, not sufficient.
 PATTERN = (
     " *(" + "|".join(map(re.escape, TYPES)) + ")"
-    r""" +[A-Za-z0-9+/]+={0,2}( [ !#-&(-\[\]-_a-~]*)?"""
+    r""" +[A-Za-z0-9+/]+={0,2}( [^\n\r]*)?\n?"""
 )
 
 
 @dataclass(frozen=True)
 class SshKey:
-    """A public key; blob is what the base64 text stands for."""
+    """A public key; blob is what the base64 text stands for.
+
+    left_out says why there is no comment, where there was one.
+    """
 
     type: str
     blob: bytes
     comment: str
+    left_out: str = ""
 
     def __str__(self) -> str:
         encoded = base64.b64encode(self.blob).decode("ascii")
@@ -137,8 +85,13 @@ class SshKey:
         return algorithm, _SSHFP_SHA256, hashlib.sha256(self.blob).hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def parse_ssh_key(text: str) -> SshKey:
-    """Return the key that a line "type base64 [comment]" holds. Raises Refused."""
+    """Return the key that a line "type base64 [comment]" holds. Raises Refused.
+
+    A line break may end it. A comment has no effect, so one that cannot be kept is left out.
+    """
+    text = text.removesuffix("\n")
     if "\n" in text or "\r" in text:
         raise Refused("a key is one line; this one has a line break in it")
     if len(text) > _LONGEST_LINE:
@@ -150,24 +103,59 @@ def parse_ssh_key(text: str) -> SshKey:
     if not encoded:
         raise Refused(f"the key is missing after {kind}; a key is 'type base64 comment'")
     blob = _decode(encoded)
-    try:
-        wire = _Wire(blob)
-        inner = wire.string()
-        if inner != kind.encode("ascii"):
-            raise _Malformed(f"inside it says {ascii(inner[:40])[1:]}")
-        for check in _TYPES[kind]:
-            check(wire)
-        wire.end()
-    except _Malformed as reason:
+    if reason := _fault(kind, blob):
         raise Refused(
-            f"{shown(encoded)} is no {kind} key: {reason}; paste the .pub file's line again"
-        ) from None
-    if not _COMMENT.fullmatch(comment):
-        raise Refused(
-            f"the comment {shown(comment)} has a character other than printable ASCII without "
-            f"quotes and backslashes; take it out, a comment has no effect"
+            f"{shown(encoded)} is not a valid {kind} key: {reason}; paste the .pub file's line "
+            f"again"
         )
-    return SshKey(kind, blob, comment)
+    if _COMMENT.fullmatch(comment):
+        return SshKey(kind, blob, comment)
+    return SshKey(
+        kind,
+        blob,
+        "",
+        f"the comment {shown(comment)} is left out, since it has a character other than printable "
+        f"ASCII without quotes and backslashes",
+    )
+
+
+def _fault(kind: str, blob: bytes) -> str | None:
+    """Return why these bytes are not a key of this type, or None. Raises Refused for its size."""
+    parts = list(_strings(blob))
+    if b"".join(len(part).to_bytes(4, "big") + part for part in parts) != blob or not parts:
+        return "it is cut off"
+    inner, *parts = parts
+    if inner != kind.encode("ascii"):
+        return f"inside it says {ascii(inner[:40])[1:]}"
+    if kind != _TYPES[kind] and not (parts and _APPLICATION.fullmatch(parts.pop())):
+        return "its application is not text"
+    proper = _TYPES[kind].encode("ascii")
+    plain = b"".join(len(part).to_bytes(4, "big") + part for part in (proper, *parts))
+    line = proper + b" " + base64.b64encode(plain)
+    try:
+        key = serialization.load_ssh_public_key(line)
+        again = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    except (ValueError, NotImplementedError, UnsupportedAlgorithm):
+        return "its numbers are not those of such a key"
+    if again != line:
+        return "it is not well-formed"
+    if kind == "ssh-rsa":
+        bits = int.from_bytes(parts[-1], "big").bit_length()
+        if bits not in _RSA_BITS:
+            raise Refused(
+                f"is an RSA key of {bits} bits; use one of {_RSA_BITS.start} to "
+                f"{_RSA_BITS.stop - 1} bits, or better an ed25519 key"
+            )
+        if not plain[-1] & 1:
+            return "its numbers are not those of such a key"
+    return None
+
+
+def _strings(blob: bytes) -> Iterator[bytes]:
+    """Yield the strings (RFC 4251, 5) that the bytes begin with."""
+    while len(blob) >= 4 and (length := int.from_bytes(blob[:4], "big")) <= len(blob) - 4:
+        yield blob[4 : 4 + length]
+        blob = blob[4 + length :]
 
 
 def _first_word(text: str) -> tuple[str, str]:

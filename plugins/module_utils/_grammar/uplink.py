@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
+    INTERFACE_PATTERN,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     choice,
     known_keys,
@@ -21,8 +24,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 
 T = TypeVar("T")
 
-# IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
-_INTERFACE = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
 # Interfaces that are switches, or on a switch, and so lead nowhere.
 _INWARD = ("bridge", "veb", "vport", "vether", "tap", "lo", "vlan")
 _NO_UPLINK = (*(kind for kind in _INWARD if kind != "vlan"), "enc", "pflog", "tun", "wg")
@@ -54,7 +55,9 @@ class Uplink:
 def interface(value: object) -> str:
     """Return the name of a network interface."""
     return matching(
-        value, _INTERFACE, "is no interface; use a driver's name and a number, such as vport42"
+        value,
+        INTERFACE_PATTERN,
+        "is no interface; use a driver's name and a number, such as vport42",
     )
 
 
@@ -96,7 +99,7 @@ def pf_uplink(value: object) -> str:
 
 
 def _outward(value: object) -> str:
-    name = matching(value, _INTERFACE, "is no interface; use one such as em0")
+    name = matching(value, INTERFACE_PATTERN, "is no interface; use one such as em0")
     if re.sub("[0-9]", "", name) in _INWARD:
         raise Refused(f"{name} leads nowhere; use an interface that leads out, such as em0")
     return name

@@ -51,7 +51,9 @@ def as_written(value: object) -> str:
 
 
 def whole_number(value: object, low: int, high: int) -> int:
-    """Return a whole number from low to high, from text as well."""
+    """Return a whole number from low to high; from the inventory, from text as well."""
+    if isinstance(value, Text) and value.quoted and _NUMBER.fullmatch(value):
+        raise Refused(f"{shown(value)} is text, since it is in quotes; write it without them")
     if isinstance(value, bool):
         raise Refused(f"{shown(value)} is no whole number; use one from {low} to {high}")
     if not isinstance(value, int):

@@ -73,10 +73,26 @@ class Action(ActionBase):
 
 
 def refuse_problems(task_vars: Mapping[str, Any]) -> None:
-    """Stop a task for a server whose fleet could not be read.
+    """Stop a task for a server whose settings or ledger cannot be used.
 
-    The inventory plugin gives such a server vmm_problems in place of vmm_vms. Raises OperatorError.
+    The inventory plugin gives such a server vmm_problems and no vmm_vms. Raises OperatorError.
     """
     problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
-    if problems:
+    if problems and "vmm_vms" not in task_vars:
         raise OperatorError("\n".join(problems), problems=problems)
+
+
+def refuse_unknown_vms(task_vars: Mapping[str, Any]) -> None:
+    """Stop a task that would take away the definition of a VM that is there, but not known.
+
+    Raises OperatorError.
+    """
+    unknown = [str(name) for name in task_vars.get("vmm_unknown_vms") or ()]
+    if unknown:
+        problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+        raise OperatorError(
+            f"{', '.join(unknown)}: the ledger has this VM, its file has problems, and there is "
+            f"no copy of when it had none, so this server is left as it is; put right: "
+            + "; ".join(problems),
+            problems=problems,
+        )

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleError
@@ -13,6 +14,7 @@ from ansible.template import Templar
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import PREFIX, VARIABLES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import SERVER_VARIABLES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 
@@ -24,20 +26,51 @@ if TYPE_CHECKING:
 # What the inventory plugin itself gives a server, and so is no setting of it.
 FLEET_DIRECTORY = "vmm_fleet_directory"
 PROBLEMS = "vmm_problems"
-RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, "vmm_host", "vmm_vms", "vmm_owners"})
+# The problems of VMs by their names, and names that no VM can have, each with why.
+BROKEN = "vmm_broken_vms"
+TAKEN = "vmm_taken_names"
+RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, BROKEN, TAKEN, *SERVER_VARIABLES})
+
+# Accounts of a server that are no owner's, by the variable that names them.
+_ACCOUNTS = {
+    "ansible_user": "the account that Ansible logs in to",
+    "ansible_ssh_user": "the account that Ansible logs in to",
+}
 
 
-def settings_of(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings among a server's variables as plain data.
+def settings_of(server: str, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the settings among a server's variables as plain data, and what is wrong with them.
 
-    The variables of a task evaluate their templates when they are read; what that raises is
-    passed on. Of other variables that begin with vmm_, which may be misspelled settings, only the
-    name is of interest.
+    The variables of a task evaluate their templates when they are read. Of other variables that
+    begin with vmm_, which may be misspelled settings, only the name is of interest.
     """
-    return {
-        name: plain(variables[name]) if name in VARIABLES else None
-        for name in sorted(_settings(variables))
-    }
+    return _read(server, variables, lambda name: variables[name])
+
+
+def accounts_of(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of a server's accounts that are no owner's, each with what it is."""
+    accounts: dict[str, str] = {}
+    for variable, what in _ACCOUNTS.items():
+        with suppress(AnsibleError):
+            name = plain(variables.get(variable))
+            accounts |= {name: f"{what} ({variable})"} if isinstance(name, str) else {}
+    return accounts
+
+
+def _read(
+    server: str, variables: Mapping[str, Any], value: Callable[[str], Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    settings: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for variable in sorted(_settings(variables)):
+        settings[variable] = None
+        if variable in VARIABLES:
+            try:
+                settings[variable] = plain(value(variable))
+            except AnsibleError as error:
+                text = " ".join(f"cannot be evaluated: {error}".split())
+                problems.append(Problem(server, variable, text, server=server))
+    return settings, problems
 
 
 class InventoryVariables:
@@ -63,18 +96,16 @@ class InventoryVariables:
         """Return the settings of a server, evaluated, and those that cannot be evaluated."""
         variables = self._variables(self._inventory.hosts[name])
         templar = Templar(loader=self._loader, variables=variables)
-        settings: dict[str, Any] = {}
-        problems: list[Problem] = []
-        for variable in sorted(_settings(variables)):
-            if variable not in VARIABLES:
-                settings[variable] = None
-                continue
-            try:
-                settings[variable] = plain(templar.template(variables[variable]))
-            except AnsibleError as error:
-                text = f"cannot be evaluated while the inventory is read: {error}"
-                problems.append(Problem(name, variable, " ".join(text.split())))
-        return settings, problems
+        return _read(name, variables, lambda variable: templar.template(variables[variable]))
+
+    def accounts(self, name: str) -> dict[str, str]:
+        """Return the names of a server's accounts that are no owner's, each with what it is."""
+        variables = self._variables(self._inventory.hosts[name])
+        templar = Templar(loader=self._loader, variables=variables)
+        named = {variable: variables[variable] for variable in _ACCOUNTS if variable in variables}
+        with suppress(AnsibleError):
+            return accounts_of(templar.template(named))
+        return {}
 
     def _variables(self, host: Host) -> dict[str, Any]:
         """Combine in the order of precedence that Ansible documents for inventory variables."""

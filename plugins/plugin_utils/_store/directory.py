@@ -1,18 +1,21 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The fleet directory: VM files and ledgers as text, in and out."""
+"""The fleet directory: VM files, orders, ledgers and copies as text, in and out."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import vm_of
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     OperatorError,
     Problem,
+    Report,
     shown_name,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
@@ -24,7 +27,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclusive_lock
 
 VMS = "vms"
+ORDERS = "orders"
 ALLOCATIONS = "allocations"
+# The files of VMs as they were when they had no problems; see _fleet/kept.py.
+KEPT = "kept"
 CREDENTIALS = "credentials"
 HOST_KEYS = "host_keys"
 HAND_OVER = "handover"
@@ -33,7 +39,10 @@ HAND_OVER = "handover"
 _LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: ".md"}
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
-_LIMITS = {VMS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024}
+_LIMITS = {VMS: 64 * 1024, ORDERS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024, KEPT: 1 << 28}
+
+# Copies that editors and patch(1) make of a file that somebody works on, or leave behind.
+_LEFT_BY_EDITORS = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|.*\.(?:bak|orig|rej|tmp)")
 
 
 class NoFleet(OperatorError, ValueError):
@@ -42,14 +51,18 @@ class NoFleet(OperatorError, ValueError):
 
 @dataclass(frozen=True)
 class FleetTexts:
-    """The files of a fleet by name ("web1.yml"), and what is wrong with those that are missing.
+    """The files of a fleet by name ("web1.yml"), None for those that cannot be read.
 
-    seen are the names of VMs of which there are host keys or a hand-over sheet.
+    problems say why; warnings name files that are ignored. kept maps names of servers; seen are the
+    names of VMs of which there are host keys or a hand-over sheet.
     """
 
-    vms: Mapping[str, str]
-    ledgers: Mapping[str, str]
+    vms: Mapping[str, str | None]
+    orders: Mapping[str, str | None]
+    ledgers: Mapping[str, str | None]
+    kept: Mapping[str, str]
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     seen: frozenset[str] = frozenset()
 
 
@@ -58,19 +71,24 @@ class FleetDirectory:
     path: Path
 
     def read(self) -> FleetTexts:
-        """Read all VM files and ledgers; a file that cannot be read becomes a problem.
+        """Read all files; one that cannot be read becomes a problem of what it is for.
 
         Raises NoFleet when there is no directory for VM files: an empty fleet has an empty one,
         and a mistyped path must not look like a fleet without VMs.
         """
         if not (self.path / VMS).is_dir():
             raise NoFleet(
-                f"{self.path} is no fleet directory: it has no directory {VMS}/ with one file a VM"
+                f"{self.path} is no fleet directory: it has no directory {VMS}/ with one file per "
+                f"VM"
             )
-        problems: list[Problem] = []
-        vms = self._read_all(VMS, problems)
-        ledgers = self._read_all(ALLOCATIONS, problems)
-        return FleetTexts(vms, ledgers, tuple(problems), self._seen())
+        report = Report()
+        vms = self._read_all(VMS, report)
+        orders = self._read_all(ORDERS, report)
+        ledgers = self._read_all(ALLOCATIONS, report)
+        kept = self._read_copies()
+        return FleetTexts(
+            vms, orders, ledgers, kept, report.problems, report.warnings, self._seen()
+        )
 
     def _seen(self) -> frozenset[str]:
         found = (
@@ -93,23 +111,46 @@ class FleetDirectory:
         for name, text in ledgers.items():
             write_file(self.path / ALLOCATIONS / name, text.encode(), 0o644)
 
-    def _read_all(self, folder: str, problems: list[Problem]) -> dict[str, str]:
-        texts: dict[str, str] = {}
+    def write_copies(self, copies: Mapping[str, str]) -> None:
+        """Replace the copies of these servers. Only for who holds the lock. Raises OSError."""
+        if copies:
+            (self.path / KEPT).mkdir(mode=0o755, exist_ok=True)
+        for server, text in copies.items():
+            write_file(self.path / KEPT / f"{server}.json", text.encode(), 0o644)
+
+    def _read_copies(self) -> dict[str, str]:
+        """Read the copies of all servers, without those that cannot be read: they are a help."""
+        copies: dict[str, str] = {}
+        with suppress(OSError):
+            for path in sorted((self.path / KEPT).glob("*.json")):
+                with suppress(Unreadable, UnicodeDecodeError):
+                    copies[path.stem] = read_file(path, _LIMITS[KEPT]).decode("utf-8")
+        return copies
+
+    def _read_all(self, folder: str, report: Report) -> dict[str, str | None]:
+        texts: dict[str, str | None] = {}
         try:
             directory = open_directory(self.path / folder)
         except FileNotFoundError:
             return texts
         except Unreadable as reason:
-            problems.append(Problem(f"{folder}/", "", str(reason)))
+            report.add(f"{folder}/", "", str(reason))
             return texts
         try:
             for name in sorted(os.listdir(directory)):
-                if name.startswith("."):
-                    continue
-                try:
-                    texts[name] = _text(directory, name, _LIMITS[folder])
-                except Unreadable as reason:
-                    problems.append(Problem(f"{folder}/{shown_name(name)}", "", str(reason)))
+                source = f"{folder}/{shown_name(name)}"
+                if _LEFT_BY_EDITORS.fullmatch(name):
+                    report.warn(source, "", "is ignored: it looks like an editor's copy")
+                elif not name.startswith("."):
+                    try:
+                        texts[name] = _text(directory, name, _LIMITS[folder])
+                    except Unreadable as reason:
+                        texts[name] = None
+                        if folder == ALLOCATIONS:
+                            about = report.about(server=name.removesuffix(".yml"))
+                        else:
+                            about = report.about(vms=[vm_of(name)])
+                        about.add(source, "", str(reason))
         finally:
             os.close(directory)
         return texts

@@ -5,15 +5,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     Inputs,
     build_fleet,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem, Problems
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetTexts
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source, vm_of
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
+    TAKEN,
+    accounts_of,
+    settings_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
+
+# The group of all VMs.
+ALL_VMS = "vms"
+
+HOST_ALREADY = "is a host of the inventory already; a VM needs a name of its own"
 
 
 def today() -> date:
@@ -25,33 +39,52 @@ def build(
     texts: FleetTexts,
     settings: Mapping[str, Mapping[str, object]],
     groups: Collection[str],
-    hosts: Collection[str],
+    taken: Mapping[str, str],
+    accounts: Mapping[str, Mapping[str, str]],
     problems: Iterable[Problem] = (),
 ) -> Fleet:
     """Build the fleet from its files and the settings of the servers.
 
-    groups are the inventory's groups, hosts its hosts that are neither servers nor VMs; problems
-    are those known already. Raises Problems with all problems.
+    groups are the inventory's groups; taken has names that no VM can have, each with what they
+    are; accounts those of each server that are no owner's; problems are those known already.
     """
-    found = [*texts.problems, *problems, *_clashes(texts, hosts)]
-    reported = {(problem.source, problem.field) for problem in found}
-    try:
-        fleet = build_fleet(Inputs(texts.vms, texts.ledgers, settings, groups, today(), texts.seen))
-    except Problems as more:
-        # What could not even be read is missing for the model: one problem, not two.
-        found += (each for each in more.problems if (each.source, each.field) not in reported)
-        raise Problems(found) from None
-    if found:
-        raise Problems(found)
-    return fleet
-
-
-def _clashes(texts: FleetTexts, hosts: Collection[str]) -> Iterable[Problem]:
+    known = [*texts.problems, *problems]
     for file in texts.vms:
-        name = file.removesuffix(".yml")
-        if name in hosts:
-            yield Problem(
-                f"{VMS}/{file}",
-                "name",
-                f"{name!r} is a host of the inventory already; a VM needs a name of its own",
-            )
+        name = vm_of(file)
+        if name in taken:
+            text = f"{name!r} {taken[name]}"
+            known.append(Problem(source(name), "name", text, frozenset([name])))
+    inputs = Inputs(
+        texts.vms,
+        texts.ledgers,
+        settings,
+        groups,
+        today(),
+        texts.seen,
+        texts.orders,
+        accounts,
+        texts.kept,
+        known,
+    )
+    fleet = build_fleet(inputs)
+    return replace(fleet, warnings=tuple(sorted({*texts.warnings, *fleet.warnings})))
+
+
+def build_for_task(
+    texts: FleetTexts, groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
+) -> Fleet:
+    """Build the fleet from its files and what a task knows of the inventory.
+
+    servers maps the names of the servers to their variables.
+    """
+    settings: dict[str, Mapping[str, object]] = {}
+    problems: list[Problem] = []
+    taken: dict[str, str] = dict.fromkeys(
+        set(groups["all"]) - servers.keys() - set(groups.get(ALL_VMS, ())), HOST_ALREADY
+    )
+    for name, variables in sorted(servers.items()):
+        settings[name], unusable = settings_of(name, variables)
+        problems += unusable
+        taken |= plain(variables.get(TAKEN) or {})
+    accounts = {name: accounts_of(variables) for name, variables in servers.items()}
+    return build(texts, settings, {*groups, ALL_VMS}, taken, accounts, problems)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclusive_lock
-from unit.sites import Site
+from unit.sites import SERVERS, Site
 
 ALLOCATE: dict[str, Any] = {"puffy.vmm.allocate": {}}
 
@@ -63,7 +64,7 @@ def test_check_mode_shows_and_writes_nothing(site: Site) -> None:
     assert not (site.fleet / "allocations").exists()
 
 
-def test_all_problems_and_nothing_is_written(site: Site) -> None:
+def test_all_problems_and_nothing_is_written_for_them(site: Site) -> None:
     site.vm("web1", memory="1 GB")
     site.vm("web2", mac="fe:e1:bb:d1:c6:aa")
     site.vm("web3", mac="fe:e1:bb:d1:c6:aa")
@@ -152,8 +153,80 @@ def test_the_playbook_makes_the_credentials_of_present_vms(site: Site) -> None:
     assert [path.name for path in (site.fleet / "credentials").iterdir()] == ["web1.yml"]
 
 
-def test_a_problem_stops_all_servers_and_all_later_plays(site: Site) -> None:
+def test_a_new_vm_is_named_as_no_host_of_a_later_source(site: Site) -> None:
+    later = site.root / "later.yml"
+    later.write_text("printers: {hosts: {laser1: {}}}\n")
+    site.vm("laser1")
+    done = site.play(ALLOCATE, args=("-i", str(site.inventory), "-i", str(later)))
+    assert done.returncode == 2
+    assert "'laser1' is also a host or group of another source of the inventory" in done.stdout
+    assert not (site.fleet / "allocations").exists()
+
+
+def test_what_is_sound_is_done_and_the_run_fails_at_its_end(site: Site) -> None:
     site.vm("web1", memory="1 GB")
+    site.vm("web2")
+    for again in (False, True):
+        done = site.run("ansible-playbook", "puffy.vmm.allocate", "-e", "vmm_credentials=false")
+        said = done.stdout + done.stderr
+        assert done.returncode == 2
+        assert said.count("vms/web1.yml: memory: '1 GB' is no size") == 1
+        assert "The fleet has 1 problem(s), which are shown above." in said
+        assert ("changed=1" in said) is not again
+    assert numbers(site) == {"web2": 1}
+
+
+def test_a_broken_file_keeps_what_its_vm_has(site: Site) -> None:
+    site.vm("web1")
+    site.vm("web2")
+    assert site.play(ALLOCATE).returncode == 0
+    before = site.files()
+    site.vm("web1", owner="root")
+    site.vm("web3")
+    assert site.play(ALLOCATE).returncode == 2
+    assert numbers(site) == {"web1": 1, "web2": 2, "web3": 3}
+    kept = json.loads((site.fleet / "kept/server1.json").read_text())
+    assert kept["web1"]["vms"].encode() == before["vms/web1.yml"][1]
+
+
+def test_a_verb_for_a_sound_vm_does_not_depend_on_others(site: Site) -> None:
+    site.vm("web1")
+    site.vm("web2")
+    assert site.play(ALLOCATE).returncode == 0
+    (site.fleet / "vms/web2.yml").write_text("owner: 'x\n")
+    (site.fleet / "vms/new1.yml").write_text("server: server1\n")
+
+    def request(vm: str, verb: str) -> subprocess.CompletedProcess[str]:
+        return site.play({"puffy.vmm.vm_request": {"vm": vm, "verb": verb}})
+
+    for verb in ("status", "suspend", "archive"):
+        done = request("web1", verb)
+        assert done.returncode == 0, done.stdout
+    assert "state: archived" in (site.fleet / "vms/web1.yml").read_text()
+    assert request("web2", "status").returncode == 0
+    for name in ("web2", "new1"):
+        done = request(name, "suspend")
+        assert done.returncode == 2
+        assert (
+            f"suspend is not for {name} before this is put right: vms/{name}.yml: " in done.stdout
+        )
+
+
+def test_a_verb_that_the_fleet_has_no_room_for_changes_no_file(site: Site) -> None:
+    site.vm("web1", memory="2G")
+    site.vm("web2", memory="2G", state="suspended")
+    site.set("host_vars/server1", **SERVERS["server1"], vmm_memory_limit="3G")
+    assert site.play(ALLOCATE).returncode == 0
+    before = site.files()
+    done = site.play({"puffy.vmm.vm_request": {"vm": "web2", "verb": "resume"}})
+    assert done.returncode == 2
+    assert "vmm_memory_limit: 3G is exceeded" in done.stdout
+    assert site.files() == before
+
+
+def test_a_problem_of_the_whole_fleet_stops_all_servers_and_all_later_plays(site: Site) -> None:
+    (site.fleet / "vms").rename(site.root / "vms")
+    (site.fleet / "vms").symlink_to(site.root / "vms")
     later = {
         "name": "What would change servers",
         "hosts": "vmd_servers",
@@ -165,5 +238,5 @@ def test_a_problem_stops_all_servers_and_all_later_plays(site: Site) -> None:
     for limit in ((), ("--limit", "server2")):
         done = site.run("ansible-playbook", "site.yml", *limit)
         assert done.returncode == 2
-        assert "vms/web1.yml: memory: '1 GB' is no size" in done.stdout
+        assert "vms/: is a symbolic link" in done.stderr
         assert "touched" not in done.stdout

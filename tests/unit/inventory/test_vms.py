@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from unit.sites import KEY, Site, decoded
+from unit.sites import KEY, SERVERS, Site, decoded
 
 
 def errors(text: str) -> list[str]:
@@ -34,7 +34,7 @@ def test_vms_are_hosts_and_servers_know_them(site: Site) -> None:
     assert [vm["name"] for vm in hosts["server2"]["vmm_vms"]] == ["web2"]
     assert hosts["server1"]["vmm_fleet_directory"] == str(site.fleet)
     assert hosts["server1"]["vmm_host"]["ipv4"]["network"] == "203.0.113.0"
-    assert hosts["server1"]["vmm_owners"] == [{"name": "puffy", "ssh_keys": [KEY]}]
+    assert hosts["server1"]["vmm_owners"] == [{"name": "puffy", "ssh_keys": [KEY], "vms": ["web1"]}]
     assert "vmm_problems" not in hosts["server1"]
     assert site.files() == before
     assert not (site.fleet / "allocations").exists(), "an inventory writes nothing"
@@ -91,26 +91,113 @@ keyed_groups:
     assert found["_meta"]["hostvars"]["web2"]["ansible_user"] == "root"
 
 
-def test_all_problems_are_shown_once_and_no_vm_is_there(site: Site) -> None:
+def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> None:
     site.vm("web1", memory="1 GB")
     site.vm("web2", colour="blue", owner="root")
     (site.fleet / "vms/web3.yaml").touch()
     site.vm("web4")
+    site.vm("web5", number=5)
+    site.vm("web6", server="server2")
+    (site.fleet / "vms/web5.yml~").touch()
     site.set("host_vars/server2", vmm_domain="{{ nowhere }}")
     done = site.run("ansible-inventory", "--list")
-    lines = errors(done.stderr)
+    assert "[WARNING]: vms/web5.yml~: is ignored" in done.stderr
+    lines = [line for line in errors(done.stderr) if not line.startswith("[WARNING]")]
     size = "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G"
     assert size in lines
     assert sum(line.startswith("server2: vmm_domain: ") for line in lines) == 1
     assert sum(line.startswith("vms/web3.yaml: only files") for line in lines) == 1
     assert sum(line.startswith("vms/web2.yml: ") for line in lines) == 2
     assert "parse" not in done.stderr
-    assert lines[-1].startswith(f"{site.inventory}/vmm.yml: the inventory has no VMs until this is")
+    assert lines[-1].startswith(f"{site.inventory}/vmm.yml: {len(lines) - 1} problem(s) in ")
     found = decoded(done.stdout)
-    assert "vms" not in found
-    server = found["_meta"]["hostvars"]["server1"]
-    assert server["vmm_problems"] == lines[:-1]
-    assert "vmm_vms" not in server
+    hosts = found["_meta"]["hostvars"]
+    assert "vmm_vms" not in hosts["server2"]
+    assert {line.split(":")[0] for line in hosts["server2"]["vmm_problems"]} == {"server2"}
+    # web3.yaml might say anything, so nothing new is handed out.
+    assert hosts["server1"]["vmm_vms"] == []
+    assert {"web1", "web2", "web4", "web5"} <= set(hosts["server1"]["vmm_broken_vms"])
+    (site.fleet / "vms/web3.yaml").unlink()
+    found = decoded(site.run("ansible-inventory", "--list").stdout)
+    assert found["vms_on_server1"]["hosts"] == ["web4", "web5"]
+    assert "web6" not in found["_meta"]["hostvars"]
+
+
+def test_a_vm_with_a_broken_file_stays_as_it_was(site: Site) -> None:
+    site.vm("web1", memory="2G")
+    site.vm("web2")
+    assert site.play({"puffy.vmm.allocate": {}}).returncode == 0
+    before = site.host("web1")
+    (site.fleet / "vms/web1.yml").write_text("server: server1\nowner: 'mira\n")
+    found = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
+    assert found["web1"] == before
+    assert [vm["name"] for vm in found["server1"]["vmm_vms"]] == ["web1", "web2"]
+    assert found["server1"]["vmm_problems"] == found["server1"]["vmm_broken_vms"]["web1"]
+    assert "vmm_problems" not in found["server2"]
+    (site.fleet / "kept/server1.json").unlink()
+    found = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
+    assert "web1" not in found
+    assert found["server1"]["vmm_unknown_vms"] == ["web1"]
+
+
+def test_an_order_waits_for_the_operators_file(site: Site) -> None:
+    site.vm("web1")
+    order = (site.fleet / "vms/web1.yml").read_text().replace("server: server1\n", "")
+    (site.fleet / "orders").mkdir()
+    (site.fleet / "orders/web1.yml").write_text(order)
+    (site.fleet / "vms/web1.yml").unlink()
+    done = site.run("ansible-inventory", "--list")
+    assert "[WARNING]: orders/web1.yml: waits for vms/web1.yml, which names its server" in (
+        " ".join(done.stderr.split())
+    )
+    (site.fleet / "vms/web1.yml").write_text("server: server1\n")
+    assert site.host("web1")["vmm_owner"] == "puffy"
+
+
+def test_names_of_new_vms_capture_no_host_or_group_that_comes_later(site: Site) -> None:
+    later = site.inventory / "zz.yml"
+    later.write_text("printers: {hosts: {laser1: {}, web1: {}}}\n")
+    for name in ("laser1", "printers", "web1", "web2"):
+        site.vm(name)
+    done = site.run("ansible-inventory", "--list")
+    found = decoded(done.stdout)
+    assert found["vms_on_server1"]["hosts"] == ["web2"]
+    assert "vms/laser1.yml: name: 'laser1' is a host of the inventory too, in a file" in done.stderr
+    assert "vms/printers.yml: name: 'printers' is a group of the inventory" in done.stderr
+    assert "ansible_host" not in found["_meta"]["hostvars"].get("laser1", {})
+    # A VM that is there may be named wherever its operator wants it.
+    later.unlink()
+    site.play({"puffy.vmm.allocate": {"fail": False}})
+    later.write_text("printers: {hosts: {web1: {}}}\n")
+    assert "web1" in decoded(site.run("ansible-inventory", "--list").stdout)["printers"]["hosts"]
+
+
+def test_what_an_order_says_makes_nobody_a_member_of_a_group(site: Site) -> None:
+    (site.inventory / "hosts2.yml").write_text("admins: {hosts: {bastion: {}}}\n")
+    (site.inventory / "vmm.yml").write_text(
+        "plugin: puffy.vmm.vms\nfleet: ../fleet\n"
+        "keyed_groups:\n"
+        "  - {key: vmm_state, prefix: vms}\n"
+        "  - {key: vmm_owner, prefix: '', separator: ''}\n"
+    )
+    (site.inventory / "zz.yml").write_text("vms_present: {vars: {x: 1}}\n")
+    site.vm("web1", owner="admins")
+    site.vm("web2", owner="mira")
+    done = site.run("ansible-inventory", "--list")
+    found = decoded(done.stdout)
+    assert found["admins"]["hosts"] == ["bastion"]
+    assert found["vms_present"]["hosts"] == found["mira"]["hosts"] == ["web2"]
+    assert "vms/web1.yml: name: 'web1' would join the group admins of the inventory" in done.stderr
+
+
+def test_the_account_of_ansible_is_no_owners(site: Site) -> None:
+    site.set("host_vars/server1", **SERVERS["server1"], ansible_user="admin")
+    site.vm("web1", owner="admin")
+    site.vm("web2", owner="admin", server="server2")
+    done = site.run("ansible-inventory", "--list")
+    assert decoded(done.stdout)["vms_on_server2"]["hosts"] == ["web2"]
+    problem = "owner: admin is the account that Ansible logs in to (ansible_user) of server1"
+    assert f"vms/web1.yml: {problem}; name another owner" in done.stderr
 
 
 HOSTILE = "{{ lookup('pipe', 'touch executed') }}"

@@ -198,10 +198,6 @@ def test_small_networks() -> None:
     assert handed_out({"a.yml": vm()}, servers=servers) == {
         "a": (2, "02", "203.0.113.9", "2001:db8:6::9")
     }
-    servers = {
-        "server6": server(ipv4_network="203.0.113.8/32", ipv4_gateway="192.0.2.1", ipv4_range=None)
-    }
-    assert handed_out({"a.yml": vm()}, servers=servers)["a"][2] == "203.0.113.8"
 
 
 def test_decimal_numbers() -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The JSON Schema of VM files: current, and never stricter than the grammar."""
+"""The JSON Schemas of orders and VM files: current, and never stricter than the grammar."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ import jsonschema
 import pytest
 import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.schema import render, vm_schema
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.schema import (
+    order_schema,
+    render,
+    vm_schema,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import questions, ssh_keys
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import Text
 from hypothesis import given
 from hypothesis import strategies as st
-from make_schema import SCHEMA
+from make_schema import SCHEMAS
 from unit.fleets import KEY, OTHER_KEY, problems, vm
 
 VALIDATOR = jsonschema.Draft202012Validator(vm_schema())
 
 
-def test_the_file_is_current() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == render(), "run: ./dev run python -m make_schema"
+def test_the_files_are_current() -> None:
+    for path, schema in SCHEMAS.items():
+        text = path.read_text(encoding="utf-8")
+        assert text == render(schema), "run: ./dev run python -m make_schema"
 
 
 def test_it_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(render()))
+    for schema in (order_schema(), vm_schema()):
+        jsonschema.Draft202012Validator.check_schema(json.loads(render(schema)))
 
 
 def test_a_full_file_is_valid() -> None:
@@ -52,6 +59,8 @@ def test_a_full_file_is_valid() -> None:
         "user: Puffy",
         "hostname: a_b",
         "number: 0",
+        "number: '7'",
+        "autostart: 'yes'",
         "autostart: maybe",
         "state: running",
         "timezone: Mars/Base",
@@ -69,10 +78,13 @@ def test_what_a_form_can_find_itself(line: str) -> None:
 
 
 def test_every_required_field_is_required() -> None:
-    fields = yaml.safe_load(vm())
+    fields = yaml.safe_load(vm(server=None))
+    orders = jsonschema.Draft202012Validator(order_schema())
     for field in FIELDS:
         left = {name: value for name, value in fields.items() if name != field.name}
-        assert VALIDATOR.is_valid(left) is not field.required
+        assert orders.is_valid(left) is not (field.required and field.customer)
+    assert VALIDATOR.is_valid({"server": "server6"})
+    assert not VALIDATOR.is_valid({"number": 7})
 
 
 def accepted(field: Any, value: object) -> bool:

@@ -235,7 +235,8 @@ def test_tap_nodes_for_all_vms_and_ten_more() -> None:
     ],
 )
 def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: int) -> None:
-    fleet = build({"web1.yml": vm(*lines)})
+    servers = {"server6": server(vm_memory_limit="128G")}
+    fleet = build({"web1.yml": vm(*lines)}, servers=servers)
     described = server_variables(fleet, "server6")["vmm_host"]
     assert (described["open_files"], described["largest_process"]) == (open_files, largest)
 

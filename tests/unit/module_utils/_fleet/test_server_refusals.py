@@ -63,6 +63,11 @@ PATTERNS = (
             "ipv4_network: '2001:db8::/64' is no IPv4 network; use one such as 203.0.113.0/24",
         ),
         (
+            {"ipv4_network": "203.0.113.5/32", "ipv4_gateway": "192.0.2.1", "ipv4_range": None},
+            "ipv4_network: 203.0.113.5/32 has no room for a gateway and VMs; dhcpd(8) needs a "
+            "subnet that both are in, of /31 or larger",
+        ),
+        (
             {"ipv4_gateway": "198.51.100.1"},
             "ipv4_gateway: 198.51.100.1 is no usable address of 203.0.113.0/24",
         ),

@@ -8,9 +8,10 @@ import json
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import response_value
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.fleets import KEY, OTHER_KEY, build, problems, vm
+from unit.fleets import KEY, OTHER_KEY, build, ledger, problems, vm, wire
 
 HOST_ADVICE = (
     "use letters, digits and hyphens, in parts of up to 63 characters with dots between them, no "
@@ -123,7 +124,8 @@ def test_every_field() -> None:
         (
             "ssh_keys",
             f"[{KEY}, ssh-ed25519 AAAA]",
-            "item 2: 'AAAA' is no ssh-ed25519 key: it is cut off; paste the .pub file's line again",
+            "item 2: 'AAAA' is not a valid ssh-ed25519 key: it is cut off; paste the .pub file's "
+            "line again",
         ),
         ("ssh_keys", "[[a]]", "item 1: is a list; a single value is wanted"),
         ("number", "0", "0 is out of bounds; use a whole number from 1 to 65535"),
@@ -263,7 +265,6 @@ def test_what_a_field_does_not_take(field: str, value: str, complaint: str) -> N
         ("hostname", ".".join(4 * [62 * "a"])),
         ("owner", 31 * "a"),
         ("owner", "a-_9"),
-        ("number", "'7'"),
         ("mac", "12:34:56:11:22:33"),
         ("autostart", "yes"),
         ("autostart", "Off"),
@@ -326,6 +327,79 @@ def test_a_problem_hides_no_other() -> None:
         "value in quotes if it begins with &",
         "vms/web1.yml: memory: 'lots' is no size; use a number with K, M or G, such as 1G",
         f"vms/web2.yml: owner: 'Puffy' is no account name; {ACCOUNT_ADVICE}",
+    ]
+
+
+def rsa_key(bits: int) -> str:
+    """Return the line of a key with this many bits, which nobody has the private key of."""
+    modulus = (1 << bits - 1 | 1).to_bytes(bits // 8 + 1, "big")
+    return "ssh-rsa " + wire(b"ssh-rsa", b"\x03", modulus)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("ssh_keys", f"[{KEY}, {rsa_key(8192)}]", "item 2: is 1404 characters long, and the "),
+        ("ssh_keys", f"[{rsa_key(16384)}]", "item 1: is 2768 characters long, and the installer"),
+        ("sets", f"[{', '.join(f'+set{number:03}*' for number in range(112))}]", "are 1007 char"),
+    ],
+)
+def test_what_a_response_file_cannot_hold(field: str, value: str, complaint: str) -> None:
+    fields: dict[str, str | None] = {field: value}
+    fleet = build({"web1.yml": vm(**fields), "web2.yml": vm(owner="another")})
+    assert [one.name for one in fleet.vms] == ["web2"]
+    (problem,) = map(str, fleet.problems)
+    assert problem.startswith(f"vms/web1.yml: {field}: {complaint}")
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+@pytest.mark.parametrize("length", [30, 300, 900])
+def test_a_comment_never_makes_a_key_too_long(bits: int, length: int) -> None:
+    key = rsa_key(bits)
+    fleet = build({"web1.yml": vm(ssh_keys=f"['{key} {length * 'c'}']")})
+    (line,) = fleet.vms[0].ssh_keys
+    assert response_value(line) == line
+    kept = len(key) + 1 + length <= 1000
+    assert line == (f"{key} {length * 'c'}" if kept else key)
+    assert [str(one) for one in fleet.warnings] == (
+        []
+        if kept
+        else [
+            f"vms/web1.yml: ssh_keys: item 1: the comment '{57 * 'c'}...' is left out, for its "
+            f"length"
+        ]
+    )
+
+
+def test_a_key_may_be_a_block_of_one_line() -> None:
+    text = vm("ssh_keys:", "  - |", f"    {KEY}", ssh_keys=None)
+    assert build({"web1.yml": text}).vms[0].ssh_keys == (KEY,)
+
+
+def test_a_comment_that_cannot_be_kept_is_a_warning() -> None:
+    key = KEY.replace("puffy@example.org", "Ren\xe9's laptop")
+    fleet = build({"web1.yml": vm("ssh_keys:", f'  - "{key}"', ssh_keys=None)})
+    assert fleet.vms[0].ssh_keys == (" ".join(KEY.split(" ")[:2]),)
+    assert (fleet.problems, len(fleet.warnings)) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [("3699M", False), ("3G", False), ("3700M", True), ("8G", True)]
+)
+def test_a_new_vm_has_a_disk_that_the_installer_can_use(size: str, fits: bool) -> None:
+    fleet = build({"web1.yml": vm(f"disk: {size}")})
+    assert [one.name for one in fleet.vms] == (["web1"] if fits else [])
+    if not fits:
+        assert "is too small for OpenBSD's installer, which needs 3700M" in str(fleet.problems[0])
+    # What is there is there, whoever installed it.
+    lines = ledger("web1: {number: 7, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}")
+    assert problems({"web1.yml": vm(f"disk: {size}")}, {"server6.yml": lines}) == []
+    assert problems({"web1.yml": vm(f"disk: {size}", "state: archived")}) == []
+
+
+def test_a_number_is_no_text() -> None:
+    assert problems({"web1.yml": vm("number: '7'")}) == [
+        "vms/web1.yml: number: '7' is text, since it is in quotes; write it without them"
     ]
 
 

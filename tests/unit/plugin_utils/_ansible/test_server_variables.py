@@ -95,9 +95,9 @@ def test_what_cannot_be_evaluated_is_a_problem_of_the_server(tmp_path: Path) -> 
     variables = {"vmm_domain": "{{ nowhere }}", "vmm_tap_count": 1}
     files = {"hosts": HOSTS, "host_vars/server1": variables}
     found, problems = settings(tmp_path, files)
-    assert found == {"vmm_tap_count": 1}
+    assert found == {"vmm_domain": None, "vmm_tap_count": 1}
     (problem,) = problems
-    assert problem.startswith("server1: vmm_domain: cannot be evaluated while the inventory is")
+    assert problem.startswith("server1: vmm_domain: cannot be evaluated: ")
     assert "'nowhere' is undefined" in problem
     assert "\n" not in problem
 
@@ -105,11 +105,10 @@ def test_what_cannot_be_evaluated_is_a_problem_of_the_server(tmp_path: Path) -> 
 def test_other_variables_with_the_prefix_are_names_only(tmp_path: Path) -> None:
     files = {"hosts": HOSTS, "host_vars/server1": {"vmm_credentials": "{{ nowhere }}"}}
     assert settings(tmp_path, files) == ({"vmm_credentials": None}, [])
-    assert settings_of({"vmm_credentials": 1}) == {"vmm_credentials": None}
+    assert settings_of("a", {"vmm_credentials": 1}) == ({"vmm_credentials": None}, [])
 
 
 def test_what_the_plugin_gave_is_no_setting() -> None:
     given = {"vmm_fleet_directory": "/x", "vmm_vms": [], "vmm_owners": [], "vmm_host": {}}
-    assert settings_of(given | {"vmm_problems": [], "vmm_sets": ("+a", "+b"), "other": 3}) == {
-        "vmm_sets": ["+a", "+b"]
-    }
+    more = {"vmm_problems": [], "vmm_sets": ("+a", "+b"), "other": 3}
+    assert settings_of("server1", given | more) == ({"vmm_sets": ["+a", "+b"]}, [])

@@ -32,9 +32,43 @@ def test_reads_vm_files_and_ledgers_by_name(fleet: FleetDirectory) -> None:
     assert texts.problems == ()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["web1.yml~", ".web1.yml.swp", "#web1.yml#", ".#web1.yml", "web1.yml.bak", "web1.yml.orig"],
+)
+def test_what_editors_leave_is_ignored_with_a_warning(fleet: FleetDirectory, name: str) -> None:
+    (fleet.path / "vms" / name).write_bytes(b"\xff")
+    texts = fleet.read()
+    assert (texts.vms, texts.problems) == ({}, ())
+    assert [str(warning) for warning in texts.warnings] == [
+        f"vms/{name}: is ignored: it looks like an editor's copy"
+    ]
+
+
+def test_problems_concern_what_the_file_is_for(fleet: FleetDirectory) -> None:
+    (fleet.path / "orders").mkdir()
+    for name in ("vms/web1.yml", "orders/web2.yml", "allocations/server1.yml", "vms/web3"):
+        (fleet.path / name).write_bytes(b"\xff")
+    concerns = {one.source: (set(one.vms), one.server) for one in fleet.read().problems}
+    assert concerns == {
+        "vms/web1.yml": ({"web1"}, ""),
+        "orders/web2.yml": ({"web2"}, ""),
+        "allocations/server1.yml": (set(), "server1"),
+        # No VM is called so: web3.yml may be there as well.
+        "vms/web3": ({"web3?"}, ""),
+    }
+
+
+def test_copies_are_a_help_and_no_more(fleet: FleetDirectory) -> None:
+    fleet.write_copies({"server1": "{}\n", "server2": "{}\n"})
+    (fleet.path / "kept/server2.json").write_bytes(b"\xff")
+    (fleet.path / "kept/server3.json").symlink_to("server1.json")
+    texts = fleet.read()
+    assert (texts.kept, texts.problems) == ({"server1": "{}\n"}, ())
+
+
 def test_hidden_files_are_nobodys_business(fleet: FleetDirectory) -> None:
     (fleet.path / "vms/.gitkeep").touch()
-    (fleet.path / "vms/.web1.yml.swp").write_bytes(b"\xff")
     (fleet.path / "allocations/.lock").touch()
     texts = fleet.read()
     assert (texts.vms, texts.ledgers, texts.problems) == ({}, {}, ())
@@ -50,7 +84,7 @@ def test_a_mistyped_path_is_no_empty_fleet(tmp_path: Path) -> None:
         FleetDirectory(tmp_path / "typo").read()
 
 
-@pytest.mark.parametrize("name", ["web1.yaml", "web1.YML", "web1.yml~", "README", "web1.yml.orig"])
+@pytest.mark.parametrize("name", ["web1.yaml", "web1.YML", "README"])
 def test_stray_names_are_reported(fleet: FleetDirectory, name: str) -> None:
     (fleet.path / "vms" / name).touch()
     assert problems(fleet) == [
@@ -79,7 +113,7 @@ def test_links_are_refused_wherever_they_lead(fleet: FleetDirectory, tmp_path: P
     (fleet.path / "vms/web2.yml").symlink_to("web1.yml")
     (fleet.path / "vms/web3.yml").symlink_to("/etc/hostname")
     texts = fleet.read()
-    assert list(texts.vms) == ["web1.yml"]
+    assert texts.vms == {"web1.yml": "server: server1\n", "web2.yml": None, "web3.yml": None}
     assert [problem.source for problem in texts.problems] == ["vms/web2.yml", "vms/web3.yml"]
     assert "is a symbolic link" in texts.problems[0].text
 
@@ -111,7 +145,7 @@ def test_size_is_bounded(fleet: FleetDirectory) -> None:
     (fleet.path / "vms/fits.yml").write_text("#" * limit)
     (fleet.path / "vms/large.yml").write_text("#" * (limit + 1))
     texts = fleet.read()
-    assert list(texts.vms) == ["fits.yml"]
+    assert [name for name, text in texts.vms.items() if text is not None] == ["fits.yml"]
     assert [str(problem) for problem in texts.problems] == [
         "vms/large.yml: is larger than 65536 bytes, which no such file needs"
     ]

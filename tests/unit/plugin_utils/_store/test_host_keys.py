@@ -57,7 +57,9 @@ def test_what_is_no_key_is_neither_written_nor_read(files: HostKeyFiles) -> None
     assert files.read("web1") is None
     files.write("web1", [KEY])
     files.path("web1").write_text("ssh-ed25519 AAAA\n")
-    with pytest.raises(HostKeyError, match=r"host_keys/web1\.pub: 'AAAA' is no ssh-ed25519 key"):
+    with pytest.raises(
+        HostKeyError, match=r"host_keys/web1\.pub: 'AAAA' is not a valid ssh-ed25519 key"
+    ):
         files.read("web1")
 
 

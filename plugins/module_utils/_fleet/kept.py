@@ -1,0 +1,117 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The files of VMs as they were when they had no problems.
+
+A VM whose file has a problem stays as it was: its definition on the server, its address and its
+owner's account depend on it. So the fleet directory has a copy of the files of all VMs, a file of
+JSON for each server and a line for each VM, which is written with the ledgers and read only when
+something is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
+    GROUP,
+    IMAGE,
+    IPV4,
+    IPV6,
+    MAC,
+    NUMBER,
+    Claim,
+    Claims,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interface_checks import (
+    check_interfaces,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import (
+    DIRECTORY,
+    ORDERS,
+    Texts,
+    Vm,
+    VmFile,
+    make_vm,
+    read_vm,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+
+Copy = Mapping[str, str]
+
+
+def read_copies(text: str) -> dict[str, Copy]:
+    """Return the copies of a server's VM files by the name of the VM; none of a damaged file."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return {
+        str(name): copy
+        for name, copy in (content.items() if isinstance(content, dict) else ())
+        if isinstance(copy, dict) and all(isinstance(value, str) for value in copy.values())
+    }
+
+
+def render_copies(copies: Mapping[str, Copy]) -> str:
+    """Return the text of a server's file, a line for each VM."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(copies[name])}" for name in sorted(copies)]
+    return "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
+
+
+def copy_of(texts: Texts) -> Copy:
+    """Return the copy of files that have no problems."""
+    copy = {DIRECTORY: texts.operator or ""}
+    return {**copy, ORDERS: texts.order or ""} if texts.ordered else copy
+
+
+def earlier_vm(
+    name: str,
+    copy: Copy,
+    server: ServerSettings,
+    ledger: Ledger,
+    servers: Collection[str],
+    *,
+    seen: bool,
+) -> Vm | None:
+    """Return the VM as it was by this copy and the ledger, None if that does not do any more."""
+    report = Report()
+    entry = ledger.entries.get(name)
+    texts = Texts(copy.get(DIRECTORY), copy.get(ORDERS, ""), ORDERS in copy)
+    file = read_vm(name, texts, servers, (), report)
+    check_interfaces(server, [file], (), report)
+    if report.problems or file.server != server.name or entry is None:
+        return None
+    return make_vm(file, server, entry, seen=seen) if entry.mac and entry.ipv4 else None
+
+
+def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:
+    """Return those of the earlier VMs that have something which another VM has too."""
+    claims = Claims()
+    for vm in vms:
+        claims.add_all(_claims(vm, kept=True), Report())
+    names: set[str] = set()
+    for vm in earlier:
+        names |= claims.add_all(_claims(vm, kept=False), Report())
+    return frozenset(names)
+
+
+def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
+    values: list[tuple[str, object]] = [(NUMBER, vm.number), (IPV4, vm.ipv4), (IPV6, vm.ipv6)]
+    values += [(GROUP, vm.group), (IMAGE, vm.image_path)]
+    values += [(MAC, interface.mac) for interface in vm.interfaces]
+    return [
+        Claim(kind, value, vm.name, vm.server, "", "", kept=kept)
+        for kind, value in values
+        if value is not None
+    ]
+
+
+def candidates(file: VmFile, known: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the servers that a VM may be on by the ledgers: its own if that has a line for it."""
+    own = file.server or ""
+    if file.name in known.get(own, ()):
+        return [own]
+    return sorted(server for server, names in known.items() if file.name in names)

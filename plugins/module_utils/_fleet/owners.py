@@ -1,0 +1,62 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Who owns VMs: an owner is one account with one set of keys, on all servers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
+
+
+def check_keys(files: Sequence[VmFile], known: Collection[str], report: Report) -> None:
+    """Report VMs whose owner has other keys with another VM.
+
+    known are the names of VMs that were there before. They are right, if they agree; who comes
+    later and names an existing owner does not get into the account.
+    """
+    by_owner: dict[str, list[VmFile]] = {}
+    for file in files:
+        if file.values.keys() >= {"owner", "ssh_keys"}:
+            by_owner.setdefault(file.values["owner"], []).append(file)
+    for owner, own in sorted(by_owner.items()):
+        if len({_keys(file) for file in own}) == 1:
+            continue
+        first = [file for file in own if file.name in known] or own
+        right = _keys(first[0]) if len({_keys(file) for file in first}) == 1 else None
+        for file in own:
+            if _keys(file) == right:
+                continue
+            other = next(one for one in [*first, *own] if _keys(one) != _keys(file))
+            report.about(vms=[file.name]).add(
+                file.source_of("ssh_keys"),
+                "ssh_keys",
+                f"owner {owner} has other keys in {other.source_of('ssh_keys')}; an owner has one "
+                f"set of keys, so give the same in both files, or name another owner in one",
+            )
+
+
+def check_accounts(
+    server: ServerSettings, files: Sequence[VmFile], accounts: Mapping[str, str], report: Report
+) -> None:
+    """Report owners whose account is somebody else's on the server, or has the name of its group.
+
+    files are those of the server's VMs; accounts has the names of such accounts, each with what it
+    is. useradd(8) gives an account a group of its own name.
+    """
+    refused = {**accounts, server.owners_group: "the group of all owners (vmm_owners_group)"}
+    for file in files:
+        owner = file.values.get("owner", "")
+        if what := refused.get(owner):
+            report.about(vms=[file.name]).add(
+                file.source_of("owner"),
+                "owner",
+                f"{owner} is {what} of {server.name}; name another owner",
+            )
+
+
+def _keys(file: VmFile) -> frozenset[str]:
+    """Return the keys without their comments, whatever their order."""
+    return frozenset(" ".join(key.split(" ")[:2]) for key in file.values["ssh_keys"])

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Which servers' new VMs could get what a file gives that nobody can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
+    IPV4,
+    IPV6,
+    MAC,
+    NUMBER,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+
+
+def unread(
+    files: Sequence[VmFile],
+    ledgers: Mapping[str, Ledger | None],
+    servers: Mapping[str, ServerSettings],
+) -> dict[str, frozenset[str] | None]:
+    """Return the files that might hold values which nobody knows, each with the servers concerned.
+
+    None stands for all servers. A customer's order holds no such values.
+    """
+    sources = {file.source: file.server or "" for file in files if _hides(file)}
+    sources |= {ledger_source(name): name for name, ledger in ledgers.items() if ledger is None}
+    return {
+        source: frozenset(_near(servers[server], servers)) if server in servers else None
+        for source, server in sources.items()
+    }
+
+
+def _hides(file: VmFile) -> bool:
+    if not file.knows(NUMBER, MAC, IPV4, IPV6, "interfaces"):
+        return True
+    return file.server is None and NUMBER in file.values
+
+
+def _near(server: ServerSettings, servers: Mapping[str, ServerSettings]) -> Iterator[str]:
+    """Yield the server, and those that have addresses or MACs in common with it."""
+    for name, other in servers.items():
+        prefixes = server.mac.prefix, other.mac.prefix
+        if (
+            prefixes[0].startswith(prefixes[1])
+            or prefixes[1].startswith(prefixes[0])
+            or _overlap(server.ipv4, other.ipv4)
+            or _overlap(server.ipv6, other.ipv6)
+        ):
+            yield name
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    return bool(one and other and one.network.overlaps(other.network))
