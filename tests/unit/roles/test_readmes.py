@@ -42,9 +42,9 @@ def test_specs_and_defaults_name_the_same_variables(role: Path) -> None:
 @pytest.mark.parametrize("role", READMES.roles(), ids=lambda role: role.name)
 def test_a_role_is_one_task(role: Path) -> None:
     tasks = yaml.safe_load((role / "tasks/main.yml").read_text())
-    assert [task.get("puffy.vmm.host_state") is not None for task in tasks] == [True]
-    # check.yml reads it there.
-    assert tasks[0].get("register") == f"{role.name}_state"
+    (task,) = tasks
+    assert task["puffy.vmm.configure"] == {"roles": [role.name], "life": False}
+    assert f"{role.name}_document" in yaml.safe_load((role / "vars/main.yml").read_text())
 
 
 def test_each_role_is_in_the_documentation() -> None:

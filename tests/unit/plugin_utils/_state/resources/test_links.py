@@ -334,8 +334,20 @@ def test_a_member_that_an_earlier_document_takes_out_is_a_stranger_to_nobody() -
     assert commands(made)[-1] == "ifconfig veb42 link1"
 
 
+def test_a_flag_that_an_earlier_document_unsets_is_set_again() -> None:
+    first: Link = {"name": "veb42", "create": False, "up": False}
+    documents = [
+        wants("first", links={"interfaces": [first]}),
+        wants("second", links={"interfaces": [first | {"flags": ["link1"]}]}),
+    ]
+    text = ALL.replace("veb42: flags=8843<", "veb42: flags=8843<LINK1,")
+    files = FILES | {"veb42": marked("link1\n", "first")}
+    made = plan_on(documents, now(text, files))
+    assert commands(made) == ["ifconfig veb42 -link1", "ifconfig veb42 link1"]
+
+
 def test_what_an_earlier_document_makes_is_not_made_again() -> None:
-    aggr = {"name": "aggr0", "ports": ["em1"]}
+    aggr = {"name": "trunk0", "ports": ["em1"], "protocol": "failover"}
     documents = [network(VLAN, VPORT, aggr), network(VLAN, VPORT, aggr, name="more")]
     made = plan_on(documents, now(EM0 + EM1, files={}))
     assert len(commands(made)) == len(commands(plan_on(documents[:1], now(EM0 + EM1, files={}))))
