@@ -14,7 +14,7 @@ from pathlib import Path
 import example_servers
 import yaml
 
-from sandbox.model.sets import index_line, release_files
+from sandbox.model.guest.sets import index_line, release_files
 from sandbox.server import Server
 
 SANDBOX = Path(os.environ["PUFFY_SANDBOX"])
@@ -23,7 +23,7 @@ ROLES = Path("playbooks/vars/server_roles.yml")
 RELEASE = "7.8"
 SETS = "/var/www/htdocs/amd64"
 # How much faster than on a real machine guests and daemons of the stand-ins are.
-SPEED = 5
+SPEED = 25
 
 
 def say(text: str) -> None:

@@ -12,7 +12,7 @@ METHOD = ("-e", "ansible_become_method=puffy.vmm.doas")
 
 def test_doas(site: Site) -> None:
     server = site.server1
-    key = (server.directory / ".shared/key.pub").read_text()
+    key = server.read("/root/.ssh/authorized_keys")
     assert server.run("useradd -m -g =uid -G wheel admin").returncode == 0
     uid = int(server.run("id -u admin").stdout)
     server.write("/home/admin/.ssh/authorized_keys", key, 0o600, (uid, uid))

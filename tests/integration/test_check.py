@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import begun
+from integration.conftest import SPEED
 from integration.harness import LOOK, ROLES, SERVER_ROLES, Site, messages, state
 
 # What somebody does by hand, and how the table tells it.
@@ -95,7 +96,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
         assert alone.returncode == 2
         assert "of 1 server, 1 not reached (server1)" in alone.stdout
     finally:
-        converged.server1.start(speed=10)
+        converged.server1.start(speed=SPEED)
     for result in (role, gone, alone):
         assert "Traceback" not in messages(result)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from integration.harness import Site, messages, provide_sets, recap, state
 
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
@@ -46,8 +47,18 @@ def test_what_is_lacking_is_told_before_anything_is_touched(converged: Site) -> 
     server.run("mv /bsd.aside /bsd.rd")
 
 
-def test_an_installation_that_stops_at_a_question(converged: Site) -> None:
+@pytest.fixture
+def stopped(ready: Site) -> Site:
+    """The installer of web1 has given up."""
+    ready.server1.write("/var/www/htdocs/amd64/bsd", "kernel")
+    result = ready.play("vm", "-e", "vm=web1")
+    assert result.returncode != 0
+    return ready
+
+
+def test_an_installation_that_stops_at_a_question(ready: Site) -> None:
     """There are no sets but for one: the installer gives up, and the run says what it said."""
+    converged = ready
     converged.server1.write("/var/www/htdocs/amd64/bsd", "kernel")
     result = converged.play("vm", "-e", "vm=web1")
     assert result.returncode != 0
@@ -59,7 +70,8 @@ def test_an_installation_that_stops_at_a_question(converged: Site) -> None:
     assert "web1.qcow2" not in listed(converged, "/var/vmm") or _is_blank(converged, "web1")
 
 
-def test_nobody_takes_from_an_installation_that_goes_on(converged: Site) -> None:
+def test_nobody_takes_from_an_installation_that_goes_on(stopped: Site) -> None:
+    converged = stopped
     before = status(converged)
     files = responses(converged)
     assert len(files) == 1
@@ -75,11 +87,12 @@ def test_nobody_takes_from_an_installation_that_goes_on(converged: Site) -> None
     assert status(converged) == before
 
 
-def test_an_installation_that_was_stopped_is_begun_anew(converged: Site) -> None:
+def test_an_installation_that_was_stopped_is_begun_again(stopped: Site) -> None:
     """By site.yml, which installs what has no system yet: two at once, then the third.
 
     Another server installs its VM meanwhile.
     """
+    converged = stopped
     assert converged.server1.run("vmctl stop -f web1").returncode == 0
     for server in converged.servers.values():
         provide_sets(server)

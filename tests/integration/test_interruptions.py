@@ -10,21 +10,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from integration.conftest import servers
-from integration.harness import Site, messages, provide_sets, provide_system
+from integration.conftest import Copy, servers
+from integration.harness import Site, messages, provide_sets
 
 BLANK = 1 << 20
 RUNS = re.compile(r"^ *\d+ +\d+ .* web1$", re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server whose guests take their time, so that a test comes in between."""
-    with servers(tmp_path_factory.mktemp("site")) as made:
-        provide_system(made.server1, "mail1")
-        made.converged("--limit", "server1")
-        made.server1.stop()
-        made.server1.start(speed=3)
+# Guests take their time, so that a test comes in between.
+SPEED = 8
+
+
+@pytest.fixture
+def slow(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
+    copy(tmp_path, "converged")
+    with servers(tmp_path, speed=SPEED, shared=common / "shared") as made:
+        assert made.server1.run("vmctl start mail1").returncode == 0
+        provide_sets(made.server1)
+        yield made
+
+
+@pytest.fixture
+def slow_installed(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
+    copy(tmp_path, "installed")
+    with servers(tmp_path, speed=SPEED, shared=common / "shared") as made:
         assert made.server1.run("vmctl start mail1").returncode == 0
         yield made
 
@@ -72,19 +81,15 @@ WEB1 = ("-e", "vm=web1")
 
 
 def fails(site: Site, *words: str) -> str:
-    result = site.play("vm", *WEB1, "-e", "vmd_install_timeout=8", *words)
+    result = site.play("vm", *WEB1, "-e", "vmd_install_timeout=5", *words)
     assert result.returncode != 0, messages(result)
     assert bare(site)
     site.server1.run("vmctl stop -f web1")
     return messages(result)
 
 
-def test_each_failure_is_told_and_leaves_the_image_aside(slow: Site) -> None:
-    server = slow.server1
-    before = other(slow)
-    provide_sets(server)
-
-    # Nobody answers on the switch.
+def test_nobody_answers_on_the_switch(slow: Site) -> None:
+    server, before = slow.server1, other(slow)
     assert server.run("ifconfig veb42 del pair84").returncode == 0
     said = fails(slow)
     for text in (
@@ -93,21 +98,30 @@ def test_each_failure_is_told_and_leaves_the_image_aside(slow: Site) -> None:
         "dhcpd(8) has logged no lease for it",
     ):
         assert text in said, said
-    assert server.run("ifconfig veb42 add pair84").returncode == 0
+    assert other(slow) == before
 
-    good = server.read("/var/www/htdocs/amd64/base78.tgz")
+
+def test_a_set_that_is_not_there(slow: Site) -> None:
+    server, before = slow.server1, other(slow)
     server.remove("/var/www/htdocs/amd64/base78.tgz")
     said = fails(slow)
     assert "base78.tgz" in said
     assert "Its console ended with" in said, said
-    server.write("/var/www/htdocs/amd64/base78.tgz", good)
+    assert other(slow) == before
 
+
+def test_a_disk_that_is_full(slow: Site) -> None:
+    server, before = slow.server1, other(slow)
     server.fault("disk_full", "/var/vmm", "64K")
     said = fails(slow)
     server.clear("disk_full")
     assert "web1: the installer gave up" in said, said
     assert "file system is full" in said
+    assert other(slow) == before
 
+
+def test_a_vm_that_is_stopped_meanwhile(slow: Site) -> None:
+    server, before = slow.server1, other(slow)
     with slow.under_way("vm", *WEB1) as run:
         until(slow, speaks)
         assert server.run("vmctl stop -f web1").returncode == 0
@@ -128,10 +142,8 @@ CUTS: list[tuple[str, Callable[[Site], bool]]] = [
 
 
 def test_cut_off_anywhere_it_goes_on(slow: Site) -> None:
-    """Goes on where the other test ended: begun, stopped, and not through."""
     server = slow.server1
     before = other(slow)
-    server.run(": > /var/www/logs/access.log")
     for name, fine in CUTS:
         with slow.under_way("vm", *WEB1):
             until(slow, fine)
@@ -154,7 +166,8 @@ def test_cut_off_anywhere_it_goes_on(slow: Site) -> None:
     assert other(slow) == before
 
 
-def test_two_runs_for_the_same_vm_do_each_other_no_harm(slow: Site) -> None:
+def test_two_runs_for_the_same_vm_do_each_other_no_harm(slow_installed: Site) -> None:
+    slow = slow_installed
     with slow.under_way("vm", *WEB1, "-e", "verb=reinstall") as run:
         until(slow, exists(".web1.install.conf"))
         result = slow.play("vm", *WEB1)
@@ -167,7 +180,8 @@ def test_two_runs_for_the_same_vm_do_each_other_no_harm(slow: Site) -> None:
     assert slow.play("vm", *WEB1).returncode == 0
 
 
-def test_a_lock_is_waited_for_and_its_holder_named(slow: Site) -> None:
+def test_a_lock_is_waited_for_and_its_holder_named(installed: Site) -> None:
+    slow = installed
     lock = "/var/backups/puffy.vmm/lock"
     holder = "me@there, process 7 since Tue Nov 24 12:00:00 2026 UTC"
     script = (

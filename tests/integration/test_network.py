@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.conftest import servers
 from integration.harness import Site, messages, recap, state
 
 from sandbox.server import Server
@@ -38,14 +36,13 @@ def said(server: Server, command: str) -> str:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Site]:
+def bare(site: Site) -> Site:
     """Two more interfaces, and no switch."""
-    with servers(tmp_path) as site:
-        site.server1.run("for i in pair1 pair2 tap9; do ifconfig $i create; done")
-        (site.directory / "network.yml").write_text(PLAYBOOK)
-        text = host_vars(site).read_text().replace("network_manage: true\n", "")
-        host_vars(site).write_text(text + UPLINK)
-        yield site
+    site.server1.run("for i in pair1 pair2 tap9; do ifconfig $i create; done")
+    (site.directory / "network.yml").write_text(PLAYBOOK)
+    text = host_vars(site).read_text().replace("network_manage: true\n", "")
+    host_vars(site).write_text(text + UPLINK)
+    return site
 
 
 def test_from_nothing_to_drift_and_back(bare: Site) -> None:

@@ -8,9 +8,11 @@ import re
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import yaml
+from integration.conftest import Copy, servers
 from integration.harness import Site, messages, provide_sets, provide_system
 
 from sandbox.server import Server
@@ -46,16 +48,12 @@ def refuses(result: subprocess.CompletedProcess[str], *texts: str) -> None:
         assert text in messages(result), messages(result)
 
 
-@pytest.fixture(scope="module")
-def lived(converged: Site) -> Iterator[Site]:
+@pytest.fixture
+def lived(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
     """web1 was installed by the collection; mail1 and shop1 before the ledger recorded that."""
-    provide_sets(converged.server1)
-    result = converged.play("vm", *WEB1)
-    assert result.returncode == 0, messages(result)
-    yield converged
-
-
-SYSTEMS = ("mail1", "shop1")
+    copy(tmp_path, "installed")
+    with servers(tmp_path, shared=common / "shared") as made:
+        yield made
 
 
 def test_installations_are_recorded(lived: Site) -> None:

@@ -6,11 +6,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from integration.conftest import servers
 from integration.harness import Site, messages, provide_sets, recap, state
 
 from sandbox.server import Server
@@ -31,10 +28,9 @@ def said(server: Server, command: str) -> str:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Site]:
-    with servers(tmp_path) as site:
-        (site.directory / "pf.yml").write_text(PLAYBOOK)
-        yield site
+def bare(site: Site) -> Site:
+    (site.directory / "pf.yml").write_text(PLAYBOOK)
+    return site
 
 
 def test_converge_drift_and_a_cut_connection(bare: Site) -> None:

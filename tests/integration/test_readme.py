@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.conftest import SPEED
 from integration.harness import CHECKOUT, Site, messages, recap
 
 from sandbox.server import Server
@@ -59,7 +60,7 @@ def operator(tmp_path: Path) -> Iterator[Site]:
             .replace("parent: em0", "parent: vio0")
         )
     try:
-        server.start(speed=10)
+        server.start(speed=SPEED)
         with tempfile.TemporaryDirectory(prefix="cp.", dir="/tmp") as sockets:
             environment = {
                 # A run in test mode has nobody to ask.

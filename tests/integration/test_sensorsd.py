@@ -8,7 +8,7 @@ import json
 
 from integration.harness import Site, messages, recap, state
 
-from sandbox.model import sensorsd
+from sandbox.model.sensorsd import sensorsd
 from sandbox.server import Server
 
 

@@ -12,7 +12,8 @@ import pytest
 from integration.harness import Site, messages, recap, state
 from integration.mirror import Mirror, serving
 
-from sandbox.model.sets import release_directory, sign
+from sandbox.model.guest.sets import release_directory
+from sandbox.model.system.signify import sign
 from sandbox.server import Server
 
 SETS = "/var/www/htdocs/amd64"
@@ -189,8 +190,8 @@ def test_a_private_mirror_that_nobody_signs(site: Site, mirror: Mirror) -> None:
 
 
 REFUSED = {
-    "sets_url=ftp://mirror.example.org/pub": "is no directory to fetch from; write its address",
-    "sets_url=http://user:secret@mirror/": "is no directory to fetch from; write its address",
+    "sets_url=ftp://mirror.example.org/pub": "is not a directory to fetch from; write its address",
+    "sets_url=http://user:secret@mirror/": "is not a directory to fetch from; write its address",
     "{sets_names: [../bsd]}": "'../bsd' is no name of a set; use letters, digits",
     "sets_verify=md5": "value of sets_verify must be one of: signify, sha256, none",
     "sets_release=": "no files to fetch are named; set vmm_release, or name them",

@@ -12,8 +12,6 @@ from integration.harness import Site, messages, provide_sets, state
 
 from sandbox.server import Server
 
-SYSTEMS = ("mail1",)
-
 STATUS = re.compile(r"^ *(\d+) +(\S+) .* (\S+) +(\S+) (\S+)$", re.MULTILINE)
 
 
@@ -23,7 +21,8 @@ def status(site: Site) -> dict[str, tuple[str, str]]:
     return {name: (pid, state) for _id, pid, _owner, state, name in lines}
 
 
-def test_install(converged: Site) -> None:
+def test_install(ready: Site) -> None:
+    converged = ready
     server = converged.server1
     provide_sets(server)
     # Somebody else's VM runs already, for all that this test cares.
@@ -97,11 +96,8 @@ def verb(site: Site, name: str, *words: str) -> str:
     return messages(result)
 
 
-def test_the_life_of_a_vm(converged: Site) -> None:
-    """Goes on with the VM that was installed."""
-    server = converged.server1
-    addresses = server.read("/etc/dhcpd.conf")
-
+def test_suspend_resume_and_restart(installed: Site) -> None:
+    converged, server = installed, installed.server1
     verb(converged, "suspend")
     assert "state: suspended" in converged.vm_file("web1").read_text()
     assert status(converged)["web1"][1] == "stopped"
@@ -117,6 +113,10 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     assert "pending restart" not in verb(converged, "restart")
     assert "2.0G" in _line(converged)
 
+
+def test_archive_and_restore(installed: Site) -> None:
+    converged, server = installed, installed.server1
+    addresses = server.read("/etc/dhcpd.conf")
     verb(converged, "archive")
     assert "web1" not in status(converged)
     assert b"host web1 " not in server.read("/etc/dhcpd.conf")
@@ -125,6 +125,9 @@ def test_the_life_of_a_vm(converged: Site) -> None:
     assert status(converged)["web1"][1] == "running"
     assert server.read("/etc/dhcpd.conf") == addresses
 
+
+def test_reinstall_and_rescue(installed: Site) -> None:
+    converged, server = installed, installed.server1
     verb(converged, "reinstall")
     assert len(set(paths(converged))) == 2
 
@@ -172,9 +175,9 @@ def test_a_run_for_one_vm_stops_before_it_touches_another(converged: Site) -> No
     assert converged.server1.read("/etc/vm.conf") == before
 
 
-def test_the_end_of_a_vm(converged: Site) -> None:
-    """Last, since it goes: installed anew, then purged, so that only its number is left."""
-    server, fleet = converged.server1, converged.fleet
+def test_the_end_of_a_vm(installed: Site) -> None:
+    """It is installed again, then purged, so that only its number is left."""
+    converged, server, fleet = installed, installed.server1, installed.fleet
     assert "answers on port 22" in verb(converged, "reinstall")
     replaced = server.run("ls /var/vmm").stdout.decode().split()
     assert [name for name in replaced if name.startswith("web1.replaced-")]

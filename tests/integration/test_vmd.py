@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -21,7 +20,7 @@ from integration.harness import (
     state,
 )
 
-from sandbox.model.fw_update import package
+from sandbox.model.system.fw_update import package
 from sandbox.server import Server
 
 SYSTEMS = ("db1", "mail1", "shop1", "web1")
@@ -113,15 +112,15 @@ def test_a_server_without_vmm_can_be_configured_all_the_same(site: Site) -> None
     assert running(server) == []
 
 
-@pytest.fixture(scope="module")
-def booted(converged: Site) -> Iterator[Site]:
+@pytest.fixture
+def booted(ready: Site) -> Site:
     """Servers that start VMs quickly, and whose images hold something."""
-    group = converged.directory / "inventories/example/group_vars/vmd_servers.yml"
+    group = ready.directory / "inventories/example/group_vars/vmd_servers.yml"
     given = yaml.safe_load(group.read_text())
     given |= {"vmd_autostart_parallel": 1, "vmd_autostart_delay": 1}
     group.write_text(yaml.safe_dump(given))
-    converged.converged()
-    yield converged
+    ready.converged()
+    return ready
 
 
 def test_vms_start_when_the_system_boots(booted: Site) -> None:

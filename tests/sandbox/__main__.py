@@ -9,9 +9,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .base import Missing
-from .faults import KNOWN
+from .model import Machine
 from .server import Server, ServerError
+from .target.base import Missing
+from .target.faults import KNOWN
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="exit status 1 if one of them does not run")
     status.add_argument("directory", type=Path)
     status.set_defaults(run=_status)
-    listed = "".join(f"\n  {name} {text}" for name, text in sorted(KNOWN.items()))
+    listed = "".join(
+        f"\n  {name} {text}" for name, text in sorted({**KNOWN, **Machine.FAULTS}.items())
+    )
     fault = commands.add_parser(
         "fault",
         help="make something go wrong on a server",

@@ -4,22 +4,21 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .call import Call, Result, Streams
-from .clock import Clock
-from .machine import Machine
+from .model import Machine
+from .model.rc import rc_conf
+from .model.system.tree import GROUPS, USERS
+from .target.call import Call, Result, Streams
+from .target.clock import Clock
 
-DATA = Path(__file__).parent / "data"
 SPEED = 100.0
 PUFFY = 60001  # no user of the host, who owns all files of a bare machine
-_DIRECTORIES = "etc/firmware etc/rc.d dev root tmp home var/log var/run var/vmm var/db"
+_DIRECTORIES = "etc/firmware etc/rc.d var/run/rc.d dev root tmp home var/log var/vmm var/db"
 _USERS = """puffy:*:60001:60001:staff:0:0::/home/puffy:/bin/ksh
 other:*:60002:60002:staff:0:0::/home/other:/bin/ksh
 """
@@ -30,9 +29,12 @@ def plant(root: Path, taps: int = 4) -> Path:
     """The files that models look at, below `root`."""
     for name in _DIRECTORIES.split():
         (root / name).mkdir(parents=True)
-    for name, more in (("master.passwd", _USERS), ("group", _GROUPS)):
-        (root / "etc" / name).write_text((DATA / name).read_text() + more)
-    (root / "etc/rc.conf").write_text("")
+    for name, text, more in (("master.passwd", USERS, _USERS), ("group", GROUPS, _GROUPS)):
+        (root / "etc" / name).write_text(text + more)
+    (root / "etc/rc.conf").write_text(rc_conf.defaults_text())
+    (root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n")
+    (root / "etc/ssh").mkdir()
+    (root / "etc/ssh/sshd_config").write_text("")
     (root / "bsd").write_text("kernel\n")
     (root / "bsd.rd").write_text("installer\n")
     (root / "etc/firmware/vmm-bios").write_text("bios\n")
@@ -42,9 +44,8 @@ def plant(root: Path, taps: int = 4) -> Path:
 
 
 def machine(root: Path, state: dict[str, Any] | None = None, speed: float = SPEED) -> Machine:
-    """A machine that lives, on planted files; nothing hangs unless a test wants it."""
+    """A machine that lives, on planted files."""
     found = Machine(root, "rig.example.org", state, Clock(speed))
-    found.faults.clear("vmctl_hangs")
     found.start()
     return found
 
@@ -70,11 +71,3 @@ class Shell:
         rc = 124 if call.cancelled.is_set() else reply.rc
         stdout, stderr = "".join(streams.stdout), "".join(streams.stderr)
         return Result(rc, stdout + reply.stdout, stderr + reply.stderr)
-
-
-def transcript(scenario: str) -> Iterator[dict[str, Any]]:
-    """The steps of a scenario of the transcripts."""
-    everything = json.loads((DATA.parent / "transcripts.json").read_text())
-    for one in everything["scenarios"]:
-        if one["scenario"] == scenario:
-            yield from one["steps"]

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from . import bare
-from .model import network, sets
-from .model.installer import Installation, provide_sets
+from .model.guest import sets
+from .model.guest.installer import Installation
+from .model.network import network
 
 MAC = "fe:e1:bb:d1:c8:01"
 SETS = "/var/www/htdocs/amd64"
@@ -43,7 +44,7 @@ server "default" {
     location "/pub/OpenBSD/7.8/amd64/*" {
         root "/htdocs/amd64"
         request strip 4
-        directory { auto index }
+        directory auto index
     }
 }
 """
@@ -89,7 +90,7 @@ class Rig:
         self.machine.network.get("vport42").inet6.append("2001:db8:6::1/64")
         self.machine.files.mkdir("/var/www/logs", parents=True)
         self.machine.files.mkdir(f"{FILES}/x7f3", parents=True)
-        provide_sets(self.machine, "7.8", SETS)
+        sets.provide_sets(self.machine, "7.8", SETS)
         self.add_site("site78.tgz")
         self.respond()
         self.serve()

@@ -17,8 +17,7 @@ from typing import Self
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload, program
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Blobs
-
-from sandbox import confinement
+from unit.plugin_utils._agent import confinement
 
 Answer = dict[str, t.Any]
 Wire = dict[str, t.Any]

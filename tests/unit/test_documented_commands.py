@@ -51,11 +51,11 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/integration/test_vm.py", "vm=web1",
     ),
     "ssh -t puffy@server1.example.org vmctl console web1": ("tests/sandbox", "vmctl console"),
-    "python -m sandbox up DIR server1 server2": ("tests/sandbox/test_server.py", '"up"'),
+    "python -m sandbox up DIR server1 server2": ("tests/sandbox/test_target.py", '"up"'),
     "python -m sandbox fault DIR server1 disk_full /etc": (
-        "tests/sandbox/test_server.py", '"fault"',
+        "tests/sandbox/test_target.py", '"fault"',
     ),
-    "python -m sandbox down DIR": ("tests/sandbox/test_server.py", '"down"'),
+    "python -m sandbox down DIR": ("tests/sandbox/test_target.py", '"down"'),
 }  # fmt: skip
 _PROGRAMS = r"(?:\./dev|ansible(?:-\w+)?|pip|python|ssh|crontab) "
 

@@ -18,10 +18,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import 
 from unit.fleets import build, server, vm
 
 from sandbox import bare
-from sandbox.machine import Machine
-from sandbox.model.frames import answers, from_server, ports
-from sandbox.model.installer_web import FetchError, GuestNetwork
-from sandbox.model.pf_packets import Packet, passes
+from sandbox.model.guest.web import FetchError, GuestNetwork
+from sandbox.model.machine import Machine
+from sandbox.model.network.frames import answers, from_server, ports
+from sandbox.model.pf.packets import Packet, passes
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "roles/pf/templates/pf.conf.j2"
 SERVER, WEB1, DB1, WORLD = "203.0.113.1", "203.0.113.10", "203.0.113.11", "198.51.100.7"
@@ -253,7 +253,7 @@ def _serving(wire: Wire) -> Machine:
                 machine.files.mkdir("/".join(parts[:depth]))
     machine.files.write_text(f"/var/www/htdocs/install/{RESPONSE}@{WEB1}", "secret\n")
     machine.files.write_text("/etc/httpd.conf", CONF.read_text())
-    assert machine.httpd.launch(()).ok
+    assert machine.httpd.launch().ok
     return machine
 
 

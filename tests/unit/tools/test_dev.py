@@ -268,6 +268,16 @@ def test_missing_packages_are_named_in_one_line(checkout: Checkout, bare_path: s
     assert len(packages) == len(set(packages))
 
 
+def test_the_demo_needs_no_package_that_only_tests_need(checkout: Checkout, bare_path: str) -> None:
+    (checkout.root / ".venv/stamp").unlink()
+    refused = checkout.run("demo", environment={"PATH": bare_path})
+    assert set(refused.stderr.partition("recommends ")[2].split()) <= {
+        "bubblewrap", "fakeroot", "mksh", "perl", "openssh-server", "util-linux", "git",
+        "openssh-client", "python3-venv", "python3.11-venv",
+    }  # fmt: skip
+    assert "mksh" in refused.stderr
+
+
 def test_missing_packages_are_installed_where_sudo_does_not_ask(
     checkout: Checkout, bare_path: str
 ) -> None:

@@ -15,8 +15,7 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from unit.agent_host import ME, RUN_ID, WatchedHost, put, request, sh
-
-from sandbox import confinement
+from unit.plugin_utils._agent import confinement
 
 
 @pytest.fixture

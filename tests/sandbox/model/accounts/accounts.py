@@ -1,0 +1,128 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Accounts and groups of the server, as its files say: passwd(5), master.passwd(5), group(5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+
+MASTER, PASSWD, GROUP = "/etc/master.passwd", "/etc/passwd", "/etc/group"
+LOCK = "/etc/ptmp"
+
+
+@dataclass(frozen=True)
+class User:
+    """A line of master.passwd(5); ``change`` and ``expire`` are seconds since 1970, 0 for never."""
+
+    name: str
+    password: str
+    uid: int
+    gid: int
+    login_class: str
+    change: int
+    expire: int
+    gecos: str
+    home: str
+    shell: str
+
+    def master_line(self) -> str:
+        ids = f"{self.name}:{self.password}:{self.uid}:{self.gid}:{self.login_class}"
+        return f"{ids}:{self.change}:{self.expire}:{self.gecos}:{self.home}:{self.shell}\n"
+
+    def line(self, password: str = "*") -> str:
+        ids = f"{self.name}:{password}:{self.uid}:{self.gid}"
+        return f"{ids}:{self.gecos}:{self.home}:{self.shell}\n"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A line of group(5)."""
+
+    name: str
+    password: str
+    gid: int
+    members: tuple[str, ...]
+
+    def line(self) -> str:
+        return f"{self.name}:{self.password}:{self.gid}:{','.join(self.members)}\n"
+
+
+class Accounts:
+    """Looks accounts up and writes them; each look-up reads the files anew."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._files = machine.files
+
+    def users(self) -> list[User]:
+        """All accounts in the order of master.passwd; a malformed line is left out."""
+        found = []
+        for line in self._files.read_text(MASTER).splitlines():
+            parts = line.split(":")
+            numbers = [parts[place] for place in (2, 3, 5, 6)] if len(parts) == 10 else ["x"]
+            if all(one.isdigit() for one in numbers):
+                uid, gid, change, expire = (int(one) for one in numbers)
+                name, password, _, _, login_class, _, _, gecos, home, shell = parts
+                found.append(
+                    User(name, password, uid, gid, login_class, change, expire, gecos, home, shell)
+                )
+        return found
+
+    def groups(self) -> list[Group]:
+        """All groups in the order of group(5); a malformed line is left out."""
+        found = []
+        for line in self._files.read_text(GROUP).splitlines():
+            parts = line.split(":")
+            if len(parts) == 4 and parts[2].isdigit():
+                members = tuple(one for one in parts[3].split(",") if one)
+                found.append(Group(parts[0], parts[1], int(parts[2]), members))
+        return found
+
+    def user(self, key: str | int) -> User | None:
+        """The account of that name or number."""
+        return next((one for one in self.users() if key in (one.name, one.uid)), None)
+
+    def group(self, key: str | int) -> Group | None:
+        """The group of that name or number."""
+        return next((one for one in self.groups() if key in (one.name, one.gid)), None)
+
+    def groups_of(self, user: User) -> list[int]:
+        """Numbers of the account's groups as getgrouplist(3) has them, its own first."""
+        others = [one.gid for one in self.groups() if user.name in one.members]
+        return list(dict.fromkeys([user.gid, *others]))
+
+    def login_class(self, name: str) -> bool:
+        """Whether login.conf(5) knows the class; the empty one is `default`."""
+        if self._files.exists(f"/etc/login.conf.d/{name}") and name:
+            return True
+        text = self._files.read_text("/etc/login.conf")
+        return any(line.startswith(f"{name or 'default'}:") for line in text.splitlines())
+
+    def write_users(self, users: list[User]) -> None:
+        """Replaces master.passwd and passwd, as pwd_mkdb(8) does it: by rename."""
+        self._replace(MASTER, "".join(one.master_line() for one in users), 0o600)
+        self._replace(PASSWD, "".join(one.line() for one in users), 0o644)
+        for name, mode in (("/etc/pwd.db", 0o644), ("/etc/spwd.db", 0o640)):
+            self._replace(name, "", mode)
+        if (shadow := self.group("_shadow")) is not None:
+            self._files.chown("/etc/spwd.db", 0, shadow.gid)
+
+    def write_groups(self, groups: list[Group]) -> None:
+        """Replaces group(5)."""
+        self._replace(GROUP, "".join(one.line() for one in groups), 0o644)
+
+    def leave_groups(self, name: str) -> None:
+        """Takes an account out of every group's list."""
+        self.write_groups(
+            [
+                replace(one, members=tuple(member for member in one.members if member != name))
+                for one in self.groups()
+            ]
+        )
+
+    def _replace(self, path: str, text: str, mode: int) -> None:
+        self._files.write_text(f"{path}.new", text, mode, (0, 0))
+        self._files.rename(f"{path}.new", path)

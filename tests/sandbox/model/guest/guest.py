@@ -1,0 +1,281 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What runs inside a virtual machine: the BIOS, the installer, or an installed system.
+
+Seconds are those of a real machine; the clock's speed shortens them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import images
+from .installer import Installation
+from .web import GuestNetwork
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+    from sandbox.model.vmd.known import Known
+
+BOOT = 20  # until sshd(8) of an installed system answers
+SHUTDOWN = 20
+RAMDISK_SHUTDOWN = 2
+NO_INIT = 120  # vmd's patience with a guest that acknowledged and does nothing
+CONSOLE_LINES = 1000
+RAMDISK_NAME = "bsd.rd"
+
+# What a guest is doing. Those with vmmci(4) heed a request to shut down.
+BIOS, FOREIGN = "bios", "foreign"
+INSTALLING, RAMDISK, NO_ROOT, OPENBSD = "installing", "ramdisk", "no root", "openbsd"
+_GOODBYE = {INSTALLING: RAMDISK_SHUTDOWN, RAMDISK: RAMDISK_SHUTDOWN, NO_ROOT: NO_INIT}
+
+
+@dataclass
+class Guest:
+    """A booted guest; `addresses` are there once it is up."""
+
+    vm: Known
+    kind: str
+    record: dict[str, Any] = field(default_factory=dict)
+    up: bool = False
+    addresses: list[str] = field(default_factory=list)
+    typed: str = ""  # what its terminal echoed
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def used(self) -> int:
+        """Bytes of the server's memory; grows as the guest gets on."""
+        mib = 17.0 if self.up else 16.2
+        return int((48 if self.kind == OPENBSD else mib) * 1024**2)
+
+
+class Guests:
+    """All guests of a server, by the name of the machine; `ended` is told of each end."""
+
+    def __init__(self, machine: Machine, ended: Callable[[Known, bool], None]) -> None:
+        self.machine = machine
+        self.ended = ended
+        self.running: dict[str, Guest] = {}
+        self.consoles: dict[str, list[str]] = {}
+
+    # what tests and other models ask
+
+    def get(self, name: str) -> Guest | None:
+        return self.running.get(name)
+
+    def answers(self, address: str) -> bool:
+        """Whether a guest that is up, on a switch that is up, has port 22 open on the address.
+
+        A guest that was installed without sshd(8) has no address here.
+        """
+        return self.at(address) is not None
+
+    def at(self, address: str) -> Guest | None:
+        """The guest that answers on the address."""
+        wanted = ipaddress.ip_address(address)
+        for guest in self.running.values():
+            if wanted not in [ipaddress.ip_address(one) for one in guest.addresses]:
+                continue
+            if guest.up and not guest.vm.paused and self._attached(guest.vm):
+                return guest
+        return None
+
+    def console(self, name: str) -> list[str]:
+        """The lines of the console since the machine's first start."""
+        return self.consoles.setdefault(name, [])
+
+    def reboot(self, name: str) -> None:
+        """The guest reboots by itself."""
+        with self.machine.lock:
+            self._end(self.running[name], reboot=True)
+
+    def power_off(self, name: str) -> None:
+        """The guest ends by itself (halt -p)."""
+        with self.machine.lock:
+            self._end(self.running[name], reboot=False)
+
+    # what vmd does to guests
+
+    def boot(self, vm: Known) -> None:
+        guest = Guest(vm, BIOS)
+        self.running[vm.name] = guest
+        kernel = vm.once or vm.boot
+        try:
+            guest.record = self._record(vm) or {}
+        except (OSError, ValueError):
+            self._say(guest, "disk unreadable")
+        if kernel and self.is_ramdisk(kernel):
+            self._ramdisk(guest)
+        elif guest.record:
+            self._boot_installed(guest)
+        elif kernel:
+            guest.kind = NO_ROOT
+            self._say(guest, "root device: ")
+            self.machine.later(1, lambda: setattr(guest, "up", True))
+        else:
+            self._bios(guest)
+
+    def _bios(self, guest: Guest) -> None:
+        disks = guest.vm.config.disks[:1]
+        blank = all(self._image(disk.path, disk.format).is_blank() for disk in disks)
+        guest.kind = BIOS if blank else FOREIGN
+        self._say(guest, "Booting from Hard Disk...")
+        if blank:
+            self._say(guest, "No active partition")
+
+    def shut_down(self, vm: Known) -> None:
+        """The request of vmmci(4); without a driver for it the machine is ended at once."""
+        guest = self.running[vm.name]
+        if guest.kind in (BIOS, FOREIGN):
+            self._end(guest, reboot=False)
+            return
+        seconds = _GOODBYE.get(guest.kind, SHUTDOWN)
+        self._say(guest, "syncing disks... done")
+        self.machine.later(seconds, lambda: self._end(guest, reboot=True))
+
+    def kill(self, vm: Known) -> None:
+        """Take the machine away from the guest; nobody is told."""
+        guest = self.running.pop(vm.name, None)
+        if guest is not None:
+            guest.cancelled.set()
+            guest.up = False
+
+    def _end(self, guest: Guest, *, reboot: bool) -> None:
+        if self.running.get(guest.vm.name) is not guest:
+            return
+        self.kill(guest.vm)
+        self.ended(guest.vm, reboot)
+
+    # inside
+
+    def _say(self, guest: Guest, line: str) -> None:
+        """A line of the console, or a prompt, which ends in a blank."""
+        lines = self.console(guest.vm.name)
+        lines.append(line)
+        del lines[:-CONSOLE_LINES]
+        if guest.vm.tty:
+            end = "" if line.endswith(" ") else "\r\n"
+            guest.typed += self.machine.ttys.write(guest.vm.tty, line + end)
+        for (text,) in self.machine.faults.arguments("processor_dies"):
+            if text in line:
+                self.machine.faults.replace(("processor_dies", text), None)
+                self.machine.later(0, lambda: self._end(guest, reboot=True))
+
+    def _image(self, path: str, kind: str) -> images.Image:
+        return images.Image(self.machine.files, path, kind)
+
+    def _record(self, vm: Known) -> dict[str, Any] | None:
+        for disk in vm.config.disks[:1]:
+            return self._image(disk.path, disk.format).record()
+        return None
+
+    def is_ramdisk(self, kernel: str) -> bool:
+        """Whether a kernel is the installer's: by its name, or by being a copy of /bsd.rd."""
+        if RAMDISK_NAME in kernel.rpartition("/")[2]:
+            return True
+        files = self.machine.files
+        original = f"/{RAMDISK_NAME}"
+        return files.exists(original) and files.read_bytes(kernel) == files.read_bytes(original)
+
+    def _ramdisk(self, guest: Guest) -> None:
+        config = guest.vm.config
+        if config.boot_device != "net" or not config.nics:
+            guest.kind = RAMDISK
+            self._say(guest, "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? ")
+            return
+        guest.kind = INSTALLING
+        disks = [
+            images.GuestDisk(f"sd{number}", self._image(disk.path, disk.format))
+            for number, disk in enumerate(config.disks)
+        ]
+        job = Installation(
+            self.machine, config.nics[0].lladdr, guest.vm.taps[0], disks,
+            lambda line: self._say(guest, line), lambda: guest.typed,
+        )  # fmt: skip
+
+        def run() -> None:
+            result = job.run(guest.cancelled)
+            with self.machine.lock:
+                if guest.cancelled.is_set():
+                    return
+                if result == "reboot":
+                    self._end(guest, reboot=True)
+                else:
+                    guest.kind = RAMDISK
+
+        threading.Thread(target=run, name=f"guest {guest.vm.name}", daemon=True).start()
+
+    def _boot_installed(self, guest: Guest) -> None:
+        guest.kind = OPENBSD
+        self._say(guest, "booting hd0a:/bsd")
+        self.machine.later(BOOT, lambda: self._come_up(guest))
+
+    def _come_up(self, guest: Guest) -> None:
+        if guest.cancelled.is_set():
+            return
+        guest.up = True
+        guest.addresses = self._addresses(guest) if guest.record.get("sshd", True) else []
+        self._say(guest, f"OpenBSD/amd64 ({guest.record.get('hostname', '')}) (tty00)")
+        self._say(guest, "login: ")
+        self.machine.wakeup.notify_all()
+
+    def _addresses(self, guest: Guest) -> list[str]:
+        """Fixed addresses as they were installed, and what dhcpd(8) gives for `autoconf`."""
+        found = []
+        for number, nic in enumerate(guest.vm.config.nics):
+            wanted = guest.record.get("interfaces", {}).get(f"vio{number}", {})
+            for family in ("ipv4", "ipv6"):
+                value = wanted.get(family, "none")
+                if value == "autoconf":
+                    found += self._lease(nic.lladdr, guest.vm.taps[number], family)
+                elif value != "none":
+                    found.append(value.partition("/")[0])
+        return found
+
+    def _lease(self, mac: str, tap: str, family: str) -> list[str]:
+        if family != "ipv4":
+            return []
+        lease = GuestNetwork(self.machine, tap, mac).ask_for_lease()
+        return [] if lease is None else [str(lease.address.ip)]
+
+    def _attached(self, vm: Known) -> bool:
+        network = self.machine.network
+        return any(network.neighbours(tap) for tap in vm.taps)
+
+    # state
+
+    def dump(self) -> dict[str, Any]:
+        """Guests and consoles as plain data; the guests stand still from here on."""
+        for guest in self.running.values():
+            guest.cancelled.set()
+        guests = {
+            name: {
+                "kind": guest.kind,
+                "record": guest.record,
+                "up": guest.up,
+                "addresses": guest.addresses,
+            }
+            for name, guest in self.running.items()
+        }
+        return {"guests": guests, "consoles": self.consoles}
+
+    def load(self, data: dict[str, Any], vms: list[Known]) -> None:
+        """Go on with the guests; one that was booting, installing or ending begins anew."""
+        self.consoles = data["consoles"]
+        for vm in vms:
+            known = data["guests"].get(vm.name)
+            if known is None:
+                continue
+            unfinished = known["kind"] == INSTALLING or (
+                known["kind"] == OPENBSD and not known["up"]
+            )
+            if unfinished and not vm.shutdown:
+                self.boot(vm)
+                continue
+            self.running[vm.name] = Guest(vm, **known)
+            if vm.shutdown:
+                self.shut_down(vm)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What httpd(8) answers to a GET request."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import posixpath
+import re
+import stat
+import urllib.parse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.model.network.names import Address
+from sandbox.target.call import NotModelled
+
+from .conf import Rules, Server
+
+if TYPE_CHECKING:
+    from sandbox.target.files import Files
+
+_WWW, _READ, _SEARCH, _ROOT = 67, 4, 1, "/htdocs"
+UNENCODED = "/!$'()*+,;:@=[]\\^`{|}>~"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`path` is the request's path as it is logged; `uri` where a redirection leads."""
+
+    status: int
+    body: bytes = b""
+    server: str = ""
+    path: str = ""
+    uri: str = ""
+
+
+class _HttpError(Exception):
+    def __init__(self, status: int, uri: str = "") -> None:
+        super().__init__(str(status))
+        self.status, self.uri = status, uri
+
+
+def answer(
+    servers: list[Server], chroot: Files, socket: tuple[Address, int], target: str, host: str,
+    client: str,
+) -> Answer | None:  # fmt: skip
+    """The answer, or None where nobody listens. `chroot` is rooted at httpd's chroot.
+
+    A server is chosen by the host name, else the first one that listens there.
+    """
+    here = [one for one in servers if any(listen.takes(*socket) for listen in one.listens)]
+    if not here:
+        return None
+    server = next((one for one in here if one.name.lower() == host.lower()), here[0])
+    path = target.partition("?")[0]
+    try:
+        path = _canonical(path)
+        body = _body(server, chroot, path, client)
+    except _HttpError as error:
+        return Answer(error.status, b"", server.name, path, error.uri)
+    return Answer(200, body, server.name, path)
+
+
+def _canonical(path: str) -> str:
+    """Decoded, without empty, `.` and `..` components."""
+    if not path.startswith("/") or re.search(r"%(?![0-9a-fA-F]{2})", path):
+        raise _HttpError(400)
+    plain = urllib.parse.unquote(path, "latin-1")
+    tail = "/" if plain.endswith(("/", "/.", "/..")) else ""
+    shown = posixpath.normpath(f"/{plain.lstrip('/')}")
+    return shown if shown == "/" else shown + tail
+
+
+def _body(server: Server, chroot: Files, path: str, client: str) -> bytes:
+    rules = _rules(server, path)
+    if rules.block:
+        raise _HttpError(rules.block)
+    if rules.rewrite:
+        path = _expand(rules.rewrite, path, client)
+    place = _place(rules, path)
+    mode = _open(chroot, place)
+    if not stat.S_ISDIR(mode):
+        if not stat.S_ISREG(mode) or path.endswith("/"):
+            raise _HttpError(404 if path.endswith("/") else 403)
+        return chroot.read_bytes(place)
+    if not path.endswith("/"):
+        raise _HttpError(301, urllib.parse.quote(path, safe=UNENCODED) + "/")
+    index = _rules(server, f"{path}index.html")
+    if index.block:
+        raise _HttpError(index.block)
+    try:
+        _open(chroot, _place(index, f"{path}index.html"))
+        return chroot.read_bytes(_place(index, f"{path}index.html"))
+    except _HttpError as error:
+        if error.status != 404:
+            raise
+    if index != rules:
+        raise _HttpError(404)
+    if not rules.auto_index:
+        raise _HttpError(403)
+    return "".join(f'<a href="{name}">{name}</a>\n' for name in chroot.listdir(place)).encode()
+
+
+def _expand(text: str, path: str, client: str) -> str:
+    if re.search(r"[$%](?!DOCUMENT_URI|REMOTE_ADDR)", text):
+        raise NotModelled(f"httpd: rewrite {text}")
+    # server_expand_http() of usr.sbin/httpd: a question mark in a path stays part of it.
+    uri = urllib.parse.quote(path, safe=UNENCODED, encoding="latin-1")
+    return _canonical(text.replace("$DOCUMENT_URI", uri).replace("$REMOTE_ADDR", client))
+
+
+def _rules(server: Server, path: str) -> Rules:
+    """Those of the first location that matches, else the server's: fnmatch(3), any case."""
+    for pattern, rules in server.locations:
+        if re.match(fnmatch.translate(pattern), path, re.IGNORECASE | re.DOTALL):
+            return rules.inside(server.rules)
+    return server.rules
+
+
+def _place(rules: Rules, path: str) -> str:
+    for _ in range(rules.strip):
+        slash = path.find("/", 1)
+        path = path[slash:] if slash > 0 else ""
+    return f"{rules.root or _ROOT}{path}"
+
+
+def _open(chroot: Files, path: str) -> int:
+    """The file's mode, if www may read it; _HttpError otherwise."""
+    try:
+        inside = chroot.resolve(path).relative_to(chroot.root)
+        for number in range(len(inside.parts)):
+            mode = _need(chroot, "/" + "/".join(inside.parts[:number]), _SEARCH)
+            if not stat.S_ISDIR(mode):
+                raise _HttpError(404)
+        return _need(chroot, f"/{inside}", _READ)
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        raise _HttpError(404 if missing else 500) from error
+
+
+def _need(chroot: Files, path: str, bit: int) -> int:
+    found = chroot.lstat(path)
+    shift = 6 if found.st_uid == _WWW else 3 if found.st_gid == _WWW else 0
+    searches_file = bit == _SEARCH and not stat.S_ISDIR(found.st_mode)
+    if not searches_file and not found.st_mode >> shift & bit:
+        raise _HttpError(403)
+    return found.st_mode

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""httpd(8): the check, the daemon, and its answers to the guests."""
+
+from __future__ import annotations
+
+import errno
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from sandbox.model import errors
+from sandbox.model.network.names import Address, address_of
+from sandbox.model.rc.daemon import Background, Daemon, Outcome
+from sandbox.model.words import Refused
+from sandbox.target.call import Call, Handler, NotModelled, Result
+from sandbox.target.files import Files
+from sandbox.target.options import getopt
+
+from .answer import UNENCODED, Answer, answer
+from .conf import Server, read
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+
+CONFIGURATION, CHROOT, LOGS = "/etc/httpd.conf", "/var/www", "/var/www/logs"
+
+
+class Httpd:
+    """The daemon. It serves what it read at its start or last reload."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.servers: list[Server] = []
+        self.process = Background(machine, "httpd")
+        machine.services.register(
+            Daemon(
+                "httpd",
+                start=lambda _flags: self.launch(),
+                stop=lambda _timeout: self.end(),
+                alive=lambda: self.alive,
+                reload=self.reload,
+                configtest=lambda: self.test(CONFIGURATION),
+            )
+        )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.machine.subsystem("httpd")
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def start(self) -> None:
+        if self.alive:
+            self.servers = read(CONFIGURATION, self.state["text"], self._resolve)
+
+    def _resolve(self, name: str) -> list[Address]:
+        literal = address_of(name)
+        if literal is not None:
+            return [literal]
+        network = self.machine.network
+        names = [name] if network.exists(name) else [one.name for one in network.group(name)]
+        return [one.ip for interface in names for one in network.addresses(interface)]
+
+    def load(self, path: str) -> tuple[list[Server], str]:
+        """What is to be served, and the file's text; Refused with what httpd writes."""
+        try:
+            text = self.machine.files.read_text(path)
+        except OSError as error:
+            reason = errors.text(error.errno or errno.EIO)
+            raise Refused(f"pushfile: {path}: {reason}\n") from None
+        return read(path, text, self._resolve), text
+
+    def test(self, path: str) -> Outcome:
+        """httpd -n."""
+        try:
+            self.load(path)
+        except Refused as refused:
+            return Outcome(ok=False, stderr=str(refused))
+        return Outcome(ok=True, stderr="configuration OK\n")
+
+    def launch(self) -> Outcome:
+        """What it reads before it goes into the background decides the outcome, no more."""
+        try:
+            servers, text = self.load(CONFIGURATION)
+        except Refused as refused:
+            return Outcome(ok=False, stderr=str(refused))
+        self.process.begin()
+        self.process.log("startup")
+        self._serve(servers, text)
+        return Outcome(ok=True)
+
+    def reload(self) -> Outcome:
+        """SIGHUP: what cannot be read any more is served no longer."""
+        self.process.log("parent_sig_handler: reload requested with SIGHUP")
+        try:
+            servers, text = self.load(CONFIGURATION)
+        except Refused as refused:
+            servers, text = [], ""
+            for line in str(refused).splitlines():
+                self.process.log(line)
+        self._serve(servers, text)
+        return Outcome(ok=True)
+
+    def end(self) -> Outcome:
+        self.process.finish()
+        self.servers = []
+        return Outcome(ok=True)
+
+    def _serve(self, servers: list[Server], text: str) -> None:
+        problem = self._why_not(servers)
+        if problem:
+            self.process.log(f"parent: {problem}")
+            self.end()
+            return
+        self.servers, self.state["text"] = servers, text
+
+    def _why_not(self, servers: list[Server]) -> str:
+        """What ends httpd after it went into the background."""
+        if not self.machine.files.is_dir(LOGS):
+            return f"open {LOGS}/access.log: No such file or directory"
+        for one in (listen for server in servers for listen in server.listens):
+            if int(one.address) and not self.machine.network.own(str(one.address)):
+                return f"send server: {errors.text(errno.EADDRNOTAVAIL)}"
+        return ""
+
+    def answer(
+        self, address: str, path: str, *, host: str = "", port: int = 80, client: str = "127.0.0.1"
+    ) -> Answer:
+        """The answer to a GET, which is logged; ConnectionRefusedError where nobody listens."""
+        to, found = address_of(address), None
+        if self.alive and to is not None:
+            chroot = Files(self.machine.files.resolve(CHROOT))
+            found = answer(self.servers, chroot, (to, port), path, host or address, client)
+        if found is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)
+        query = path.partition("?")[1] + path.partition("?")[2]
+        shown = urllib.parse.quote(found.path, safe=UNENCODED, encoding="latin-1") + query
+        stamp = self.machine.clock.now().strftime("%d/%b/%Y:%H:%M:%S %z")
+        line = f'{found.server} {client} - - [{stamp}] "GET {shown} HTTP/1.1" {found.status:03d}'
+        self.machine.files.append_text(f"{LOGS}/access.log", f"{line} {len(found.body)}\n")
+        return found
+
+
+def httpd(machine: Machine, call: Call) -> Result:
+    """httpd -n; the daemon itself is rcctl(8)'s to start."""
+    options = getopt(call.argv[1:], "nf:")
+    if options.operands or not options.has("n"):
+        raise NotModelled(" ".join(call.argv[1:]))
+    outcome = machine.httpd.test(options.last("f", CONFIGURATION) or "")
+    if outcome.ok and call.uid != 0:
+        outcome = Outcome(ok=False, stderr="need root privileges\n")
+    return Result(int(not outcome.ok), "", outcome.stderr)
+
+
+COMMANDS: dict[str, Handler] = {"/usr/sbin/httpd": httpd}

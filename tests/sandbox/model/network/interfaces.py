@@ -1,0 +1,168 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Network interfaces: what they are and what ifconfig(8) shows of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+UP, BROADCAST, LOOPBACK, RUNNING = 0x1, 0x2, 0x8, 0x40
+PROMISC, SIMPLEX, MULTICAST = 0x100, 0x800, 0x8000
+AUTOCONF6, AUTOCONF4, LRO = 0x400000, 0x800000, 0x2000000
+_FLAGS = {
+    UP: "UP",
+    BROADCAST: "BROADCAST",
+    LOOPBACK: "LOOPBACK",
+    RUNNING: "RUNNING",
+    PROMISC: "PROMISC",
+    SIMPLEX: "SIMPLEX",
+    0x1000: "LINK0",
+    0x2000: "LINK1",
+    0x4000: "LINK2",
+    MULTICAST: "MULTICAST",
+    AUTOCONF6: "AUTOCONF6",
+    AUTOCONF4: "AUTOCONF4",
+    LRO: "LRO",
+}
+_ETHERNET = BROADCAST | SIMPLEX | MULTICAST
+SWITCHES = ("bridge", "veb")
+TRUNKS = ("aggr", "trunk")
+LINKS = {"link0": 0x1000, "link1": 0x2000, "link2": 0x4000}
+# Those that a command or netstart(8) makes, in its order.
+CLONERS = (
+    "aggr", "bridge", "enc", "lo", "pair", "pflog", "tap", "trunk", "veb", "vether", "vlan",
+    "vport",
+)  # fmt: skip
+_NO_MTU = ("veb", "enc")
+_PHYSICAL = ("vio", "vlan")
+_ETHERNET_TYPES = ("vio", "vlan", "vport", "vether", "tap", "pair", "aggr", "trunk")
+
+
+@dataclass
+class Interface:
+    """One interface; addresses are written as address/length."""
+
+    name: str
+    index: int
+    lladdr: str = ""
+    up: bool = False
+    mtu: int = 1500
+    flags: int = 0  # beyond what the type and the state bring
+    description: str = ""
+    groups: list[str] = field(default_factory=list)
+    inet: list[str] = field(default_factory=list)
+    inet6: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    protocol: str = "roundrobin"  # of a trunk(4)
+    parent: str = ""
+    vnetid: int | None = None
+    patch: str = ""  # the other end of a pair(4)
+    opened: bool = False  # a tap(4) whose device is open
+    kept: bool = True  # stays when its device is closed
+
+    @property
+    def type(self) -> str:
+        return type_of(self.name)
+
+    @property
+    def is_switch(self) -> bool:
+        return self.type in SWITCHES
+
+    @property
+    def is_ethernet(self) -> bool:
+        return self.type in _ETHERNET_TYPES
+
+    def all_flags(self, in_switch: bool) -> int:
+        kind = self.type
+        base = {"bridge": 0, "enc": 0, "pflog": 0, "lo": LOOPBACK | MULTICAST | LRO}
+        flags = base.get(kind, _ETHERNET) | self.flags
+        if self.up:
+            flags |= UP
+            idle = (kind == "tap" and not self.opened) or (kind == "vlan" and not self.parent)
+            flags |= 0 if idle else RUNNING
+        return flags | (PROMISC if in_switch else 0)
+
+
+def type_of(name: str) -> str:
+    match = re.fullmatch(r"([a-z]+)[0-9]+", name)
+    return match[1] if match else ""
+
+
+def show_flags(flags: int) -> str:
+    names = [name for bit, name in _FLAGS.items() if flags & bit]
+    return f"flags={flags:x}<{','.join(names)}>"
+
+
+def show(one: Interface, all_: Mapping[str, Interface]) -> str:
+    """The lines of one interface."""
+    in_switch = any(one.name in other.members for other in all_.values())
+    head = f"{one.name}: {show_flags(one.all_flags(in_switch))}"
+    head += "" if one.type in _NO_MTU else f" mtu {one.mtu}"
+    lines = [head]
+    if one.lladdr:
+        lines.append(f"\tlladdr {one.lladdr}")
+    if one.description:
+        lines.append(f"\tdescription: {one.description}")
+    priority = "" if one.is_switch else " priority 0"
+    lines.append(f"\tindex {one.index}{priority} llprio 3")
+    if one.type == "vlan":
+        vnetid = "none" if one.vnetid is None else one.vnetid
+        parent = one.parent or "none"
+        lines.append(f"\tencap: vnetid {vnetid} parent {parent} txprio packet rxprio outer")
+    if one.patch:
+        lines.append(f"\tpatch: {one.patch}")
+    lines += _trunk(one, all_)
+    if one.groups:
+        lines.append(f"\tgroups: {' '.join(one.groups)}")
+    if one.type in _PHYSICAL:
+        active = one.type == "vio" or (one.up and one.parent)
+        lines += [
+            "\tmedia: Ethernet autoselect",
+            f"\tstatus: {'active' if active else 'no carrier'}",
+        ]
+    elif one.type == "tap":
+        lines.append(f"\tstatus: {'active' if one.opened and one.up else 'no carrier'}")
+    lines += _addresses(one)
+    if one.type == "bridge":
+        lines.append("\tpriority 32768 hellotime 2 fwddelay 15 maxage 20 holdcnt 6 proto rstp")
+        lines.append("\tdesignated: id 00:00:00:00:00:00 priority 0")
+    for member in one.members:
+        lines.append(f"\t{member} flags=3<LEARNING,DISCOVER>")
+        lines.append(f"\t\tport {all_[member].index} ifpriority 0 ifcost 0")
+    if one.is_switch:
+        lines.append("\tAddresses (max cache: 100, timeout: 240):")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _trunk(one: Interface, all_: Mapping[str, Interface]) -> list[str]:
+    """What trunk_status() of ifconfig(8) prints, without the lines of LACP itself."""
+    device = next((other.name for other in all_.values() if one.name in other.ports), "")
+    if one.type not in TRUNKS:
+        return [f"\ttrunk: trunkdev {device}"] if device else []
+    protocol = "lacp" if one.type == "aggr" else one.protocol
+    active = [all_[port].up for port in one.ports]
+    return [
+        f"\ttrunk: trunkproto {protocol}",
+        *(f"\t\t{port} port {'active' if up else ''}"
+          for port, up in zip(one.ports, active, strict=True)),
+    ]  # fmt: skip
+
+
+def _addresses(one: Interface) -> list[str]:
+    lines = []
+    for text in one.inet6:
+        address = ipaddress.IPv6Interface(text)
+        scope = f"%{one.name}" if address.is_link_local else ""
+        line = f"\tinet6 {address.ip}{scope} prefixlen {address.network.prefixlen}"
+        lines.append(line + (f" scopeid 0x{one.index:x}" if scope else ""))
+    for text in one.inet:
+        network = ipaddress.IPv4Interface(text)
+        line = f"\tinet {network.ip} netmask 0x{int(network.netmask):08x}"
+        if one.type != "lo":
+            line += f" broadcast {network.network.broadcast_address}"
+        lines.append(line)
+    return lines

@@ -1,0 +1,275 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The server's network: its interfaces, switches and taps, and the commands that change them."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import random
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from sandbox.model.errors import failure
+
+from . import netstart
+from .interfaces import AUTOCONF4, CLONERS, PROMISC, SWITCHES, TRUNKS, Interface, type_of
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+
+_TAPS = 256
+_FIXED = ("vio", "enc0", "lo0")
+# The octet that vmd's and the kernel's made-up addresses have by type.
+_FAKE_LLADDR = "fe:e1:ba:d{:x}:{:02x}:{:02x}"
+_WITH_LLADDR = ("pair", "vport", "vether", "tap")
+
+Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+class Network:
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.interfaces: dict[str, Interface] = {}
+        self._random = random.Random()
+        self._index = 0
+        self._fakes = 0
+
+    def start(self) -> None:
+        state = self.machine.subsystem("network")
+        if "interfaces" not in state:
+            self._boot()
+            return
+        self.interfaces = {one["name"]: Interface(**one) for one in state["interfaces"]}
+        self._index, self._fakes = state["index"], state["fakes"]
+
+    def stop(self) -> None:
+        state = self.machine.subsystem("network")
+        state["interfaces"] = [asdict(one) for one in self.interfaces.values()]
+        state["index"], state["fakes"] = self._index, self._fakes
+
+    def _boot(self) -> None:
+        vio = self._add("vio0")
+        vio.lladdr, vio.up, vio.flags = "52:54:00:12:34:56", True, AUTOCONF4
+        vio.groups, vio.inet = ["egress"], ["10.0.2.15/24"]
+        self._add("enc0")
+        loop = self._add("lo0")
+        loop.up, loop.mtu, loop.inet6 = True, 32768, ["::1/128", "fe80::1/64"]
+        loop.inet = ["127.0.0.1/8"]
+        log = self._add("pflog0")
+        log.up, log.mtu, log.flags = True, 33136, PROMISC
+        if not self.machine.files.exists("/etc/hostname.vio0"):
+            self.machine.files.write_text("/etc/hostname.vio0", "inet autoconf\n", 0o640)
+        netstart.at_boot(self.machine)
+
+    def _add(self, name: str) -> Interface:
+        self._index += 1
+        kind = type_of(name)
+        groups = [] if kind == "vio" else [kind]
+        one = Interface(name, self._index, groups=groups)
+        if kind in _WITH_LLADDR:
+            self._fakes += 1
+            low, high = self._random.randrange(256), self._random.randrange(256)
+            one.lladdr = _FAKE_LLADDR.format(self._fakes % 16, low, high)
+        elif kind == "vlan":
+            one.lladdr = "00:00:00:00:00:00"
+        self.interfaces[name] = one
+        return one
+
+    # what other models ask
+
+    def exists(self, name: str) -> bool:
+        return name in self.interfaces
+
+    def get(self, name: str) -> Interface:
+        """The interface; OSError ENXIO if there is none."""
+        try:
+            return self.interfaces[name]
+        except KeyError:
+            raise failure(errno.ENXIO) from None
+
+    def addresses(self, name: str) -> list[Address]:
+        """Addresses of an interface that is up, with their networks."""
+        one = self.interfaces.get(name)
+        if one is None or not one.up:
+            return []
+        return [ipaddress.ip_interface(text) for text in (*one.inet, *one.inet6)]
+
+    def own(self, address: str) -> bool:
+        """Whether an interface that is up has the address."""
+        wanted = ipaddress.ip_address(address)
+        return any(wanted == one.ip for name in self.interfaces for one in self.addresses(name))
+
+    def members(self, switch: str) -> list[str]:
+        one = self.interfaces.get(switch)
+        return list(one.members) if one else []
+
+    def switch_of(self, member: str) -> str:
+        """The bridge or veb that an interface is in, or an empty string."""
+        return next((one.name for one in self.interfaces.values() if member in one.members), "")
+
+    def neighbours(self, member: str) -> list[str]:
+        """The interfaces that an Ethernet frame from `member` reaches through its switch."""
+        switch = self.interfaces.get(self.switch_of(member))
+        if switch is None or not switch.up:
+            return []
+        return [name for name in switch.members if name != member and self.interfaces[name].up]
+
+    def group(self, name: str) -> list[Interface]:
+        return [one for one in self.interfaces.values() if name in one.groups]
+
+    # changes, as the kernel takes or refuses them
+
+    def create(self, name: str) -> Interface:
+        """Make a pseudo interface; OSError EEXIST, or EINVAL for what cannot be made."""
+        if name in self.interfaces:
+            raise failure(errno.EEXIST)
+        if type_of(name) not in CLONERS:
+            raise failure(errno.EINVAL)
+        return self._add(name)
+
+    def destroy(self, name: str) -> None:
+        one = self.get(name)
+        if name.startswith(_FIXED):
+            raise failure(errno.EINVAL if one.type == "vio" else errno.EPERM)
+        for other in self.interfaces.values():
+            if name in other.members:
+                other.members.remove(name)
+            if name in other.ports:
+                other.ports.remove(name)
+            if other.parent == name:
+                other.parent = ""
+            if other.patch == name:
+                other.patch = ""
+        del self.interfaces[name]
+
+    def add_member(self, switch: str, name: str) -> None:
+        """Put an interface into a bridge or veb; bridge(4) and veb(4) refuse in different words."""
+        one, member = self.get(switch), self.interfaces.get(name)
+        if not one.is_switch:
+            raise failure(errno.ENOTTY)
+        is_veb = one.type == "veb"
+        if member is None:
+            raise failure(errno.EINVAL if is_veb else errno.ENOENT)
+        if not member.is_ethernet:
+            raise failure(errno.EPROTONOSUPPORT if is_veb else errno.EINVAL)
+        current = self.switch_of(name)
+        if current:
+            raise failure(errno.EEXIST if current == switch and not is_veb else errno.EBUSY)
+        one.members.append(name)
+
+    def remove_member(self, switch: str, name: str) -> None:
+        one = self.get(switch)
+        if not one.is_switch:
+            raise failure(errno.ENOTTY)
+        if name not in one.members:
+            raise failure(errno.ESRCH if one.type == "veb" else errno.ENOENT)
+        one.members.remove(name)
+
+    def add_port(self, trunk: str, name: str) -> None:
+        """Put an Ethernet interface into an aggr or trunk (if_aggr.c, if_trunk.c)."""
+        one, port = self.get(trunk), self.interfaces.get(name)
+        if one.type not in TRUNKS:
+            raise failure(errno.ENOTTY)
+        if port is None:
+            raise failure(errno.EINVAL)
+        if not port.is_ethernet:
+            raise failure(errno.EPROTONOSUPPORT)
+        if self.switch_of(name) or any(name in other.ports for other in self.interfaces.values()):
+            raise failure(errno.EBUSY)
+        one.ports.append(name)
+
+    def remove_port(self, trunk: str, name: str) -> None:
+        one = self.get(trunk)
+        if name not in one.ports:
+            raise failure(errno.EINVAL if one.type in TRUNKS else errno.ENOTTY)
+        one.ports.remove(name)
+
+    def set_protocol(self, trunk: str, protocol: str) -> None:
+        one = self.get(trunk)
+        if one.type != "trunk":
+            raise failure(errno.EPROTONOSUPPORT if one.type == "aggr" else errno.ENOTTY)
+        one.protocol = protocol
+
+    def free_vlan(self, one: Interface, parent: str, vnetid: int | None) -> None:
+        """OSError EADDRINUSE where another vlan has this number on this parent."""
+        if not parent or vnetid is None:
+            return
+        for other in self.interfaces.values():
+            if other is not one and (other.parent, other.vnetid) == (parent, vnetid):
+                raise failure(errno.EADDRINUSE)
+
+    def patch(self, name: str, end: str) -> None:
+        """Connect two ends of pair(4), or with an empty `end` take the connection away."""
+        one = self.get(name)
+        if one.type != "pair":
+            raise failure(errno.ENOTTY)
+        if one.patch == end:
+            return
+        if end == name:
+            raise failure(errno.EINVAL)
+        if end:
+            other = self.get(end)
+            if other.type != "pair":
+                raise failure(errno.ENODEV)
+            if other.patch:
+                raise failure(errno.EBUSY)
+            other.patch = name
+        if one.patch:
+            self.get(one.patch).patch = ""
+        one.patch = end
+
+    def open_tap(self, description: str = "", name: str = "") -> str:
+        """Open the device of one tap, or of the first that is free, and give its name.
+
+        The node must be in /dev: the search for a free one ends where a node is missing. Raises
+        OSError ENOENT for a missing node and EBUSY for a device that is open, with the tap's name
+        as file name.
+        """
+        for number in range(_TAPS):
+            unit = name or f"tap{number}"
+            if not self.machine.files.exists(f"/dev/{unit}"):
+                raise OSError(errno.ENOENT, "No such file or directory", unit)
+            one = self.interfaces.get(unit)
+            if one is not None and one.opened:
+                if name:
+                    raise OSError(errno.EBUSY, "Device busy", unit)
+                continue
+            if one is None:
+                one = self._add(unit)
+                one.kept = False
+            one.opened = True
+            one.description = description or one.description
+            return unit
+        raise OSError(errno.EBUSY, "Device busy", f"tap{_TAPS}")
+
+    def close_tap(self, name: str) -> None:
+        """Close the device; an interface that the opening made goes away with all it had."""
+        one = self.interfaces.get(name)
+        if one is None:
+            return
+        one.opened = False
+        if not one.kept:
+            self.destroy(name)
+
+
+def provision(
+    machine: Machine, preset: str, unit: int, address: str, *, vlan: tuple[int, str] | None = None
+) -> None:
+    """Do what an operator does before VMs: a switch, the server's address on it, and their files.
+
+    `preset` is veb or bridge, `address` is address/length, `vlan` a VLAN and its parent interface.
+    """
+    if preset not in SWITCHES:
+        raise ValueError(f"{preset!r} is no preset; use one of {', '.join(SWITCHES)}")
+    host = f"{'vport' if preset == 'veb' else 'vether'}{unit}"
+    files = {f"{preset}{unit}": f"add {host}\nup\n", host: f"inet {address}\nup\n"}
+    if vlan is not None:
+        number, parent = vlan
+        files[f"vlan{number}"] = f"vnetid {number} parent {parent}\nup\n"
+        files[f"{preset}{unit}"] = f"add vlan{number}\nadd {host}\nup\n"
+    for name, content in files.items():
+        machine.files.write_text(f"/etc/hostname.{name}", content, 0o640, (0, 0))
+    result = machine.run("/etc/netstart " + " ".join(files))
+    if result.rc or result.stderr:
+        raise RuntimeError(f"netstart: {result.stderr}")

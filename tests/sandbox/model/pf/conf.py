@@ -1,0 +1,281 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A reader of pf.conf(5): the rules that are written here and those of a fresh server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from itertools import product
+from typing import Any, TypeVar
+
+from sandbox.model import replay
+from sandbox.model.words import END, NEWLINE, Refused, Words
+from sandbox.target.call import NotModelled
+
+T = TypeVar("T")
+_PROTOCOLS = ("tcp", "udp", "icmp", "icmp6")
+_SERVICES = {
+    "ssh": 22,
+    "domain": 53,
+    "bootps": 67,
+    "bootpc": 68,
+    "http": 80,
+    "www": 80,
+    "https": 443,
+}
+_KEYWORDS = frozenset("pass block match in out on from to port proto no keep state all".split())
+_UIDS = {"root": 0, "_pbuild": 55, "www": 67}
+_SET = ("skip", "limit", "block-policy", "loginterface", "optimization")
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a rule: `host` is any, an address, a network or (interface); ports low to high."""
+
+    host: str = "any"
+    ports: tuple[int, int] | None = None
+
+    @property
+    def af(self) -> str:
+        if self.host.removeprefix("! ")[0] in "a(":
+            return ""
+        return "inet6" if ":" in self.host else "inet"
+
+    def __str__(self) -> str:
+        if self.ports is None:
+            return self.host
+        low, high = self.ports
+        return f"{self.host} port {f'= {low}' if low == high else f'{low}:{high}'}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule; `on` may begin with "! ", `rdr` is the address and port (0: as it was) of rdr-to."""
+
+    action: str  # pass, block drop, block return, match, anchor
+    direction: str = ""
+    log: bool = False
+    quick: bool = False
+    on: str = ""
+    af: str = ""
+    proto: str = ""
+    source: End = End()
+    target: End = End()
+    icmp_type: str = ""
+    state: str = ""  # no, keep, or as by default
+    rdr: tuple[str, int] | None = None
+    rest: str = ""  # label, tag, user, as they are printed
+    anchor: str = ""
+
+    def __str__(self) -> str:
+        words = [
+            self.action,
+            self.direction,
+            "log" if self.log else "",
+            "quick" if self.quick else "",
+        ]
+        if self.anchor:
+            words.insert(1, f'"{self.anchor}"')
+        if self.on:
+            words.append(f"on {self.on}")
+        words += [self.af, f"proto {self.proto}" if self.proto else ""]
+        ends = (str(self.source), str(self.target))
+        words.append("all" if ends == ("any", "any") else f"from {ends[0]} to {ends[1]}")
+        words.append(f"{self.proto}-type {self.icmp_type}" if self.icmp_type else "")
+        words.append(self.rest if self.rest.startswith("user") else "")
+        if self.action == "pass":
+            words.append(
+                "no state" if self.state == "no" else
+                "flags S/SA" if self.proto in ("", "tcp") else ""
+            )  # fmt: skip
+        words.append("" if self.rest.startswith("user") else self.rest)
+        if self.rdr:
+            words.append(f"rdr-to {self.rdr[0]}" + (f" port {self.rdr[1]}" if self.rdr[1] else ""))
+        return " ".join(word for word in words if word)
+
+
+@dataclass
+class Ruleset:
+    rules: list[Rule] = field(default_factory=list)
+    skip: list[str] = field(default_factory=list)
+    load: list[tuple[str, str]] = field(default_factory=list)  # anchor and file
+
+
+class Reader:
+    """Reads one file, and those that it includes. Refused for what pfctl(8) was seen to refuse.
+
+    `read` gives the text of a file and raises OSError; `resolve` the addresses of an interface.
+    """
+
+    def __init__(self, read: Callable[[str], str], resolve: Callable[[str], list[str]]) -> None:
+        self.read, self.resolve = read, resolve
+        self.ruleset = Ruleset()
+
+    def file(self, path: str, text: str) -> Ruleset:
+        words = Words(path, text)
+        while words.peek() != END or not words.ended:
+            line, shown = words.line, words.line_text
+            try:
+                self._statement(words)
+                if not words.ended:
+                    words.expect(NEWLINE)
+            except NotModelled:
+                if said := replay.line("pfctl", path, line, shown):
+                    raise Refused(said) from None
+                raise
+        return self.ruleset
+
+    def _statement(self, words: Words) -> None:
+        kind = words.accept("pass", "block", "match", "anchor", "set", "load", "include")
+        if kind == "include":
+            path = words.text(quoted=True)
+            self.file(path, self.read(path))
+        elif kind == "load":
+            words.expect("anchor")
+            name = words.text(quoted=True)
+            words.expect("from")
+            self.ruleset.load.append((name, words.text(quoted=True)))
+        elif kind == "set":
+            option = words.text()
+            if option not in _SET:
+                raise words.unknown()
+            while words.peek() != NEWLINE and not words.ended:
+                word = words.take().text
+                if option == "skip" and word not in ("on", "{", "}", ","):
+                    self.ruleset.skip.append(word)
+        elif kind == "anchor":
+            rule = self._head(Rule("anchor", anchor=words.text(quoted=True)), words)[0]
+            self.ruleset.rules.append(rule)
+        elif kind:
+            self.ruleset.rules += self._rule(kind, words)
+
+    def _rule(self, action: str, words: Words) -> list[Rule]:
+        if action == "block":
+            action = f"block {words.accept('drop', 'return') or 'drop'}"
+        rules = self._head(Rule(action), words)
+        sources, targets = [End()], [End()]
+        if not words.accept("all"):
+            if words.accept("from"):
+                sources = self._ends(words)
+            if words.accept("to"):
+                targets = self._ends(words)
+        options = self._options(words)
+        made = []
+        for head, source, target in product(rules, sources, targets):
+            families = {head.af, source.af, target.af} - {""}
+            if len(families) < 2:
+                made.append(
+                    Rule(**{**vars(head), "source": source, "target": target, **options,
+                            "af": "".join(families)})
+                )  # fmt: skip
+        return made
+
+    def _head(self, rule: Rule, words: Words) -> list[Rule]:
+        direction = words.accept("in", "out")
+        log = bool(words.accept("log"))
+        quick = bool(words.accept("quick"))
+        names = self._list(words, self._interface) if words.accept("on") else [""]
+        af = words.accept("inet", "inet6")
+        protocols = self._list(words, self._protocol) if words.accept("proto") else [""]
+        more = {"direction": direction, "log": log, "quick": quick, "af": af}
+        return [
+            Rule(**{**vars(rule), **more, "on": name, "proto": protocol})
+            for name in names
+            for protocol in protocols
+        ]
+
+    def _list(self, words: Words, one: Callable[[Words], T]) -> list[T]:
+        if not words.accept("{"):
+            return [one(words)]
+        found = []
+        while not words.accept("}"):
+            found.append(one(words))
+            words.accept(",")
+        return found
+
+    def _interface(self, words: Words) -> str:
+        sign = "! " if words.accept("!") else ""
+        return sign + words.text()
+
+    def _protocol(self, words: Words) -> str:
+        return words.accept(*_PROTOCOLS) or self._unknown(words)
+
+    def _unknown(self, words: Words) -> str:
+        raise words.unknown()
+
+    def _ends(self, words: Words) -> list[End]:
+        hosts = ["any"]
+        if words.peek() != "port":
+            hosts = [host for group in self._list(words, self._host) for host in group]
+        ports: list[tuple[int, int] | None] = [None]
+        if words.accept("port"):
+            ports = [*self._list(words, self._port)]
+        return [End(host, port) for host in hosts for port in ports]
+
+    def _refuse_word(self, words: Words) -> None:
+        """A keyword where an address must be, or a macro that nothing defines (pfctl, parse.y)."""
+        place, word = f"{words.path}:{words.line}", words.peek()
+        if word.startswith("$"):
+            said = f"{place}: macro '{word[1:]}' not defined\n"
+            raise Refused(f"{said}{place}: syntax error\n")
+        if word in _KEYWORDS:
+            raise Refused(f"{place}: syntax error\n")
+
+    def _host(self, words: Words) -> list[str]:
+        self._refuse_word(words)
+        if words.accept("!"):
+            return [f"! {one}" for one in self._host(words)]
+        if words.accept("any"):
+            return ["any"]
+        if words.accept("("):
+            name = words.text()
+            words.expect(")")
+            return [f"({name})"]
+        name = words.peek()
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError:
+            found = self.resolve(name)
+            if not found:
+                raise words.unknown() from None
+            words.take()
+            return found
+        words.take()
+        whole = network.prefixlen == network.max_prefixlen
+        return [str(network.network_address) if whole else str(network)]
+
+    def _port(self, words: Words) -> tuple[int, int]:
+        words.accept("=")
+        low, _, high = words.peek().partition(":")
+        numbers = [
+            _SERVICES.get(one) or (int(one) if one.isdigit() else 0) for one in (low, high or low)
+        ]
+        if not all(0 < one < 65536 for one in numbers):
+            raise words.unknown()
+        words.take()
+        return numbers[0], numbers[1]
+
+    def _options(self, words: Words) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        while words.peek() != NEWLINE and not words.ended:
+            match words.text():
+                case "no" | "keep" as state:
+                    words.expect("state")
+                    options["state"] = state
+                case "icmp6-type" | "icmp-type":
+                    options["icmp_type"] = words.text()
+                case "label" | "tag" | "tagged" as word:
+                    value = words.text()
+                    options["rest"] = f'{word} "{value}"' if word == "label" else f"{word} {value}"
+                case "user":
+                    name = words.text()
+                    options["rest"] = f"user = {_UIDS.get(name, name)}"
+                case "rdr-to":
+                    (host,) = self._host(words)
+                    port = self._port(words)[0] if words.accept("port") else 0
+                    options["rdr"] = (host, port)
+                case _:
+                    raise words.unknown()
+        return options

@@ -1,0 +1,122 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What the machine says of itself, its log and mail, and MAKEDEV(8)."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.target.call import Call, Handler, NotModelled, Result
+from sandbox.target.options import getopt
+
+from .signify import signify
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+
+_NAMES = {"s": "OpenBSD", "r": "7.8", "v": "GENERIC#0", "m": "amd64"}
+# Blocks of 1,024 bytes.
+_DISK = {
+    "device": "/dev/sd0a", "on": "/", "options": "local", "blocks": 1032160336, "used": 2240430,
+    "available": 978311890,
+}  # fmt: skip
+_TAP_MAJOR, _ALL_TAPS = 93, ("tap0", "tap1", "tap2", "tap3")
+_LOG_FILES = {"daemon": "daemon", "auth": "authlog", "user": "messages"}
+
+
+def uname(machine: Machine, call: Call) -> Result:
+    options = getopt(call.argv[1:], "amnrsv")
+    values = {**_NAMES, "n": machine.hostname}
+    wanted = [one for one in "snrvm" if options.has(one) or options.has("a")] or ["s"]
+    return Result(stdout=" ".join(values[one] for one in wanted) + "\n")
+
+
+def hostname(machine: Machine, call: Call) -> Result:
+    options = getopt(call.argv[1:], "s")
+    if options.operands:
+        (machine.hostname,) = options.operands
+        machine.subsystem("system")["hostname"] = machine.hostname
+        return Result()
+    return Result(stdout=f"{machine.short_name if options.has('s') else machine.hostname}\n")
+
+
+def disks(machine: Machine) -> list[dict[str, Any]]:
+    """The mounted file systems: device, on, options, and blocks, used, available (in 1 KB)."""
+    mounted: list[dict[str, Any]] = machine.subsystem("disks").setdefault("mounted", [dict(_DISK)])
+    return mounted
+
+
+def df(machine: Machine, call: Call) -> Result:
+    """df -k of one path."""
+    options = getopt(call.argv[1:], "k")
+    (path,) = options.operands
+    if not machine.files.exists(path):
+        return Result(1, "", f"df: {path}: No such file or directory\n")
+    around = [one for one in disks(machine) if f"{path}/".startswith(f"{one['on'].rstrip('/')}/")]
+    one = max(around, key=lambda one: len(one["on"]))
+    percent = round(100 * one["used"] / max(1, one["used"] + one["available"]))
+    width = max(len("Filesystem"), len(one["device"])) + 1
+    numbers = f"{one['blocks']:>9} {one['used']:>9} {one['available']:>9}"
+    return Result(
+        stdout=f"{'Filesystem':<{width}} 1K-blocks      Used     Avail Capacity  Mounted on\n"
+        f"{one['device']:<{width}} {numbers} {percent:>5}%    {one['on']}\n"
+    )
+
+
+def mount(machine: Machine, call: Call) -> Result:
+    """Without arguments alone."""
+    if call.argv[1:]:
+        raise NotModelled(" ".join(call.argv[1:]))
+    row = "{device} on {on} type ffs ({options})\n"
+    return Result(stdout="".join(row.format(**one) for one in disks(machine)))
+
+
+def logger(machine: Machine, call: Call) -> Result:
+    options = getopt(call.argv[1:], "t:p:")
+    facility, _, _level = (options.last("p", "user.notice") or "").partition(".")
+    text = " ".join(options.operands) or call.stdin.decode("utf-8", "surrogateescape").rstrip("\n")
+    for line in text.splitlines():
+        machine.log(options.last("t") or call.user, line, None, _LOG_FILES[facility])
+    return Result()
+
+
+def mail(machine: Machine, call: Call) -> Result:
+    """A mail is appended to /var/mail of whoever it is for."""
+    options = getopt(call.argv[1:], "r:s:")
+    body = call.stdin.decode("utf-8", "replace")
+    for to in options.operands:
+        head = f"From: {options.last('r', call.user)}\nTo: {to}\nSubject: {options.last('s', '')}\n"
+        machine.files.append_text(f"/var/mail/{to}", f"{head}\n{body}\n")
+    return Result()
+
+
+def makedev(machine: Machine, call: Call) -> Result:
+    """It works in the caller's directory, and makes the nodes again (facts 8)."""
+    out, files = "", machine.files
+    for name in call.argv[1:]:
+        for node in _ALL_TAPS if name == "all" else (name,):
+            match = re.fullmatch(r"tap(\d+)", node)
+            if match is None:
+                out += f"{node}: unknown device\n"
+                continue
+            path = call.absolute(node)
+            if call.uid != 0:
+                return Result(0, out, f"mknod: {node}: Operation not permitted\n")
+            if os.path.lexists(files.resolve(path, follow=False)):
+                files.remove(path)
+            files.mknod(path, 0o600, _TAP_MAJOR, int(match[1]))
+    return Result(0, out)
+
+
+COMMANDS: dict[str, Handler] = {
+    "/usr/bin/uname": uname,
+    "/bin/hostname": hostname,
+    "/bin/df": df,
+    "/sbin/mount": mount,
+    "/usr/bin/logger": logger,
+    "/usr/bin/mail": mail,
+    "/usr/bin/signify": signify,
+    "/dev/MAKEDEV": makedev,
+}

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What vmd(8) keeps of a virtual machine it knows, and what it opens to start one."""
+
+from __future__ import annotations
+
+import errno
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sandbox.model import errors
+from sandbox.model.accounts import access
+from sandbox.model.guest import images
+
+from .conf import MEGABYTE, MEMORY_DEFAULT, Identity, Nic, Vm
+
+if TYPE_CHECKING:
+    from sandbox.model.machine import Machine
+
+BIOS = "/etc/firmware/vmm-bios"
+# vmd's own codes, which vmctl(8) has words for.
+BIOS_MISSING, DISK_MISSING = 1001, 1002
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# A running machine has its BIOS twice, and the second copy counts.
+_BIOS_SIZE = 4 * MEGABYTE
+# login.conf(5), class vmd: what one process may have. And virtual processors of a server.
+_DATA_SIZE, _VCPUS_MAX, _FIRST_TOUCHED = 16 * 1024**3, 512, 16 * MEGABYTE
+_TTY_GROUP = 4
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class Known:
+    """A virtual machine, running or not."""
+
+    vmid: int
+    config: Vm
+    from_config: bool = True
+    boot: str = ""  # kernel of vm.conf, read again with each start
+    once: str = ""  # kernel of `vmctl start -b`, for the next start only
+    waiting: bool = False
+    running: bool = False
+    shutdown: bool = False
+    paused: bool = False
+    uid: int = 0  # who a running machine belongs to
+    pid: int = 0
+    tty: str = ""
+    taps: list[str] = field(default_factory=list)
+    order: int = 0  # of the start, among all starts
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def owner(self) -> Identity:
+        return self.config.owner
+
+    @property
+    def memory(self) -> int:
+        return (self.config.memory or MEMORY_DEFAULT) + (_BIOS_SIZE if self.running else 0)
+
+    @property
+    def state(self) -> str:
+        """What vmctl status shows; the first that applies hides the others."""
+        states = {"paused": self.paused, "waiting": self.waiting, "stopping": self.shutdown}
+        return next(
+            (name for name, on in states.items() if on), "running" if self.running else "stopped"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "config": self.config.to_json()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Known:
+        return cls(**{**data, "config": Vm.from_json(data["config"])})
+
+
+class NoStart(Exception):
+    """With an errno or one of vmd's own codes."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def may(machine: Machine, uid: int, owner: Identity, running: Known | None = None) -> bool:
+    """Whether a user may act on a machine: root, its owner, or one of the owner's group.
+
+    A running machine belongs to who started it.
+    """
+    if uid in (0, running.uid if running is not None and running.running else owner.uid):
+        return True
+    return owner.gid is not None and owner.gid in access.groups(machine, uid)
+
+
+@dataclass
+class Starter:
+    """Starts one machine; what was opened is given back if something is missing."""
+
+    machine: Machine
+    log: Callable[[str], None]
+    vm: Known
+    running: list[Known]
+    opened: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Kernel, disks, taps; raises NoStart."""
+        try:
+            self._kernel()
+            self._disks()
+            self._taps()
+        except NoStart:
+            self.log(f"failed to start vm {self.vm.name}")
+            for tap in self.opened:
+                self.machine.network.close_tap(tap)
+            raise
+
+    def _kernel(self) -> None:
+        reason, path = errors.text(errno.ENOENT), self.vm.boot or BIOS
+        if self.vm.once or self.machine.files.exists(path):
+            return
+        if self.vm.boot:
+            self.log(f"config_setvm: can't open kernel or BIOS boot image {path}: {reason}")
+            raise NoStart(errno.ENOENT)
+        self.log(f"can't open {BIOS}: {reason}")
+        raise NoStart(BIOS_MISSING)
+
+    def _disks(self) -> None:
+        locked = {disk.path for vm in self.running for disk in vm.config.disks}
+        for disk in self.vm.config.disks:
+            code = 0 if self.machine.files.exists(disk.path) else errno.ENOENT
+            if code := code or (errno.EAGAIN if disk.path in locked else 0):
+                self.log(f"can't open disk {disk.path}: {errors.text(code)}")
+                raise NoStart(DISK_MISSING)
+            if not stat.S_ISREG(self.machine.files.stat(disk.path).st_mode):
+                self.log(f'vm "{self.vm.name}" unable to access disk {disk.path}')
+                raise NoStart(-1)
+            try:
+                images.Image(self.machine.files, disk.path, disk.format).size()
+            except ValueError as error:
+                self.log(str(error))
+                self.log(f'vm "{self.vm.name}" unable to read base for disk {disk.path}')
+                raise NoStart(-1) from None
+
+    def _taps(self) -> None:
+        for _nic in self.vm.config.nics:
+            try:
+                self.opened.append(self.machine.network.open_tap())
+            except OSError as error:
+                self.log(f"config_setvm: can't open /dev/{error.filename}")
+                raise NoStart(error.errno or errno.EINVAL) from None
+
+    def memory(self, used: int) -> None:
+        """What the new process itself finds missing; `used` bytes are what the others have touched.
+
+        Memory is not reserved: a server takes machines with more than it has, until they use it.
+        """
+        full = used + _FIRST_TOUCHED > int(self.machine.sysctl.get("hw.physmem"))
+        if full or self.vm.config.memory > _DATA_SIZE or len(self.running) >= _VCPUS_MAX:
+            raise NoStart(errno.ENOMEM)
+
+
+def open_tty(machine: Machine, uid: int, gid: int | None, used: set[str]) -> str:
+    """Give the first free pty to a user; with an owner group the group may use it, too."""
+    number = next(n for n in range(len(_DIGITS)) if f"/dev/ttyp{_DIGITS[n]}" not in used)
+    path = f"/dev/ttyp{_DIGITS[number]}"
+    machine.ttys.open(path, number)
+    machine.files.chown(path, uid, _TTY_GROUP if gid is None else gid)
+    machine.files.chmod(path, 0o620 if gid is None else 0o660)
+    return path
+
+
+def close_tty(machine: Machine, path: str) -> None:
+    machine.ttys.close(path)
+    if machine.files.exists(path):
+        machine.files.chown(path, 0, 0)
+        machine.files.chmod(path, 0o666)
+
+
+def with_address(nic: Nic, number: int, low: int, high: int) -> Nic:
+    """The nic with an address that vmd makes up where it has none."""
+    made_up = f"fe:e1:bb:d{number + 1:x}:{low:02x}:{high:02x}"
+    return nic if nic.lladdr else Nic(nic.switch, nic.group, made_up, nic.locked)
