@@ -18,7 +18,7 @@ from .target.clock import Clock
 
 SPEED = 100.0
 PUFFY = 60001  # no user of the host, who owns all files of a bare machine
-_DIRECTORIES = "etc/firmware etc/rc.d var/run/rc.d dev root tmp home var/log var/vmm var/db"
+_DIRECTORIES = "etc/firmware etc/rc.d dev root tmp home var/log var/run/rc.d var/vmm var/db"
 _USERS = """puffy:*:60001:60001:staff:0:0::/home/puffy:/bin/ksh
 other:*:60002:60002:staff:0:0::/home/other:/bin/ksh
 """

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, Final
 
+import ansible.template
 from ansible.utils.unsafe_proxy import wrap_var
+
+# Up to ansible-core 2.18 every string is a template unless it is marked as unsafe.
+_EVERY_STRING_IS_A_TEMPLATE: Final = not hasattr(ansible.template, "trust_as_template")
 
 
 def plain(value: Any) -> Any:
@@ -37,4 +41,5 @@ def untrusted(value: Any) -> Any:
     ansible-core 2.19 takes no string for a template unless it is marked as trusted; up to 2.18
     it takes every string for one unless it is marked as unsafe.
     """
-    return wrap_var(plain(value))
+    bare = plain(value)
+    return wrap_var(bare) if _EVERY_STRING_IS_A_TEMPLATE else bare

@@ -76,6 +76,8 @@ def changed(language: str, before: bytes, after: bytes) -> list[str]:
 
     A file that cannot be read, because somebody broke it, differs in its rest.
     """
+    if before == after:
+        return []
     try:
         old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
     except ValueError:

@@ -66,7 +66,7 @@ class RoleDocuments:
         documents: list[Document] = []
         for role in self._roles:
             try:
-                role.check(variables)
+                variables |= role.check(variables)
                 documents.extend(_of_role(role, variables, paths))
             except OperatorError as error:
                 if not self._keep_going:

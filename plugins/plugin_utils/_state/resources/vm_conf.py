@@ -207,6 +207,8 @@ def _pending(facts: Facts, changes: bool, changed: t.Collection[str]) -> tuple[s
 
 def _waits(old: str, new: str) -> t.Iterator[str]:
     """What of a change vmd takes up at its next start only, in words."""
+    if old == new:
+        return
     try:
         before, after = parse_vm_conf(old), parse_vm_conf(new)
     except Unreadable:

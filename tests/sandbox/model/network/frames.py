@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sandbox.model.machine import Machine
 
 _LINK1 = LINKS["link1"]
-VPORT_CHECKSUM_FAULT = True
 
 
 def ports(machine: Machine, source: str, packet: Packet, *, made: bool = False) -> list[str]:
@@ -44,7 +43,7 @@ def ports(machine: Machine, source: str, packet: Packet, *, made: bool = False) 
     if not switch.flags & _LINK1:
         return others
     own = type_of(source) == "vport"
-    if own and packet.af == "inet" and not made and _checksum_fault(machine):
+    if own and packet.af == "inet" and not made:
         others = [name for name in others if type_of(name) == "vport"]
     if not own and not passes(machine, source, "in", packet):
         return []
@@ -112,9 +111,3 @@ def answers(machine: Machine, tap: str, packet: Packet) -> Packet | None:
         if taken is not None and tap in from_server(machine, name, packet.answer()):
             return taken
     return None
-
-
-def _checksum_fault(machine: Machine) -> bool:
-    """A fact of 7.8, see above, that the state of a server may switch on or off."""
-    facts = machine.subsystem("release")
-    return bool(facts.get("vport_checksum_fault", VPORT_CHECKSUM_FAULT))
