@@ -42,6 +42,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents im
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"
+# A server with another release is looked at twice.
+_EXPECTED_RELEASE: t.Final = "7.8"
 
 
 class ActionModule(Action):
@@ -70,18 +72,18 @@ class ActionModule(Action):
         self._server = str(task_vars["inventory_hostname"])
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
         vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
-        self._at_once = int(task_vars["vmm_host"]["install_limit"])
-        self._machines = [Machine.like(vm) for vm in vms]
         if args["render_to"]:
-            return self._render()
+            return self._render(vms)
+        self._machines = [Machine.like(vm) for vm in vms]
         self._agent = Agent(self.execute)
+        self._at_once = int(task_vars["vmm_host"]["install_limit"])
         return self._converge()
 
-    def _render(self) -> dict[str, t.Any]:
+    def _render(self, vms: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
         installing = tuple(self._args["installing"])
-        defined = [m.name for m in self._machines if m.name not in installing]
+        defined = [vm["name"] for vm in vms if vm["name"] not in installing]
         share = Share(installing, installing, tuple(defined))
-        paths = for_review([machine.variables for machine in self._machines], installing)
+        paths = for_review(vms, installing)
         documents = self._roles.documents(share, paths)
         return write(documents, self._args["render_to"], self._server)
 
@@ -97,13 +99,16 @@ class ActionModule(Action):
         )
         expected = Share.expected(self._machines)
         variables = [machine.variables for machine in self._machines]
-        documents = self._roles.documents(expected, one_time(variables, (), (), ""))
+        documents = self._roles.documents(
+            expected, one_time(variables, (), (), ""), release=_EXPECTED_RELEASE
+        )
         asked = {_VMS: vm_facts.questions(self._machines)}
         seen = look(self._agent, documents, asked, check_mode=self.check_mode)
         vms = Look.of(seen.raw[_VMS], self._machines, request)
         self._refuse(vms)
         share = Share.planned(vms.plan)
-        if share != expected or share.held or not self._vars["vmm_host"]["release"]:
+        known = self._vars["vmm_host"]["release"] or seen.release == _EXPECTED_RELEASE
+        if share != expected or share.held or not known:
             self._check_capacity(vms)
             paths = one_time(variables, share.installing, share.held, vms.dhcpd_conf)
             files = ServerFiles(self, self._vars)
@@ -140,7 +145,11 @@ class ActionModule(Action):
             before=[Transaction(_VMS, tuple(before))] if before else [],
             after=[Transaction(_VMS, tuple(after))] if after else [],
         )
-        later = [("install", name) for name in plan.install]
+        later = [("install", name) for name in plan.claim]
+        if not self._args["compare"]:
+            # Another run began these.
+            joined = [name for name in plan.install if name not in plan.claim]
+            later += [("wait for the installation of", name) for name in joined]
         later += [("start", name) for name in plan.start if name not in plan.install]
         later += [("start the installer's shell in", name) for name in plan.rescue]
         changes = tuple((_VMS, Change(kind, name, vms=frozenset({name}))) for kind, name in later)

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
+import socket
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import begun
 from integration.conftest import SPEED
-from integration.harness import LOOK, ROLES, SERVER_ROLES, Site, messages, state
+from integration.harness import LOOK, SERVER_ROLES, Site, messages, state
 
 # What somebody does by hand, and how the table tells it.
 DRIFT = {
@@ -27,8 +30,10 @@ DRIFT = {
         "accounts     change mode or owner of /etc/ssh/owners/jonas",
     "echo '# by hand' >>/etc/vm.conf": "vmd          change /etc/vm.conf",
     "echo '# by hand' >>/etc/pf.puffy.vmm.conf": "pf           change /etc/pf.puffy.vmm.conf",
-    "rcctl set dhcpd flags em0": "dhcpd        set flags of dhcpd to pair85",
+    "rcctl set dhcpd flags ''": "dhcpd        set flags of dhcpd to pair85",
 }  # fmt: skip
+# A run that still works, as far as this machine can tell: this one.
+RUN = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
 # Roles that do nothing in the example, and where they are tested as the others are here.
 ELSEWHERE = {"network": "test_network.py", "sets": "test_sets.py"}
 
@@ -80,7 +85,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
     """A role that fails, a server that is not reached, and then all of them."""
     role = converged.play("check", "-e", '{"tap_count": "many"}')
     assert role.returncode == 2, messages(role)
-    assert re.search(r"^server2  tap +failed: Validation of arguments failed", role.stdout, re.M)
+    assert re.search(r"^server2  tap +failed: role tap: argument 'tap_count'", role.stdout, re.M)
     assert "of 2 servers, 2 not checked to the end (server1, server2)" in role.stdout
 
     converged.server1.stop()
@@ -91,7 +96,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
         assert re.search(r"^server1 +not reached: .*[Cc]onnect", gone.stdout, re.M), gone.stdout
         assert "as the fleet says: server2" in gone.stdout
         assert "of 2 servers, 1 not reached (server1)" in gone.stdout
-        assert len(converged.executions("server2")) == before + LOOK + ROLES
+        assert len(converged.executions("server2")) == before + LOOK
         alone = converged.play("check", "--limit", "server1")
         assert alone.returncode == 2
         assert "of 1 server, 1 not reached (server1)" in alone.stdout
@@ -103,7 +108,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
 
 def test_an_installation_that_goes_on_is_no_difference(site: Site) -> None:
     site.server1.run("mkdir -p /var/vmm")
-    site.server1.write("/var/vmm/.web1.install.conf", begun("another run", {}))
+    site.server1.write("/var/vmm/.web1.install.conf", begun(RUN, {}))
     site.converged("--limit", "server1")
     assert b"web1" not in site.server1.read("/etc/vm.conf")
     clean = site.play("check", "--limit", "server1")

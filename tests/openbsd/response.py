@@ -62,12 +62,12 @@ class Response:
             "domain": HOSTNAME.partition(".")[2],
             "ipv6": None,
             "release": self.release,
+            "sets_directory": "/var/www/htdocs/openbsd",
             "sets_server": self.server,
         }
         return {
             "vmm_host": host,
-            "vmm_vms": [],
-            "autoinstall_vms": [vm],
+            "vmm_vms": [vm],
             "autoinstall_root_login": True,
             "autoinstall_site_sets": False,
             "autoinstall_sets_server": self.server,

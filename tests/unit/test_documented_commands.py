@@ -16,6 +16,7 @@ PLAY = "ansible-playbook -i inventories/production puffy.vmm"
 # Each command, and a file with a word of it that shows where it is tried out.
 TESTED: dict[str, tuple[str, str]] = {
     "./dev demo": (DEV, '"demo"'),
+    "./dev bench": ("tests/integration/test_bench.py", '"bench"'),
     "./dev test": (DEV, '"test"'),
     "./dev test unit": (DEV, '"test"'),
     "./dev test-openbsd": ("tests/unit/openbsd/test_real_qemu.py", "def test_"),

@@ -135,8 +135,8 @@ class Agent:
 
     @property
     def by(self) -> str:
-        """Who is at work, as it is noted on the server."""
-        return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+        """Who is at work, as it is noted on the server: the run, whose tasks are its children."""
+        return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getppid()}"
 
     def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
         """The agent's answer. Raises OperatorError where perl did not run or did not answer."""

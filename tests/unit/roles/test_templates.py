@@ -68,7 +68,8 @@ def render(template: str, **variables: Any) -> str:
         environment.filters[f"puffy.vmm.{name}"] = getattr(quoting, name)
     environment.filters["quote"] = shlex.quote
     text = (ROLES / template).read_text(encoding="utf-8")
-    return environment.from_string(text).render(**variables)
+    extra = {f"{name}_extra": "" for name in ("dhcpd", "vmd")}
+    return environment.from_string(text).render(**extra, **variables)
 
 
 def variables(vms: dict[str, dict[str, Any]]) -> dict[str, Any]:

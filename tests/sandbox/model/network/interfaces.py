@@ -124,6 +124,9 @@ def show(one: Interface, all_: Mapping[str, Interface]) -> str:
             "\tmedia: Ethernet autoselect",
             f"\tstatus: {'active' if active else 'no carrier'}",
         ]
+    elif one.type == "pair":
+        lines.append("\tmedia: Ethernet autoselect")
+        lines += ["\tstatus: active"] if one.patch else []
     elif one.type == "tap":
         lines.append(f"\tstatus: {'active' if one.opened and one.up else 'no carrier'}")
     lines += _addresses(one)

@@ -52,7 +52,8 @@ sub put {
 my $cwd  = readlink '/usr/libexec/sandbox/proc/self/cwd';
 my @user = exists $ENV{FAKEROOTKEY} ? ($>, $) + 0) : ('', '');
 my @env  = map {"$_=$ENV{$_}"} grep { !/\A(?:FAKEROOT|LD_PRELOAD)/x } sort keys %ENV;
-push @env, 'SANDBOX_STDIN=' . (readlink '/usr/libexec/sandbox/proc/self/fd/0' // '');
+my $input = $0 =~ m{/stty\z} && readlink '/usr/libexec/sandbox/proc/self/fd/0';
+push @env, "SANDBOX_STDIN=$input" if $input;
 send_frame('R', join "\0", $0, $cwd // '/', @user, $$, scalar @ARGV, @ARGV, @env);
 
 while (1) {

@@ -64,6 +64,9 @@ def test_all_defaults() -> None:
             },
         ],
         "image_directory": "/var/vmm",
+        "installer": "/bsd.rd",
+        "sets_directory": "/var/www/htdocs/amd64",
+        "owners_group": "vmdusers",
         "tap_count": 10,
         "open_files": 512,
         "largest_process": 16384,
@@ -84,6 +87,9 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
         server_ipv4="203.0.113.2",
         ipv6_gateway="fe80::1",
         image_directory="/home/vmm/",
+        installer_kernel="/var/vmm/bsd.rd",
+        sets_directory="/var/www/sets",
+        owners_group="owners",
         tap_count="50",
         release=7.8,
         sets_server="http://sets.example.org:8080",
@@ -102,6 +108,9 @@ def test_all_given_as_an_inventory_may_give_it() -> None:
     assert described["ipv4"]["server"] == "203.0.113.2"
     assert described["ipv6"]["gateway"] == "fe80::1%vio0"
     assert described["image_directory"] == "/home/vmm"
+    assert described["installer"] == "/var/vmm/bsd.rd"
+    assert described["sets_directory"] == "/var/www/sets"
+    assert described["owners_group"] == "owners"
     assert (described["tap_count"], described["release"]) == (50, "7.8")
     assert described["sets_server"] == "http://sets.example.org:8080"
     assert (described["sets"], described["timezone"]) == (["+site*"], "Europe/Amsterdam")
