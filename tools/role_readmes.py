@@ -50,7 +50,7 @@ def _short(value: object) -> str:
 
 def _text(description: str | Iterable[str]) -> str:
     text = description if isinstance(description, str) else " ".join(description)
-    for mark in ("C(", "O(", "V("):
+    for mark in ("C(", "M(", "O(", "V("):
         while mark in text:
             before, _mark, after = text.partition(mark)
             inside, _close, after = after.partition(")")

@@ -77,7 +77,9 @@ class ActionModule(Action):
                 with directory.lock(args["lock_timeout"]):
                     if (again := directory.read()) != texts:
                         found = allocation(again)
-                    directory.write_ledgers({name: new for name, (_, new) in found.changes.items()})
+                    directory.write_ledgers(
+                        {name: change[1] for name, change in found.changes.items()}
+                    )
                     directory.write_copies(found.copies)
         except (NoFleet, LockHeld) as error:
             raise OperatorError(str(error)) from error

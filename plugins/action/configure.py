@@ -75,7 +75,7 @@ class ActionModule(Action):
         if args["render_to"]:
             return self._render(vms)
         self._machines = [Machine.like(vm) for vm in vms]
-        self._agent = Agent(self.execute)
+        self._agent = Agent(self.execute, self.run_process)
         self._at_once = int(task_vars["vmm_host"]["install_limit"])
         return self._converge()
 

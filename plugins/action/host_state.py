@@ -41,7 +41,7 @@ class ActionModule(Action):
             return write(documents, args["render_to"], server)
         if not any(document.wants for document in documents):
             return {"changed": False, "changes": []}
-        agent = Agent(self.execute)
+        agent = Agent(self.execute, self.run_process)
         seen = look(agent, documents, check_mode=self.check_mode)
         run = Converger(
             agent,

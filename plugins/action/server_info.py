@@ -24,7 +24,7 @@ _RUN = {
 
 class ActionModule(Action):
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        answer = Agent(self.execute).look(
+        answer = Agent(self.execute, self.run_process).look(
             {
                 "paths": [{"path": path, "read": 1} for path in _KEYS],
                 "run": [{"name": name, "argv": argv} for name, argv in _RUN.items()],

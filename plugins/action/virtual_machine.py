@@ -50,7 +50,7 @@ class ActionModule(Action):
         vms: list[Vm] = args["vms"]
         if not vms:
             return {"changed": False, "changes": []}
-        agent = Agent(self.execute)
+        agent = Agent(self.execute, self.run_process)
         answer = agent.look(vm_facts.questions(vms))
         facts = vm_facts.parse(answer, vms)
         if answer["run"]["check"]["rc"] != 0:

@@ -53,7 +53,7 @@ class ActionModule(Action):
             raise OperatorError(f"the inventory has no server in the group {args['servers']}")
         verb = args["verb"]
         if verb not in VERBS:
-            raise OperatorError(f"verb={verb} is no verb; use one of {', '.join(VERBS)}")
+            raise OperatorError(f"verb={verb} is not a verb; use one of {', '.join(VERBS)}")
         known = list(groups.get(ALL_VMS, ()))
         if not known:
             for server in servers:

@@ -34,8 +34,8 @@ options:
     default: 60.0
   fail:
     description:
-      - Whether to fail when there are problems. A playbook that goes on with what is sound sets it
-        to V(false), and fails at its end if RV(problems) is not empty.
+      - Whether to fail when there are problems. A playbook that continues with what is sound sets
+        it to V(false), and fails at its end if RV(problems) is not empty.
     type: bool
     default: true
 attributes:
@@ -79,5 +79,5 @@ problems:
   elements: str
   returned: success
   sample:
-    - "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G"
+    - "vms/web1.yml: memory: '1 GB' is not a valid size; use a number with K, M or G, such as 1G"
 """

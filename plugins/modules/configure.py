@@ -4,70 +4,158 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: configure
-short_description: Bring an OpenBSD server to what roles of this collection want of it
+short_description: Bring an OpenBSD server to what roles and VM files say
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Reads the variables and the state documents of roles, checks their arguments, looks at the
-    server once, and sends one request that changes everything.
-  - Each role is a transaction of its own within that request, in order. The first that fails is
-    put back and ends the run for the server. What went before stays, says the error.
+  - Looks at a server once, for the state documents of all O(roles) and for its VMs, decides what is
+    done with each VM, and sends one request that changes everything. Each role of this collection
+    is one task of this module, and the playbooks C(puffy.vmm.site), C(puffy.vmm.vm) and
+    C(puffy.vmm.check) use one for all roles of a server.
+  - The state document of a role is data in its C(vars/main.yml), with the options of
+    M(puffy.vmm.host_state). Its variables are checked against its C(meta/argument_specs.yml).
+  - Each document is a transaction of its own, in the order of O(roles). The first that fails is put
+    back and ends the run for this server. The error names those before it, which stay.
   - A change that has to be confirmed, such as one of the network, is confirmed over a new
-    connection before the next role is carried out.
-  - That is one SSH execution where nothing changes, two where something does or with C(--diff), and
-    one more for each confirmed change.
+    connection before the next document is carried out.
+  - What takes minutes is left to the tasks that follow. RV(life) names the VMs that are to be
+    installed, started and rescued with M(puffy.vmm.virtual_machine).
+  - A VM that was installed is not installed again unless O(verb=reinstall) names it. What stands
+    against the request of a VM is in RV(errors), and that VM is left as it is. The task fails
+    before it changes anything when this is true of all O(vms), or when a VM and what the server has
+    under its name could be two different ones.
+  - One SSH execution where nothing changes, two where something does. One more with C(--diff) where
+    files change, for each change that is confirmed, where VMs are to be installed, whose needs are
+    checked first, and where the server shows what leads to other questions, such as an image that
+    the ledger has no record of, or an unexpected release where C(vmm_release) is not set.
 options:
   roles:
     description:
       - Names of roles of this collection, in the order in which they are carried out.
-      - C(--tags) and C(--skip-tags) leave those that they name.
+      - C(--tags) and C(--skip-tags) select among them by these names.
+      - An empty list looks at the VMs and at nothing else.
     type: list
     elements: str
     required: true
-  installing:
-    description: Names of VMs that this run installs.
-    type: list
-    elements: str
-    default: []
-  held:
-    description: Names of VMs that are being installed, by this run or another.
-    type: list
-    elements: str
-    default: []
-  only:
+  verb:
     description:
-      - Names of the VMs that the run is for. It fails if anything else would be changed.
-      - All of the server may be changed where it is not given.
+      - What is asked for the VMs, as C(-e verb=) of the playbook C(puffy.vmm.vm).
+      - V(apply) brings each to the state in its VM file. V(status) changes no VM.
+    type: str
+    choices:
+      [apply, reinstall, suspend, resume, archive, restore, purge, restart, status, rescue]
+    default: apply
+  vms:
+    description: Names of the VMs that O(verb) is for. All VMs of the server where it is not given.
     type: list
     elements: str
+  install:
+    description: Whether VMs that were never installed may be.
+    type: bool
+    default: true
+  others:
+    description:
+      - Whether anything else than O(vms) may be changed.
+      - With V(false), the task fails before it changes anything and names what it would touch.
+    type: bool
+    default: true
+  mirrors:
+    description:
+      - Whether this run has the server mirror the sets of its release.
+      - Before VMs are installed, the installer's kernel and the sets must be on the server
+        otherwise.
+    type: bool
+    default: false
+  life:
+    description:
+      - Whether VMs are stopped, archived, restored and purged, and which are to be installed.
+      - With V(false), only the O(roles) are carried out, as each role does when it is used alone.
+    type: bool
+    default: true
+  credentials:
+    description:
+      - Whether VMs that are installed get their first passwords, whose hashes are read from the
+        fleet directory with the vault secret.
+      - With V(false), they are installed with keys only.
+    type: bool
+    default: true
+  compare:
+    description:
+      - Shows all that differs, for check mode. A role that cannot be understood, or a document that
+        cannot be carried out, is in RV(errors) and hides none of the others.
+    type: bool
+    default: false
+  installing:
+    description: With O(render_to), names of VMs to write files for as if they were being installed.
+    type: list
+    elements: str
+    default: []
   render_to:
-    description: A directory of the controller to write the files to, without a server.
+    description:
+      - A directory of the controller. The files that the server would get are written there, below
+        a directory of its name, and the server is not connected to.
     type: path
+attributes:
+  idempotent:
+    description: Changes nothing when it is run again.
+    support: partial
+    details: O(verb=restart) and O(verb=reinstall) are carried out each time.
 extends_documentation_fragment:
   - puffy.vmm.attributes
+seealso:
+  - module: puffy.vmm.host_state
+  - module: puffy.vmm.virtual_machine
+  - module: puffy.vmm.drift
 """
 
 EXAMPLES = r"""
-- name: Configure all of a server
+- name: Configure dhcpd(8) and httpd(8)
   puffy.vmm.configure:
-    roles: [sysctl, tap, network, pf, accounts, vmd, dhcpd, httpd, sets, autoinstall, sensorsd]
+    roles: [dhcpd, httpd]
+    life: false
+
+- name: Bring one VM to what its file says, and touch no other
+  puffy.vmm.configure:
+    roles: [pf, accounts, vmd, dhcpd, httpd, autoinstall]
+    vms: [web1]
+    others: false
+  register: server_state
+
+- name: Show what is left to do for it
+  ansible.builtin.debug:
+    var: server_state.life
+
+- name: Look at all VMs of the server
+  puffy.vmm.configure:
+    roles: []
+    verb: status
+
+- name: Write the files that the server would get
+  puffy.vmm.configure:
+    roles: [vmd, dhcpd, autoinstall]
+    installing: [web1]
+    render_to: /tmp/review
 """
 
 RETURN = r"""
 changes:
-  description: What is changed, a line each; in check mode, what a run would change.
-  returned: always
+  description:
+    - What was changed, or in check mode would be, one string each.
+    - In check mode VMs that would be installed or started are included.
   type: list
   elements: str
-  sample: ["change /etc/dhcpd.conf", "restart dhcpd"]
+  returned: success
+  sample: [change /etc/dhcpd.conf, restart dhcpd]
 details:
   description: The changes with the documents that want them.
-  returned: when a server was looked at
   type: list
   elements: dict
+  returned: when a server was looked at
   contains:
     document:
-      description: The name of the document, which is that of a role but for a few.
+      description:
+        - The name of the document, which is that of its role unless the role has several.
+        - C(VMs) for what is done with VMs.
       type: str
     change:
       description: The change in words.
@@ -77,9 +165,9 @@ details:
       type: bool
 notices:
   description: What an operator should know, with the documents that it concerns.
-  returned: when a server was looked at
   type: list
   elements: dict
+  returned: when a server was looked at
   contains:
     document:
       description: The name of the document.
@@ -87,19 +175,146 @@ notices:
     text:
       description: The notice.
       type: str
-pending_restart:
-  description: VMs that run with an older definition than their files have.
-  returned: when there are some
+errors:
+  description:
+    - What stands against the request of single VMs, for which nothing was changed.
+    - With O(compare), also the roles and documents that cannot be carried out.
   type: list
-  elements: str
-last_applied:
-  description: When this collection last changed the server, in UTC.
-  returned: when it ever did
-  type: str
-  sample: "2026-01-31T12:00:00Z"
-roles:
-  description: The roles that were carried out.
+  elements: dict
   returned: when a server was looked at
+  contains:
+    document:
+      description: The name of the document, or C(VMs).
+      type: str
+    text:
+      description: What was found, and what helps.
+      type: str
+life:
+  description: What is decided about VMs. With O(life=false), none of it is carried out.
+  type: dict
+  returned: when a server was looked at
+  contains:
+    refuse:
+      description: Why VMs are left as they are, by their names.
+      type: dict
+    clashes:
+      description: VMs that could be other ones than the server has, a reason to change nothing.
+      type: list
+      elements: str
+    hold:
+      description: VMs whose installation is under way. Their response files stay.
+      type: list
+      elements: str
+    clear:
+      description: VMs that lose the note of an installation that never began.
+      type: list
+      elements: str
+    claim:
+      description: VMs that get the note of an installation.
+      type: list
+      elements: str
+    stop:
+      description: VMs that are stopped.
+      type: list
+      elements: str
+    restore:
+      description: VMs whose archived images get their names back.
+      type: list
+      elements: str
+    archive:
+      description: VMs whose images are renamed to be kept.
+      type: list
+      elements: str
+    purge:
+      description: VMs whose images are removed. M(puffy.vmm.quarantine) is left to do.
+      type: list
+      elements: str
+    install:
+      description: VMs that are left to be installed.
+      type: list
+      elements: str
+    start:
+      description: VMs that are left to be started, those of C(install) included.
+      type: list
+      elements: str
+    rescue:
+      description: VMs that are left to be booted into the installer's shell.
+      type: list
+      elements: str
+    record:
+      description: VMs whose images were found without a record in the ledger, which has one now.
+      type: list
+      elements: str
+    defined:
+      description: VMs that vm.conf(5) has.
+      type: list
+      elements: str
+    lost:
+      description: VMs that are taken out of vm.conf(5) as long as their images are not there.
+      type: list
+      elements: str
+vms:
+  description: What the server showed of each VM before the change, by its name.
+  type: dict
+  returned: when a server was looked at
+  contains:
+    image:
+      description: Whether its image is there, and holds a system or was never written to.
+      type: str
+      choices: [absent, blank, data]
+    archived:
+      description: Whether there is an archived image.
+      type: bool
+    installing:
+      description: Whether an installation is under way.
+      type: bool
+    installed:
+      description: Whether it was just installed, and has not answered since.
+      type: bool
+    state:
+      description: The state that vmctl(8) shows, or V(unknown) for a VM that vmd(8) does not know.
+      type: str
+    running:
+      description: Whether it runs.
+      type: bool
+    pending:
+      description: Whether it runs with an older definition until it is restarted.
+      type: bool
+    pid:
+      description: The process of vmd(8) that runs it.
+      type: int
+    disk_bytes:
+      description: How much its image takes on the server's disk.
+      type: int
+  sample:
+    web1:
+      image: data
+      archived: false
+      installing: false
+      installed: false
+      state: running
+      running: true
+      pending: false
+      pid: 56946
+      disk_bytes: 1073741824
+at_once:
+  description: How many VMs the server can install at the same time, C(vmm_install_limit) at most.
+  type: int
+  returned: when a server was looked at
+  sample: 4
+last_applied:
+  description: When this collection last changed the server before this run, in UTC.
+  type: str
+  returned: when it ever did
+  sample: "2026-11-23T12:00:00Z"
+pending_restart:
+  description: VMs that run with an older definition than vm.conf's until they are restarted.
   type: list
   elements: str
+  returned: when there are any
+roles:
+  description: The roles of O(roles) that C(--tags) and C(--skip-tags) left.
+  type: list
+  elements: str
+  returned: when a server was looked at
 """

@@ -8,7 +8,7 @@ short_description: Make the passwords of VMs once, and keep them encrypted
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Keeps one file a VM in C(credentials/) of the fleet directory, with a password and its bcrypt
+  - Keeps one file per VM in C(credentials/) of the fleet directory, with a password and its bcrypt
     hash. The whole file is encrypted with Ansible Vault and can be read with C(ansible-vault view).
   - A file is made once and never written again. To have a new password, remove the file.
   - Runs on the controller alone and connects to no server. A password is in no result, no log and
@@ -43,7 +43,7 @@ options:
     description:
       - The characters of a new password, each once, or a name for them.
       - V(letters+digits) are 62 characters that need no care anywhere, V(seed) the 94 printable
-        ASCII characters that are no blank.
+        ASCII characters other than blanks.
     type: str
     default: letters+digits
   cost:

@@ -446,6 +446,12 @@ options:
           Has the run refuse to take away VMs of somebody else, as O(files[].foreign) does.
         type: dict
         suboptions: *foreign
+      images:
+        description: >-
+          Paths of the fleet's disk images, by the names of its VMs. A VM of the file that has both
+          is the fleet's, whoever wrote it.
+        type: dict
+        default: {}
   interfaces:
     description: Network interfaces that must be there, or nothing is changed.
     type: list

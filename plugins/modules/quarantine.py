@@ -9,14 +9,14 @@ version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Moves the lines of these VMs in the ledgers to the numbers in quarantine, with the present day,
-    and removes their VM files, credentials, host keys and hand-over sheets.
+    and removes their VM files, orders, credentials, host keys and hand-over sheets.
   - Nobody gets such a number, its MACs or its addresses again for C(vmm_quarantine_days) days. A
     VM file of the same name is another VM, and gets another number.
   - Runs on the controller alone and connects to no server. What the servers have of the VMs is
-    removed by M(puffy.vmm.virtual_machine) before.
+    removed by M(puffy.vmm.configure) before.
 options:
   vms:
-    description: The names of the VMs. One that the fleet does not have is nothing to do.
+    description: The names of the VMs. Those that the fleet does not have are skipped.
     type: list
     elements: str
     required: true
@@ -34,7 +34,7 @@ attributes:
 extends_documentation_fragment:
   - puffy.vmm.attributes
 seealso:
-  - module: puffy.vmm.virtual_machine
+  - module: puffy.vmm.configure
   - module: puffy.vmm.allocate
 """
 

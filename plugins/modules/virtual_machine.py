@@ -4,90 +4,48 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virtual_machine
-short_description: Carry out one step in the life of virtual machines
+short_description: Install, start or rescue virtual machines
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Looks at, installs, starts, stops, archives, restores or purges VMs of one server, several at
-    once. The playbook C(puffy.vmm.vm) puts such steps together.
-  - Every call of vmctl(8) has a time limit, since some do their work and never return, and what
+  - Carries out what takes minutes in the life of VMs of one server, several at once.
+    M(puffy.vmm.configure) decides which VMs that is, in its RV(puffy.vmm.configure#module:life),
+    and does everything else. The playbooks C(puffy.vmm.site) and C(puffy.vmm.vm) put both together.
+  - Each call of vmctl(8) has a time limit, since some do their work and never return, and what
     C(vmctl status) shows afterwards decides.
   - No image that holds anything is ever overwritten. An image that an installation replaces is
     kept under another name.
 options:
   vms:
-    description: VMs as the inventory plugin gives them to their server. None is nothing to do.
+    description:
+      - VMs as the inventory plugin gives them to their server, such as C(vmm_vms).
+      - An empty list is nothing to do.
     type: list
     elements: dict
     required: true
   step:
     description:
       - What to do.
-      - V(look) tells what is there, and what is to be done about it, and changes nothing.
-      - V(check) fails where the server lacks what O(new) needs, and says what; it changes nothing.
-      - V(begin) notes on the server that they are being installed. Until that is through, each run
-        on this server leaves their response files alone and them out of vm.conf(5).
-      - V(install) boots the installer from a new image, shows how far it is, and gives the image
-        its name once it is proven that the installer finished, by its last words on the recorded
+      - V(install) boots the installer from a new image, shows the progress, and gives the image its
+        name once it is proven that the installer finished, by its last words on the recorded
         console or by a call from C(install.site). Until then the old image is what it was. An
-        installer that had no network and left the disk alone is started once more. A run that was
-        cut off is continued. VMs that are not installed are in RV(failures) and do not fail the
-        task, since others may be.
-      - V(start) starts VMs that rest and waits until they answer on port 22. It fails before it
-        starts any where C(/etc/firmware/vmm-bios) is missing, which V(install) and V(rescue) can do
-        without. Of VMs that were just installed it returns the host keys, until V(finish) notes
-        that this is through.
-      - V(after) carries out what of O(plan) comes after the rights of owners were taken from
-        vm.conf(5). It has guests shut down, and those of archived and purged VMs that an owner
-        started in between, renames images of archived VMs, and removes all images of purged VMs for
-        good, also those that were replaced.
-      - V(rescue) boots the installer's kernel once, with the disk attached.
+        installer that had no network and left the disk alone is started once more. An installation
+        that was cut off is continued. VMs that are not installed are in RV(failures) and do not
+        fail the task, since others may be.
+      - V(start) starts VMs that are stopped and waits until they answer on port 22. It fails before
+        it starts any where C(/etc/firmware/vmm-bios) is missing, which V(install) and V(rescue) can
+        do without. It returns the host keys of VMs that were just installed.
+      - V(finish) notes on the server that VMs that were just installed have been started and handed
+        over.
+      - V(rescue) boots the installer's kernel, C(/bsd.rd) of the server, once, with the disk
+        attached. It fails for a VM that runs.
     type: str
     required: true
-    choices:
-      [look, check, before, install, after, start, finish, rescue]
-  verb:
-    description: For V(look), what is asked for.
-    type: str
-    choices:
-      [apply, reinstall, suspend, resume, archive, restore, purge, restart, status, rescue]
-    default: apply
-  names:
-    description: For V(look), the names of the VMs that it is asked for; all of O(vms) by default.
-    type: list
-    elements: str
-  install:
-    description: For V(look), whether VMs that were never installed may be.
-    type: bool
-    default: true
-  plan:
-    description: For V(before) and V(after), the RV(plan) of V(look).
-    type: dict
-    default: {}
-  new:
-    description: For V(check), the names of those of O(vms) that are to be installed.
-    type: list
-    elements: str
-    default: []
-  needs:
-    description: For V(check), paths on the server without which nothing can be installed.
-    type: list
-    elements: path
-    default: []
-  limited:
-    description:
-      - For V(check), whether the fleet has a limit of its own for the memory of this server, which
-        was checked already. Otherwise VMs may have what the server has, less 256 MiB for itself.
-    type: bool
-    default: false
-  at_once:
-    description:
-      - For V(check), how many of O(new) may be installed at the same time. RV(at_once) is less
-        where the server has fewer processors that are idle, or less memory that is free.
-    type: int
-    default: 16
+    choices: [install, start, finish, rescue]
   template:
-    description: The template of the vm.conf(5) that an installation loads, of the role C(vmd).
+    description:
+      - For V(install), the template of the vm.conf(5) from which a VM is booted, of the role
+        C(vmd) or of the playbook.
     type: str
     default: install-vm.conf.j2
   timeout:
@@ -104,9 +62,9 @@ options:
     default: 2.0
   wait_for_ssh:
     description:
-      - How many seconds a VM that was started has to answer on port 22; 0 does not wait.
-      - One that was just installed has to. Of any other it is a warning after two minutes at most,
-        since its owner may have closed the port.
+      - For V(start), how many seconds a VM has to answer on port 22. V(0) does not wait.
+      - The task fails if one that was just installed does not. For any other it is a warning, after
+        two minutes at most, since its owner may have closed the port.
     type: int
     default: 300
 attributes:
@@ -116,25 +74,28 @@ attributes:
   idempotent:
     description: Changes nothing when it is run again.
     support: partial
-    details: An installation that is asked for is carried out.
+    details: O(step=rescue) boots the installer's kernel again once the VM was stopped.
 extends_documentation_fragment:
   - puffy.vmm.attributes
 seealso:
-  - module: puffy.vmm.host_state
+  - module: puffy.vmm.configure
+  - module: puffy.vmm.vm_record
+  - module: puffy.vmm.hand_over
 """
 
 EXAMPLES = r"""
-- name: Look at the VMs of this server
+- name: Install VMs
   puffy.vmm.virtual_machine:
-    vms: "{{ vmm_vms }}"
-    step: look
-  register: look
+    vms: "{{ vmm_vms | selectattr('name', 'in', server_state.life.install) }}"
+    step: install
+  register: vm_install
 
-- name: Stop those that are suspended
+- name: Start those that are installed, and read their host keys
   puffy.vmm.virtual_machine:
-    vms: "{{ vmm_vms }}"
-    step: after
-    plan: "{{ look.plan }}"
+    vms: "{{ vmm_vms | selectattr('name', 'in', vm_install.installed) }}"
+    step: start
+    wait_for_ssh: 900
+  register: vm_start
 """
 
 RETURN = r"""
@@ -142,44 +103,25 @@ changes:
   description: What was done, or in check mode would be, one string each.
   type: list
   elements: str
-  returned: when something was to be done
-  sample: [stop web1]
-at_once:
-  description: How many VMs the server can install at the same time, O(at_once) at most.
-  type: int
-  returned: for O(step=check), where there are VMs to install
-  sample: 4
+  returned: success
+  sample: [start web1]
 installed:
-  description: The names of the VMs that are installed now, and rest.
+  description:
+    - The names of the VMs that are installed now, and stopped. Empty in check mode.
   type: list
   elements: str
-  returned: for O(step=install)
+  returned: for O(step=install), where there are O(vms)
   sample: [web1]
-host_keys:
-  description: The public host keys of VMs that were just installed, by their names.
-  type: dict
-  returned: for O(step=start)
-  sample:
-    web1: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR]
 failures:
   description: Why VMs were not installed, by their names.
   type: dict
-  returned: for O(step=install)
+  returned: for O(step=install), where there are O(vms)
   sample:
-    mail1: "mail1: the installer gave up while it fetches sets (base78.tgz: 404)"
-found:
-  description: What is there, by the name of the VM.
+    mail1: "mail1: the installer gave up while it has its response file (64 s after ..."
+host_keys:
+  description: The public host keys of VMs that were just installed, by their names.
   type: dict
-  returned: for O(step=look)
+  returned: for O(step=start), where VMs were just installed, but not in check mode
   sample:
-    web1:
-      image: data
-      archived: false
-      installing: false
-      installed: false
-      state: running
-      running: true
-      pending: false
-      pid: 56946
-      disk_bytes: 1073741824
+    web1: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR]
 """

@@ -39,7 +39,7 @@ attributes:
 extends_documentation_fragment:
   - puffy.vmm.attributes
 seealso:
-  - module: puffy.vmm.virtual_machine
+  - module: puffy.vmm.configure
 """
 
 EXAMPLES = r"""

@@ -9,8 +9,8 @@ version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Shows what the VM files say of VMs, and what their servers show of them, in one table with a
-    line a VM. A VM whose server was not reached is in it as well.
-  - Connects to no server. M(puffy.vmm.virtual_machine) looks at them before.
+    line per VM. A VM whose server was not reached is in it as well.
+  - Connects to no server. M(puffy.vmm.configure) looks at them before.
 options:
   vms:
     description: The names of the VMs.
@@ -18,7 +18,7 @@ options:
     elements: str
     required: true
   results:
-    description: The result of M(puffy.vmm.virtual_machine) with V(step=look), by server.
+    description: The result of M(puffy.vmm.configure), such as with V(verb=status), by server.
     type: dict
     required: true
 attributes:
@@ -31,7 +31,7 @@ attributes:
 extends_documentation_fragment:
   - puffy.vmm.attributes
 seealso:
-  - module: puffy.vmm.virtual_machine
+  - module: puffy.vmm.configure
 """
 
 EXAMPLES = r"""
@@ -39,7 +39,7 @@ EXAMPLES = r"""
   puffy.vmm.vm_status:
     vms: [web1]
     results:
-      server1: "{{ vm_look }}"
+      server1: "{{ hostvars.server1.server_state }}"
 """
 
 RETURN = r"""

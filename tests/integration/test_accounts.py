@@ -69,7 +69,9 @@ def test_owners_come_and_go(site: Site) -> None:
     assert account(site, "mira") == ("/bin/ksh-", "mira www")
     assert login(site, "mira") != 0
     assert account(site, "stranger") == ("/bin/ksh", "stranger vmdusers")
-    assert server.read(KEYS) == keys
+    # Its keys are no file of its own: they go, and the home stays.
+    assert server.run(f"test -e {KEYS}").returncode != 0
+    assert server.run("test -f /home/mira/.profile").returncode == 0
     locked = state(server)
     assert "changed=0" in play(site, owners=("jonas", "puffy"))
     assert state(server) == locked
@@ -79,6 +81,7 @@ def test_owners_come_and_go(site: Site) -> None:
     assert account(site, "mira")[0] == "/bin/ksh"
     assert set(account(site, "mira")[1].split()) == {"mira", "www", "vmdusers"}
     assert login(site, "mira") == 0
+    assert server.read(KEYS) == keys
 
     # What somebody did by hand.
     server.run(f"echo 'ssh-ed25519 AAAA stranger' >>{KEYS}; rm /etc/ssh/owners/puffy")

@@ -128,5 +128,5 @@ def test_what_is_sound_of_a_fleet_with_problems_is_compared(converged: Site) -> 
     finally:
         path.write_text(good)
     assert result.returncode == 2, messages(result)
-    assert messages(result).count("vms/web1.yml: memory: '1 GB' is no size") == 1
+    assert messages(result).count("vms/web1.yml: memory: '1 GB' is not a valid size") == 1
     assert "as the fleet says: server1, server2" in result.stdout

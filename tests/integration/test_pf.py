@@ -97,7 +97,7 @@ def test_converge_drift_and_a_cut_connection(bare: Site) -> None:
     server.run("pfctl -d")
     told = run(bare)
     assert recap(told, "server1")["changed"] == 0
-    assert "pf(4) is disabled on this server" in messages(told)
+    assert "pf(4): is disabled on this server" in messages(told)
     assert recap(run(bare, "-e", "pf_enable=true"), "server1")["changed"] == 1
     assert said(server, "pfctl -s info").startswith("Status: Enabled")
 
@@ -112,7 +112,7 @@ def test_converge_drift_and_a_cut_connection(bare: Site) -> None:
         (
             "ifconfig pair1 create; ifconfig veb42 add pair1",
             "{}",
-            "its member pair1 is none that rules are written for",
+            "its member pair1 is not one that rules are written for",
         ),
     ],
 )

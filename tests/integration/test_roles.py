@@ -22,10 +22,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "httpd": ({"httpd_release": 'a"b'}, "(U+0022) cannot stand in a string of httpd.conf(5)"),
     "network": ({"network_confirm": "soon"}, "network_confirm"),
     "pf": ({"pf_confirm": "soon"}, "pf_confirm"),
-    "sensorsd": ({"sensorsd_mail_to": "$(reboot)"}, "'$(reboot)' is no mail address"),
+    "sensorsd": ({"sensorsd_mail_to": "$(reboot)"}, "'$(reboot)' is not a mail address"),
     "sets": ({"sets_verify": "maybe"}, "value of sets_verify must be one of"),
     "sshfp": ({"sshfp_zone": "example.org", "sshfp_port": "dns"}, "sshfp_port"),
-    "sysctl": ({"sysctl_values": {"kern.maxproc": "1 # 2"}}, "'1 # 2' is no value for a sysctl"),
+    "sysctl": ({"sysctl_values": {"kern.maxproc": "1 # 2"}}, "'1 # 2' is not a value for a sysctl"),
     "tap": ({"tap_count": "many"}, "tap_count"),
     "vmd": ({"vmd_timeout": "long"}, "vmd_timeout"),
 }

@@ -33,9 +33,9 @@ def test_the_role_and_its_mails(site: Site) -> None:
     server = site.server1
     fresh = state(server)
     for variable, value, told in (
-        ("sensorsd_mail_to", "$(reboot)", "'$(reboot)' is no mail address; use one such as"),
-        ("sensorsd_mail_from", "-A", "'-A' is no mail address"),
-        ("sensorsd_directory", "/etc/a b", "'/etc/a b/drive' is no path for a server"),
+        ("sensorsd_mail_to", "$(reboot)", "'$(reboot)' is not a mail address; use one such as"),
+        ("sensorsd_mail_from", "-A", "'-A' is not a mail address"),
+        ("sensorsd_directory", "/etc/a b", "'/etc/a b' is not a valid path on a server"),
     ):
         refused = site.role("sensorsd", "-e", json.dumps({variable: value}))
         assert refused.returncode != 0
@@ -90,7 +90,7 @@ def test_an_entry_that_ends_sensorsd_is_undone(site: Site) -> None:
     site.server1.fault("daemon_dies", "sensorsd", "later")
     bad = site.role("sensorsd", "-e", json.dumps({"sensorsd_entries": ["temp:high=80X"]}))
     assert bad.returncode != 0
-    assert "sensorsd: sensorsd does not live after the change" in messages(bad), messages(bad)
+    assert "sensorsd: sensorsd does not run after the change" in messages(bad), messages(bad)
     assert "The server is as it was before." in messages(bad)
     assert state(site.server1) == before
     assert site.server1.run("rcctl check sensorsd").returncode == 0

@@ -146,7 +146,7 @@ def test_reinstall_and_rescue(installed: Site) -> None:
 REFUSED = {
     ("vm=wbe1",): "the fleet has no VM of this name; is it web1?",
     (): "name one or more VMs: -e vm=web1",
-    ("vm=web1", "verb=explode"): "verb=explode is no verb; use one of apply, reinstall",
+    ("vm=web1", "verb=explode"): "verb=explode is not a verb; use one of apply, reinstall",
     ("vm=web1", "verb=purge", "confirm=web1"): "purge is not for web1, which is present; archive",
     ("vm=lab1", "verb=restart"): "restart is not for lab1, which is archived; restore it first",
     ("vm=lab1", "verb=purge"): "purge removes images for good; say so with -e confirm=lab1",

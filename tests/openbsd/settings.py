@@ -86,7 +86,7 @@ def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...])
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = environment.get(name) or str(default)
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise OpenBSDError(f"{name}: {text!r} is no whole number from {least} to {most}")
+        raise OpenBSDError(f"{name}: {text!r} is not a whole number from {least} to {most}")
     return int(text)
 
 

@@ -34,14 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("names", nargs="+", metavar="NAME")
     up.add_argument("--domain", default="example.org", help="of the servers' host names")
     up.add_argument("--speed", type=float, default=1, help="how much faster modelled waits are")
-    up.add_argument(
-        "--with",
-        type=int,
-        default=0,
-        dest="with_process",
-        metavar="PID",
-        help="end when this process does",
-    )
+    up.add_argument("--with", type=int, default=0, dest="pid", help="end when this process does")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", help="end all servers of a directory and keep their state")
     down.add_argument("directory", type=Path)
@@ -80,7 +73,7 @@ def _server(directory: Path, name: str, domain: str = "") -> Server:
 def _up(asked: argparse.Namespace) -> int:
     servers = [_server(asked.directory, name, asked.domain) for name in asked.names]
     # The first makes what the others share.
-    how = {"speed": asked.speed, "with_process": asked.with_process}
+    how = {"speed": asked.speed, "with_process": asked.pid}
     servers[0].start(**how)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda one: one.start(**how), servers[1:]))

@@ -74,16 +74,6 @@ def test_a_server_dies_with_the_process_it_was_started_with(tmp_path: Path, shar
     assert (tmp_path / "server1/state.json").exists()
 
 
-def test_a_directory_with_a_space_and_a_long_name(tmp_path: Path, shared: Path) -> None:
-    directory = tmp_path / "a b" / ("long" * 20)
-    directory.mkdir(parents=True)
-    server = Server(directory, "server1", shared=shared).start()
-    try:
-        assert server.ssh("hostname").stdout == b"server1.example.org\n"
-    finally:
-        server.stop()
-
-
 def test_executions_are_counted(common: Server) -> None:
     before = len(common.executions())
     done = common.ssh("cat; exit 3", stdin=b"x" * 70000)

@@ -51,7 +51,9 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.vm -e vm=web1 --ask-vault-pass": (
         "tests/integration/test_vm.py", "vm=web1",
     ),
-    "ssh -t puffy@server1.example.org vmctl console web1": ("tests/sandbox", "vmctl console"),
+    "ssh -t puffy@server1.example.org vmctl console web1": (
+        "tests/integration/test_vm.py", "vmctl console web1",
+    ),
     "python -m sandbox up DIR server1 server2": ("tests/sandbox/test_target.py", '"up"'),
     "python -m sandbox fault DIR server1 disk_full /etc": (
         "tests/sandbox/test_target.py", '"fault"',

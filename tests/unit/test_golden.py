@@ -99,7 +99,7 @@ SEED = {
         f"Password for root = {HASH}",
         "Change the default console to com0 = yes",
         "Which speed should com0 = 115200",
-        # "Network interfaces" is no question any more.
+        # "Network interfaces" is not a valid question any more.
         "Network interface to configure = vio0",
         # "dhcp" is still taken, and offered as "autoconf".
         "IPv4 address for vio0 = autoconf",

@@ -265,7 +265,7 @@ class _Taken:
         if plan is None:
             return f"is of no use: {server.name} has no vmm_{kind}_network"
         if not usable(plan.network, value):
-            return f"is no usable address of {server.name}'s network {plan.network}"
+            return f"is not a usable address of {server.name}'s network {plan.network}"
         if value in self._fixed:
             return f"is {self._fixed[value]}"
         return _reserved(server) if server.reserved.has_address(value) else None

@@ -141,7 +141,7 @@ FIELDS: tuple[Field, ...] = (
         },
         required=True,
         customer=True,
-        remarks=lambda value: _comments(value),
+        remarks=_comments,
     ),
     Field(
         "hostname",

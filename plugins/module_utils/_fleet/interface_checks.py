@@ -30,7 +30,7 @@ def check_interfaces(
                 report.about(vms=[file.name]).add(
                     file.source,
                     "interfaces",
-                    f"{shown(interface.switch)} is no switch of {server.name}; use one of "
+                    f"{shown(interface.switch)} is not a switch of {server.name}; use one of "
                     f"{', '.join(names)}, or add it to vmm_switches",
                 )
             holder = claims.holder(GROUP, server.name, interface.group)

@@ -86,7 +86,7 @@ def _day(value: object) -> date:
     except ValueError:
         day = None
     if day is None or text != day.isoformat():
-        raise Refused(f"{shown(text)} is no day; use one such as 2026-11-24")
+        raise Refused(f"{shown(text)} is not a day; use one such as 2026-11-24")
     return day
 
 
@@ -177,7 +177,9 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     where = source(server)
     if not file.endswith(SUFFIX):
         report.add(
-            f"{DIRECTORY}/{shown_name(file)}", "", f"is no ledger; its name has to end in {SUFFIX}"
+            f"{DIRECTORY}/{shown_name(file)}",
+            "",
+            f"is not a ledger; its name has to end in {SUFFIX}",
         )
         return None
     document = load(text, where, LONGEST_FILE)
@@ -186,7 +188,7 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     quarantine: list[Purged] = []
     for field, value in document.fields.items():
         if field not in _LINES:
-            unknown = "is no field of a ledger; it has only vms and quarantine"
+            unknown = "is not a field of a ledger; it has only vms and quarantine"
             report.add(where, shown(field)[1:-1], unknown)
             continue
         lines = report.attempt(where, field, _LINES[field], value)
@@ -214,7 +216,7 @@ _LINES = {
 
 def _read_entry(name: str, line: object, where: str, report: Report) -> Entry | None:
     if not re.fullmatch(VM_NAME_PATTERN, name):
-        report.add(where, shown(name), "is no name of a VM; take the line out")
+        report.add(where, shown(name), "is not the name of a VM; take the line out")
         return None
     parts = _read_parts(name, line, _PARTS, where, report)
     if parts is None:

@@ -211,7 +211,7 @@ def _report_misspelled(
             continue
         near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, 1, _LIKE)
         if near:
-            report.add(name, variable, f"is no variable of a server; is {known[near[0]]} meant?")
+            report.add(name, variable, f"is not a variable of a server; is {known[near[0]]} meant?")
 
 
 def _check_networks(
@@ -236,11 +236,11 @@ def _check_networks(
                 continue
             on_link = address.version == 6 and address.is_link_local
             if not (usable(network, address) or on_link):
-                report.add(name, variable, f"{address} is no usable address of {network}")
+                report.add(name, variable, f"{address} is not a usable address of {network}")
         for bound in found.get(f"vmm_{family}_range") or ():
             if not usable(network, bound):
                 variable = f"vmm_{family}_range"
-                report.add(name, variable, f"{bound} is no usable address of {network}")
+                report.add(name, variable, f"{bound} is not a usable address of {network}")
     if given.get("vmm_ipv6_network") is None:
         for variable in ("vmm_ipv6_gateway", "vmm_ipv6_range", "vmm_server_ipv6"):
             if given.get(variable) is not None:

@@ -305,7 +305,7 @@ def _other_format(file: VmFile, server: ServerSettings, installed: Installed) ->
 
 
 def size_of(file: VmFile, field: str) -> int | None:
-    """Return the bytes of the field memory or disk, None when what stands there is no size."""
+    """Return the bytes of the field memory or disk, None for what is not a valid size."""
     return None if field in file.unknown else _size(file.values, field).bytes
 
 
@@ -358,14 +358,14 @@ def _unknown_field(field: str, refused: Collection[str]) -> str:
     known = [name for name in BY_NAME if name not in refused]
     near = difflib.get_close_matches(field, known, 1)
     if near:
-        return f"is no field of a VM file; is {near[0]} meant?"
-    return f"is no field of a VM file; known are {', '.join(known)}"
+        return f"is not a field of a VM file; is {near[0]} meant?"
+    return f"is not a field of a VM file; known are {', '.join(known)}"
 
 
 def _unknown_server(name: str, servers: Collection[str]) -> str:
     near = difflib.get_close_matches(name, list(servers), 1)
     advice = f"is {near[0]} meant?" if near else "use the name of one of the inventory's servers"
-    return f"{shown(name)} is no server of the inventory; {advice}"
+    return f"{shown(name)} is not a server of the inventory; {advice}"
 
 
 def _wanted(field: str) -> str:

@@ -65,7 +65,7 @@ def mail_address(value: str) -> str:
     """
     if len(value) > _LONGEST_ADDRESS or not re.fullmatch(_MAIL_ADDRESS, value):
         raise ValueError(
-            f"{ascii(value)} is no mail address; use one such as admin@example.org, or the name "
+            f"{ascii(value)} is not a mail address; use one such as admin@example.org, or the name "
             f"of an account such as root"
         )
     return value

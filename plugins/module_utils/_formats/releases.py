@@ -39,4 +39,4 @@ def release(name: str) -> Release:
         if one.name == name:
             return one
     names = ", ".join(one.name for one in RELEASES)
-    raise ValueError(f"{name!r} is no release that is supported; there are: {names}")
+    raise ValueError(f"{name!r} is not a supported release; there are: {names}")

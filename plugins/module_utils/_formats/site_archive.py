@@ -45,8 +45,8 @@ def checked_path(path: str) -> str:
     for part in path.split("/"):
         if not _PART.fullmatch(part) or part in (".", ".."):
             raise Refused(
-                f"{shown(part)} is no name for a file in a site set; use letters, digits and any "
-                f"of . _ - + @ : , = % ~ #"
+                f"{shown(part)} is not a name for a file in a site set; use letters, digits and "
+                f"any of . _ - + @ : , = % ~ #"
             )
     return path
 

@@ -56,7 +56,7 @@ def absolute_name(name: str, zone: str) -> str:
         found += zone
     if found != zone and not found.endswith("." + zone):
         raise Refused(
-            f"{shown(name)} is no name of the zone {zone} and would be foreign to it; use one "
+            f"{shown(name)} is not a name of the zone {zone} and would be foreign to it; use one "
             f"such as host.{zone}"
         )
     return found

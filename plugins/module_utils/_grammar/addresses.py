@@ -35,7 +35,7 @@ def mac(value: object) -> str:
             f"{shown(text)} is a multicast address; the second digit of a VM's MAC is even"
         )
     if not address:
-        raise Refused(f"{shown(text)} is no address of an interface; use another one")
+        raise Refused(f"{shown(text)} is not the address of an interface; use another one")
     return mac_text(address)
 
 
@@ -54,14 +54,14 @@ def mac_prefix(value: object) -> str:
 def _colons(value: object, pattern: str, noun: str, example: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         raise Refused(
-            f"{shown(value)} is no {noun}; YAML takes digits with colons for a number, so put it "
-            f"in quotes"
+            f"{shown(value)} is not a {noun}; YAML takes digits with colons for a number, so put "
+            f"it in quotes"
         )
     text = as_text(value)
     if not re.fullmatch(pattern, text):
         raise Refused(
-            f"{shown(text)} is no {noun}; use two hexadecimal digits an octet and colons, such as "
-            f"{example}"
+            f"{shown(text)} is not a {noun}; use two hexadecimal digits an octet and colons, such "
+            f"as {example}"
         )
     return text
 
@@ -72,20 +72,24 @@ def ipv4(value: object) -> IPv4Address:
     try:
         return IPv4Address(text)
     except ValueError:
-        raise Refused(f"{shown(text)} is no IPv4 address; use one such as 203.0.113.16") from None
+        raise Refused(
+            f"{shown(text)} is not an IPv4 address; use one such as 203.0.113.16"
+        ) from None
 
 
 def ipv6(value: object) -> IPv6Address:
     """Return an IPv6 address without a zone."""
     if isinstance(value, int) and not isinstance(value, bool):
-        raise Refused(f"{shown(value)} is no IPv6 address; put it in quotes")
+        raise Refused(f"{shown(value)} is not an IPv6 address; put it in quotes")
     text = as_text(value)
     try:
         if "%" in text:
             raise ValueError
         return IPv6Address(text)
     except ValueError:
-        raise Refused(f"{shown(text)} is no IPv6 address; use one such as 2001:db8:6::7") from None
+        raise Refused(
+            f"{shown(text)} is not an IPv6 address; use one such as 2001:db8:6::7"
+        ) from None
 
 
 def ipv4_network(value: object) -> IPv4Network:
@@ -105,7 +109,9 @@ def _network(value: object, make: Callable[[str, bool], N], family: str, example
             raise ValueError
         loose = make(text, False)
     except ValueError:
-        raise Refused(f"{shown(text)} is no {family} network; use one such as {example}") from None
+        raise Refused(
+            f"{shown(text)} is not an {family} network; use one such as {example}"
+        ) from None
     if str(loose.network_address) != str(_address_of(text)):
         raise Refused(f"{shown(text)} is an address in the network {loose}; write {loose}")
     return loose

@@ -60,7 +60,7 @@ class FurtherInterface:
 def switch_name(value: object) -> str:
     """Return the name of a switch of vm.conf(5)."""
     return matching(
-        value, SWITCH_NAME_PATTERN, "is no name for a switch; use letters, digits, _ . and -"
+        value, SWITCH_NAME_PATTERN, "is not a name for a switch; use letters, digits, _ . and -"
     )
 
 
@@ -69,8 +69,8 @@ def group(value: object) -> str:
     text = matching(
         value,
         GROUP_PATTERN,
-        "is no interface group; use a-z, 0-9, _ and hyphens, a letter first and last, at most 15 "
-        "characters",
+        "is not an interface group; use a-z, 0-9, _ and hyphens, a letter first and last, at most "
+        "15 characters",
     )
     if text in REFUSED_GROUPS:
         raise Refused(f"{shown(text)} is a group or word that OpenBSD uses itself; choose another")

@@ -42,8 +42,8 @@ def vm_name(text: str) -> str:
     return matching(
         text,
         VM_NAME_PATTERN,
-        "is no name for a VM; use a-z, 0-9 and hyphens, a letter first, no hyphen last, at most 63 "
-        "characters",
+        "is not a name for a VM; use a-z, 0-9 and hyphens, a letter first, no hyphen last, at most "
+        "63 characters",
     )
 
 
@@ -52,7 +52,8 @@ def account(value: object) -> str:
     text = matching(
         value,
         ACCOUNT_PATTERN,
-        "is no account name; use a-z, 0-9, _ and hyphens, a letter first, at most 31 characters",
+        "is not an account name; use a-z, 0-9, _ and hyphens, a letter first, at most 31 "
+        "characters",
     )
     if text in BASE_ACCOUNTS:
         raise Refused(
@@ -73,7 +74,7 @@ def hostname(value: object) -> str:
     return matching(
         value,
         HOSTNAME_PATTERN,
-        "is no host name; use letters, digits and hyphens, in parts of up to 63 characters with "
+        "is not a host name; use letters, digits and hyphens, in parts of up to 63 characters with "
         "dots between them, no hyphen at either end of a part, not only digits in the last one, "
         "at most 253 characters, such as web1.example.org",
     )
@@ -86,7 +87,7 @@ def timezone(value: object) -> str:
         return text
     near = [name for name in TIMEZONES if name.lower() == text.lower()]
     advice = f"write {near[0]}" if near else "use one such as Europe/Amsterdam or UTC"
-    raise Refused(f"{shown(text)} is no time zone; {advice}")
+    raise Refused(f"{shown(text)} is not a time zone; {advice}")
 
 
 def set_pattern(value: object) -> str:
@@ -94,7 +95,7 @@ def set_pattern(value: object) -> str:
     text = matching(
         value,
         SET_PATTERN,
-        "is no pattern for sets; use letters, digits, . _ * and hyphens, + or - first to add or "
+        "is not a pattern for sets; use letters, digits, . _ * and hyphens, + or - first to add or "
         "remove, such as -x* or +site*",
     )
     if text in _SET_COMMANDS:

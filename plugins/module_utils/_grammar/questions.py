@@ -109,7 +109,8 @@ def check_question(text: str) -> str:
     """Return a question as it can stand left of the "=" of a response file. Raises Refused."""
     if not re.fullmatch(QUESTION_PATTERN, text):
         raise Refused(
-            f"{shown(text)} is no question; use one line of printable ASCII without '=', with no "
+            f"{shown(text)} is not a valid question; use one line of printable ASCII without '=', "
+            "with no "
             f"'#' first and no blank at either end, of up to {_LONGEST_QUESTION} characters"
         )
     return text
@@ -119,7 +120,7 @@ def check_answer(text: str) -> str:
     """Return an answer as it can stand right of the "=" of a response file. Raises Refused."""
     if not re.fullmatch(ANSWER_PATTERN, text):
         raise Refused(
-            f"{shown(text)} is no answer; use one line of printable ASCII, not empty, with no "
-            f"blank at either end, of up to {LONGEST_ANSWER} characters"
+            f"{shown(text)} is not a valid answer; use one line of printable ASCII, not empty, "
+            f"with no blank at either end, of up to {LONGEST_ANSWER} characters"
         )
     return text

@@ -79,7 +79,7 @@ def _whole_switch(value: object) -> Switch:
 
 
 def _switch_interface(value: object) -> str:
-    return matching(value, _SWITCH_INTERFACE, "is no switch; use one such as veb0 or bridge0")
+    return matching(value, _SWITCH_INTERFACE, "is not a switch; use one such as veb0 or bridge0")
 
 
 _SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
@@ -93,8 +93,8 @@ def directory(value: object) -> str:
     text = as_text(value)
     if not re.fullmatch(_PATH, text.rstrip("/")) or len(text) > _LONGEST_DIRECTORY:
         raise Refused(
-            f"{shown(text)} is no directory for images; use an absolute path of letters, digits, "
-            f"_ . and -, such as /var/vmm"
+            f"{shown(text)} is not a directory for images; use an absolute path of letters, "
+            f"digits, _ . and -, such as /var/vmm"
         )
     return text.rstrip("/")
 
@@ -119,7 +119,7 @@ def group(value: object) -> str:
 
 def release(value: object) -> str:
     """Return a release of OpenBSD."""
-    return matching(value, _RELEASE, "is no release of OpenBSD; use one such as 7.8")
+    return matching(value, _RELEASE, "is not a release of OpenBSD; use one such as 7.8")
 
 
 def dns_servers(value: object) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def sets_server(value: object) -> str:
         valid = _is_address(plain) or bool(re.fullmatch(HOSTNAME_PATTERN, plain))
     if not valid:
         raise Refused(
-            f"{shown(text)} is no server for sets; use a host name or address, with http:// or "
+            f"{shown(text)} is not a server for sets; use a host name or address, with http:// or "
             f"https:// first and :port last if need be, and no path; an IPv6 address in brackets"
         )
     return text
@@ -150,13 +150,14 @@ def sysctl(value: object) -> dict[str, str]:
     for name, setting in mapping(value, "names and values").items():
         if not re.fullmatch(_SYSCTL_NAME, name):
             raise Refused(
-                f"{shown(name)} is no name of a sysctl; use one such as net.inet.ip.arpq.maxlen"
+                f"{shown(name)} is not the name of a sysctl; use one such as "
+                f"net.inet.ip.arpq.maxlen"
             )
         try:
             settings[name] = matching(
                 setting,
                 _SYSCTL_VALUE,
-                "is no value for a sysctl; use a number, or letters, digits and _ . , : / + -",
+                "is not a value for a sysctl; use a number, or letters, digits and _ . , : / + -",
             )
         except Refused as refused:
             raise Refused(f"{name}: {refused}") from None
@@ -207,8 +208,8 @@ def _reserved_item(value: object) -> int | str | tuple[Address, Address]:
     if re.fullmatch("[0-9]+", text):
         if len(text) > len(str(HIGHEST_NUMBER)) or not 1 <= int(text) <= HIGHEST_NUMBER:
             raise Refused(
-                f"{shown(value)} is no number of a VM; use one from 1 to {HIGHEST_NUMBER}, and put "
-                f"a MAC of digits alone in quotes"
+                f"{shown(value)} is not the number of a VM; use one from 1 to {HIGHEST_NUMBER}, "
+                f"and put a MAC of digits alone in quotes"
             )
         return int(text)
     if re.fullmatch(MAC_PATTERN, text):
@@ -221,11 +222,11 @@ def _reserved_item(value: object) -> int | str | tuple[Address, Address]:
         span = ip_address(first.strip(" ")), ip_address((last if dash else first).strip(" "))
     except ValueError:
         raise Refused(
-            f"{shown(text)} is no address, range (203.0.113.20-203.0.113.29), network "
+            f"{shown(text)} is not an address, range (203.0.113.20-203.0.113.29), network "
             f"(203.0.113.64/28), MAC or number"
         ) from None
     if span[0].version != span[1].version or int(span[0]) > int(span[1]):
-        raise Refused(f"{shown(text)} is no range; write the lower address first")
+        raise Refused(f"{shown(text)} is not a range; write the lower address first")
     return span
 
 

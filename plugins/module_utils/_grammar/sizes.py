@@ -54,7 +54,8 @@ class SizeGrammar:
         if not re.fullmatch(self.pattern, text):
             units = f"{', '.join(self.units[:-1])} or {self.units[-1]}"
             raise Refused(
-                f"{shown(text)} is no size; use a number with {units}, such as {self.example}"
+                f"{shown(text)} is not a valid size; use a number with {units}, such as "
+                f"{self.example}"
             )
         size = int(text[:-1]) * _UNITS[text[-1]]
         if not self.smallest <= size <= self.largest:

@@ -170,7 +170,7 @@ def _wrong_type(kind: str) -> str:
         return "are options, which are not allowed"
     if kind.startswith("-----BEGIN"):
         return "begins a private key or another format, and must never be sent to anybody"
-    return "is no type of a public key"
+    return "is not a type of a public key"
 
 
 def _decode(encoded: str) -> bytes:
@@ -182,4 +182,4 @@ def _decode(encoded: str) -> bytes:
         # Bits beyond the last byte would let one key have several texts.
         if blob and base64.b64encode(blob).decode("ascii") == encoded:
             return blob
-    raise Refused(f"{shown(encoded)} is no base64; paste the .pub file's line again")
+    raise Refused(f"{shown(encoded)} is not base64; paste the .pub file's line again")

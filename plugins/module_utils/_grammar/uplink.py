@@ -57,7 +57,7 @@ def interface(value: object) -> str:
     return matching(
         value,
         INTERFACE_PATTERN,
-        "is no interface; use a driver's name and a number, such as vport42",
+        "is not an interface; use a driver's name and a number, such as vport42",
     )
 
 
@@ -92,14 +92,14 @@ def pf_uplink(value: object) -> str:
     name = interface(value)
     if re.sub("[0-9]", "", name) in _NO_UPLINK:
         raise Refused(
-            f"{name} is no uplink; name an interface that leads out, such as em1, and give a VM "
-            f"outside of the fleet rules of its own (pf_other_vms)"
+            f"{name} is not an uplink; name an interface that leads out, such as em1, and give a "
+            f"VM outside of the fleet rules of its own (pf_other_vms)"
         )
     return name
 
 
 def _outward(value: object) -> str:
-    name = matching(value, INTERFACE_PATTERN, "is no interface; use one such as em0")
+    name = matching(value, INTERFACE_PATTERN, "is not an interface; use one such as em0")
     if re.sub("[0-9]", "", name) in _INWARD:
         raise Refused(f"{name} leads nowhere; use an interface that leads out, such as em0")
     return name

@@ -39,7 +39,7 @@ def as_text(value: object) -> str:
     if value is None:
         raise Refused("has no value; give one, or leave the line out")
     if isinstance(value, bool):
-        raise Refused(f"{shown(value)} is no text; put the value in quotes")
+        raise Refused(f"{shown(value)} is not text; put the value in quotes")
     if isinstance(value, int | float):
         return str(value) if abs(value) < 10**18 else shown(value)
     raise Refused(f"is {shown(value)}; a single value is wanted")
@@ -55,14 +55,14 @@ def whole_number(value: object, low: int, high: int) -> int:
     if isinstance(value, Text) and value.quoted and _NUMBER.fullmatch(value):
         raise Refused(f"{shown(value)} is text, since it is in quotes; write it without them")
     if isinstance(value, bool):
-        raise Refused(f"{shown(value)} is no whole number; use one from {low} to {high}")
+        raise Refused(f"{shown(value)} is not a whole number; use one from {low} to {high}")
     if not isinstance(value, int):
         text = as_text(value)
         if not _NUMBER.fullmatch(text):
             digits = text.replace("_", "").lstrip("0")
             hint = f"; write {digits}" if re.fullmatch("[1-9][0-9]{0,5}", digits) else ""
             raise Refused(
-                f"{shown(text)} is no whole number{hint or f'; use one from {low} to {high}'}"
+                f"{shown(text)} is not a whole number{hint or f'; use one from {low} to {high}'}"
             )
         value = int(text)
     if not low <= value <= high:
@@ -125,7 +125,7 @@ def mapping(value: object, wanted: str) -> Mapping[str, object]:
         raise Refused(f"{_found(value)} no mapping; give {wanted}")
     for key in value:
         if not isinstance(key, str):
-            raise Refused(f"the key {shown(key)} is no text; put it in quotes")
+            raise Refused(f"the key {shown(key)} is not text; put it in quotes")
     return value
 
 

@@ -142,11 +142,11 @@ class _Reader:
             mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
             what = " ".join(str(part) for part in (error.problem, error.context) if part)
             hint = next((f"; {hint}" for sign, hint in _HINTS if sign in what), "")
-            self._stop(mark.line + 1 if mark else 1, f"is no YAML: {shown_name(what)}{hint}")
+            self._stop(mark.line + 1 if mark else 1, f"is not YAML: {shown_name(what)}{hint}")
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             # The parser in Python, used where libyaml is missing, trips over "\UFFFFFFFF".
             reason = shown_name(" ".join(str(error).split()))
-            self._stop(1, f"is no YAML: {reason}")
+            self._stop(1, f"is not YAML: {reason}")
 
     def _node(self, events: Iterator[Any], event: Any, depth: int) -> Data | None:
         """Return the node that begins with this event, None for one that is no plain data."""

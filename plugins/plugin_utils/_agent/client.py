@@ -128,15 +128,16 @@ class ApplyError(OperatorError):
 
 
 class Agent:
-    """One server's agent."""
+    """One server's agent; `run` is the process of the run that it works for, None for this one."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, run: int | None = None) -> None:
         self._execute = execute
+        self._run = run or os.getpid()
 
     @property
     def by(self) -> str:
-        """Who is at work, as it is noted on the server: the run, whose tasks are its children."""
-        return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getppid()}"
+        """Who is at work, as it is noted on the server."""
+        return f"{getpass.getuser()}@{socket.gethostname()}, process {self._run}"
 
     def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
         """The agent's answer. Raises OperatorError where perl did not run or did not answer."""

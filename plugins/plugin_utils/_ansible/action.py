@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -32,6 +33,11 @@ class Action(ActionBase):
     @property
     def diff(self) -> bool:
         return bool(self._task.diff)
+
+    @property
+    def run_process(self) -> int:
+        """The process of the whole run: each task has a worker of its own, which ends with it."""
+        return os.getppid()
 
     @property
     def templar(self) -> Any:

@@ -68,7 +68,7 @@ class Primary:
             decoded = base64.b64decode(self.key.secret, validate=True)
         except (binascii.Error, ValueError):
             raise DnsError(
-                f"the secret of the TSIG key {self.key.name} is no base64; give what tsig-keygen "
+                f"the secret of the TSIG key {self.key.name} is not base64; give what tsig-keygen "
                 f"prints after the word secret"
             ) from None
         key = dns.tsig.Key(self.key.name, decoded, self.key.algorithm)

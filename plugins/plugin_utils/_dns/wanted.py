@@ -60,7 +60,7 @@ def wanted(
     except Refused as refused:
         raise OperatorError(f"zone: {refused}") from refused
     if not 0 <= args["ttl"] <= LONGEST_TTL:
-        raise OperatorError(f"ttl: {args['ttl']} is no TTL; use seconds from 0 to {LONGEST_TTL}")
+        raise OperatorError(f"ttl: {args['ttl']} is not a TTL; use seconds from 0 to {LONGEST_TTL}")
     names: Any = plain(args["names"])
     for name, keys in names.items():
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):

@@ -19,7 +19,7 @@ _UNANSWERED = re.compile(r'^Question has no answer in response file: "(?P<questi
 _INSTALLING = re.compile(r"^(?:Installing|Extracting) (?P<name>\S+)")
 # A question with hints in parentheses, the default in brackets, and what was answered.
 _QUESTION = re.compile(
-    r"^(?P<question>[^?\[\]]*\?(?=\s|$)(?:\s*\([^)]*\))*)\s*(?:\[[^\]]*\])?\s*(?P<answer>.*)$"
+    r"^(?P<question>[^?\[\]]*\?(?=\s|$)(?:\s*\([^)]*\)(?=\s|$))*)\s*(?:\[[^\]]*\])?\s*(?P<answer>.*)$"
 )
 # An installation asks some questions two or three times.
 _REPEATS: t.Final = 6
@@ -90,7 +90,10 @@ class Console:
     def waits_at(self) -> str:
         """The question that the console ends with and that nobody has answered."""
         question = _question(self.lines[-1]) if self.lines else None
-        return question.text if question and not question.answer else ""
+        if not question or (question.answer and not question.answer.endswith("?")):
+            return ""
+        # What looks like an answer is the question again, as a terminal that echoes types it.
+        return question.text
 
     @property
     def no_network(self) -> str:

@@ -102,12 +102,14 @@ class Installer:
         begins: dict[str, t.Mapping[str, int]] = {}
         # Who another run may watch as well is not started once more.
         once_more: set[str] = set()
-        unseen = self._ended_unseen([vm for vm in vms if facts[vm["name"]].begun], facts)
+        # A note without an image is of an installation that has not begun yet; what the logs have
+        # then is of the one before.
+        unseen = self._ended_unseen([vm for vm in vms if facts[vm["name"]].under_way], facts)
         for vm in vms:
             name, now = vm["name"], facts[vm["name"]]
             if now.installed and not now.begun:
                 outcome.installed.append(name)
-            elif now.running and now.begun and now.marker:
+            elif now.running and now.under_way and now.marker:
                 self.say(f"  {name} is being installed already")
                 begins[name] = now.marker.offsets
             elif name in unseen:
@@ -117,7 +119,7 @@ class Installer:
             elif self._boots(vm, now, sizes, outcome):
                 begins[name] = sizes
                 once_more.add(name)
-            elif (again := self._now(vm)).running and again.begun and again.marker:
+            elif (again := self._now(vm)).running and again.under_way and again.marker:
                 # Another run was faster by a moment.
                 del outcome.failures[name]
                 begins[name] = again.marker.offsets

@@ -30,16 +30,19 @@ def keep_or_refuse(
     drop: bool,
     advice: str,
     ours: bool = False,
+    own: t.Collection[str] = (),
 ) -> None:
     """Raises PlanError for elements of others that would be dropped, unless they may be.
 
     `old` and `new` are what the file has and will have; `ours` says that all of a file without
-    notes is known to be this collection's. Notes what the file has from now on.
+    notes is known to be this collection's, `own` are elements that are, whoever wrote them. Notes
+    what the file has from now on.
     """
     notes = _notes(out)
     known = {element for path, element in notes if path == subject}
     if not known and ours:
         known = set(old)
+    known |= set(own)
     foreign = [element for element in old if element not in new and element not in known]
     if foreign and not drop:
         raise out.error(

@@ -48,8 +48,8 @@ def check_mirror(name: str, mirror: Mirror) -> None:
     """Raises DocumentError for what ftp(1) or the installer would not take."""
     if not mirror.names:
         raise DocumentError(
-            f"{name}: {mirror.directory}: no files to fetch are named; name them, or "
-            "the release that they belong to"
+            f"{name}: {mirror.directory}: no files to fetch are named; set "
+            "vmm_release, or name them (sets_names)"
         )
     if not _URL.match(mirror.url):
         raise DocumentError(

@@ -41,7 +41,7 @@ class Credential:
         try:
             content = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ValueError("is no YAML once it is decrypted") from None
+            raise ValueError("is not YAML once it is decrypted") from None
         if not isinstance(content, dict) or content.keys() != {"password", "hash"}:
             raise ValueError("must have the two keys password and hash, and no others")
         password, digest = content["password"], content["hash"]

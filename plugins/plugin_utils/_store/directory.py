@@ -78,8 +78,8 @@ class FleetDirectory:
         """
         if not (self.path / VMS).is_dir():
             raise NoFleet(
-                f"{self.path} is no fleet directory: it has no directory {VMS}/ with one file per "
-                f"VM"
+                f"{self.path} is not a fleet directory: it has no directory {VMS}/ with one file "
+                f"per VM"
             )
         report = Report()
         vms = self._read_all(VMS, report)

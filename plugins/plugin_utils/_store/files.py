@@ -43,7 +43,7 @@ def read_file(name: str | Path, limit: int, directory: int | None = None) -> byt
         raise Unreadable(_reason(error)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unreadable("is no regular file; only regular files belong here")
+            raise Unreadable("is not a regular file; only regular files belong here")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
     except OSError as error:

@@ -35,7 +35,7 @@ class HostKeyFiles:
     fleet: Path
 
     def path(self, vm: str) -> Path:
-        """Raises Refused for what is no name of a VM."""
+        """Raises Refused for what is not the name of a VM."""
         return self.fleet / HOST_KEYS / f"{vm_name(vm)}.pub"
 
     def read(self, vm: str) -> tuple[str, ...] | None:

@@ -146,7 +146,9 @@ def _modes(modes: Mapping[str, str], site: Path, report: Report) -> dict[str, in
 
 
 def _mode(value: object) -> int:
-    wrong = "is no mode of a file; use four octal digits, a zero first and quoted, such as '0600'"
+    wrong = (
+        "is not a mode of a file; use four octal digits, a zero first and quoted, such as '0600'"
+    )
     return int(matching(value, "0[0-7]{3}", wrong), 8)
 
 

@@ -96,20 +96,71 @@ def test_from_keys_to_dns(
         f"server1.example.org. 3600 IN SSHFP {record}" for record in new
     }
 
-    # A VM is purged; a fleet that cannot be read has no VMs either.
-    site.vm_file("web1").rename(site.directory / "web1.yml")
+
+def test_only_vms_that_are_gone_lose_their_records(
+    site: Site, named: NameServer, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    new_keys(site, "server1", tmp_path)
+    for name in ("web1", "db1"):
+        HostKeyFiles(site.fleet).write(name, [f"{VM_KEY} root@{name}"])
+    published = site.play("sshfp", *options)
+    assert published.returncode == 0, messages(published)
+    fragment = site.fleet / "dns/example.org.sshfp"
+    text = fragment.read_text()
+    assert "web1.vm.example.org. 3600 IN SSHFP" in text
+
+    def stays(*words: str) -> None:
+        """A run with a fleet that has problems: it takes no record, and fails at its end."""
+        done = site.play("sshfp", *options, *words)
+        assert done.returncode == 2, messages(done)
+        assert "The fleet has problems, which are shown above." in messages(done)
+        assert fragment.read_text() == text
+        for name in ("web1", "db1"):
+            assert named.ask(f"{name}.vm.example.org") == [VM_RECORD], messages(done)
+
+    # Its own file has a problem, and nobody knows how it was without one; then there is a copy.
+    file = site.vm_file("web1")
+    good = file.read_text()
+    for _copy in (False, True):
+        file.write_text(f"{good}memory: lots\n")
+        stays()
+        file.write_text("server: [\n")
+        stays("--limit", "server2")
+        file.write_text(good)
+        allocated = site.play("allocate")
+        assert allocated.returncode == 0, messages(allocated)
+    # Its server cannot be used: by its settings, by its ledger, and for what is wrong everywhere.
+    stays("-e", '{"vmm_ipv4_gateway": "nowhere"}')
+    host = site.directory / "inventories/example/host_vars/server1.yml"
+    settings = host.read_text()
+    host.write_text(f"{settings}\nvmm_mac_prefix: red\n")
+    stays("--limit", "server2")
+    host.write_text(settings)
+    ledger = site.fleet / "allocations/server1.yml"
+    entries = ledger.read_text()
+    ledger.write_text("vms: [\n")
+    stays("--limit", "server2")
+    ledger.write_text(entries)
+    vms = site.fleet / "vms"
+    vms.rename(site.fleet / "elsewhere")
+    vms.write_text("no directory")
+    stays("--limit", "server2")
+    vms.unlink()
+    (site.fleet / "elsewhere").rename(vms)
+
+    # A VM is gone, and a problem of another one is that one's alone.
+    file.unlink()
     site.vm_file("broken").write_text("memory: lots\n")
-    broken = site.play("sshfp", *options, "--limit", "server2")
-    assert named.ask("web1.vm.example.org") == [VM_RECORD], messages(broken)
-    site.vm_file("broken").unlink()
-    (site.fleet / "allocations/server1.yml").unlink()
-    site.play("allocate")
-    gone = site.play("sshfp", *options)
-    assert gone.returncode == 0, messages(gone)
+    gone = site.play("sshfp", *options, "--limit", "server2")
+    assert gone.returncode == 2, messages(gone)
     assert named.ask("web1.vm.example.org") == []
-    assert "web1.vm" not in fragment.read_text()
-    assert named.ask("server1.example.org") == new
-    assert recap(site.play("sshfp", *options), "server1")["changed"] == 0
+    assert named.ask("db1.vm.example.org") == [VM_RECORD]
+    kept = [line for line in text.splitlines() if not line.startswith("web1.vm.")]
+    assert fragment.read_text().splitlines() == kept
+    site.vm_file("broken").unlink()
+    after = site.play("sshfp", *options)
+    assert after.returncode == 0, messages(after)
+    assert recap(after, "server1")["changed"] == 0
 
 
 def test_a_key_that_cannot_be_published_is_left_out(
@@ -120,7 +171,8 @@ def test_a_key_that_cannot_be_published_is_left_out(
     done = site.play("sshfp", *options, "--limit", "server1")
     assert done.returncode == 0, messages(done)
     told = " ".join(messages(done).split())
-    assert "/etc/ssh/ssh_host_rsa_key.pub is left out: 'AAAAB3NzaC1yc2E=' is no ssh-rsa key" in told
+    path = "/etc/ssh/ssh_host_rsa_key.pub"
+    assert f"{path} is left out: 'AAAAB3NzaC1yc2E=' is not a valid ssh-rsa key" in told
     assert named.ask("server1.example.org") == records
 
 
@@ -161,6 +213,6 @@ def test_a_bad_value_is_refused_before_anything_is_touched(
                      '{"sshfp_names": ["-bad-"]}', "--limit", "server1")  # fmt: skip
     assert done.returncode != 0
     told = messages(done)
-    assert "names: -bad-: '-bad-' is no host name" in told
-    assert "vms: web1: 'web1.vm.example.com' is no name of the zone example.org." in told
+    assert "names: -bad-: '-bad-' is not a host name" in told
+    assert "vms: web1: 'web1.vm.example.com' is not a name of the zone example.org." in told
     assert named.ask("-bad-.example.org") == []

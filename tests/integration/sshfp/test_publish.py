@@ -97,7 +97,7 @@ def test_many_names_need_several_messages(named: NameServer) -> None:
             {"key": Key("puffy", base64.b64encode(b"guess").decode(), "hmac-sha256")},
             "has another secret for the TSIG key puffy",
         ),
-        ({"key": Key("puffy", "no base64!", "hmac-sha256")}, "the TSIG key puffy is no base64"),
+        ({"key": Key("puffy", "no base64!", "hmac-sha256")}, "the TSIG key puffy is not base64"),
         ({"zone": "example.net."}, "is not the primary server of example.net.; give that one"),
         ({"key": Key("reader", SECRET, "hmac-sha256")}, "refuses the update; let it allow the key"),
     ],
@@ -222,7 +222,7 @@ def test_the_action_fails_with_all_problems_before_it_connects(
     names = {"a b": [], "www.example.com": [KEY], "server1": ["ssh-dss AAAA"]}
     done = play(task(named, names=names, port=9), secret=SECRET)
     assert done.returncode != 0
-    assert "names: a b: 'a b' is no host name" in done.stdout
-    assert "names: www.example.com: 'www.example.com' is no name of the zone" in done.stdout
+    assert "names: a b: 'a b' is not a host name" in done.stdout
+    assert "names: www.example.com: 'www.example.com' is not a name of the zone" in done.stdout
     assert "names: server1: 'ssh-dss' is a type that OpenSSH does not take" in done.stdout
     assert "port 9" not in done.stdout

@@ -49,7 +49,7 @@ class Machine(machine.Machine):
     FAULTS: ClassVar[dict[str, str]] = {
         "daemon_dies": "NAME [later|always]: it is not there after its next start, restart or"
         " reload; later: rcctl says ok, it ends a moment later; always: not only the next time",
-        "vmctl_hangs": "vmctl reload, load, pause and unpause do their work and never return",
+        "vmctl_hangs": "vmctl reload and load do their work and never return",
         "no_firmware": "no vmm-bios: it is not there, and no package of it is noted",
         "no_vmm": "the processor's virtualisation is switched off: /dev/vmm cannot be opened",
         "no_lease": "N: the next N requests of guests for an address get no answer",

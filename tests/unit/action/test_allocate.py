@@ -72,7 +72,7 @@ def test_all_problems_and_nothing_is_written_for_them(site: Site) -> None:
     never = {"ansible.builtin.debug": {"msg": "a server was touched"}}
     done = site.play(ALLOCATE, never)
     assert done.returncode == 2
-    assert "vms/web1.yml: memory: '1 GB' is no size" in done.stdout
+    assert "vms/web1.yml: memory: '1 GB' is not a valid size" in done.stdout
     assert "fe:e1:bb:d1:c6:aa" in done.stdout
     assert '"problems": [' in done.stdout
     assert "touched" not in done.stdout
@@ -170,7 +170,7 @@ def test_what_is_sound_is_done_and_the_run_fails_at_its_end(site: Site) -> None:
         done = site.run("ansible-playbook", "puffy.vmm.allocate", "-e", "vmm_credentials=false")
         said = done.stdout + done.stderr
         assert done.returncode == 2
-        assert said.count("vms/web1.yml: memory: '1 GB' is no size") == 1
+        assert said.count("vms/web1.yml: memory: '1 GB' is not a valid size") == 1
         assert "The fleet has 1 problem(s), which are shown above." in said
         assert ("changed=1" in said) is not again
     assert numbers(site) == {"web2": 1}

@@ -104,7 +104,7 @@ def test_one_that_is_missing_is_made_and_the_others_stay(site: Site) -> None:
 
 def test_options_that_cannot_be(site: Site) -> None:
     wrong: dict[str, dict[str, Any]] = {
-        "'../web1' is no name for a VM": {"vms": ["../web1"]},
+        "'../web1' is not a name for a VM": {"vms": ["../web1"]},
         "too easy to guess": {"length": 4},
         "a cost of 40 is not possible": {"cost": 40},
         "identity 'nobody'; this run has default": {"vault_id": "nobody"},

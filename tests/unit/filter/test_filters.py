@@ -91,7 +91,7 @@ def test_results(name: str, arguments: list[Any], result: str) -> None:
         ("mac_address", ["fe:e1:bb:d1:c8", 1, "octal"], "'octal' is not one of hex, decimal"),
         ("ipv4_address", ["203.0.113.0/24", 255], "255 is out of bounds; 203.0.113.1-203.0.113"),
         ("ipv4_address", [None, 1], "is nothing; give the first and the last address"),
-        ("ipv6_address", ["203.0.113.0/24", 1], "'203.0.113.0/24' is no IPv6 network"),
+        ("ipv6_address", ["203.0.113.0/24", 1], "'203.0.113.0/24' is not an IPv6 network"),
         ("ipv6_address", ["2001:db8:6::/64", True], "number must be a whole number, not a boolean"),
         ("vm_conf_string", ['a"\ndisk "/etc/passwd'], """the character '"' (U+0022) cannot"""),
         ("response_value", ["a\nb"], "cannot stand in an answer of a response file"),

@@ -103,7 +103,9 @@ def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> N
     done = site.run("ansible-inventory", "--list")
     assert "[WARNING]: vms/web5.yml~: is ignored" in done.stderr
     lines = [line for line in errors(done.stderr) if not line.startswith("[WARNING]")]
-    size = "vms/web1.yml: memory: '1 GB' is no size; use a number with K, M or G, such as 1G"
+    size = (
+        "vms/web1.yml: memory: '1 GB' is not a valid size; use a number with K, M or G, such as 1G"
+    )
     assert size in lines
     assert sum(line.startswith("server2: vmm_domain: ") for line in lines) == 1
     assert sum(line.startswith("vms/web3.yaml: only files") for line in lines) == 1
@@ -275,7 +277,7 @@ def test_a_link_does_not_hide_the_fleet_in_the_inventory_directory(site: Site) -
     [
         ("flet: ../fleet", "fleet"),
         ("fleet: ../fleet\ncompse: {}", "unknown option compse; known are compose, fleet,"),
-        ("fleet: ../typo", "typo is no fleet directory: it has no directory vms/"),
+        ("fleet: ../typo", "typo is not a fleet directory: it has no directory vms/"),
         ("fleet: ../fleet\nservers: other", "there is no group 'other' yet; the file that names"),
     ],
 )

@@ -9,7 +9,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_t
 
 TEXTS = {
     "a line\n\twith a tab\n": "a line\n\twith a tab\n",
-    "Grüße, привет, 你好 – “quotes”": "Grüße, привет, 你好 – “quotes”",
+    "Grüße, привет, 你好 – «quotes»": "Grüße, привет, 你好 – «quotes»",
     "\x1b[2J\x1b]0;title\x07": r"\x1b[2J\x1b]0;title\x07",
     "over\rwritten\r\n": r"over\rwritten\r" + "\n",
     "\x9b31m C1": r"\x9b31m C1",

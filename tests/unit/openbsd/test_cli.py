@@ -42,4 +42,6 @@ def test_what_is_wrong_is_told_without_a_traceback(
 ) -> None:
     monkeypatch.setenv("OPENBSD_RELEASE", "1.0")
     assert main(["variables"]) == 1
-    assert capsys.readouterr().err.startswith("openbsd: OPENBSD_RELEASE: '1.0' is no release")
+    assert capsys.readouterr().err.startswith(
+        "openbsd: OPENBSD_RELEASE: '1.0' is not a supported release"
+    )

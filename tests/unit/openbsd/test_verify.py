@@ -97,5 +97,5 @@ def test_the_keys_that_the_collection_ships_are_keys(one: Release) -> None:
 
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:
     assert release("7.8").base_set == "base78.tgz"
-    with pytest.raises(ValueError, match=r"'6\.5' is no release.*7\.8, 7\.9"):
+    with pytest.raises(ValueError, match=r"'6\.5' is not a supported release.*7\.8, 7\.9"):
         release("6.5")

@@ -57,8 +57,8 @@ class Foreign:
     advice: str
     drop: bool = False
 
-    def review(self, file: File, out: Planning) -> None:
-        """Raises PlanError for what others would lose."""
+    def review(self, file: File, out: Planning, own: t.Collection[str] = ()) -> None:
+        """Raises PlanError for what others would lose; `own` are elements of nobody else."""
         old = out.text(file.path)
         keep_or_refuse(
             out,
@@ -68,6 +68,7 @@ class Foreign:
             drop=self.drop,
             advice=self.advice,
             ours=is_ours(old),
+            own=own,
         )
         out.ours |= is_ours(old)
 

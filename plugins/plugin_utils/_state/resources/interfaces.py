@@ -34,8 +34,9 @@ class Interfaces(Simple[tuple[str, ...]]):
             if facts.runs[name].rc != 0 and not out.made("interface", name):
                 raise out.error(
                     f"interface {name}",
-                    "is not there on this server; create it first (hostname.if(5), netstart(8)); "
-                    "vmd(8) exits, and every VM with it, when the interface of a switch is missing",
+                    "is not there on this server; create it first (hostname.if(5), netstart(8)), "
+                    "since what needs it fails without it: vmd(8) exits, and every VM with it, "
+                    "when the interface of a switch is missing",
                 )
             title = out.title(f"interface {name} is gone, and what needs it would fail")
             out.before_services(run(title, [TOOLS["ifconfig"], name], timeout=30))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
     Unreadable,
@@ -67,12 +67,16 @@ _KEEP: t.Final = "stopping vmd would stop every VM of this server"
 
 @dataclass(frozen=True)
 class Wanted:
-    """The file, the service, and the VMs that vmd must show once it has read the file."""
+    """The file, the service, and the VMs that vmd must show once it has read the file.
+
+    images are the paths of the fleet's images, by the VM's name.
+    """
 
     file: File
     service: Service
     shows: tuple[str, ...]
     foreign: Foreign | None = None
+    images: t.Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class VmConf:
             "timeout": {"type": "int"},
             "shows": {"type": "list", "elements": "str", "default": []},
             "foreign": FOREIGN,
+            "images": {"type": "dict", "default": {}},
         },
     }
 
@@ -124,7 +129,7 @@ class VmConf:
         )
         foreign = given.get("foreign")
         others = Foreign(**foreign) if foreign else None
-        return Wanted(file, service, tuple(given["shows"]), others)
+        return Wanted(file, service, tuple(given["shows"]), others, given["images"])
 
     def questions(self, want: Wanted) -> Questions:
         notes = [{"path": path, "read": 1} for path in (want.file.path, PENDING_FILE, WAITING_FILE)]
@@ -151,9 +156,9 @@ class VmConf:
 
     def plan(self, want: Wanted, facts: Facts, out: Planning) -> None:
         path = want.file.path
-        if want.foreign:
-            want.foreign.review(want.file, out)
         old, new = out.text(path), want.file.content.decode()
+        if want.foreign:
+            want.foreign.review(want.file, out, _of_the_fleet(old, want.images))
         changed = blocks.changed(
             "vm.conf", old.encode("utf-8", "surrogateescape"), want.file.content
         )
@@ -173,6 +178,19 @@ class VmConf:
 
     def review(self, want: Wanted, out: Planning) -> None:
         out.file(want.file)
+
+
+def _of_the_fleet(text: str, images: t.Mapping[str, str]) -> frozenset[str]:
+    """VMs with the fleet's images, in words of elements(): whether they stay, the fleet says."""
+    try:
+        conf = parse_vm_conf(text)
+    except Unreadable:
+        return frozenset()
+    return frozenset(
+        f"VM {vm.name}"
+        for vm in conf.vms
+        if vm.name in images and any(disk.path == images[vm.name] for disk in vm.disks)
+    )
 
 
 def _runs(want: Wanted, out: Planning) -> bool:

@@ -199,14 +199,6 @@ def _groupdel(run: _Run) -> None:
     run.known.write_groups([one for one in groups if one.name != run.operand])
 
 
-def groupinfo(machine: Machine, call: Call) -> Result:
-    """For a group that is not there alone."""
-    (name,) = getopt(call.argv[1:], "").operands
-    if machine.accounts.group(name) is None:
-        return Result(1, "", f"groupinfo: can't find group `{name}'\n")
-    raise NotModelled(name)
-
-
 def id_(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "Gnu")
     key = options.operands[0] if options.operands else call.uid
@@ -314,7 +306,6 @@ COMMANDS: dict[str, Handler] = {
     "/usr/sbin/userdel": _program("r", _userdel),
     "/usr/sbin/groupadd": _program("", _groupadd),
     "/usr/sbin/groupdel": _program("", _groupdel),
-    "/usr/sbin/groupinfo": groupinfo,
     "/usr/bin/id": id_,
     "/usr/bin/whoami": whoami,
     "/usr/bin/getent": getent,

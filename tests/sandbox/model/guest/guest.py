@@ -26,6 +26,7 @@ SHUTDOWN = 20
 RAMDISK_SHUTDOWN = 2
 NO_INIT = 120  # vmd's patience with a guest that acknowledged and does nothing
 CONSOLE_LINES = 1000
+READER_SECONDS = 4  # real ones, whatever the clock's speed
 RAMDISK_NAME = "bsd.rd"
 
 # What a guest is doing. Those with vmmci(4) heed a request to shut down.
@@ -80,7 +81,7 @@ class Guests:
         for guest in self.running.values():
             if wanted not in [ipaddress.ip_address(one) for one in guest.addresses]:
                 continue
-            if guest.up and not guest.vm.paused and self._attached(guest.vm):
+            if guest.up and self._attached(guest.vm):
                 return guest
         return None
 
@@ -198,6 +199,7 @@ class Guests:
         )  # fmt: skip
 
         def run() -> None:
+            self.machine.ttys.wait_for_reader(guest.vm.tty, READER_SECONDS)
             result = job.run(guest.cancelled)
             with self.machine.lock:
                 if guest.cancelled.is_set():

@@ -14,6 +14,7 @@ import contextlib
 import os
 import select
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from sandbox.target.call import NotModelled, Result
@@ -91,6 +92,12 @@ class Ttys:
             if path in self._writers:
                 self._raw.add(path)
             return path in self._writers
+
+    def wait_for_reader(self, path: str, seconds: float) -> None:
+        """Until somebody has set raw mode: a real kernel boots for long enough."""
+        end = time.monotonic() + seconds
+        while path not in self._raw and time.monotonic() < end:
+            time.sleep(0.02)
 
     def stop(self) -> None:
         for path in list(self._writers):

@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.target.call import Call, Handler, NotModelled, Result
+from sandbox.target.call import Call, Handler, Result
 from sandbox.target.options import getopt
 
 from .signify import signify
@@ -65,14 +65,6 @@ def df(machine: Machine, call: Call) -> Result:
     )
 
 
-def mount(machine: Machine, call: Call) -> Result:
-    """Without arguments alone."""
-    if call.argv[1:]:
-        raise NotModelled(" ".join(call.argv[1:]))
-    row = "{device} on {on} type ffs ({options})\n"
-    return Result(stdout="".join(row.format(**one) for one in disks(machine)))
-
-
 def logger(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "t:p:")
     facility, _, _level = (options.last("p", "user.notice") or "").partition(".")
@@ -114,7 +106,6 @@ COMMANDS: dict[str, Handler] = {
     "/usr/bin/uname": uname,
     "/bin/hostname": hostname,
     "/bin/df": df,
-    "/sbin/mount": mount,
     "/usr/bin/logger": logger,
     "/usr/bin/mail": mail,
     "/usr/bin/signify": signify,

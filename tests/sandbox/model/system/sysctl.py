@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,83 +77,17 @@ class Sysctl:
         self.changed[name] = value
 
 
-class _Run:
-    """One sysctl command."""
-
-    def __init__(self, machine: Machine, *, root: bool, bare: bool, quiet: bool) -> None:
-        self.sysctl = machine.sysctl
-        self.root = root
-        self.bare = bare
-        self.quiet = quiet
-        self.stdout = ""
-        self.stderr = ""
-
-    def warn(self, text: str) -> None:
-        self.stderr += f"sysctl: {text}\n"
-
-    def parse(self, text: str) -> None:
-        """One name or assignment."""
-        name, _, value = text.partition("=")
-        value = value.lstrip()
-        if not self._known(name):
-            return
-        if name not in TABLE:
-            self._list(name)
-        elif value:
-            self._assign(name, value)
-        else:
-            self.show(name)
-
-    def _known(self, name: str) -> bool:
-        names = TABLE
-        parts = name.split(".")
-        for level in range(1, len(parts) + 1):
-            prefix = ".".join(parts[:level])
-            known = prefix in EMPTY_NODES or any(
-                one == prefix or one.startswith(f"{prefix}.") for one in names
-            )
-            if not known and ".".join(parts[: level - 1]) in names:
-                self.warn(f"name {'.'.join(parts[level - 1 :])} in {name} is unknown")
-                return False
-            if not known:
-                self.warn(f"{LEVELS[level - 1]} level name {parts[level - 1]} in {name} is invalid")
-                return False
-        return True
-
-    def _list(self, prefix: str) -> None:
-        for name in TABLE:
-            if name.startswith(f"{prefix}."):
-                self.show(name)
-
-    def show(self, name: str) -> None:
-        value = self.sysctl.get(name)
-        self.stdout += f"{value}\n" if self.bare else f"{name}={value}\n"
-
-    def _assign(self, name: str, value: str) -> None:
-        old = self.sysctl.get(name)
-        if TABLE.get(name, Variable("", number=False)).number and old.lstrip("-").isdigit():
-            problem = _number_problem(value)
-            if problem:
-                self.warn(f"{name}: value is {problem}: {value}")
-                return
-            value = str(int(value))
-        try:
-            if not self.root:
-                raise errors.failure(errno.EPERM)
-            self.sysctl.set(name, value)
-        except OSError as error:
-            self.warn(f"{name}: {error.strerror}")
-            return
-        if not self.quiet:
-            self.stdout += f"{value}\n" if self.bare else f"{name}: {old} -> {value}\n"
-
-    def file(self, text: str) -> None:
-        """A line ends at its first blank or `#`; one that begins with blanks names nothing."""
-        for line in text.splitlines(keepends=True):
-            cut = min((line.index(char) for char in " \t\n#" if char in line), default=len(line))
-            first = len(line) - len(line.lstrip(" \t"))
-            if first not in (cut, len(line)):
-                self.parse(line[:cut])
+def _unknown(name: str) -> str:
+    """What sysctl(8) says of a name that is in none of its trees, or an empty string."""
+    parts = name.split(".")
+    for level in range(1, len(parts) + 1):
+        prefix = ".".join(parts[:level])
+        if prefix in EMPTY_NODES or any(f"{one}.".startswith(f"{prefix}.") for one in TABLE):
+            continue
+        if ".".join(parts[: level - 1]) in TABLE:
+            return f"name {'.'.join(parts[level - 1 :])} in {name} is unknown"
+        return f"{LEVELS[level - 1]} level name {parts[level - 1]} in {name} is invalid"
+    return ""
 
 
 def _number_problem(value: str) -> str:
@@ -165,14 +100,52 @@ def _number_problem(value: str) -> str:
     return "too large" if int(value) > INT_MAX else ""
 
 
+def _assign(current: Sysctl, name: str, value: str, uid: int) -> str:
+    """The new value; raises OSError or ValueError."""
+    if TABLE[name].number:
+        if problem := _number_problem(value):
+            raise ValueError(f"value is {problem}: {value}")
+        value = str(int(value))
+    if uid != 0:
+        raise errors.failure(errno.EPERM)
+    current.set(name, value)
+    return value
+
+
+def _words(text: str) -> Iterator[str]:
+    """Of a file: a line ends at its first blank or `#`; with blanks first it names nothing."""
+    for line in text.splitlines(keepends=True):
+        cut = min((line.index(char) for char in " \t\n#" if char in line), default=len(line))
+        first = len(line) - len(line.lstrip(" \t"))
+        if first not in (cut, len(line)):
+            yield line[:cut]
+
+
 def sysctl(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "f:nq")
-    run = _Run(machine, root=call.uid == 0, bare=options.has("n"), quiet=options.has("q"))
-    if path := options.last("f"):
-        run.file(machine.files.read_text(call.absolute(path)))
-    for word in options.operands:
-        run.parse(word)
-    return Result(0, run.stdout, run.stderr)
+    path = options.last("f")
+    words = [*_words(machine.files.read_text(call.absolute(path)))] if path else []
+    current, stdout, stderr = machine.sysctl, "", ""
+    for word in (*words, *options.operands):
+        name, _, value = word.partition("=")
+        value = value.lstrip()
+        if problem := _unknown(name):
+            stderr += f"sysctl: {problem}\n"
+        elif name in TABLE and value:
+            old = current.get(name)
+            try:
+                value = _assign(current, name, value, call.uid)
+            except (OSError, ValueError) as error:
+                stderr += f"sysctl: {name}: {getattr(error, 'strerror', error)}\n"
+                continue
+            if not options.has("q"):
+                stdout += f"{value}\n" if options.has("n") else f"{name}: {old} -> {value}\n"
+        else:
+            for one in TABLE:
+                if f"{one}.".startswith(f"{name}."):
+                    shown = "" if options.has("n") else f"{one}="
+                    stdout += f"{shown}{current.get(one)}\n"
+    return Result(0, stdout, stderr)
 
 
 COMMANDS: dict[str, Handler] = {"/sbin/sysctl": sysctl}

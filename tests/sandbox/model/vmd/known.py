@@ -44,7 +44,6 @@ class Known:
     waiting: bool = False
     running: bool = False
     shutdown: bool = False
-    paused: bool = False
     uid: int = 0  # who a running machine belongs to
     pid: int = 0
     tty: str = ""
@@ -66,7 +65,7 @@ class Known:
     @property
     def state(self) -> str:
         """What vmctl status shows; the first that applies hides the others."""
-        states = {"paused": self.paused, "waiting": self.waiting, "stopping": self.shutdown}
+        states = {"waiting": self.waiting, "stopping": self.shutdown}
         return next(
             (name for name, on in states.items() if on), "running" if self.running else "stopped"
         )

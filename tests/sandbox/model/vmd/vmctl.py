@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -202,24 +201,6 @@ class _Vmctl:
         self.err.append(f"terminated vm {vm.vmid}\n")
         return 0
 
-    def do_pause(self, words: list[str]) -> int:
-        return self.pause("pause", words)
-
-    def do_unpause(self, words: list[str]) -> int:
-        return self.pause("unpause", words)
-
-    def pause(self, command: str, words: list[str]) -> int:
-        life, vm = self.connect(), self.machine.vmd.by_name(self.one(words))
-        code = self.machine.vmd.check_running(vm, self.call.uid, force=True)
-        if code or vm is None:
-            code = errno.ENOENT if code == errno.EINVAL else code
-            raise Failed(f"vmctl: {command} vm command failed: {errors.text(code)}\n")
-        # The build that never answers does not show the state either.
-        self.answer(life)
-        vm.paused = command == "pause"
-        self.err.append(f"vmctl: {command}d vm {vm.vmid} successfully\n")
-        return 0
-
     def do_reload(self, words: list[str]) -> int:
         return self.configure("reload", "" if not words else self.one(["-"]))
 
@@ -233,33 +214,6 @@ class _Vmctl:
             raise Failed("vmctl: command failed\n")
         self.answer(life)
         return 0
-
-    def do_console(self, words: list[str]) -> int:
-        """cu(1) on the machine's tty, until the caller goes away or its input ends."""
-        name = self.one(words)
-        self.connect()
-        vm = self.machine.vmd.by_name(name)
-        if vm is None or not vm.running:
-            raise Failed("vmctl: console not found\n")
-        try:
-            access.check(self.machine, self.call.uid, vm.tty, access.READ | access.WRITE)
-        except OSError as error:
-            raise Failed(f'cu: open("{vm.tty}"): {errors.text(error.errno or 0)}\n') from None
-        self.call.write(f"Connected to {vm.tty} (speed 115200)\r\n")
-        silent = threading.Event()
-
-        def read() -> None:
-            # This takes as long as the caller keeps its end open.
-            _ = self.call.stdin
-            silent.set()
-
-        threading.Thread(target=read, daemon=True).start()
-        lines, shown = self.machine.guests.console(name), 0
-        while True:
-            self.call.write("".join(f"{line}\r\n" for line in lines[shown:]))
-            shown = len(lines)
-            if silent.is_set() or not vm.running or not self.call.sleep(0.1):
-                return 0
 
 
 def _row(*cells: str) -> str:

@@ -130,12 +130,12 @@ def test_taking_the_line_out_of_the_ledger_settles_it() -> None:
     [
         (
             "ipv4: 198.51.100.7",
-            "ipv4: 198.51.100.7 is no usable address of server6's network "
+            "ipv4: 198.51.100.7 is not a usable address of server6's network "
             "203.0.113.0/24; use another one, or none",
         ),
         (
             "ipv4: 203.0.113.255",
-            "ipv4: 203.0.113.255 is no usable address of server6's network "
+            "ipv4: 203.0.113.255 is not a usable address of server6's network "
             "203.0.113.0/24; use another one, or none",
         ),
         (
@@ -153,7 +153,7 @@ def test_taking_the_line_out_of_the_ledger_settles_it() -> None:
         ),
         (
             "ipv6: 2001:db8:7::7",
-            "ipv6: 2001:db8:7::7 is no usable address of server6's network "
+            "ipv6: 2001:db8:7::7 is not a usable address of server6's network "
             "2001:db8:6::/64; use another one, or none",
         ),
         (
@@ -221,8 +221,8 @@ def test_ipv6_that_a_server_had_is_kept_in_the_ledger_only() -> None:
         ),
         (
             {"ipv6_network": "2001:db8:9::/64", "ipv6_gateway": "fe80::1"},
-            "2001:db8:6::16 is no usable address of server6's network 2001:db8:9::/64; take ipv6 "
-            "out of this line, and web1 gets another one",
+            "2001:db8:6::16 is not a usable address of server6's network 2001:db8:9::/64; take "
+            "ipv6 out of this line, and web1 gets another one",
         ),
     ],
 )
@@ -238,8 +238,8 @@ def test_a_ledger_that_does_not_fit_the_server_any_more(
 def test_a_ledger_that_cannot_be_read_makes_no_other_problems() -> None:
     vms = {"a.yml": vm(), "b.yml": vm("number: 1"), "c.yml": vm("memory: x")}
     assert problems(vms, {"server6.yml": ledger("a: {number: x}")}) == [
-        "allocations/server6.yml: a: number: 'x' is no whole number; use one from 1 to 65535",
-        "vms/c.yml: memory: 'x' is no size; use a number with K, M or G, such as 1G",
+        "allocations/server6.yml: a: number: 'x' is not a whole number; use one from 1 to 65535",
+        "vms/c.yml: memory: 'x' is not a valid size; use a number with K, M or G, such as 1G",
     ]
 
 
@@ -249,14 +249,14 @@ def test_a_ledger_that_cannot_be_read_does_not_make_its_server_full() -> None:
     (complaint,) = problems(
         {"a.yml": vm(), "b.yml": vm()}, {"server6.yml": ledger(*lines)}, servers
     )
-    assert complaint.startswith("allocations/server6.yml: x: number: 'y' is no whole number")
+    assert complaint.startswith("allocations/server6.yml: x: number: 'y' is not a whole number")
 
 
 def test_a_vm_with_other_problems_still_counts_for_clashes() -> None:
     vms = {"a.yml": vm("number: 7", "memory: x"), "b.yml": vm("number: 7", "mac: y")}
     assert problems(vms) == [
-        "vms/a.yml: memory: 'x' is no size; use a number with K, M or G, such as 1G",
-        "vms/b.yml: mac: 'y' is no MAC address; use two hexadecimal digits an octet and colons, "
+        "vms/a.yml: memory: 'x' is not a valid size; use a number with K, M or G, such as 1G",
+        "vms/b.yml: mac: 'y' is not a MAC address; use two hexadecimal digits an octet and colons, "
         "such "
         "as fe:e1:bb:d1:c8:07",
         f"vms/b.yml: number: 7 is also the number of a on server6 (vms/a.yml); {MINE}",

@@ -64,7 +64,7 @@ def test_no_interface_more_can_be_written_too() -> None:
          "switch of the server"),
         ("interfaces: [{switch: backup, ipv4: 192.0.2.1}]", "item 1: 'ipv4' is unknown; give "
          "switch, mac and group, as in {switch: backup}"),
-        ("interfaces: [{switch: 'a\" b'}]", "item 1: switch: 'a\" b' is no name for a switch; "
+        ("interfaces: [{switch: 'a\" b'}]", "item 1: switch: 'a\" b' is not a name for a switch; "
          "use letters, digits, _ . and -"),
         ("interfaces: [{switch: backup, mac: 'ff:e1:bb:d1:c8:07'}]", "item 1: mac: "
          "'ff:e1:bb:d1:c8:07' is a multicast address; the second digit of a VM's MAC is even"),
@@ -72,8 +72,8 @@ def test_no_interface_more_can_be_written_too() -> None:
          "word that OpenBSD uses itself; choose another"),
         ("interfaces: [{switch: a}, {switch: a}, {switch: a}, {switch: a}]", "are 4; vmd(8) gives "
          "a VM 4 at most, so list 3 at most next to the first"),
-        ("interfaces: [{switch: storage}]", "'storage' is no switch of server6; use one of uplink, "
-         "backup, or add it to vmm_switches"),
+        ("interfaces: [{switch: storage}]", "'storage' is not a switch of server6; use one of "
+         "uplink, backup, or add it to vmm_switches"),
         ("interfaces: [{switch: backup, mac: 'fe:e1:bb:d1:c8:01'}]", "the MAC fe:e1:bb:d1:c8:01 "
          "belongs to another interface of this VM; give the interface another one with mac"),
         ("interfaces: [{switch: a.b, mac: 'fe:e1:bb:d1:c8:02'}]", "fe:e1:bb:d1:c8:02 is also the "
@@ -151,10 +151,10 @@ def test_derived_macs(first: str, other: str, place: int, second: int) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("vm7", "is no interface group; use a-z, 0-9, _ and hyphens, a letter first and last, at "
-         "most 15 characters"),
-        ("abcdefghijklmnop", "is no interface group; use a-z, 0-9, _ and hyphens, a letter first "
-         "and last, at most 15 characters"),
+        ("vm7", "is not an interface group; use a-z, 0-9, _ and hyphens, a letter first and last, "
+         "at most 15 characters"),
+        ("abcdefghijklmnop", "is not an interface group; use a-z, 0-9, _ and hyphens, a letter "
+         "first and last, at most 15 characters"),
         ("tap", "is a group or word that OpenBSD uses itself; choose another"),
         ("all", "is a group or word that OpenBSD uses itself; choose another"),
         ("self", "is a group or word that OpenBSD uses itself; choose another"),
@@ -207,8 +207,8 @@ def test_a_default_group_is_no_group_that_can_be_given(number: int) -> None:
          "veb1}]"),
         ([{"name": "backup"}], "item 1: interface is missing; give both, as in {name: backup, "
          "interface: veb1}"),
-        ([{"name": "backup", "interface": "em0"}], "item 1: interface: 'em0' is no switch; use one "
-         "such as veb0 or bridge0"),
+        ([{"name": "backup", "interface": "em0"}], "item 1: interface: 'em0' is not a switch; use "
+         "one such as veb0 or bridge0"),
         ([{"name": "uplink", "interface": "veb1"}], "uplink belongs to two switches, vmm_switch "
          "counted; use another one"),
         ([{"name": "backup", "interface": "veb0"}], "veb0 belongs to two switches, vmm_switch "
@@ -228,6 +228,6 @@ def test_there_may_be_no_further_switch() -> None:
 def test_a_ledger_is_told_what_it_does_not_take() -> None:
     lines = ledger("web1: {number: 7, other_macs: [fe:e1:bb:d1:c8]}")
     assert problems({"web1.yml": vm()}, {"server6.yml": lines}) == [
-        "allocations/server6.yml: web1: other_macs: item 1: 'fe:e1:bb:d1:c8' is no MAC address; "
+        "allocations/server6.yml: web1: other_macs: item 1: 'fe:e1:bb:d1:c8' is not a MAC address; "
         "use two hexadecimal digits an octet and colons, such as fe:e1:bb:d1:c8:07"
     ]

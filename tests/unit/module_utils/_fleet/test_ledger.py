@@ -145,11 +145,11 @@ def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
 
 
 @pytest.mark.parametrize(("line", "complaint"), [
-    ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is no whole number; use one from 1"),
-    ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is no day; use one such"),
+    ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is not a whole number; use one"),
+    ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is not a day; use one"),
     ("7: {vm: web1}", "quarantine: 7: needs vm, the name it had, and since, the day it was"),
     ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown; a line"),
-    ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is no name for a VM"),
+    ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is not a name for a VM"),
 ])  # fmt: skip
 def test_malformed_quarantine(line: str, complaint: str) -> None:
     found = read(f"vms: {{}}\nquarantine:\n  {line}\n")
@@ -178,13 +178,13 @@ def test_an_empty_ledger() -> None:
         ),
         (
             "web1: {number: 7, mac: 07}",
-            "web1: mac: '07' is no MAC address; use two hexadecimal digits an octet and colons, "
+            "web1: mac: '07' is not a MAC address; use two hexadecimal digits an octet and colons, "
             "such "
             "as fe:e1:bb:d1:c8:07",
         ),
         (
             "web1: {number: 7, ipv4: 2001:db8::7}",
-            "web1: ipv4: '2001:db8::7' is no IPv4 address; use one such as 203.0.113.16",
+            "web1: ipv4: '2001:db8::7' is not an IPv4 address; use one such as 203.0.113.16",
         ),
         (
             "web1: {number: 7, ipv6: null}",
@@ -195,7 +195,7 @@ def test_an_empty_ledger() -> None:
             "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs, "
             "installed",
         ),
-        ("Web_1: {number: 7}", "'Web_1': is no name of a VM; take the line out"),
+        ("Web_1: {number: 7}", "'Web_1': is not the name of a VM; take the line out"),
     ],
 )
 def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
@@ -210,7 +210,7 @@ def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
         ("vms:\n", "vms: '' is no mapping; give a line for each VM"),
         (
             "servers: {}\nvms: {}\n",
-            "servers: is no field of a ledger; it has only vms and quarantine",
+            "servers: is not a field of a ledger; it has only vms and quarantine",
         ),
         ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
         (
@@ -234,7 +234,7 @@ def test_a_malformed_ledger(text: str, complaint: str) -> None:
 
 def test_a_file_that_is_no_ledger() -> None:
     assert read("vms: {}\n", "server6.yaml") == [
-        "allocations/server6.yaml: is no ledger; its name has to end in .yml"
+        "allocations/server6.yaml: is not a ledger; its name has to end in .yml"
     ]
 
 

@@ -35,13 +35,13 @@ PATTERNS = (
         ),
         (
             {"mac_prefix": "fe:e1:bb"},
-            "mac_prefix: 'fe:e1:bb' is no prefix of MAC addresses; use two hexadecimal digits an "
-            "octet and colons, such as fe:e1:bb:d1:c8 or fe:e1:bb:d1",
+            "mac_prefix: 'fe:e1:bb' is not a prefix of MAC addresses; use two hexadecimal digits "
+            "an octet and colons, such as fe:e1:bb:d1:c8 or fe:e1:bb:d1",
         ),
         (
             {"mac_prefix": 7614923},
-            "mac_prefix: 7614923 is no prefix of MAC addresses; YAML takes digits with colons for "
-            "a number, so put it in quotes",
+            "mac_prefix: 7614923 is not a prefix of MAC addresses; YAML takes digits with colons "
+            "for a number, so put it in quotes",
         ),
         (
             {"mac_prefix": "ff:e1:bb:d1"},
@@ -56,11 +56,11 @@ PATTERNS = (
         ),
         (
             {"ipv4_network": "203.0.113.0"},
-            "ipv4_network: '203.0.113.0' is no IPv4 network; use one such as 203.0.113.0/24",
+            "ipv4_network: '203.0.113.0' is not an IPv4 network; use one such as 203.0.113.0/24",
         ),
         (
             {"ipv4_network": "2001:db8::/64"},
-            "ipv4_network: '2001:db8::/64' is no IPv4 network; use one such as 203.0.113.0/24",
+            "ipv4_network: '2001:db8::/64' is not an IPv4 network; use one such as 203.0.113.0/24",
         ),
         (
             {"ipv4_network": "203.0.113.5/32", "ipv4_gateway": "192.0.2.1", "ipv4_range": None},
@@ -69,15 +69,15 @@ PATTERNS = (
         ),
         (
             {"ipv4_gateway": "198.51.100.1"},
-            "ipv4_gateway: 198.51.100.1 is no usable address of 203.0.113.0/24",
+            "ipv4_gateway: 198.51.100.1 is not a usable address of 203.0.113.0/24",
         ),
         (
             {"ipv4_gateway": "203.0.113.255"},
-            "ipv4_gateway: 203.0.113.255 is no usable address of 203.0.113.0/24",
+            "ipv4_gateway: 203.0.113.255 is not a usable address of 203.0.113.0/24",
         ),
         (
             {"server_ipv4": "198.51.100.2"},
-            "server_ipv4: 198.51.100.2 is no usable address of 203.0.113.0/24",
+            "server_ipv4: 198.51.100.2 is not a usable address of 203.0.113.0/24",
         ),
         (
             {"ipv4_range": ["203.0.113.10"]},
@@ -95,7 +95,7 @@ PATTERNS = (
         ),
         (
             {"ipv4_range": ["203.0.113.0", "203.0.113.10"]},
-            "ipv4_range: 203.0.113.0 is no usable address of 203.0.113.0/24",
+            "ipv4_range: 203.0.113.0 is not a usable address of 203.0.113.0/24",
         ),
         (
             {"ipv6_network": None, "ipv6_gateway": None, "ipv6_range": ["::1", "::2"]},
@@ -108,15 +108,15 @@ PATTERNS = (
         ),
         (
             {"ipv6_gateway": "fe80::1%em0"},
-            "ipv6_gateway: 'fe80::1%em0' is no IPv6 address; use one such as 2001:db8:6::7",
+            "ipv6_gateway: 'fe80::1%em0' is not an IPv6 address; use one such as 2001:db8:6::7",
         ),
         (
             {"ipv6_gateway": "2001:db8:7::1"},
-            "ipv6_gateway: 2001:db8:7::1 is no usable address of 2001:db8:6::/64",
+            "ipv6_gateway: 2001:db8:7::1 is not a usable address of 2001:db8:6::/64",
         ),
         (
             {"ipv6_range": ["2001:db8:6::", "2001:db8:6::5"]},
-            "ipv6_range: 2001:db8:6:: is no usable address of 2001:db8:6::/64",
+            "ipv6_range: 2001:db8:6:: is not a usable address of 2001:db8:6::/64",
         ),
         ({"preset": "tap"}, "preset: 'tap' is not one of bridge, veb"),
         (
@@ -129,15 +129,15 @@ PATTERNS = (
         ),
         (
             {"switch": {"interface": "vlan0"}},
-            "switch: interface: 'vlan0' is no switch; use one such as veb0 or bridge0",
+            "switch: interface: 'vlan0' is not a switch; use one such as veb0 or bridge0",
         ),
         (
             {"switch": {"name": 'a"b'}},
-            """switch: name: 'a"b' is no name for a switch; use letters, digits, _ . and -""",
+            """switch: name: 'a"b' is not a name for a switch; use letters, digits, _ . and -""",
         ),
         (
             {"host_interface": "em"},
-            "host_interface: 'em' is no interface; use a driver's name and a number, such as "
+            "host_interface: 'em' is not an interface; use a driver's name and a number, such as "
             "vport42",
         ),
         (
@@ -200,25 +200,25 @@ PATTERNS = (
         ),
         (
             {"uplink": {"parent": "em0; rm -rf /"}},
-            "uplink: parent: 'em0; rm -rf /' is no interface; use one such as em0",
+            "uplink: parent: 'em0; rm -rf /' is not an interface; use one such as em0",
         ),
         (
             {"image_directory": "vmm"},
-            "image_directory: 'vmm' is no directory for images; use an absolute path of letters, "
-            "digits, _ . and -, such as /var/vmm",
+            "image_directory: 'vmm' is not a directory for images; use an absolute path of "
+            "letters, digits, _ . and -, such as /var/vmm",
         ),
         (
             {"image_directory": "/var/../etc"},
-            "image_directory: '/var/../etc' is no directory for images; use an absolute path of "
+            "image_directory: '/var/../etc' is not a directory for images; use an absolute path of "
             "letters, digits, _ . and -, such as /var/vmm",
         ),
         ({"tap_count": 0}, "tap_count: 0 is out of bounds; use a whole number from 1 to 256"),
-        ({"tap_count": True}, "tap_count: true is no whole number; use one from 1 to 256"),
+        ({"tap_count": True}, "tap_count: true is not a whole number; use one from 1 to 256"),
         (
             {"timezone": "Mars"},
-            "timezone: 'Mars' is no time zone; use one such as Europe/Amsterdam or UTC",
+            "timezone: 'Mars' is not a time zone; use one such as Europe/Amsterdam or UTC",
         ),
-        ({"release": "7"}, "release: '7' is no release of OpenBSD; use one such as 7.8"),
+        ({"release": "7"}, "release: '7' is not a release of OpenBSD; use one such as 7.8"),
         (
             {"dns_servers": "203.0.113.1"},
             "dns_servers: '203.0.113.1' is no list; give a list of "
@@ -226,22 +226,24 @@ PATTERNS = (
         ),
         (
             {"dns_servers": ["2001:db8::1"]},
-            "dns_servers: item 1: '2001:db8::1' is no IPv4 address; use one such as 203.0.113.16",
+            "dns_servers: item 1: '2001:db8::1' is not an IPv4 address; use one such as "
+            "203.0.113.16",
         ),
-        ({"sets": ["a b"]}, f"sets: item 1: 'a b' is no pattern for sets; {PATTERNS}"),
+        ({"sets": ["a b"]}, f"sets: item 1: 'a b' is not a pattern for sets; {PATTERNS}"),
         (
             {"sysctl": {"maxlen": 1}},
-            "sysctl: 'maxlen' is no name of a sysctl; use one such as net.inet.ip.arpq.maxlen",
+            "sysctl: 'maxlen' is not the name of a sysctl; use one such as net.inet.ip.arpq.maxlen",
         ),
         (
             {"sysctl": {"net.inet.ip.arpq.maxlen": "1 2"}},
-            "sysctl: net.inet.ip.arpq.maxlen: '1 2' is no value for a sysctl; use a number, or "
+            "sysctl: net.inet.ip.arpq.maxlen: '1 2' is not a value for a sysctl; use a number, or "
             "letters, digits and _ . , : / + -",
         ),
-        ({"sysctl": {1: 1}}, "sysctl: the key 1 is no text; put it in quotes"),
+        ({"sysctl": {1: 1}}, "sysctl: the key 1 is not text; put it in quotes"),
         (
             {"memory_limit": "64 GB"},
-            "memory_limit: '64 GB' is no size; use a number with K, M, G or T, such as 64G",
+            "memory_limit: '64 GB' is not a valid size; use a number with K, M, G or T, such as "
+            "64G",
         ),
         (
             {"reserved": "13"},
@@ -250,22 +252,25 @@ PATTERNS = (
         ),
         (
             {"reserved": ["203.0.113.300"]},
-            "reserved: item 1: '203.0.113.300' is no address, range (203.0.113.20-203.0.113.29), "
-            "network (203.0.113.64/28), MAC or number",
+            "reserved: item 1: '203.0.113.300' is not an address, range "
+            "(203.0.113.20-203.0.113.29), network (203.0.113.64/28), MAC or number",
         ),
         (
             {"reserved": [7, "203.0.113.29-203.0.113.20"]},
-            "reserved: item 2: '203.0.113.29-203.0.113.20' is no range; write the lower address "
+            "reserved: item 2: '203.0.113.29-203.0.113.20' is not a range; write the lower address "
             "first",
         ),
         (
             {"reserved": [7614923]},
-            "reserved: item 1: 7614923 is no number of a VM; use one from 1 to 65535, and put a "
-            "MAC "
+            "reserved: item 1: 7614923 is not the number of a VM; use one from 1 to 65535, and put "
+            "a MAC "
             "of digits alone in quotes",
         ),
-        ({"mac_prefx": "fe"}, "mac_prefx: is no variable of a server; is vmm_mac_prefix meant?"),
-        ({"dns_server": "x"}, "dns_server: is no variable of a server; is vmm_dns_servers meant?"),
+        ({"mac_prefx": "fe"}, "mac_prefx: is not a variable of a server; is vmm_mac_prefix meant?"),
+        (
+            {"dns_server": "x"},
+            "dns_server: is not a variable of a server; is vmm_dns_servers meant?",
+        ),
     ],
 )
 def test_what_a_variable_does_not_take(changes: dict[str, object], complaint: str) -> None:
@@ -289,7 +294,7 @@ def test_what_a_variable_does_not_take(changes: dict[str, object], complaint: st
 def test_what_is_no_server_for_sets(text: str) -> None:
     (complaint,) = problems({}, servers={"server6": server(sets_server=text)})
     assert complaint == (
-        f"server6: vmm_sets_server: '{text}' is no server for sets; use a host name or address, "
+        f"server6: vmm_sets_server: '{text}' is not a server for sets; use a host name or address, "
         f"with http:// or https:// first and :port last if need be, and no path; an IPv6 address "
         f"in brackets"
     )
@@ -305,4 +310,4 @@ def test_all_problems_of_all_servers() -> None:
 
 def test_a_server_with_problems_makes_none_for_its_vms() -> None:
     (complaint,) = problems({"web1.yml": vm()}, servers={"server6": server(domain="_")})
-    assert complaint.startswith("server6: vmm_domain: '_' is no host name")
+    assert complaint.startswith("server6: vmm_domain: '_' is not a host name")

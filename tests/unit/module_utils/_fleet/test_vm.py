@@ -80,19 +80,27 @@ def test_every_field() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("memory", "1 GB", "'1 GB' is no size; use a number with K, M or G, such as 1G"),
+        ("memory", "1 GB", "'1 GB' is not a valid size; use a number with K, M or G, such as 1G"),
         ("memory", "[1G]", "is a list; a single value is wanted"),
         ("memory", "", "has no value; give one, or leave the line out"),
         ("memory", "null", "has no value; give one, or leave the line out"),
-        ("disk", "1024", "'1024' is no size; use a number with K, M, G or T, such as 50G"),
-        ("owner", "Puffy", f"'Puffy' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", "7up", f"'7up' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", "puffy:wheel", f"'puffy:wheel' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", r'"puffy\n"', rf"'puffy\n' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", r'"a\" owner \"b"', f"""'a" owner "b' is no account name; {ACCOUNT_ADVICE}"""),
-        ("owner", "pu\u0444\u0444y", rf"'pu\u0444\u0444y' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", "_vmd", f"'_vmd' is no account name; {ACCOUNT_ADVICE}"),
-        ("owner", 32 * "a", f"'{32 * 'a'}' is no account name; {ACCOUNT_ADVICE}"),
+        ("disk", "1024", "'1024' is not a valid size; use a number with K, M, G or T, such as 50G"),
+        ("owner", "Puffy", f"'Puffy' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", "7up", f"'7up' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", "puffy:wheel", f"'puffy:wheel' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", r'"puffy\n"', rf"'puffy\n' is not an account name; {ACCOUNT_ADVICE}"),
+        (
+            "owner",
+            r'"a\" owner \"b"',
+            f"""'a" owner "b' is not an account name; {ACCOUNT_ADVICE}""",
+        ),
+        (
+            "owner",
+            "pu\u0444\u0444y",
+            rf"'pu\u0444\u0444y' is not an account name; {ACCOUNT_ADVICE}",
+        ),
+        ("owner", "_vmd", f"'_vmd' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", 32 * "a", f"'{32 * 'a'}' is not an account name; {ACCOUNT_ADVICE}"),
         ("owner", "no", "'no' means true or false to YAML; put it in quotes if it is text"),
         (
             "owner",
@@ -108,16 +116,20 @@ def test_every_field() -> None:
             "'ftp' is a word that OpenBSD's installer does not take for a user's name; "
             "choose another name",
         ),
-        ("hostname", "web_1.example.org", f"'web_1.example.org' is no host name; {HOST_ADVICE}"),
-        ("hostname", "web1.example.org.", f"'web1.example.org.' is no host name; {HOST_ADVICE}"),
-        ("hostname", "-a.b", f"'-a.b' is no host name; {HOST_ADVICE}"),
-        ("hostname", "203.0.113.7", f"'203.0.113.7' is no host name; {HOST_ADVICE}"),
-        ("hostname", "12345", f"'12345' is no host name; {HOST_ADVICE}"),
-        ("hostname", "b\u00fccher.example", rf"'b\xfccher.example' is no host name; {HOST_ADVICE}"),
-        ("hostname", r'"a.b\n"', rf"'a.b\n' is no host name; {HOST_ADVICE}"),
-        ("hostname", "'{{ 7*7 }}'", f"'{{{{ 7*7 }}}}' is no host name; {HOST_ADVICE}"),
-        ("hostname", 64 * "a", f"'{57 * 'a'}...' is no host name; {HOST_ADVICE}"),
-        ("hostname", "a." * 126 + "ab", f"'{'a.' * 28}a...' is no host name; {HOST_ADVICE}"),
+        ("hostname", "web_1.example.org", f"'web_1.example.org' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "web1.example.org.", f"'web1.example.org.' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "-a.b", f"'-a.b' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "203.0.113.7", f"'203.0.113.7' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "12345", f"'12345' is not a host name; {HOST_ADVICE}"),
+        (
+            "hostname",
+            "b\u00fccher.example",
+            rf"'b\xfccher.example' is not a host name; {HOST_ADVICE}",
+        ),
+        ("hostname", r'"a.b\n"', rf"'a.b\n' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "'{{ 7*7 }}'", f"'{{{{ 7*7 }}}}' is not a host name; {HOST_ADVICE}"),
+        ("hostname", 64 * "a", f"'{57 * 'a'}...' is not a host name; {HOST_ADVICE}"),
+        ("hostname", "a." * 126 + "ab", f"'{'a.' * 28}a...' is not a host name; {HOST_ADVICE}"),
         ("ssh_keys", KEY, f"'{KEY[:57]}...' is no list; give a list of public SSH keys"),
         ("ssh_keys", "[]", "is an empty list; give a list of public SSH keys"),
         ("ssh_keys", f"[{KEY}, {OTHER_KEY}, {KEY}]", "item 3 is the same as item 1"),
@@ -130,31 +142,31 @@ def test_every_field() -> None:
         ("ssh_keys", "[[a]]", "item 1: is a list; a single value is wanted"),
         ("number", "0", "0 is out of bounds; use a whole number from 1 to 65535"),
         ("number", "65536", "65536 is out of bounds; use a whole number from 1 to 65535"),
-        ("number", "seven", "'seven' is no whole number; use one from 1 to 65535"),
-        ("number", "010", "'010' is no whole number; write 10"),
-        ("number", "1_0", "'1_0' is no whole number; write 10"),
-        ("number", "7.0", "'7.0' is no whole number; use one from 1 to 65535"),
-        ("number", "-7", "'-7' is no whole number; use one from 1 to 65535"),
-        ("number", 30 * "9", f"'{30 * '9'}' is no whole number; use one from 1 to 65535"),
-        ("number", "\u0667", r"'\u0667' is no whole number; use one from 1 to 65535"),
+        ("number", "seven", "'seven' is not a whole number; use one from 1 to 65535"),
+        ("number", "010", "'010' is not a whole number; write 10"),
+        ("number", "1_0", "'1_0' is not a whole number; write 10"),
+        ("number", "7.0", "'7.0' is not a whole number; use one from 1 to 65535"),
+        ("number", "-7", "'-7' is not a whole number; use one from 1 to 65535"),
+        ("number", 30 * "9", f"'{30 * '9'}' is not a whole number; use one from 1 to 65535"),
+        ("number", "\u0667", r"'\u0667' is not a whole number; use one from 1 to 65535"),
         (
             "mac",
             "fe-e1-bb-d1-c8-07",
-            "'fe-e1-bb-d1-c8-07' is no MAC address; use two hexadecimal digits an octet and "
+            "'fe-e1-bb-d1-c8-07' is not a MAC address; use two hexadecimal digits an octet and "
             "colons, "
             "such as fe:e1:bb:d1:c8:07",
         ),
         (
             "mac",
             "fe:e1:bb:d1:c8:7",
-            "'fe:e1:bb:d1:c8:7' is no MAC address; use two hexadecimal digits an octet and colons, "
-            "such as fe:e1:bb:d1:c8:07",
+            "'fe:e1:bb:d1:c8:7' is not a MAC address; use two hexadecimal digits an octet and "
+            "colons, such as fe:e1:bb:d1:c8:07",
         ),
         (
             "mac",
             "../../etc/passwd",
-            "'../../etc/passwd' is no MAC address; use two hexadecimal digits an octet and colons, "
-            "such as fe:e1:bb:d1:c8:07",
+            "'../../etc/passwd' is not a MAC address; use two hexadecimal digits an octet and "
+            "colons, such as fe:e1:bb:d1:c8:07",
         ),
         (
             "mac",
@@ -169,20 +181,20 @@ def test_every_field() -> None:
         (
             "mac",
             "00:00:00:00:00:00",
-            "'00:00:00:00:00:00' is no address of an interface; use another one",
+            "'00:00:00:00:00:00' is not the address of an interface; use another one",
         ),
-        ("ipv4", "203.0.113.016", f"'203.0.113.016' is no IPv4 address; {IPV4_ADVICE}"),
-        ("ipv4", "203.0.113.16/24", f"'203.0.113.16/24' is no IPv4 address; {IPV4_ADVICE}"),
-        ("ipv4", "2001:db8:6::7", f"'2001:db8:6::7' is no IPv4 address; {IPV4_ADVICE}"),
+        ("ipv4", "203.0.113.016", f"'203.0.113.016' is not an IPv4 address; {IPV4_ADVICE}"),
+        ("ipv4", "203.0.113.16/24", f"'203.0.113.16/24' is not an IPv4 address; {IPV4_ADVICE}"),
+        ("ipv4", "2001:db8:6::7", f"'2001:db8:6::7' is not an IPv4 address; {IPV4_ADVICE}"),
         (
             "ipv6",
             "2001:db8:6::g",
-            "'2001:db8:6::g' is no IPv6 address; use one such as 2001:db8:6::7",
+            "'2001:db8:6::g' is not an IPv6 address; use one such as 2001:db8:6::7",
         ),
         (
             "ipv6",
             "fe80::1%vio0",
-            "'fe80::1%vio0' is no IPv6 address; use one such as 2001:db8:6::7",
+            "'fe80::1%vio0' is not an IPv6 address; use one such as 2001:db8:6::7",
         ),
         ("disk_format", "vmdk", "'vmdk' is not one of raw, qcow2"),
         ("state", "running", "'running' is not one of present, suspended, archived"),
@@ -205,49 +217,50 @@ def test_every_field() -> None:
         (
             "timezone",
             "europe/amsterdam",
-            "'europe/amsterdam' is no time zone; write Europe/Amsterdam",
+            "'europe/amsterdam' is not a time zone; write Europe/Amsterdam",
         ),
         (
             "timezone",
             "../../etc/passwd",
-            "'../../etc/passwd' is no time zone; use one such as Europe/Amsterdam or UTC",
+            "'../../etc/passwd' is not a time zone; use one such as Europe/Amsterdam or UTC",
         ),
         ("sets", "+site*", "'+site*' is no list; give a list of patterns, such as [-x*, +site*]"),
-        ("sets", "[-x* +site*]", f"item 1: '-x* +site*' is no pattern for sets; {SET_ADVICE}"),
+        ("sets", "[-x* +site*]", f"item 1: '-x* +site*' is not a pattern for sets; {SET_ADVICE}"),
         (
             "sets",
             "[+site*, abort]",
             "item 2: 'abort' is a command to the installer and no set; take it out",
         ),
-        ("sets", "['+$(id)']", f"item 1: '+$(id)' is no pattern for sets; {SET_ADVICE}"),
+        ("sets", "['+$(id)']", f"item 1: '+$(id)' is not a pattern for sets; {SET_ADVICE}"),
         ("sets", "[[]]", "item 1: is a list; a single value is wanted"),
         (
             "install_options",
             "[a]",
             "is a list, no mapping; give questions and answers, as in {Question: answer}",
         ),
-        ("install_options", "{a=b: c}", f"'a=b' is no question; {QUESTION_ADVICE}"),
-        ("install_options", "{'#a': c}", f"'#a' is no question; {QUESTION_ADVICE}"),
-        ("install_options", "{' a': c}", f"' a' is no question; {QUESTION_ADVICE}"),
-        ("install_options", r'{"a\nb": c}', rf"'a\nb' is no question; {QUESTION_ADVICE}"),
+        ("install_options", "{a=b: c}", f"'a=b' is not a valid question; {QUESTION_ADVICE}"),
+        ("install_options", "{'#a': c}", f"'#a' is not a valid question; {QUESTION_ADVICE}"),
+        ("install_options", "{' a': c}", f"' a' is not a valid question; {QUESTION_ADVICE}"),
+        ("install_options", r'{"a\nb": c}', rf"'a\nb' is not a valid question; {QUESTION_ADVICE}"),
         (
             "install_options",
             r'{Full name: "x\nPassword for root = y"}',
-            r"Full name: 'x\nPassword for root = y' is no answer; use one line of printable ASCII, "
-            r"not empty, with no blank at either end, of up to 1000 characters",
+            r"Full name: 'x\nPassword for root = y' is not a valid answer; use one line of "
+            r"printable ASCII, not empty, with no blank at either end, of up to 1000 characters",
         ),
         (
             "install_options",
             "{Full name: ''}",
-            "Full name: '' is no answer; use one line of printable ASCII, not empty, with no blank "
-            "at either end, of up to 1000 characters",
+            "Full name: '' is not a valid answer; use one line of printable ASCII, not empty, with "
+            "no blank at either end, of up to 1000 characters",
         ),
         ("install_options", "{Full name: [a]}", "Full name: is a list; a single value is wanted"),
-        ("server", "server66", "'server66' is no server of the inventory; is server6 meant?"),
+        ("server", "server66", "'server66' is not a server of the inventory; is server6 meant?"),
         (
             "server",
             "mars",
-            "'mars' is no server of the inventory; use the name of one of the inventory's servers",
+            "'mars' is not a server of the inventory; use the name of one of the inventory's "
+            "servers",
         ),
         ("server", "[server6]", "is a list; a single value is wanted"),
     ],
@@ -293,9 +306,9 @@ def test_accounts_of_the_base_system(field: str, account: str) -> None:
 
 def test_unknown_fields() -> None:
     assert problems({"web1.yml": vm("memroy: 1G", "flavour: large", "'a\u202f': 1")}) == [
-        r"vms/web1.yml: 'a\u202f': is no field of a VM file; known are " + ", ".join(BY_NAME),
-        f"vms/web1.yml: flavour: is no field of a VM file; known are {', '.join(BY_NAME)}",
-        "vms/web1.yml: memroy: is no field of a VM file; is memory meant?",
+        r"vms/web1.yml: 'a\u202f': is not a field of a VM file; known are " + ", ".join(BY_NAME),
+        f"vms/web1.yml: flavour: is not a field of a VM file; known are {', '.join(BY_NAME)}",
+        "vms/web1.yml: memroy: is not a field of a VM file; is memory meant?",
     ]
 
 
@@ -321,12 +334,12 @@ def test_a_problem_hides_no_other() -> None:
         "memory: lots", "disk: lots", "disk: 1G", "number: &n 7", "hostname: _", hostname=None
     )
     assert problems({"web1.yml": text, "web2.yml": vm(owner="Puffy")}) == [
-        f"vms/web1.yml: hostname: '_' is no host name; {HOST_ADVICE}",
+        f"vms/web1.yml: hostname: '_' is not a host name; {HOST_ADVICE}",
         "vms/web1.yml: line 6: disk is given again, first in line 5; keep one of them",
         "vms/web1.yml: line 7: the anchor &n is not allowed; a file here is plain data, put the "
         "value in quotes if it begins with &",
-        "vms/web1.yml: memory: 'lots' is no size; use a number with K, M or G, such as 1G",
-        f"vms/web2.yml: owner: 'Puffy' is no account name; {ACCOUNT_ADVICE}",
+        "vms/web1.yml: memory: 'lots' is not a valid size; use a number with K, M or G, such as 1G",
+        f"vms/web2.yml: owner: 'Puffy' is not an account name; {ACCOUNT_ADVICE}",
     ]
 
 
@@ -405,7 +418,7 @@ def test_a_number_is_no_text() -> None:
 
 def test_broken_yaml_does_not_make_fields_missing() -> None:
     (complaint,) = problems({"web1.yml": "owner: puffy\nhostname: 'a\n"})
-    assert complaint.startswith("vms/web1.yml: line 2: is no YAML: ")
+    assert complaint.startswith("vms/web1.yml: line 2: is not YAML: ")
 
 
 WORDS = st.one_of(

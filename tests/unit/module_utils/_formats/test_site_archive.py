@@ -63,7 +63,7 @@ def test_what_ustar_cannot_hold_is_refused() -> None:
     "path", ["a b", "a\nb", "a/../b", "./a", "/a", "a//b", "a/", "", "b\\a", "ä", "$(x)", "a'b"]
 )
 def test_strange_paths_are_refused(path: str) -> None:
-    with pytest.raises(Refused, match="is no name for a file in a site set"):
+    with pytest.raises(Refused, match="is not a name for a file in a site set"):
         checked_path(path)
 
 

@@ -99,17 +99,17 @@ def test_blanks_around_the_parts_are_taken_away() -> None:
         ),
         (f"no-pty,no-user-rc {KEY}", "'no-pty,no-user-rc' are options, which are not allowed"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "'-----BEGIN' begins a private key"),
-        ("ssh-rsa-cert-v01@openssh.com AAAA", "'ssh-rsa-cert-v01@openssh.com' is no type of a"),
-        ("", f"'' is no type of a public key; use one of {TYPES}"),
+        ("ssh-rsa-cert-v01@openssh.com AAAA", "'ssh-rsa-cert-v01@openssh.com' is not a type of a"),
+        ("", f"'' is not a type of a public key; use one of {TYPES}"),
         ("ssh-ed25519", "the key is missing after ssh-ed25519; a key is 'type base64 comment'"),
         (f"{KEY}\n{KEY}", "a key is one line; this one has a line break in it"),
         (f"{KEY}\r", "a key is one line; this one has a line break in it"),
         (f"{KEY} {5000 * 'x'}", "is longer than 4096 characters, which no key is"),
-        ("ssh-ed25519 AAA!", f"'AAA!' is no base64; {ADVICE}"),
-        ("ssh-ed25519 AAAAA", f"'AAAAA' is no base64; {ADVICE}"),
+        ("ssh-ed25519 AAA!", f"'AAA!' is not base64; {ADVICE}"),
+        ("ssh-ed25519 AAAAA", f"'AAAAA' is not base64; {ADVICE}"),
         # One text a key: 0xff, then bits that no byte has.
         ("ssh-ed25519 /w==", "'/w==' is not a valid ssh-ed25519 key: it is cut off"),
-        ("ssh-ed25519 /x==", f"'/x==' is no base64; {ADVICE}"),
+        ("ssh-ed25519 /x==", f"'/x==' is not base64; {ADVICE}"),
         (
             KEY.replace("ssh-ed25519", "ssh-rsa", 1),
             f"'AAAAC3NzaC1lZDI1NTE5AAAAIAZu/xq8eJGgj3LyOOtJP7IY802vHfpep...' is not a valid "

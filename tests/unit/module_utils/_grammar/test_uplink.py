@@ -33,5 +33,5 @@ def test_one_name_is_no_list() -> None:
 
 
 def test_no_tap_is_advised() -> None:
-    with pytest.raises(AnsibleFilterError, match=r"tap0 is no uplink; .* \(pf_other_vms\)"):
+    with pytest.raises(AnsibleFilterError, match=r"tap0 is not an uplink; .* \(pf_other_vms\)"):
         pf_uplinks(["tap0"])

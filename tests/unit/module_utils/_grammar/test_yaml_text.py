@@ -131,16 +131,16 @@ def test_what_is_no_plain_data_is_named_with_its_line(text: str, complaint: str)
     [
         (
             "note: see: this\n",
-            "line 1: is no YAML: mapping",
+            "line 1: is not YAML: mapping",
             "put a value that has ': ' in it in quotes",
         ),
-        ("a: 1\nnote: @home\n", "line 2: is no YAML: found", "begins with % @ or ` in quotes"),
-        ("a:\n\tb: 1\n", "line 2: is no YAML: found", "indent with blanks instead of tabs"),
-        ("a: 'b\nc: d\n", "line 1: is no YAML: found", "a closing quote is missing"),
-        ("sets: [*]\n", "line 1: is no YAML: ", "put a value that begins with * in quotes"),
-        ("a: & b\n", "line 1: is no YAML: ", "put a value that begins with & in quotes"),
-        ("a: [b\n", "line 2: is no YAML: ", ""),
-        ('a: "\\UFFFFFFFF"\n', "line 1: is no YAML: ", ""),
+        ("a: 1\nnote: @home\n", "line 2: is not YAML: found", "begins with % @ or ` in quotes"),
+        ("a:\n\tb: 1\n", "line 2: is not YAML: found", "indent with blanks instead of tabs"),
+        ("a: 'b\nc: d\n", "line 1: is not YAML: found", "a closing quote is missing"),
+        ("sets: [*]\n", "line 1: is not YAML: ", "put a value that begins with * in quotes"),
+        ("a: & b\n", "line 1: is not YAML: ", "put a value that begins with & in quotes"),
+        ("a: [b\n", "line 2: is not YAML: ", ""),
+        ('a: "\\UFFFFFFFF"\n', "line 1: is not YAML: ", ""),
     ],
 )
 def test_broken_yaml_gets_a_hint(text: str, start: str, hint: str) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -255,3 +256,8 @@ def test_a_probe_is_typed_and_an_error_is_the_operators(agent: Agent) -> None:
     assert answer.applied is None
     with pytest.raises(OperatorError, match="the server could not be looked at: .*/etc"):
         agent.probe({"": {"paths": [{"path": "/etc/" + "x" * 999}]}})
+
+
+def test_notes_name_the_run_and_not_the_worker_of_a_task(connection: Connection) -> None:
+    assert Agent(connection.execute, 7).by.endswith(", process 7")
+    assert Agent(connection.execute).by.endswith(f", process {os.getpid()}")

@@ -79,6 +79,12 @@ def test_a_question_that_nobody_answers(name: str) -> None:
     assert Console(text).waits_at == question
 
 
+def test_a_question_that_came_back_to_the_vm_as_if_it_was_typed() -> None:
+    prompt = "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? "
+    assert Console(f"Starting non-interactive mode\r\n{prompt * 2}").waits_at == prompt.rstrip()
+    assert Console(f"{prompt * 2}i\r\n").waits_at == ""
+
+
 def test_what_the_response_file_lacks() -> None:
     text = '\r\nQuestion has no answer in response file: "password for root account?"\r\nfailed;'
     assert Console(text).unanswered == "password for root account?"

@@ -108,7 +108,7 @@ def test_an_empty_record_is_said_once() -> None:
 
 
 def test_a_proof_that_no_run_saw_is_taken() -> None:
-    over = recorded(answer(RESTS), DONE + DOWN)
+    over = grown(recorded(answer(RESTS), DONE + DOWN), 4096)
     server = Server(over)
     outcome, said = install(server)
     assert outcome.installed == ["web1"]
@@ -117,7 +117,7 @@ def test_a_proof_that_no_run_saw_is_taken() -> None:
 
 
 def test_without_a_proof_it_is_installed_again() -> None:
-    over = recorded(answer(RESTS), "Installing base78.tgz")
+    over = grown(recorded(answer(RESTS), "Installing base78.tgz"), 4096)
     server = Server(
         over, over, over, over, recorded(answer(RUNS), DONE), recorded(answer(RESTS), DONE + DOWN)
     )
@@ -125,6 +125,26 @@ def test_without_a_proof_it_is_installed_again() -> None:
     assert outcome.installed == ["web1"]
     assert "create" in server.applied[0]
     assert "load" in server.applied[0]
+
+
+def test_the_proof_of_an_installation_before_is_none_of_this_one() -> None:
+    """The note is there before the image is, and says of no log how far it is."""
+    before = answer(RESTS, access=fetched("/index.txt?installed"))
+    server = Server(before, before, answer(RUNS))
+    outcome, said = install(server, total=100)
+    assert "create" in server.applied[0]
+    assert outcome.installed == []
+    assert any("boots the installer" in line for line in said)
+
+
+def test_a_system_that_runs_is_not_taken_for_the_installer() -> None:
+    """Somebody started it again between its note and its installation."""
+    runs = answer(RUNS)
+    runs["paths"]["/var/vmm/web1.qcow2"] = {"size": 1 << 30, "blocks": 1 << 21}
+    server = Server(runs)
+    outcome, _said = install(server)
+    assert outcome.failures == {"web1": "web1 runs, and an installation would overwrite it"}
+    assert server.applied == []
 
 
 def test_a_vm_that_another_run_concluded_is_installed() -> None:

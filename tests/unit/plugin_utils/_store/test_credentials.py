@@ -99,7 +99,7 @@ def test_the_wrong_secret_is_reported_with_the_file(files: CredentialFiles) -> N
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("[", "is no YAML once it is decrypted"),
+        ("[", "is not YAML once it is decrypted"),
         ("", "must have the two keys password and hash"),
         ("password: horse\n", "must have the two keys password and hash"),
         (f"password: horse\nhash: {HASH}\nmore: 1\n", "must have the two keys"),
@@ -109,7 +109,7 @@ def test_the_wrong_secret_is_reported_with_the_file(files: CredentialFiles) -> N
         ("password: horse\nhash: horse\n", "hash: must be a hash of bcrypt"),
         (f'password: horse\nhash: "{HASH}\\n"\n', "hash: must be a hash of bcrypt"),
         (f"password: horse\nhash: {HASH.replace('2b', '2y')}\n", "hash: must be a hash of bcrypt"),
-        ("password: !!python/object/apply:os.getcwd []\nhash: x\n", "is no YAML"),
+        ("password: !!python/object/apply:os.getcwd []\nhash: x\n", "is not YAML"),
     ],
 )
 def test_wrong_content_is_reported_and_not_shown(

@@ -80,7 +80,7 @@ def test_a_fleet_needs_no_ledgers_yet(fleet: FleetDirectory) -> None:
 
 
 def test_a_mistyped_path_is_no_empty_fleet(tmp_path: Path) -> None:
-    with pytest.raises(NoFleet, match="typo is no fleet directory: it has no directory vms/"):
+    with pytest.raises(NoFleet, match="typo is not a fleet directory: it has no directory vms/"):
         FleetDirectory(tmp_path / "typo").read()
 
 
@@ -135,8 +135,8 @@ def test_only_regular_files_are_opened(fleet: FleetDirectory) -> None:
     os.mkfifo(fleet.path / "vms/pipe.yml")
     (fleet.path / "vms/folder.yml").mkdir()
     assert problems(fleet) == [
-        "vms/folder.yml: is no regular file; only regular files belong here",
-        "vms/pipe.yml: is no regular file; only regular files belong here",
+        "vms/folder.yml: is not a regular file; only regular files belong here",
+        "vms/pipe.yml: is not a regular file; only regular files belong here",
     ]
 
 

@@ -52,7 +52,7 @@ def test_keys_are_kept_without_what_the_vm_says_of_them(files: HostKeyFiles) -> 
 
 
 def test_what_is_no_key_is_neither_written_nor_read(files: HostKeyFiles) -> None:
-    with pytest.raises(Refused, match="is no type of a public key"):
+    with pytest.raises(Refused, match="is not a type of a public key"):
         files.write("web1", [KEY, "what ssh-keyscan says"])
     assert files.read("web1") is None
     files.write("web1", [KEY])
@@ -65,7 +65,7 @@ def test_what_is_no_key_is_neither_written_nor_read(files: HostKeyFiles) -> None
 
 @pytest.mark.parametrize("name", ["../vault-password", "a/b", "WEB1", ""])
 def test_no_name_leads_out_of_the_directory(files: HostKeyFiles, name: str) -> None:
-    with pytest.raises(Refused, match="is no name for a VM"):
+    with pytest.raises(Refused, match="is not a name for a VM"):
         files.read(name)
 
 
@@ -101,8 +101,8 @@ def test_a_vm_cannot_take_the_name_of_a_server(files: HostKeyFiles) -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        ({"zone": "a b"}, "zone: 'a b' is no host name"),
-        ({"ttl": -1}, "ttl: -1 is no TTL; use seconds from 0 to 2147483647"),
+        ({"zone": "a b"}, "zone: 'a b' is not a host name"),
+        ({"ttl": -1}, "ttl: -1 is not a TTL; use seconds from 0 to 2147483647"),
         ({"vms": ["web1"]}, "vm_domain: is missing; give the domain"),
     ],
 )

@@ -130,17 +130,17 @@ def test_all_problems_are_told_at_once(fleet: Path) -> None:
     )
     assert [line.partition(";")[0] for line in found] == [
         "modes: etc/none: there is no such file below site/",
-        "modes: install.site: '4755' is no mode of a file",
-        "release: '7' is no release of OpenBSD",
-        "site/common/etc/a b: 'a b' is no name for a file in a site set",
-        "site/common/fifo: is no regular file",
+        "modes: install.site: '4755' is not a mode of a file",
+        "release: '7' is not a release of OpenBSD",
+        "site/common/etc/a b: 'a b' is not a name for a file in a site set",
+        "site/common/fifo: is not a regular file",
         "site/common/secret: is a link to '/etc/shadow', which leads out of the site set",
         "site/common/up: is a link to '../../vault-password', which leads out of the site set",
         "site/hosts/web1/install.site.keys: is written by this collection",
         "site/hosts/web2: there is no VM web2",
         "vms/shop1.yml: hostname: begins with WWW as that of web1 does, and the installer knows a "
         "VM's own site set by that alone",
-        "vms/shop1.yml: ssh_keys: 'none' is no type of a public key",
+        "vms/shop1.yml: ssh_keys: 'none' is not a type of a public key",
     ]
 
 

@@ -9,7 +9,7 @@ use IO::Socket::INET;
 
 my ($BLOCK, $REDIRECTS) = (131_072, 10);
 my %given;
-while (@ARGV && $ARGV[0] =~ /\A-([MVCow])\z/) {
+while (@ARGV && $ARGV[0] =~ /\A - ([MVCow]) \z/x) {
     my $letter = $1;
     shift @ARGV;
     $given{$letter} = $letter =~ /[ow]/ ? shift @ARGV : 1;

@@ -20,16 +20,17 @@ for my $path (@paths) {
     my ($major, $minor) = ($device >> 8 & 0xfff, $device & 0xff | $device >> 12 & 0xfff00);
     my $kind = { 1 => 'p', 2 => 'c', 4 => 'd', 6 => 'b', 8 => '-', 10 => 'l', 12 => 's' }->{ $mode >> 12 };
     my $sticky = $mode >> 9 & 1;
+    my $permissions = $mode & oct '777';
     my $bits = join '', map { $mode >> (8 - $_) & 1 ? ('r', 'w', 'x')[$_ % 3] : '-' } 0 .. 8;
     $bits =~ s/x\z/t/ if $sticky;
     my %field = (
-        Sp => $kind . $bits, Lp => sprintf('%o', $mode & 0777), OLp => sprintf('%03o', $mode & 0777),
+        Sp => $kind . $bits, Lp => sprintf('%o', $permissions), OLp => sprintf('%03o', $permissions),
         OMp => $mode >> 9 & 7, Su => scalar getpwuid $stat[4], Sg => scalar getgrgid $stat[5],
         z => $kind eq 'c' ? 0 : $stat[7], N => $path, i => $stat[1], Hr => $major, Lr => $minor,
         T => q(), Z => "$major,$minor",
     );
     my $line = $format;
-    $line =~ s/%(OMp|OLp|Sp|Lp|Su|Sg|Hr|Lr|[zNiTZ])/$field{$1}/g;
+    $line =~ s/% (OMp|OLp|Sp|Lp|Su|Sg|Hr|Lr|[zNiTZ])/$field{$1}/gx;
     print "$line\n";
 }
 exit $rc;

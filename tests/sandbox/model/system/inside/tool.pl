@@ -24,36 +24,42 @@ if (!exists $ENV{FAKEROOTKEY}) {
     exec $^X, $0, @ARGV or die "$name: $!\n";
 }
 
-my @given;
-my @rest = @ARGV;
-while (@rest && $rest[0] =~ /\A-./s) {
-    last if $name eq 'find' || $name eq 'chmod' && $rest[0] =~ /\A-[rwxXst]/;
-    my $word = shift @rest;
-    last if $word eq q(--);
-    if (($name eq 'head' || $name eq 'tail') && $word =~ /\A-(\d+)\z/) { push @given, '-n', $1; next }
-    my ($letter, $more) = $word =~ /\A-(.)(.*)\z/s;
-    while (defined $letter) {
-        my $place = $letter eq q(:) ? -1 : index $LETTERS{$name}, $letter;
-        not_modelled() if $place < 0;
-        my ($colons) = substr($LETTERS{$name}, $place + 1) =~ /\A(:*)/;
-        if ($colons eq q(:)) {
-            not_modelled() if $more eq q() && !@rest;
-            push @given, "-$letter", $more ne q() ? $more : shift @rest;
-            last;
-        }
-        if ($colons) { push @given, "-$letter$more"; last }
-        push @given, "-$letter";
-        ($letter, $more) = $more =~ /\A(.)(.*)\z/s;
-    }
-}
+my ($given, @rest) = options(@ARGV);
 if ($name eq 'sleep' || $name eq 'timeout') {
     open my $file, '<', "$SANDBOX/speed" or die "$name: $!\n";
     $rest[0] /= <$file> || 1 if @rest && $rest[0] =~ /\A[\d.]+\z/;
 }
 my ($host, @first) = @{ $HOST{$name} // [$name] };
-my @words = $name eq 'find' ? @ARGV : (@first, @given, @rest ? (q(--), @rest) : ());
+my @words = $name eq 'find' ? @ARGV : (@first, @{$given}, @rest ? (q(--), @rest) : ());
 $ENV{POSIXLY_CORRECT} = 1 if $name ne 'find' && $name ne 'timeout' && $name ne 'xargs';
 exec {"$SANDBOX/host/$host"} $name, @words or die "$name: $!\n";
+
+# The options as single letters with their arguments, and the words behind them.
+sub options {
+    my @todo = @_;
+    my @given;
+    while (@todo && $todo[0] =~ /\A-./s) {
+        last if $name eq 'find' || $name eq 'chmod' && $todo[0] =~ /\A-[rwxXst]/;
+        my $word = shift @todo;
+        last if $word eq q(--);
+        if (($name eq 'head' || $name eq 'tail') && $word =~ /\A-(\d+)\z/) { push @given, '-n', $1; next }
+        my ($letter, $more) = $word =~ /\A-(.)(.*)\z/s;
+        while (defined $letter) {
+            my $place = $letter eq q(:) ? -1 : index $LETTERS{$name}, $letter;
+            not_modelled() if $place < 0;
+            my ($colons) = substr($LETTERS{$name}, $place + 1) =~ /\A(:*)/;
+            if ($colons eq q(:)) {
+                not_modelled() if $more eq q() && !@todo;
+                push @given, "-$letter", $more ne q() ? $more : shift @todo;
+                last;
+            }
+            if ($colons) { push @given, "-$letter$more"; last }
+            push @given, "-$letter";
+            ($letter, $more) = $more =~ /\A(.)(.*)\z/s;
+        }
+    }
+    return \@given, @todo;
+}
 
 sub not_modelled {
     if (open my $file, '>>', "$SANDBOX/record/unmodelled") {

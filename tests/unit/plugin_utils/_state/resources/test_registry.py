@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A type of resource is one file, one line of the registry, its tests, and its documentation."""
+"""A type of resource is one file, one line of the registry, and its tests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.puffy.vmm.plugins.modules import host_state
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SPEC
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Resource
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 
@@ -20,7 +17,6 @@ TYPES = {resource.OPTION: resource for resource in RESOURCES}
 Any = Resource[t.Any, t.Any]
 # Files beside the types: what they share, and what one of them is made of.
 _OTHERS = {"base", "pf_conf", "registry", "switch_proof", "taps"}
-_DOCUMENTED = yaml.safe_load(host_state.DOCUMENTATION)["options"]
 
 
 @pytest.mark.parametrize("option", TYPES)
@@ -46,24 +42,3 @@ def test_a_type_has_all_that_the_engine_asks_of_one(option: str) -> None:
     assert type(resource).__doc__
     # The spec is one that Ansible takes, and nothing of it is required of a document.
     assert not ArgumentSpecValidator({option: resource.SPEC}).validate({}).error_messages
-
-
-def _described(spec: t.Mapping[str, t.Any], said: t.Mapping[str, t.Any], where: str) -> None:
-    assert said["description"], where
-    for name in ("type", "elements", "choices"):
-        assert said.get(name) == spec.get(name), (where, name)
-    assert bool(said.get("required")) == bool(spec.get("required")), where
-    assert said.get("default") == spec.get("default"), where
-    options, suboptions = spec.get("options", {}), said.get("suboptions", {})
-    assert suboptions.keys() == options.keys(), where
-    for name, option in options.items():
-        _described(option, suboptions[name], f"{where}.{name}")
-
-
-def test_all_options_are_documented() -> None:
-    assert _DOCUMENTED.keys() == SPEC.keys()
-
-
-@pytest.mark.parametrize("option", SPEC)
-def test_an_option_is_documented_as_it_is(option: str) -> None:
-    _described(SPEC[option], _DOCUMENTED[option], option)

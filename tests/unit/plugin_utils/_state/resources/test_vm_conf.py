@@ -283,6 +283,17 @@ def test_vms_that_others_have_in_the_file_are_not_taken_away() -> None:
     assert f"change {VM_CONF}" in changes(made)
 
 
+def test_a_vm_with_the_image_of_the_fleet_is_nobody_elses() -> None:
+    """Such as one that an older version wrote, whose installation takes it out of the file."""
+    foreign = {"language": "vm.conf", "advice": "keep it with vmd_extra"}
+    old, images = vm_conf(a="1G", b="1G", c="1G"), {"c": "/var/vmm/c.img"}
+    made = plan_on(vmd(SAME, foreign=foreign, images=images), now(old))
+    assert f"change {VM_CONF}" in changes(made)
+    for other in ({"c": "/var/vmm/c.qcow2"}, {"d": "/var/vmm/c.img"}):
+        with pytest.raises(PlanError, match="would take away: VM c;"):
+            plan_on(vmd(SAME, foreign=foreign, images=other), now(old))
+
+
 def outputs_of_silence() -> dict[str, Output]:
     return {"vmctl status": (1, ""), **service("vmd", running=False)}
 
