@@ -70,7 +70,10 @@ def test_the_role_and_its_mails(site: Site) -> None:
     server.run("rm /var/db/puffy.vmm.sensors/*; echo stray >/etc/sensorsd.conf.db")
     server.run("chmod 644 /etc/sensorsd/drive; rcctl stop sensorsd")
     server.run("echo 'temp:high=nonsense' >>/etc/sensorsd.conf")
-    check = site.role("sensorsd", "--check", "--diff")
+    refused = site.role("sensorsd")
+    assert "/etc/sensorsd.conf: has what puffy.vmm did not write" in messages(refused)
+    assert "entry temp; add it to sensorsd_extra, or leave sensorsd(8)" in messages(refused)
+    check = site.role("sensorsd", "--check", "--diff", "-e", "foreign=drop")
     for line in (
         "would remove /etc/sensorsd.conf.db",
         "would change mode or owner of /etc/sensorsd/drive",
@@ -78,7 +81,7 @@ def test_the_role_and_its_mails(site: Site) -> None:
         "would start sensorsd",
     ):
         assert line in check.stdout, check.stdout
-    repaired = site.role("sensorsd")
+    repaired = site.role("sensorsd", "-e", "foreign=drop")
     assert repaired.returncode == 0, messages(repaired)
     assert state(server) == before
 

@@ -141,7 +141,8 @@ class Converger:
 
         With `only`, a run that is for VMs of these names alone. Raises OperatorError.
         """
-        made = plan(documents, seen.answers)
+        stops = [change.vms or () for _, change in _changes(before) if change.kind == "stop"]
+        made = plan(documents, seen.answers, frozenset().union(*stops))
         if not self.compare:
             made.raise_errors()
         if only is not None:
@@ -150,10 +151,7 @@ class Converger:
         shown = diff.diffs(made, self._old(made)) if self.diff else []
         notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
         warnings = [*seen.warnings, *(f"{name}: {notice}" for name, notice in notices)]
-        # Those that are stopped first start with the new definition.
-        stops = [change.vms or () for _, change in _changes(before) if change.kind == "stop"]
-        stopped = {name for vms in stops for name in vms}
-        pending = tuple(name for part in made.parts for name in part.pending if name not in stopped)
+        pending = tuple(name for part in made.parts for name in part.pending)
         if pending:
             names = ", ".join(pending)
             warnings.append(f"pending restart: {names} runs with an older definition until then")

@@ -114,12 +114,16 @@ def questions(documents: t.Sequence[Document]) -> dict[str, Questions]:
     }
 
 
-def plan(documents: t.Sequence[Document], answers: Answers) -> Plan:
+def plan(
+    documents: t.Sequence[Document], answers: Answers, stopped: t.Collection[str] = ()
+) -> Plan:
     """What brings a server from what it answered to what the documents want.
 
+    `stopped` are VMs that are stopped before, though they ran when the server was looked at.
     A document that cannot be had on this server has its reason in place of its steps.
     """
     world = World.of(answers.values())
+    world.made |= {("stopped VM", name) for name in stopped}
     return Plan(tuple(_part(document, answers, world) for document in documents))
 
 

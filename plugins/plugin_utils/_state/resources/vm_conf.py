@@ -163,7 +163,8 @@ class VmConf:
             "vm.conf", old.encode("utf-8", "surrogateescape"), want.file.content
         )
         out.file(File(**{**vars(want.file), "vms": frozenset(changed)}))
-        pending = _pending(facts, old != new, changed)
+        running = {name for name in facts.running if not out.made("stopped VM", name)}
+        pending = _pending(facts.pending, running, old != new, changed)
         if pending or out.path(PENDING_FILE):
             out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True)
         out.pending += pending
@@ -214,12 +215,14 @@ def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
         out.edit(WAITING_FILE, text, internal=True, quiet=True)
 
 
-def _pending(facts: Facts, changes: bool, changed: t.Collection[str]) -> tuple[str, ...]:
+def _pending(
+    noted: t.Iterable[str], running: t.Collection[str], changes: bool, changed: t.Collection[str]
+) -> tuple[str, ...]:
     """VMs that will run with an older definition once the file is loaded."""
-    names = set(facts.pending)
-    if changes or names - facts.running:
+    names = set(noted)
+    if changes or names - set(running):
         # The reload that comes now registers those again that are stopped.
-        names = {name for name in (*facts.pending, *changed) if name in facts.running}
+        names = {name for name in (*names, *changed) if name in running}
     return tuple(sorted(names - {blocks.REST}))
 
 

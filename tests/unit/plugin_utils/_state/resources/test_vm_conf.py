@@ -17,7 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import P
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import changed
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.vm_conf import WAITING_FILE
 from unit.plugin_utils._state.servers import (
     Content,
@@ -26,6 +26,7 @@ from unit.plugin_utils._state.servers import (
     Thing,
     change,
     changes,
+    commands,
     notices,
     plan_on,
     service,
@@ -115,6 +116,16 @@ OTHER = vm_conf(a="2G", b="1G")
 def test_pending(old: str, new: str, noted: str, running: str, then: list[str]) -> None:
     (part,) = plan_on(vmd(new), now(old, noted, running)).parts
     assert list(part.pending) == then
+
+
+def test_the_definition_of_a_vm_that_is_stopped_first_is_loaded() -> None:
+    server = now(SAME, "a\n", "a b")
+    documents = [vmd(SAME)]
+    answers = server.answers(questions(documents))
+    assert plan(documents, answers).steps == ()
+    made = plan(documents, answers, {"a"})
+    assert made.parts[0].pending == ()
+    assert "vmctl reload" in commands(made)
 
 
 def test_a_vm_that_stopped_gets_its_new_definition_by_a_reload() -> None:
