@@ -14,7 +14,7 @@ from pathlib import Path
 import example_servers
 import yaml
 
-from sandbox.model.guest.sets import index_line, release_files
+from sandbox.model.sets import index_line, release_files
 from sandbox.server import Server
 
 SANDBOX = Path(os.environ["PUFFY_SANDBOX"])

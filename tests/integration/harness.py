@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from sandbox.model.guest.sets import index_line, release_files
+from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
 
 CHECKOUT = Path(__file__).parents[2]

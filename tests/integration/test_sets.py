@@ -12,7 +12,7 @@ import pytest
 from integration.harness import Site, messages, recap, state
 from integration.mirror import Mirror, serving
 
-from sandbox.model.guest.sets import release_directory
+from sandbox.model.sets import release_directory
 from sandbox.model.system.signify import sign
 from sandbox.server import Server
 

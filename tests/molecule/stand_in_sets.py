@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sandbox.model.guest.sets import release_files
+from sandbox.model.sets import release_files
 
 target = Path(sys.argv[1])
 target.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bare
-from .model.guest import sets
+from .model import sets
 from .model.guest.installer import Installation
 from .model.network import network
 

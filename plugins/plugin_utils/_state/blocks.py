@@ -84,3 +84,12 @@ def changed(language: str, before: bytes, after: bytes) -> list[str]:
         return [REST]
     missing = old.keys() ^ new.keys()
     return sorted(missing | {name for name in old.keys() & new.keys() if old[name] != new[name]})
+
+
+def gone(language: str, before: bytes, after: bytes) -> tuple[str, ...]:
+    """Names of VMs that a file has blocks of and will not have any more."""
+    try:
+        old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
+    except ValueError:
+        return ()
+    return tuple(sorted(old.keys() - new.keys()))

@@ -141,7 +141,7 @@ class Converger:
 
         With `only`, a run that is for VMs of these names alone. Raises OperatorError.
         """
-        stops = [change.vms or () for _, change in _changes(before) if change.kind == "stop"]
+        stops = [change.vms or () for _name, change in _changes(before) if change.kind == "stop"]
         made = plan(documents, seen.answers, frozenset().union(*stops))
         if not self.compare:
             made.raise_errors()

@@ -288,7 +288,9 @@ def _check(title: str, item: File) -> Step:
 
 def _commit(title: str, item: File, before: list[str | None], old: bytes | None) -> Step:
     existed = before != [None]
-    kind, detail = "change" if existed else "create", f"({item.note})" if item.note else ""
+    kind = "change" if existed else "create"
+    details = [f"without {', '.join(item.gone)}"] if item.gone else []
+    details += [f"({item.note})"] if item.note else []
     fields = {
         "path": item.path,
         "before": before,
@@ -301,7 +303,7 @@ def _commit(title: str, item: File, before: list[str | None], old: bytes | None)
         "commit",
         title,
         fields,
-        change=Change(kind, item.path, detail, vms=item.vms, joint=item.joint),
+        change=Change(kind, item.path, " ".join(details), vms=item.vms, joint=item.joint),
         diff=FileDiff(item.path, item.content, item.sensitive, existed, old),
     )
 

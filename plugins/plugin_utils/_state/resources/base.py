@@ -49,10 +49,10 @@ class Phase(IntEnum):
 class File:
     """A file with its whole content, in bytes.
 
-    `note` says what a change of it brings, `vms` and `joint` whose it is (see Change), `quiet` that
-    no service has to read it again, `internal` that it is a note of this collection, which is not
-    shown to anybody, and `check_last` that its checker reads files of the same document that must
-    be in place by then.
+    `note` says what a change of it brings, `gone` are VMs that it names no more, `vms` and `joint`
+    whose it is (see Change), `quiet` that no service has to read it again, `internal` that it is a
+    note of this collection, which is not shown to anybody, and `check_last` that its checker reads
+    files of the same document that must be in place by then.
     """
 
     path: str
@@ -63,6 +63,7 @@ class File:
     validate: str | None = None
     sensitive: bool = False
     note: str | None = None
+    gone: tuple[str, ...] = ()
     vms: frozenset[str] = EVERYBODYS
     joint: bool = False
     quiet: bool = False

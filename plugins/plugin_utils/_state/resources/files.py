@@ -126,7 +126,8 @@ class Files(Simple[tuple[Wanted, ...]]):
             if item.language:
                 old = out.text(file.path).encode("utf-8", "surrogateescape")
                 changed = blocks.changed(item.language, old, file.content)
-                file = replace(file, vms=frozenset(changed))
+                gone = blocks.gone(item.language, old, file.content)
+                file = replace(file, vms=frozenset(changed), gone=gone)
             out.file(file)
 
     def review(self, want: tuple[Wanted, ...], out: Planning) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
     Unreadable,
@@ -159,10 +159,10 @@ class VmConf:
         old, new = out.text(path), want.file.content.decode()
         if want.foreign:
             want.foreign.review(want.file, out, _of_the_fleet(old, want.images))
-        changed = blocks.changed(
-            "vm.conf", old.encode("utf-8", "surrogateescape"), want.file.content
-        )
-        out.file(File(**{**vars(want.file), "vms": frozenset(changed)}))
+        before = old.encode("utf-8", "surrogateescape")
+        changed = blocks.changed("vm.conf", before, want.file.content)
+        gone = blocks.gone("vm.conf", before, want.file.content)
+        out.file(replace(want.file, vms=frozenset(changed), gone=gone))
         running = {name for name in facts.running if not out.made("stopped VM", name)}
         pending = _pending(facts.pending, running, old != new, changed)
         if pending or out.path(PENDING_FILE):

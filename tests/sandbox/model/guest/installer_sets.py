@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sandbox.model.system.signify import verify
 from sandbox.target.call import NotModelled
 
-from . import sets
+from .. import sets
 from .dialog import Dialog
 from .questions import ARCHITECTURE, OBSD, RELEASE, VERSION, Disk, Installed
 from .web import FetchError, GuestNetwork

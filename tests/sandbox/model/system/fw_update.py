@@ -14,7 +14,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
-from sandbox.model.guest.sets import tarball
+from sandbox.model.sets import tarball
 from sandbox.target.call import Result
 from sandbox.target.options import getopt
 
