@@ -333,6 +333,17 @@ options:
         type: list
         elements: str
         default: []
+      others:
+        description:
+          - Names of accounts that may be in O(accounts.groups) besides those of O(accounts.users).
+            Anybody else there ends the run, but for members of C(wheel).
+        type: list
+        elements: str
+        default: []
+      others_advice:
+        description: What the error says is to be done with somebody else there.
+        type: str
+        default: name it in others
       key_options:
         description: Options before each key, as in authorized_keys of sshd(8).
         type: list

@@ -57,8 +57,17 @@ def test_owners_come_and_go(site: Site) -> None:
     assert state(server) == before
     assert account(site, "mira") == ("/bin/ksh", "mira vmdusers")
 
-    # A stranger in the group, by hand, is none of the role's business.
+    # A stranger in the group, by hand, is none of the role's business, and keeps its keys.
     server.run("useradd -m -g =uid -G vmdusers stranger; usermod -G www mira")
+    alone = state(server)
+    refused = site.role("accounts")
+    assert "account stranger: is in group vmdusers and is not the account" in messages(refused)
+    assert "add it to accounts_others" in messages(refused)
+    assert state(server) == alone
+    variables = site.directory / "inventories/example/group_vars/vmd_servers.yml"
+    variables.write_text(f"{variables.read_text()}accounts_others: [stranger]\n")
+    play(site)
+    assert b"Match Group vmdusers,!wheel User *,!stranger" in server.read("/etc/ssh/sshd_config")
     shared = state(server)
     said = play(site, "--check", owners=("jonas", "puffy"))
     assert "would lock account mira" in said

@@ -61,13 +61,15 @@ class Wanted:
     """All accounts of a document.
 
     `roster` is a file of the server with the names of those that this document manages. One in it
-    that is no longer wanted is locked, and leaves `groups`.
+    that is no longer wanted is locked, and leaves `groups`. `others` may be in the groups besides.
     """
 
     accounts: tuple[Account, ...]
     roster: str
     keys: str
     groups: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    advice: str = ""
 
     def key_file(self, account: Account) -> File:
         text = "".join(f"{line}\n" for line in account.keys)
@@ -90,6 +92,8 @@ class Accounts:
                 }
             ),
             "groups": {"type": "list", "elements": "str", "default": []},
+            "others": {"type": "list", "elements": "str", "default": []},
+            "others_advice": {"type": "str", "default": "name it in others"},
             "key_options": {"type": "list", "elements": "str", "no_log": False, "default": []},
             "shell": {"type": "str", "default": "/bin/ksh"},
             "roster": {"type": "str", "required": True},
@@ -101,26 +105,28 @@ class Accounts:
         options = ",".join(given["key_options"])
         groups = tuple(given["groups"])
         accounts = []
-        for user in given["users"] or ():
-            if not user["name"]:
+        for name in (*(user["name"] for user in given["users"] or ()), *given["others"]):
+            if not name:
                 raise DocumentError(f"{context.name}: an account has no name; give one")
-            if not _NAME.fullmatch(user["name"]):
+            if not _NAME.fullmatch(name):
                 raise DocumentError(
-                    f"{context.name}: {user['name']!r} is not a valid name for an account; use up "
+                    f"{context.name}: {name!r} is not a valid name for an account; use up "
                     "to 31 letters, digits and . _ -, a letter or _ first"
                 )
+        for user in given["users"] or ():
             keys = tuple(f"{options} {key}" if options else key for key in user["ssh_keys"])
             vms = EVERYBODYS if user.get("vms") is None else frozenset(user["vms"])
             accounts.append(Account(user["name"], groups, keys, given["shell"], vms))
         roster, place = context.path(given["roster"]), context.path(given["keys"])
-        return Wanted(tuple(accounts), roster, place, groups)
+        others, advice = tuple(given["others"]), given["others_advice"]
+        return Wanted(tuple(accounts), roster, place, groups, others, advice)
 
     def questions(self, want: Wanted) -> Questions:
         files = [want.key_file(account).path for account in want.accounts]
         return {
             "users": [account.name for account in want.accounts],
             "rosters": [want.roster],
-            "groups": list(want.groups),
+            "groups": [*want.groups, "wheel"],
             "paths": [
                 {"path": parent(want.roster), "hash": 0},
                 {"path": want.roster, "read": 1},
@@ -135,6 +141,7 @@ class Accounts:
     def plan(self, want: Wanted, facts: Answer, out: Planning) -> None:
         """Missing accounts, keys that differ, and accounts that are no longer wanted."""
         known = frozenset(out.text(want.roster).split())
+        _refuse_strangers(want, known, facts.groups, out)
         lines = _GroupLines(facts.groups)
         for account in want.accounts:
             user = facts.users.get(account.name)
@@ -156,6 +163,27 @@ class Accounts:
     def review(self, want: Wanted, out: Planning) -> None:
         for account in want.accounts:
             out.file(want.key_file(account))
+
+
+def _refuse_strangers(
+    want: Wanted,
+    known: t.Collection[str],
+    groups: t.Mapping[str, t.Sequence[str]],
+    out: Planning,
+) -> None:
+    """Somebody else in a group would lose the keys of its home. Raises PlanError.
+
+    Members of wheel keep them: they are the server's operators.
+    """
+    expected = {account.name for account in want.accounts} | {*known, *want.others}
+    expected |= {*groups.get("wheel", ())}
+    for group in want.groups:
+        for name in groups.get(group, ()):
+            if name not in expected:
+                raise PlanError(
+                    f"{out.title(f'account {name}')}: is in group {group} and is not the account "
+                    f"of an owner; {want.advice}, or take it out of the group"
+                )
 
 
 def _powers(user: UserFacts) -> list[str]:

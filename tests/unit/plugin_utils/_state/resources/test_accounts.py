@@ -227,22 +227,39 @@ def test_names_that_are_not_safe(name: str) -> None:
 def test_a_group_that_libc_would_not_find_any_more_is_a_login_group() -> None:
     members = tuple(f"owner{number:03}" for number in range(109))
     late = [{**PUFFY, "name": f"late{number:05}"} for number in range(6)]
-    made = plan_on(owners(*late), Server({KEYS: DIRECTORY}, groups={"vmdusers": members}))
+    made = plan_on(
+        owners(*late, others=list(members)), Server({KEYS: DIRECTORY}, groups={"vmdusers": members})
+    )
     options = [text.split(" -s ")[0] for text in commands(made) if "useradd" in text]
     fit = "useradd -m -g =uid -G vmdusers"
     assert options == [fit] * 2 + ["useradd -m -g vmdusers"] * 4
     line = ",".join([*members, "late00000", "late00001"])
     assert len(f"vmdusers:*:65536:{line}\n") < 1024 <= len(f"vmdusers:*:65536:{line},late00002\n")
-    full = {"vmdusers": (*members, "x" * 40)}
+    full = {"vmdusers": (*members, "x" * 30, "y" * 9)}
     there = dataclasses.replace(server({"puffy": user(shell="/bin/ksh-")}, "puffy\n"), groups=full)
+    wanted = owners(PUFFY, others=[*full["vmdusers"]])
     with pytest.raises(PlanError, match="usermod -g vmdusers puffy"):
-        plan_on(owners(PUFFY), there)
+        plan_on(wanted, there)
     # Locked with its login group, it comes back without joining anything.
     there = there.plus(users={"puffy": user(shell="/bin/ksh-", group="vmdusers")})
-    assert commands(plan_on(owners(PUFFY), there)) == ["usermod -U puffy"]
+    assert commands(plan_on(wanted, there)) == ["usermod -U puffy"]
 
 
 def test_two_hundred_owners_are_more_than_libc_finds() -> None:
     many = tuple(f"o{number}" for number in range(199))
-    made = plan_on(owners(PUFFY), Server({KEYS: DIRECTORY}, groups={"vmdusers": many}))
+    made = plan_on(
+        owners(PUFFY, others=list(many)), Server({KEYS: DIRECTORY}, groups={"vmdusers": many})
+    )
     assert "useradd -m -g vmdusers -s /bin/ksh -c puffy puffy" in commands(made)
+
+
+def test_somebody_else_in_the_group_does_not_lose_the_keys_of_a_home() -> None:
+    groups = {"vmdusers": ("puffy", "alice"), "wheel": ("root", "bob")}
+    there = dataclasses.replace(FINE, groups=groups)
+    with pytest.raises(PlanError, match="alice: is in group vmdusers and is not .*; ask first, or"):
+        plan_on(owners(PUFFY, others_advice="ask first"), there)
+    assert plan_on(owners(PUFFY, others=["alice"]), there).steps == ()
+    admins = dataclasses.replace(FINE, groups={**groups, "vmdusers": ("puffy", "bob")})
+    assert plan_on(owners(PUFFY), admins).steps == ()
+    with pytest.raises(DocumentError, match="'a,b' is not a valid name for an account"):
+        owners(PUFFY, others=["a,b"])
