@@ -121,7 +121,11 @@ def test_a_disk_that_is_full(slow: Site) -> None:
 
 
 def test_a_vm_that_is_stopped_meanwhile(slow: Site) -> None:
-    server, before = slow.server1, other(slow)
+    server = slow.server1
+    # Slow enough to be stopped before it is installed, however busy this machine is.
+    server.stop()
+    server.start(speed=2)
+    before = other(slow)
     with slow.under_way("vm", *WEB1) as run:
         until(slow, speaks)
         assert server.run("vmctl stop -f web1").returncode == 0

@@ -114,7 +114,7 @@ def test_from_nothing_to_drift_and_back(bare: Site) -> None:
         ("members: [pair1, pair2]", "members: [pair1, vio0]",
          "vio0 has the address 10.0.2.15/24, which the server could not use any more"),
         ("vmm_server_ipv4: 203.0.113.2\n", "", "vmm_server_ipv4: is missing"),
-        ("vmm_server_ipv4: 203.0.113.2", "vmm_server_ipv4: 10.0.2.15", "no usable address"),
+        ("vmm_server_ipv4: 203.0.113.2", "vmm_server_ipv4: 10.0.2.15", "is not a usable address"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_refused_before_anything_is_touched(

@@ -107,7 +107,10 @@ def plan_directory(item: Directory, out: Planning) -> None:
     if facts is None:
         out.need_parent(item.path)
     elif facts.type != "directory":
-        raise out.error(item.path, f"is a {facts.type}, not a directory")
+        advice = (
+            "set its variable to where the link leads" if facts.type == "link" else "move it away"
+        )
+        raise out.error(item.path, f"is a {facts.type}, not a directory; {advice}")
     out.makes("directory", item.path)
     if facts and not differ(facts, item):
         return

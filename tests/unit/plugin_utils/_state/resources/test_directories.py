@@ -57,8 +57,12 @@ def test_a_directory_that_is_there_is_left_alone() -> None:
     ("path", "server", "text"),
     [
         ("/opt/a/b", Server(), "there is no directory /opt/a on this server"),
-        ("/etc/x", Server({"/etc/x": "text"}), "r: /etc/x: is a file, not a directory"),
-        ("/etc/x", Server({"/etc/x": LINK}), "r: /etc/x: is a link, not a directory"),
+        ("/etc/x", Server({"/etc/x": "text"}), "r: /etc/x: is a file, not a directory; move it"),
+        (
+            "/etc/x",
+            Server({"/etc/x": LINK}),
+            "r: /etc/x: is a link, not a directory; set its variable",
+        ),
     ],
 )
 def test_what_cannot_be_had(path: str, server: Server, text: str) -> None:
