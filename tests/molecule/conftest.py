@@ -24,9 +24,13 @@ _RESERVE = 10
 
 @dataclass(frozen=True)
 class Server:
-    """``vms``: each with its owner and the kind of its image. ``addresses``: those of the VMs."""
+    """``vms``: each with its owner and the kind of its image. ``addresses``: those of the VMs.
+
+    ``interface`` is the server's own, ``port`` its end in the switch.
+    """
 
     switch: str
+    port: str
     interface: str
     address: IPv4Interface
     arp_queue: int
@@ -42,6 +46,7 @@ class Server:
 SERVERS = {
     "server1": Server(
         switch="veb42",
+        port="pair84",
         interface="pair85",
         address=IPv4Interface("203.0.113.1/24"),
         arp_queue=256,
@@ -51,6 +56,7 @@ SERVERS = {
     ),
     "server2": Server(
         switch="bridge42",
+        port="vlan42",
         interface="vlan42",
         address=IPv4Interface("198.51.100.254/24"),
         arp_queue=1024,
@@ -82,6 +88,21 @@ def server(host: Host) -> Server:
     return SERVERS[host.backend.get_hostname()]
 
 
+def image(name: str, kind: str) -> str:
+    """The path of a VM's image."""
+    return f"/var/vmm/{name}.{'img' if kind == 'raw' else kind}"
+
+
+@pytest.fixture
+def installed(host: Host, server: Server) -> dict[str, tuple[str, str]]:
+    """The VMs that have an image."""
+    return {
+        name: (owner, kind)
+        for name, (owner, kind) in server.vms.items()
+        if host.file(image(name, kind)).exists
+    }
+
+
 @pytest.fixture
 def vmm(host: Host) -> bool:
     """Whether vmm(4) can be used: opening it fails with ENODEV where it cannot."""
@@ -93,7 +114,8 @@ def vmctl_status(host: Host, vmm: bool) -> dict[str, dict[str, str]]:
     """vmctl status, by the VM's name and the column's."""
     if not vmm:
         pytest.skip("the processor offers no virtualisation, so vmd(8) cannot run")
-    lines = host.check_output("timeout 60 vmctl status").splitlines()
+    # Its status is 1 where there is no VM.
+    lines = host.run("timeout 60 vmctl status").stdout.splitlines()
     columns = lines[0].split()
     rows = (dict(zip(columns, line.split(), strict=True)) for line in lines[1:])
     return {row["NAME"]: row for row in rows}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Host, Server, stat
+from .conftest import Host, Server, image, stat
 
 DAEMONS = ["vmd", "dhcpd", "httpd", "sensorsd"]
 # Each with the daemon's own opinion of it.
@@ -65,17 +65,19 @@ def test_vms_start_at_boot(host: Host) -> None:
     assert host.run("sh -n /etc/rc.vmm").rc == 0
 
 
-def test_vms_are_known(host: Host, server: Server, vmctl_status: dict[str, dict[str, str]]) -> None:
-    assert sorted(vmctl_status) == sorted(server.vms)
-    for name, (owner, _) in server.vms.items():
+def test_vms_are_known_once_they_are_installed(
+    installed: dict[str, tuple[str, str]], vmctl_status: dict[str, dict[str, str]]
+) -> None:
+    assert sorted(vmctl_status) == sorted(installed)
+    for name, (owner, _) in installed.items():
         assert vmctl_status[name]["OWNER"] == owner
 
 
-def test_images_are_there_and_nobody_elses(host: Host, server: Server) -> None:
-    for name, (_, kind) in server.vms.items():
-        image = stat(host, f"/var/vmm/{name}.{'img' if kind == 'raw' else kind}")
-        assert image[:3] == ("root", "wheel", 0o600)
-        assert image.size == 1 << 30 if kind == "raw" else image.size > 0
+def test_images_are_nobody_elses(host: Host, installed: dict[str, tuple[str, str]]) -> None:
+    for name, (_, kind) in installed.items():
+        found = stat(host, image(name, kind))
+        assert found[:3] == ("root", "wheel", 0o600)
+        assert found.size > 0
 
 
 def test_owners_have_accounts(host: Host, server: Server) -> None:
@@ -89,14 +91,14 @@ def test_owners_have_accounts(host: Host, server: Server) -> None:
 def test_the_switch_is_up(host: Host, server: Server) -> None:
     assert host.interface(server.switch).exists
     assert str(server.address.ip) in host.interface(server.interface).addresses
-    assert server.interface in host.check_output(f"ifconfig {server.switch}")
+    assert server.port in host.check_output(f"ifconfig {server.switch}")
 
 
 def test_the_switch_is_there_after_a_reboot_too(host: Host, server: Server) -> None:
-    for name in (server.switch, server.interface):
+    for name in {server.switch, server.port, server.interface}:
         assert stat(host, f"/etc/hostname.{name}")[:3] == ("root", "wheel", 0o640)
     assert host.file(f"/etc/hostname.{server.interface}").contains(str(server.address.ip))
-    assert host.file(f"/etc/hostname.{server.switch}").contains(f"add {server.interface}")
+    assert host.file(f"/etc/hostname.{server.switch}").contains(f"add {server.port}")
 
 
 def test_rules_of_pf_are_loaded_and_in_place(host: Host, server: Server) -> None:

@@ -169,7 +169,7 @@ def test_a_command_that_fails_or_is_slow(server: Server) -> None:
 
 
 def test_what_is_not_modelled_has_a_status_of_its_own_and_is_noted(server: Server) -> None:
-    for command in ("vmctl log brief", "ls --color", "rcctl ls on", "vmd -d"):
+    for command in ("vmctl log brief", "ls --color", "rcctl ls started", "vmd -d"):
         done = server.run(command)
         assert done.returncode == 99
         assert done.stderr.startswith(b"not modelled: ")

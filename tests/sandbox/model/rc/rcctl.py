@@ -34,6 +34,7 @@ def rcctl(machine: Machine, call: Call) -> Result:
     if action in ACTIONS and words:
         return run.act(action, words)
     table = {"enable": run.switch, "disable": run.switch, "get": run.get, "set": run.set}
+    table["ls"] = run.listed
     if action not in table or not words:
         raise NotModelled(" ".join(call.argv[1:]))
     try:
@@ -96,6 +97,14 @@ class _Rcctl:
         if name in SPECIAL:
             return Result(off, f"{name}={self.flags(name)}\n")
         return Result(off, "".join(f"{name}_{v}={self.value(name, v)}\n" for v in VARIABLES))
+
+    def listed(self, _action: str, words: list[str]) -> Result:
+        if words != ["on"]:
+            raise NotModelled(" ".join(("ls", *words)))
+        # rc.conf(8) has check_quotas on, which nothing of the collection ever turns off.
+        on = {name for name in {*SPECIAL, *SCRIPTS} if self.flags(name) != "NO"}
+        names = sorted(on | {"check_quotas"})
+        return Result(stdout="".join(f"{name}\n" for name in names))
 
     def switch(self, action: str, words: list[str]) -> Result:
         for name in words:
