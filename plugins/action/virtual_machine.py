@@ -17,9 +17,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.first_answer import wait_for_ssh
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import Installer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import Limits
 
 Vm = dict[str, t.Any]
@@ -116,7 +117,7 @@ class ActionModule(Action):
         templates = Templates(self, task_vars)
 
         def conf(vm: t.Mapping[str, t.Any]) -> bytes:
-            variables = {"item": vm, "install_image": Names.of(vm).installing}
+            variables = {"item": vm, "install_image": Machine.like(vm).installing}
             return templates.render(args["template"], variables).encode()
 
         limits = Limits(args["timeout"], args["total_timeout"])

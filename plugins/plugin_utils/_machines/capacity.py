@@ -12,6 +12,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DI
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 Vm = t.Mapping[str, t.Any]
 
@@ -74,7 +75,7 @@ def judge(
         obstacles.extend(_memory(vms, int(memory)))
     for directory in _directories(vms):
         free = _free(answer["run"][f"df {directory}"]["stdout"])
-        here = [vm for vm in vms if vm_facts.Names.of(vm).directory == directory]
+        here = [vm for vm in vms if Machine.like(vm).directory == directory]
         if free is not None:
             _disk(here, new, facts, directory, free, obstacles, warnings)
     return Verdict(tuple(obstacles), tuple(warnings))
@@ -144,7 +145,7 @@ def _disk(
 
 
 def _directories(vms: t.Iterable[Vm]) -> list[str]:
-    return sorted({vm_facts.Names.of(vm).directory for vm in vms})
+    return sorted({Machine.like(vm).directory for vm in vms})
 
 
 def _free(text: str) -> int | None:

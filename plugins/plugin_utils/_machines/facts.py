@@ -47,12 +47,6 @@ class Image(StrEnum):
     DATA = "data"
 
 
-class Names:
-    """The paths that belong to a VM, for who has it as inventory data."""
-
-    of: t.Final = staticmethod(Machine.like)
-
-
 @dataclass(frozen=True)
 class VmStatus:
     """A line of vmctl(8) status; `pid` is None for a VM that does not run."""

@@ -19,7 +19,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Names, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark, write
 
 Vm = t.Mapping[str, t.Any]
@@ -108,7 +109,7 @@ def boot_installer(
     What an installation that failed left of its image goes. The VM must be unknown to vmd, since
     `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
     """
-    names, title = Names.of(vm), f"{vm['name']}: install"
+    names, title = Machine.like(vm), f"{vm['name']}: install"
     yield from mark(vm, facts, marker.begun(by, offsets, conf))
     if facts.status is not None:
         yield from reload_vmd()
@@ -144,7 +145,7 @@ def record_console(vm: Vm) -> t.Iterator[Step]:
     before the terminal is in raw mode, some milliseconds later, comes back to it as if somebody had
     typed it. Otherwise only for a VM that does not look at its console.
     """
-    name, path = vm["name"], Names.of(vm).console
+    name, path = vm["name"], Machine.like(vm).console
     fields = {
         "path": path,
         "limit": _CONSOLE_BYTES,
@@ -161,12 +162,12 @@ def record_console(vm: Vm) -> t.Iterator[Step]:
 
 def end_record(vm: Vm) -> t.Iterator[Step]:
     """Removes what was recorded; the recorder sees that, and leaves the console to others."""
-    yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Names.of(vm).console])
+    yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Machine.like(vm).console])
 
 
 def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
-    names, title = Names.of(vm), f"{vm['name']}: conclude the installation"
+    names, title = Machine.like(vm), f"{vm['name']}: conclude the installation"
     yield from write(title, names.installed, None, marker.INSTALLED)
     yield from unmark(vm, facts)
     if facts.image == "blank":
@@ -189,4 +190,4 @@ def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
     """Removes the note of an installation that has ended, and what its first start was."""
     if facts.installed:
         yield from end_record(vm)
-        yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Names.of(vm).installed])
+        yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Machine.like(vm).installed])

@@ -12,7 +12,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.console import Console
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
-    Names,
     VmFacts,
     has_told,
     parse,
@@ -20,6 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     questions as vm_questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 DAEMON_LOG: t.Final = "/var/log/daemon"
 ACCESS_LOG: t.Final = "/var/www/logs/access.log"
@@ -131,7 +131,7 @@ class Watch:
         request = vm_questions(self._vms)
         request["paths"] += [{"path": path, "hash": 0} for path in LOGS]
         for vm in self._vms:
-            path = Names.of(vm).console
+            path = Machine.like(vm).console
             request["paths"].append({"path": path, "hash": 0})
             if self.progress[vm["name"]].recorded:
                 argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), path]
@@ -190,7 +190,7 @@ class Watch:
         pid = status.pid if status else None
         state = status.state if status and pid is not None else None
         said = answer["run"].get(f"console {name}")
-        record = answer["paths"].get(Names.of(vm).console)
+        record = answer["paths"].get(Machine.like(vm).console)
         console = Console(said["stdout"]) if said and said["rc"] == 0 else now.console
         stage, detail = now.stage, now.detail
         if console.installing and stage in (SETS, UNPACKS):
