@@ -9,9 +9,12 @@ import typing as t
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
+    INTERFACE_PATTERN,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
 
-INTERFACE: t.Final = re.compile(r"\A(?=.{2,15}\Z)[a-z]+(?:0|[1-9][0-9]*)\Z")
+_INTERFACE: t.Final = re.compile(INTERFACE_PATTERN)
 # priv_validgroup() of usr.sbin/vmd/priv.c, and letters that need no quotes anywhere.
 _GROUP: t.Final = re.compile(r"\A[A-Za-z_](?:[A-Za-z0-9_.-]{0,13}[A-Za-z_.-])?\Z")
 _FLAGS: t.Final = ("link0", "link1", "link2")
@@ -63,7 +66,7 @@ def check_link(document: str, link: Link) -> None:
     names = [link.name, *link.ports, *link.members, *link.without]
     names += [name for name in (link.parent, link.patch) if name]
     for name in names:
-        if not INTERFACE.match(name):
+        if not _INTERFACE.fullmatch(name):
             raise DocumentError(
                 f"{document}: {name!r} is not an interface; use a driver's name and a number, such "
                 "as vport42"
