@@ -71,25 +71,29 @@ READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
 }
 
 
-def changed(language: str, before: bytes, after: bytes) -> list[str]:
-    """Names of VMs whose blocks differ, and REST where something else does.
+class Difference(t.NamedTuple):
+    """Names of VMs whose blocks differ, REST where something else does; and of those that go."""
+
+    changed: list[str]
+    gone: tuple[str, ...] = ()
+
+
+def difference(language: str, before: bytes, after: bytes) -> Difference:
+    """How the blocks of a file will differ.
 
     A file that cannot be read, because somebody broke it, differs in its rest.
     """
     if before == after:
-        return []
+        return Difference([])
     try:
         old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
     except ValueError:
-        return [REST]
+        return Difference([REST])
     missing = old.keys() ^ new.keys()
-    return sorted(missing | {name for name in old.keys() & new.keys() if old[name] != new[name]})
+    differ = {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    return Difference(sorted(missing | differ), tuple(sorted(old.keys() - new.keys())))
 
 
-def gone(language: str, before: bytes, after: bytes) -> tuple[str, ...]:
-    """Names of VMs that a file has blocks of and will not have any more."""
-    try:
-        old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
-    except ValueError:
-        return ()
-    return tuple(sorted(old.keys() - new.keys()))
+def changed(language: str, before: bytes, after: bytes) -> list[str]:
+    """Names of VMs whose blocks differ, and REST where something else does."""
+    return difference(language, before, after).changed

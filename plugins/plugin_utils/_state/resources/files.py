@@ -125,9 +125,8 @@ class Files(Simple[tuple[Wanted, ...]]):
                 item.foreign.review(file, out)
             if item.language:
                 old = out.text(file.path).encode("utf-8", "surrogateescape")
-                changed = blocks.changed(item.language, old, file.content)
-                gone = blocks.gone(item.language, old, file.content)
-                file = replace(file, vms=frozenset(changed), gone=gone)
+                differs = blocks.difference(item.language, old, file.content)
+                file = replace(file, vms=frozenset(differs.changed), gone=differs.gone)
             out.file(file)
 
     def review(self, want: tuple[Wanted, ...], out: Planning) -> None:

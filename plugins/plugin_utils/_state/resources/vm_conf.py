@@ -160,8 +160,7 @@ class VmConf:
         if want.foreign:
             want.foreign.review(want.file, out, _of_the_fleet(old, want.images))
         before = old.encode("utf-8", "surrogateescape")
-        changed = blocks.changed("vm.conf", before, want.file.content)
-        gone = blocks.gone("vm.conf", before, want.file.content)
+        changed, gone = blocks.difference("vm.conf", before, want.file.content)
         out.file(replace(want.file, vms=frozenset(changed), gone=gone))
         running = {name for name in facts.running if not out.made("stopped VM", name)}
         pending = _pending(facts.pending, running, old != new, changed)
