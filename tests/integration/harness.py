@@ -21,8 +21,6 @@ CHECKOUT = Path(__file__).parents[2]
 SERVER_ROLES: list[str] = yaml.safe_load(
     (CHECKOUT / "playbooks/vars/server_roles.yml").read_text()
 )["server_roles"]
-# A server that mirrors no sets is not asked for them.
-ROLES = len(SERVER_ROLES) - 1
 # Before all roles, to see which VMs are being installed.
 LOOK = 1
 # What the stand-in and a failed run may write: logs, old files, notes of what was promised.

@@ -133,8 +133,3 @@ class Rig:
         """Paths that httpd was asked for, with their status."""
         log = self.machine.files.read_text("/var/www/logs/access.log").splitlines()
         return [" ".join((line.split()[7], line.split()[9])) for line in log]
-
-
-def no_answer(question: str) -> list[str]:
-    """The end of a console where a question had no answer."""
-    return [f'Question has no answer in response file: "{question.lower()}"', *FAILED]

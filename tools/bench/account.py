@@ -33,21 +33,6 @@ StrictModes no
 Subsystem sftp internal-sftp
 UsePAM no
 """
-_SSH_CONFIG = """\
-Host {name}
-  HostName 127.0.0.1
-  Port {port}
-  User {name}
-  HostKeyAlias {name}
-  IdentityFile "{key}"
-  UserKnownHostsFile "{known}"
-  GlobalKnownHostsFile /dev/null
-  StrictHostKeyChecking yes
-  IdentitiesOnly yes
-  UpdateHostKeys no
-  BatchMode yes
-  LogLevel ERROR
-"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,7 @@ def account(directory: Path) -> Iterator[Account]:
     names = f"{NAME},[127.0.0.1]:{found.port}"
     found.known_hosts.write_text(f"{names} {host_key}\n")
     found.ssh_config.write_text(
-        _SSH_CONFIG.format(name=NAME, port=found.port, key=found.key, known=found.known_hosts)
+        sshd.client_config(NAME, found.port, user=NAME, key=found.key, known=found.known_hosts)
     )
     run = directory / "run"
     namespace.prepare_run(run)

@@ -30,23 +30,6 @@ _LAUNCH = (
 )
 
 
-_SSH_CONFIG = """\
-Host {name}
-  HostName 127.0.0.1
-  Port {port}
-  User root
-  HostKeyAlias {name}
-  IdentityFile "{key}"
-  UserKnownHostsFile "{known}"
-  GlobalKnownHostsFile /dev/null
-  StrictHostKeyChecking yes
-  IdentitiesOnly yes
-  UpdateHostKeys no
-  BatchMode yes
-  LogLevel ERROR
-"""
-
-
 @dataclass(frozen=True)
 class Execution:
     """One ssh execution: when it began (seconds since 1970), who ran what, what it moved."""
@@ -323,9 +306,10 @@ class Target:
             public = (place.parent / "host_key.pub").read_text().split()[:2]
             known.append(f"{name} {' '.join(public)}\n")
             blocks.append(
-                _SSH_CONFIG.format(
-                    name=name,
-                    port=place.read_text().strip(),
+                sshd.client_config(
+                    name,
+                    place.read_text().strip(),
+                    user="root",
                     key=self._shared("key"),
                     known=self.directory / "known_hosts",
                 )

@@ -17,6 +17,22 @@ from pathlib import Path
 from .base import host_program, real_environment
 from .namespace import UID
 
+_CLIENT = """\
+Host {name}
+  HostName 127.0.0.1
+  Port {port}
+  User {user}
+  HostKeyAlias {name}
+  IdentityFile "{key}"
+  UserKnownHostsFile "{known}"
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  IdentitiesOnly yes
+  UpdateHostKeys no
+  BatchMode yes
+  LogLevel ERROR
+"""
+
 _CONFIG = """\
 AuthorizedKeysFile "%h/.ssh/authorized_keys"
 HostKey "{directory}/host_key"
@@ -88,3 +104,8 @@ def serve(directory: Path, connection: socket.socket) -> subprocess.Popen[bytes]
         stderr=subprocess.DEVNULL,
         env=real_environment(),
     )
+
+
+def client_config(name: str, port: str | int, *, user: str, key: Path, known: Path) -> str:
+    """A block of ssh_config(5) with which ssh(1) reaches a server of this machine by its name."""
+    return _CLIENT.format(name=name, port=port, user=user, key=key, known=known)

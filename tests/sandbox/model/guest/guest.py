@@ -94,11 +94,6 @@ class Guests:
         with self.machine.lock:
             self._end(self.running[name], reboot=True)
 
-    def power_off(self, name: str) -> None:
-        """The guest ends by itself (halt -p)."""
-        with self.machine.lock:
-            self._end(self.running[name], reboot=False)
-
     # what vmd does to guests
 
     def boot(self, vm: Known) -> None:
