@@ -164,6 +164,8 @@ class Target:
         if self._process is not None:
             self._process.wait(_START_SECONDS)
             self._process = None
+        # Nobody but root could copy the directory of a stopped server with this file in it.
+        (self.home / "closed").unlink(missing_ok=True)
 
     @property
     def running(self) -> bool:
