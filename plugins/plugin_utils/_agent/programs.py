@@ -27,3 +27,8 @@ _DIRECTORIES = {
 TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
 }
+
+
+def rcctl(*words: str) -> list[str]:
+    """The arguments of a call of rcctl(8)."""
+    return [TOOLS["rcctl"], *words]

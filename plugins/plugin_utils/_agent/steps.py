@@ -12,7 +12,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 
 # rcctl(8) waits 30 s for a daemon by default and longer where a timeout is set.
 SERVICE_SECONDS: t.Final = 120
@@ -93,7 +92,3 @@ def run(title: str, argv: t.Sequence[t.Any], change: Change | None = None, **fie
 def undo(*argv: str, ok: t.Sequence[int] = (), timeout: int = SERVICE_SECONDS) -> dict[str, t.Any]:
     """A program of the way back; any exit status will do unless `ok` lists some."""
     return {"argv": list(argv), "ok": list(ok), "timeout": timeout}
-
-
-def rcctl(*words: str) -> list[str]:
-    return [TOOLS["rcctl"], *words]

@@ -11,13 +11,12 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, rcctl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     NOBODYS,
     Change,
     Step,
     digest,
-    rcctl,
     run,
     undo,
 )

@@ -7,12 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import rcctl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     NOBODYS,
     SERVICE_SECONDS,
     Change,
     Step,
-    rcctl,
     run,
     undo,
 )
