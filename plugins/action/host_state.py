@@ -18,12 +18,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import pl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SPEC
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger, look
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Document,
     check,
     document,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
 
 

@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
-    Options,
-    list_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Options, list_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 
 DOCUMENT: t.Final[Options] = {

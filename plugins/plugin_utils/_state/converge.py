@@ -18,10 +18,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import ma
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state import diff, guard
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Notice
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Notice
 
 Show = t.Callable[[str], None]
 

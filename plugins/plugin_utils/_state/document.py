@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     DocumentError,
 )

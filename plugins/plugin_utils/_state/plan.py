@@ -14,14 +14,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     Step,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Job,
     Notice,
     Planning,
     World,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import (
     BY_OPTION,
     RESOURCES,

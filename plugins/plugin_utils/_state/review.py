@@ -8,9 +8,9 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Review, World
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Review, World
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 
 

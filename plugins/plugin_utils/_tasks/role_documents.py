@@ -14,12 +14,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Ro
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Share
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import OneTime
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     Document,
     check,
     document,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Context
 
 
 class RoleDocuments:

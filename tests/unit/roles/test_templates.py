@@ -30,7 +30,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     REFUSED_ACCOUNTS,
     VM_NAME_PATTERN,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import REST, autostart
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, autostart
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.fleets import build, server, vm

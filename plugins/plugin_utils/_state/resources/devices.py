@@ -8,9 +8,9 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     Options,
     Phase,

@@ -14,18 +14,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     Change,
     Step,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Planning,
     attributes,
     differ,
     removal,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     ATTRIBUTES,
     Context,
     Options,

@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     is_ours,
     keep_or_refuse,
     questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     ATTRIBUTES,
     Context,
     DocumentError,
@@ -29,6 +28,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base im
     given,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks
 
 _CONTENTS: t.Final = ("template", "content", "source")
 _PLACE: t.Final = re.compile(r"<([a-z_][a-z0-9_]*)>")

@@ -21,13 +21,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import hostname_if, marked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface, parse
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link, Tap, check_link
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import switch_proof, taps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     File,
     Options,
@@ -35,6 +31,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base im
     given,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
+    hostname_if,
+    switch_proof,
+    taps,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import (
+    Link,
+    Tap,
+    check_link,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface, parse
 
 _IFCONFIG: t.Final = TOOLS["ifconfig"]
 _SECONDS: t.Final = 30

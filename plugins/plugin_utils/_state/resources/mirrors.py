@@ -18,23 +18,28 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Age
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import release_directory as release
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning, attributes
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.release_directory import (
-    Mirror,
-    check_mirror,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
+    Planning,
+    attributes,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     Options,
     Simple,
     given,
     list_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
+    release_directory as release,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.release_directory import (
+    Mirror,
+    check_mirror,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
     Directory,

@@ -20,19 +20,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks, marked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface, parse
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources import pf_conf
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     DocumentError,
     File,
     Options,
     Phase,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import pf_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks, marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface, parse
 
 PF_CONF: t.Final = "/etc/pf.conf"
 _ANCHOR: t.Final = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]{0,62}\Z")

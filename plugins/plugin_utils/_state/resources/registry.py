@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Resource
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.accounts import Accounts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Resource
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.devices import Devices
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
     Directories,

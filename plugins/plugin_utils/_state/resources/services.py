@@ -16,17 +16,17 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     run,
     undo,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     keep_or_refuse,
     questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     DocumentError,
     Options,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import set_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, NOBODYS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     File,
     Options,

@@ -11,9 +11,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import s
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     Context,
     DocumentError,
     Options,

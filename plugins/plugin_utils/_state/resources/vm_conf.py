@@ -25,15 +25,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     refuse_silence,
     status_lines,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import blocks
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.foreign import questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     ATTRIBUTES,
     Context,
     File,
@@ -55,6 +54,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.service
     service_facts,
     service_questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks
 
 # What waits for vmd's next start, a line each.
 WAITING_FILE: t.Final = "/var/db/puffy.vmm.waiting"

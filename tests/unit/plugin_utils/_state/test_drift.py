@@ -9,8 +9,8 @@ import typing as t
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Outcome
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Notice
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.drift import Row, drift
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Notice
 
 TIME = "2026-11-23T12:00:00Z"
 FINE: dict[str, t.Any] = Outcome().result(diffs=False)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import argv
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import plan, questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import argv
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
 from unit.plugin_utils._state.servers import (
     Server,
     changes,

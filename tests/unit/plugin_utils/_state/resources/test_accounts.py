@@ -12,9 +12,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
     PlanError,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import UserFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import UserFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
 from unit.plugin_utils._state.servers import (
     DIRECTORY,
     Server,

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     PlanError,
     digest,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import PathFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import PathFacts
 from unit.plugin_utils._state.servers import (
     DIRECTORY,
     LINK,

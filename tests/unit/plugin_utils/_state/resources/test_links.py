@@ -8,8 +8,10 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, PlanError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import ifconfig as interface_listing
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import (
+    ifconfig as interface_listing,
+)
 from unit.plugin_utils._state.resources.switches import (
     AGGR0,
     ALL,

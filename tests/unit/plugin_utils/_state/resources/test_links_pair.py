@@ -8,10 +8,12 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state import ifconfig as interface_listing
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.taps import strangers
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.taps import strangers
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import (
+    ifconfig as interface_listing,
+)
 from unit.plugin_utils._state.resources.switches import (
     ALL,
     FILES,

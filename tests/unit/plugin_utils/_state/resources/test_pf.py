@@ -14,12 +14,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     PlanError,
     digest,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import REST, changed
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import files
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, changed
 from unit.plugin_utils._state.servers import (
     LINK,
     Content,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import Resource
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Resource
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 
 TYPES = {resource.OPTION: resource for resource in RESOURCES}
 Any = Resource[t.Any, t.Any]
-# Files beside the types: what they share, and what one of them is made of.
-_OTHERS = {"base", "pf_conf", "registry", "switch_proof", "taps"}
+# Files beside the types.
+_OTHERS = {"registry"}
 
 
 @pytest.mark.parametrize("option", TYPES)

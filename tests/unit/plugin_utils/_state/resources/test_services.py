@@ -12,8 +12,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     NOBODYS,
     PlanError,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
 from unit.plugin_utils._state.servers import (
     Output,
     Server,

@@ -14,11 +14,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     PlanError,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import PENDING_FILE, Silent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.blocks import changed
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.vm_conf import WAITING_FILE
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import changed
 from unit.plugin_utils._state.servers import (
     Content,
     Output,

@@ -15,8 +15,8 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run, undo
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 _IFCONFIG: t.Final = TOOLS["ifconfig"]
 _ALL_HOSTS: t.Final = "224.0.0.1"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import canonical
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.link import Link
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.marked import Marked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import canonical
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.marked import Marked
 
 # A word and what it sets: ("add", "vport42"), ("inet", "203.0.113.1/24"), ("up", "").
 Directive = tuple[str, str]

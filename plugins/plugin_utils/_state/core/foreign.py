@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 
 WRITTEN: t.Final = "/var/db/puffy.vmm.written"
 _HEADER: t.Final = "# Written by puffy.vmm"

@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
 
 if t.TYPE_CHECKING:
-    from ansible_collections.puffy.vmm.plugins.plugin_utils._state.planning import Planning
+    from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 
 Options = dict[str, t.Any]
 W = t.TypeVar("W")

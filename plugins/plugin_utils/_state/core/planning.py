@@ -20,13 +20,13 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     digest,
     run,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, PathFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, PathFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
     DocumentError,
     File,
     Phase,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 _CHECK_SECONDS: t.Final = 120
 

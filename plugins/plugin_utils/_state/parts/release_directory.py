@@ -13,8 +13,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.answer import Answer, PathFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.base import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, PathFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 
 LISTS: t.Final[t.Mapping[str, str]] = {"signify": "SHA256.sig", "sha256": "SHA256"}
 # Where files are until they are whole: beside their places, where httpd(8) cannot read.

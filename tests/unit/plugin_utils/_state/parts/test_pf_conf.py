@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.pf_conf import notices
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.pf_conf import notices
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 RULES = """block in quick on em1 inet proto udp to any port 67
 pass quick on pair84 no state

@@ -12,7 +12,7 @@ import re
 import typing as t
 from ipaddress import ip_network
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.ifconfig import Interface
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 _MACRO: t.Final = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"?([^"]*)"?\s*\Z')
 _SKIP: t.Final = re.compile(r"set\s+skip\s+on\s+(?:\{([^}]*)\}|(\S+))")
