@@ -16,10 +16,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import SPEC
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger, look
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Context
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
+    SPEC,
     Document,
     check,
     document,

@@ -11,11 +11,26 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     DocumentError,
+    Options,
+    list_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
+
+# The arguments of puffy.vmm.host_state, as an Ansible argument spec.
+DOCUMENT: t.Final[Options] = {
+    "name": {"type": "str"},
+    "confirm": {"type": "int"},
+    **{resource.OPTION: resource.SPEC for resource in RESOURCES},
+}
+
+SPEC: t.Final[Options] = {
+    **DOCUMENT,
+    "documents": list_of(DOCUMENT),
+    "render_to": {"type": "path"},
+}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Review, World
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 

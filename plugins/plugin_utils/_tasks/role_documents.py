@@ -13,9 +13,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import pl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Role, Variables
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Share
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import OneTime
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Context
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
+    DOCUMENT,
     Document,
     check,
     document,

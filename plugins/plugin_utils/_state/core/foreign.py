@@ -9,11 +9,49 @@ has an element which is neither in its new content nor in the notes belongs to s
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Options
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 
 WRITTEN: t.Final = "/var/db/puffy.vmm.written"
 _HEADER: t.Final = "# Written by puffy.vmm"
+
+
+FOREIGN: t.Final[Options] = {
+    "type": "dict",
+    "options": {
+        "language": {"type": "str", "choices": list(LANGUAGES), "required": True},
+        "advice": {"type": "str", "required": True},
+        "drop": {"type": "bool", "default": False},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """How to find what others have in a file, what to do about it, whether it may be dropped."""
+
+    language: str
+    advice: str
+    drop: bool = False
+
+    def review(self, file: File, out: Planning, own: t.Collection[str] = ()) -> None:
+        """Raises PlanError for what others would lose; `own` are elements of nobody else."""
+        old = out.text(file.path)
+        keep_or_refuse(
+            out,
+            file.path,
+            elements(self.language, old),
+            elements(self.language, file.content.decode("utf-8", "replace")),
+            drop=self.drop,
+            advice=self.advice,
+            ours=is_ours(old),
+            own=own,
+        )
+        out.ours |= is_ours(old)
 
 
 def questions() -> list[dict[str, t.Any]]:

@@ -8,7 +8,7 @@ import shlex
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from enum import IntEnum
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -21,14 +21,33 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     run,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, PathFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
-    DocumentError,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
     File,
-    Phase,
+    attributes,
+    differ,
+    parent,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 _CHECK_SECONDS: t.Final = 120
+
+
+class Phase(IntEnum):
+    """When a step of a document is carried out; within a phase, in the order of the registry.
+
+    What must hold is looked for first (NEED), and made ready (PREPARE). Files are staged and read
+    by their checkers (STAGE) before any of them is put into place (COMMIT). Then what the kernel
+    has follows (KERNEL), and the services that read all this come last (SERVICE).
+    """
+
+    NEED = 0
+    PREPARE = 1
+    STAGE = 2
+    REMOVE = 3
+    COMMIT = 4
+    KERNEL = 5
+    SERVICE = 6
 
 
 @dataclass(frozen=True)
@@ -156,12 +175,12 @@ class Planning:
 
     def need_parent(self, path: str) -> None:
         """Raises PlanError where the directory of a path is not there by then."""
-        parent = str(PurePosixPath(path).parent)
-        facts = self.path(parent)
-        if not self.made("directory", parent) and (facts is None or facts.type != "directory"):
+        directory = parent(path)
+        facts = self.path(directory)
+        if not self.made("directory", directory) and (facts is None or facts.type != "directory"):
             raise self.error(
                 path,
-                f"there is no directory {parent} on this server; create it or name it "
+                f"there is no directory {directory} on this server; create it or name it "
                 "under directories",
             )
 
@@ -242,25 +261,6 @@ class Review(Planning):
         files = tuple(self._files.values())
         self.finish()
         return files
-
-
-class _HasAttributes(t.Protocol):
-    @property
-    def mode(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-
-
-def attributes(item: _HasAttributes) -> dict[str, str]:
-    """Mode, owner and group as the agent takes them."""
-    return {"mode": f"{int(item.mode, 8):04o}", "owner": item.owner, "group": item.group}
-
-
-def differ(facts: PathFacts, item: _HasAttributes) -> bool:
-    """Whether mode, owner or group of what is there are not those wanted."""
-    return attributes(facts) != attributes(item)
 
 
 def argv(command: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ipaddress import ip_interface
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     INTERFACE_PATTERN,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 
 _INTERFACE: t.Final = re.compile(INTERFACE_PATTERN)
 # priv_validgroup() of usr.sbin/vmd/priv.c, and letters that need no quotes anywhere.

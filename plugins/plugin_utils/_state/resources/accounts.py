@@ -25,16 +25,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     Questions,
     UserFacts,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     DocumentError,
-    File,
     Options,
-    Phase,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 
 # A member of one of these may become root: such an account is the operator's own.
 _POWERFUL: t.Final = frozenset({"wheel", "operator"})

@@ -9,13 +9,12 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Phase,
-    Simple,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
 # MAKEDEV(8) runs a shell and mknod(8) for each name.
 _SECONDS: t.Final = 600

@@ -19,25 +19,25 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
-    Planning,
-    attributes,
-    differ,
-    removal,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     ATTRIBUTES,
+    EACH,
     Context,
     Options,
-    Phase,
-    Simple,
+    each,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import (
-    EACH,
-    each,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
+    attributes,
+    differ,
     parent,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
+    Phase,
+    Planning,
+    removal,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
 
 @dataclass(frozen=True)

@@ -4,73 +4,32 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
+    ATTRIBUTES,
+    EACH,
+    Context,
+    DocumentError,
+    Options,
+    each,
+    list_of,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
-    is_ours,
-    keep_or_refuse,
+    FOREIGN,
+    Foreign,
     questions,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
-    ATTRIBUTES,
-    Context,
-    DocumentError,
-    File,
-    Options,
-    Simple,
-    given,
-    list_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks
 
 _CONTENTS: t.Final = ("template", "content", "source")
-_PLACE: t.Final = re.compile(r"<([a-z_][a-z0-9_]*)>")
-
-EACH: t.Final[Options] = {
-    "each": {"type": "list", "elements": "dict"},
-    "vms": {"type": "list", "elements": "str"},
-}
-
-
-FOREIGN: t.Final[Options] = {
-    "type": "dict",
-    "options": {
-        "language": {"type": "str", "choices": list(LANGUAGES), "required": True},
-        "advice": {"type": "str", "required": True},
-        "drop": {"type": "bool", "default": False},
-    },
-}
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """How to find what others have in a file, what to do about it, whether it may be dropped."""
-
-    language: str
-    advice: str
-    drop: bool = False
-
-    def review(self, file: File, out: Planning, own: t.Collection[str] = ()) -> None:
-        """Raises PlanError for what others would lose; `own` are elements of nobody else."""
-        old = out.text(file.path)
-        keep_or_refuse(
-            out,
-            file.path,
-            elements(self.language, old),
-            elements(self.language, file.content.decode("utf-8", "replace")),
-            drop=self.drop,
-            advice=self.advice,
-            ours=is_ours(old),
-            own=own,
-        )
-        out.ours |= is_ours(old)
 
 
 class Wanted(t.NamedTuple):
@@ -132,45 +91,6 @@ class Files(Simple[tuple[Wanted, ...]]):
     def review(self, want: tuple[Wanted, ...], out: Planning) -> None:
         for item in want:
             out.file(item.file)
-
-
-def parent(path: str) -> str:
-    return str(PurePosixPath(path).parent)
-
-
-def each(
-    item: t.Mapping[str, t.Any], context: Context
-) -> t.Iterator[tuple[dict[str, t.Any], t.Any]]:
-    """What an argument sets, once, or once for each of its items with <key> filled in."""
-    fields = given(item)
-    items = fields.pop("each", None)
-    vms = fields.pop("vms", None)
-    for one in [None] if items is None else items:
-        filled = dict(fields)
-        if one is not None:
-            for key in ("path", "source"):
-                if key in filled:
-                    filled[key] = _fill(filled[key], one, context)
-        filled["path"] = context.path(filled["path"].rstrip("/"))
-        if vms is not None:
-            filled["vms"] = frozenset(
-                name if one is None else _fill(name, one, context) for name in vms
-            )
-        yield filled, one
-
-
-def _fill(text: str, one: t.Mapping[str, t.Any], context: Context) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] == "one_time":
-            return context.one_time.get(str(one.get("name")), "")
-        if match[1] not in one:
-            known = ", ".join(sorted(one))
-            raise DocumentError(
-                f"{context.name}: {text}: an item has no {match[1]}; it has {known}"
-            )
-        return str(one[match[1]])
-
-    return _PLACE.sub(value, text)
 
 
 def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:

@@ -13,13 +13,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Phase,
-    Simple,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
 
 class Groups(Simple[tuple[str, ...]]):

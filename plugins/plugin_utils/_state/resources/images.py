@@ -11,16 +11,15 @@ from pathlib import PurePosixPath
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Phase,
-    Simple,
     given,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
 _CREATE_SECONDS: t.Final = 300
 

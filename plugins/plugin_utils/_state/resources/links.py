@@ -22,15 +22,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
-    File,
     Options,
-    Phase,
     given,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     hostname_if,
     switch_proof,

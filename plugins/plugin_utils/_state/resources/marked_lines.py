@@ -8,14 +8,14 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Simple,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
 
 

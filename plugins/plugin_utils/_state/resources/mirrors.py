@@ -23,17 +23,15 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
-    Planning,
-    attributes,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Simple,
     given,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import attributes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     release_directory as release,
 )

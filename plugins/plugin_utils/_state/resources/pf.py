@@ -21,16 +21,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     DocumentError,
-    File,
     Options,
-    Phase,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import pf_conf
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import parent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks, marked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface, parse
 

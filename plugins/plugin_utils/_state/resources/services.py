@@ -21,20 +21,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     PathFacts,
     Questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
+    Context,
+    DocumentError,
+    Options,
+    given,
+    list_of,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     keep_or_refuse,
     questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
-    Context,
-    DocumentError,
-    Options,
-    Phase,
-    given,
-    list_of,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.lines import Line
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
 
 LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive import set_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, NOBODYS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
-    File,
     Options,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
     Directories,
     Directory,

@@ -12,14 +12,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     DocumentError,
     Options,
-    Phase,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.lines import Line
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
 _TOOL: t.Final = TOOLS["sysctl"]

@@ -30,20 +30,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     ATTRIBUTES,
     Context,
-    File,
     Options,
-    Phase,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.files import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     FOREIGN,
     Foreign,
-    parent,
+    questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.services import (
     LOG,
     Service,

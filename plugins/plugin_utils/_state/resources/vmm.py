@@ -8,13 +8,13 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    Simple,
     given,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
 # Opening it fails with ENODEV or ENXIO where the processor or the machine's setup does not offer
 # what vmm(4) needs; what dmesg(8) says may be of an earlier boot. Opening has no other effect.

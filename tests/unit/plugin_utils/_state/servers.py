@@ -15,15 +15,18 @@ from pathlib import PurePosixPath
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, digest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
     UserFacts,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Context
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document, document
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
+    DOCUMENT,
+    Document,
+    document,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
 
 DIRECTORY: t.Final = PathFacts("directory", "0755", "root", "wheel", 512)

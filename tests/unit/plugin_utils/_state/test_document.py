@@ -8,9 +8,8 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.arguments import DOCUMENT, SPEC
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import check
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import DOCUMENT, SPEC, check
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registry import RESOURCES
 from unit.plugin_utils._state.servers import wants

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import argv
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import plan, questions
 from unit.plugin_utils._state.servers import (
     Server,

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     PlanError,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import UserFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from unit.plugin_utils._state.servers import (
     DIRECTORY,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import PathFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from unit.plugin_utils._state.servers import (
     Server,
     change,

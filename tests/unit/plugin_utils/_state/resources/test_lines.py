@@ -8,8 +8,8 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.lines import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import (
     Line,
     add_line,
     set_line,

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.taps import strangers
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import (

@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, PlanError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from unit.plugin_utils._state.servers import (
     Content,

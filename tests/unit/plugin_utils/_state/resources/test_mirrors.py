@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, Step, digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Job
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
 from unit.plugin_utils._state.servers import DIRECTORY, Server, changes, plan_on, wants

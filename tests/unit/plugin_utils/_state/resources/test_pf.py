@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     PlanError,
     digest,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""From the arguments of a task to what is wanted: what arguments of all types have in common."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+
+Options = dict[str, t.Any]
+
+_PATH: t.Final = re.compile(r"\A(/[A-Za-z0-9_.,:@%+=-]+)+\Z")
+_PLACE: t.Final = re.compile(r"<([a-z_][a-z0-9_]*)>")
+
+ATTRIBUTES: t.Final[Options] = {
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "wheel"},
+}
+EACH: t.Final[Options] = {
+    "each": {"type": "list", "elements": "dict"},
+    "vms": {"type": "list", "elements": "str"},
+}
+
+
+class DocumentError(OperatorError, ValueError):
+    """A state document that cannot be meant: says which document, resource and value."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a resource may need to make its wanted state from a task's arguments.
+
+    `template` turns the name of a template and extra variables into text, `find` the name of a
+    file into its path on the controller.
+    """
+
+    name: str
+    template: t.Callable[[str, t.Mapping[str, t.Any]], str]
+    find: t.Callable[[str], str] = str
+    one_time: t.Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, text: str) -> str:
+        """A path for a server. Raises DocumentError for one that is unsafe."""
+        if not _PATH.match(text) or ".." in PurePosixPath(text).parts:
+            raise DocumentError(
+                f"{self.name}: {text!r} is not a valid path on a server; use an absolute path of "
+                "letters, digits and . _ - , : @ % + = without '..'"
+            )
+        return text
+
+
+def given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What an argument sets, lists as tuples, without what it leaves to the default."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in item.items()
+        if value is not None
+    }
+
+
+def list_of(options: Options) -> Options:
+    """The spec of a list of mappings."""
+    return {"type": "list", "elements": "dict", "options": options}
+
+
+def each(
+    item: t.Mapping[str, t.Any], context: Context
+) -> t.Iterator[tuple[dict[str, t.Any], t.Any]]:
+    """What an argument sets, once, or once for each of its items with <key> filled in."""
+    fields = given(item)
+    items = fields.pop("each", None)
+    vms = fields.pop("vms", None)
+    for one in [None] if items is None else items:
+        filled = dict(fields)
+        if one is not None:
+            for key in ("path", "source"):
+                if key in filled:
+                    filled[key] = _fill(filled[key], one, context)
+        filled["path"] = context.path(filled["path"].rstrip("/"))
+        if vms is not None:
+            filled["vms"] = frozenset(
+                name if one is None else _fill(name, one, context) for name in vms
+            )
+        yield filled, one
+
+
+def _fill(text: str, one: t.Mapping[str, t.Any], context: Context) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[1] == "one_time":
+            return context.one_time.get(str(one.get("name")), "")
+        if match[1] not in one:
+            known = ", ".join(sorted(one))
+            raise DocumentError(
+                f"{context.name}: {text}: an item has no {match[1]}; it has {known}"
+            )
+        return str(one[match[1]])
+
+    return _PLACE.sub(value, text)
