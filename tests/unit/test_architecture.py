@@ -15,7 +15,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 PREFIX = "ansible_collections.puffy.vmm.plugins."
 
 _PURE = {"_grammar", "_fleet", "_formats", "_libraries", "_problems"}
-_DOORS = _PURE | {"_agent", "_ansible", "_machines", "_store", "_state", "_dns", "_tasks"}
+_STATE = {"_state", "_state.core", "_state.parts", "_state.resources", "_state.text"}
+_DOORS = _PURE | {"_agent", "_ansible", "_machines", "_store", "_dns", "_tasks"} | _STATE
 
 # What each package may import of the others, besides itself.
 ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
@@ -29,7 +30,11 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_machines": _PURE | {"_agent"},
     "_store": _PURE | {"_ansible"},
     "_dns": _PURE | {"_ansible", "_store"},
-    "_state": _PURE | {"_agent", "_machines", "_store"},
+    "_state.text": _PURE | {"_agent"},
+    "_state.core": _PURE | {"_agent", "_state.text"},
+    "_state.parts": _PURE | {"_agent", "_state.text", "_state.core"},
+    "_state.resources": _PURE | {"_agent", "_machines", "_store"} | (_STATE - {"_state"}),
+    "_state": _PURE | {"_agent", "_state.core", "_state.resources"},
     "_tasks": _DOORS - {"_tasks"},
     "action": _DOORS,
     "filter": _DOORS,
@@ -39,11 +44,11 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "modules": set(),
 }
 # These are tested as plain functions: no module of theirs has Ansible behind it, however far.
-WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_machines", "_state"}
+WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_machines"} | _STATE
 # So many modules deep may the imports within a package go.
 FLOORS: t.Final = 3
 # Those that are deeper today, which may not become so any further.
-DEEPER: t.Final = {"_fleet": 7, "_grammar": 5, "_machines": 5, "_state": 13}
+DEEPER: t.Final = {"_fleet": 7, "_grammar": 5, "_machines": 5}
 
 
 class Module(t.NamedTuple):
@@ -78,9 +83,11 @@ def _name(path: Path) -> str:
 
 
 def _package(name: str) -> str:
-    """The package that a module is in: `_state` for plugin_utils._state.resources.pf."""
+    """The folder that a module is in: `_state.resources` for plugin_utils._state.resources.pf."""
     parts = name.split(".")
-    return parts[1] if parts[0] in ("plugin_utils", "module_utils") else parts[0]
+    if parts[0] in ("plugin_utils", "module_utils"):
+        parts = parts[1:]
+    return ".".join(parts[:-1]) or parts[0]
 
 
 @functools.cache

@@ -148,7 +148,7 @@ class Converger:
         if only is not None:
             self._refuse_others(made, only)
         changes = (*_changes(before), *made.changes, *_changes(after))
-        shown = diff.diffs(made, self._old(made)) if self.diff else []
+        shown = diff.diffs(made.shown, self._old(made)) if self.diff else []
         notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
         warnings = [*seen.warnings, *(f"{name}: {notice}" for name, notice in notices)]
         pending = tuple(name for part in made.parts for name in part.pending)
@@ -199,7 +199,7 @@ class Converger:
         return brought
 
     def _old(self, made: Plan) -> dict[str, bytes]:
-        asks = diff.asks(made)
+        asks = diff.asks(made.shown)
         if not asks:
             return {}
         answer = self.agent.look({"paths": asks})

@@ -8,34 +8,28 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import FileDiff
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff
 
 
-def asks(plan: Plan) -> list[dict[str, t.Any]]:
+def asks(shown: t.Iterable[FileDiff | Change]) -> list[dict[str, t.Any]]:
     """What has to be read of the server to show what changes."""
     return [
-        {"path": diff.path, "read": 1}
-        for diff in plan.diffs
-        if diff.existed and not diff.sensitive and diff.before is None
+        {"path": item.path, "read": 1}
+        for item in shown
+        if isinstance(item, FileDiff)
+        if item.existed and not item.sensitive and item.before is None
     ]
 
 
-def diffs(plan: Plan, old: t.Mapping[str, bytes]) -> list[dict[str, str]]:
+def diffs(shown: t.Iterable[FileDiff | Change], old: t.Mapping[str, bytes]) -> list[dict[str, str]]:
     """What --diff prints: contents of files that change, and the other changes in words."""
-    shown: list[dict[str, str]] = []
-    for part in plan.parts:
-        for job in part.jobs:
-            shown += [{"prepared": f"{change}\n"} for change in job.changes]
-        for step in part.steps:
-            if step.diff:
-                before = step.diff.before
-                shown.append(
-                    _file(step.diff, old.get(step.diff.path, b"") if before is None else before)
-                )
-            elif step.change:
-                shown.append({"prepared": f"{step.change}\n"})
-    return [{name: shown_text(masked(text)) for name, text in item.items()} for item in shown]
+    items = [
+        _file(item, old.get(item.path, b"") if item.before is None else item.before)
+        if isinstance(item, FileDiff)
+        else {"prepared": f"{item}\n"}
+        for item in shown
+    ]
+    return [{name: shown_text(masked(text)) for name, text in item.items()} for item in items]
 
 
 def _file(item: FileDiff, before: bytes) -> dict[str, str]:

@@ -51,8 +51,11 @@ class Part:
         return (*by_jobs, *(step.change for step in steps if step.change))
 
     @property
-    def diffs(self) -> tuple[FileDiff, ...]:
-        return tuple(step.diff for step in self.steps if step.diff)
+    def shown(self) -> tuple[FileDiff | Change, ...]:
+        """What a diff shows, in order: contents of files, and all other changes."""
+        by_jobs = [change for job in self.jobs for change in job.changes]
+        steps = [step.diff or step.change for step in self.steps]
+        return (*by_jobs, *(item for item in steps if item))
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ class Plan:
         return needs + own
 
     @property
-    def diffs(self) -> tuple[FileDiff, ...]:
-        return tuple(diff for part in self.parts for diff in part.diffs)
+    def shown(self) -> tuple[FileDiff | Change, ...]:
+        return tuple(item for part in self.parts for item in part.shown)
 
 
 def key(document: Document, option: str) -> str:

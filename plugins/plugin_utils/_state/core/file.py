@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import PathFacts
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,6 @@ def attributes(item: _HasAttributes) -> dict[str, str]:
     return {"mode": f"{int(item.mode, 8):04o}", "owner": item.owner, "group": item.group}
 
 
-def differ(facts: PathFacts, item: _HasAttributes) -> bool:
+def differ(facts: _HasAttributes, item: _HasAttributes) -> bool:
     """Whether mode, owner or group of what is there are not those wanted."""
     return attributes(facts) != attributes(item)

@@ -192,7 +192,7 @@ def test_no_path_is_shown() -> None:
     notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
     outcome = Outcome(made.changes, notices, tuple(f"{name}: {one}" for name, one in notices))
     shown = str(others(found, ["db1"])) + str(outcome.result(diffs=False)) + repr(paths)
-    shown += str(diffs(made, {"/etc/dhcpd.conf": conf(web1=f"{OLD}/").encode()}))
+    shown += str(diffs(made.shown, {"/etc/dhcpd.conf": conf(web1=f"{OLD}/").encode()}))
     assert "once-.../auto_install" in shown
     assert "once-...: is left" in shown
     for secret in (OLD, STRAY, paths.directories["db1"].removesuffix("/")):
