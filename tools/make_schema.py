@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.schema import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.schema import (
     order_schema,
     render,
     vm_schema,

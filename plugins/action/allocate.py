@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet, server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import SERVER_VARIABLES
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources import (

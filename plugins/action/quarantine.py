@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
     Ledger,
     read_ledger,

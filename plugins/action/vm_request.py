@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm_edit import with_state
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_state
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,

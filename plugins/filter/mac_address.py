@@ -49,7 +49,7 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import MacPlan
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_prefix
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import choice
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import choice
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, number, text
 
 

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
     Disk,
     Interface,

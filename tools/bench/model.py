@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import VARIABLES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import VARIABLES
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build
 

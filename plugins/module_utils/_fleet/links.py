@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import (
     host_port,
     other_host_interface,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 
 Link = dict[str, Any]
 

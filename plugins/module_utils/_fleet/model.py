@@ -11,17 +11,23 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.allocation import Known, allocate
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.capacity import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import (
+    Known,
+    allocate,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity import (
     check_capacity,
     check_sizes,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import IMAGE, Claim, Claims
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interface_checks import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
+    IMAGE,
+    Claim,
+    Claims,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.kept import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
     Copy,
     candidates,
     clashing,
@@ -30,34 +36,31 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.kept import (
     read_copies,
     render_copies,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.moves import (
+    moved,
+    with_records,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import (
+    check_accounts,
+    check_keys,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import unread
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
     Entry,
     Ledger,
     read_ledger,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.moves import moved, with_records
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.owners import (
-    check_accounts,
-    check_keys,
-)
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     PREFIX,
     ServerSettings,
     own_addresses,
     read_server,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.unread import unread
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import (
-    SERVER_VARIABLES,
-    archived,
-    configured,
-    describe_server,
-    describe_vm,
-)
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import DIRECTORY as VMS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import SUFFIX as VM_SUFFIX
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import DIRECTORY as VMS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import SUFFIX as VM_SUFFIX
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
     Texts,
     Vm,
     VmFile,
@@ -66,7 +69,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import (
     read_vm,
     vm_of,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source as vm_source
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source as vm_source
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import (
+    SERVER_VARIABLES,
+    archived,
+    configured,
+    describe_server,
+    describe_vm,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Problem,

@@ -9,14 +9,14 @@ from dataclasses import asdict
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import host_port
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import host_port
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     MOST_TAPS,
     PREFIX,
     ServerSettings,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import SWITCH_GROUP
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch

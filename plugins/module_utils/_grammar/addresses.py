@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import as_text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import as_text
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import netaddr
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 

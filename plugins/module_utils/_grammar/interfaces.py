@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     known_keys,
     matching,
     part,

@@ -9,13 +9,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.base_accounts i
     INSTALLER_WORDS,
     VMD_GROUP,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import LONGEST_ANSWER
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     matching,
     sequence,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import LONGEST_ANSWER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 VM_NAME_PATTERN = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -27,8 +27,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     ACCOUNT_PATTERN,
     HOSTNAME_PATTERN,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     known_keys,
     mapping,
@@ -36,6 +35,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     part,
     sequence,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 A = TypeVar("A", IPv4Address, IPv6Address)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     INTERFACE_PATTERN,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     choice,
     known_keys,
     matching,

@@ -13,7 +13,10 @@ from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.template import Templar
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import PREFIX, VARIABLES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
+    PREFIX,
+    VARIABLES,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import SERVER_VARIABLES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     Installed,
     read_installed,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import IMAGE_SUFFIXES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
+    source as ledger_source,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VM_CONF,
     Image,

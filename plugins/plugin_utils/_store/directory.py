@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import vm_of
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import vm_of
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     OperatorError,
     Problem,
@@ -29,7 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclu
 VMS = "vms"
 ORDERS = "orders"
 ALLOCATIONS = "allocations"
-# The files of VMs as they were when they had no problems; see _fleet/kept.py.
+# The files of VMs as they were when they had no problems; see _fleet/checks/kept.py.
 KEPT = "kept"
 CREDENTIALS = "credentials"
 HOST_KEYS = "host_keys"

@@ -9,12 +9,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source, vm_of
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     Inputs,
     build_fleet,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import source, vm_of
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
     Ledger,
     read_ledger,

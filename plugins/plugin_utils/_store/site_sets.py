@@ -19,9 +19,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive im
     set_name,
     short_name,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import matching
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import release
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import matching
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_tree import read_tree

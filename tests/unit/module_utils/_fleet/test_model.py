@@ -7,7 +7,11 @@ import time
 from dataclasses import replace
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import IMAGE, Claim, Claims
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
+    IMAGE,
+    Claim,
+    Claims,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     server_variables,
     vm_variables,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm_edit import with_state
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_state
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
     NEW_STATE,

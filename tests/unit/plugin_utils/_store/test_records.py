@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import (

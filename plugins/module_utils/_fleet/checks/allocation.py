@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     IPV4,
     IPV6,
     KINDS,
@@ -26,11 +26,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
     Claim,
     Claims,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interfaces import further_macs
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Entry, Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import further_macs
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry, Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
+    source as ledger_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
     HIGHEST_NUMBER,
     Address,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import load
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 
 _STATE = re.compile(r"^state[ \t]*:.*$", re.MULTILINE)
 _LONGEST = 64 * 1024

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     server_variables,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import Vm
 from unit.fleets import SERVER6, SERVER7, WEB1, build, ledger, ledger_texts, problems, server, vm
 
 IMAGE = "/home/vm/web1.img"

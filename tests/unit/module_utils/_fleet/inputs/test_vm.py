@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import response_value
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     MOST_TAPS,
     ServerSettings,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile, size_of
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile, size_of
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import MEBI, scaled
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 

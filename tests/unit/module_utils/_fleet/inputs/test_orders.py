@@ -7,9 +7,9 @@ from __future__ import annotations
 import jsonschema
 import pytest
 import yaml
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME, FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.schema import order_schema
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import read_order
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.schema import order_schema
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import read_order
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 from unit.fleets import KEY, build, problems, sound, vm
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Entry, Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry, Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
+    source as ledger_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 # What a file may give that belongs to a server: the ledger's values hold as long as it stays.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import (
     DEFAULT_IMAGE_DIRECTORY,
     DEFAULT_PRESET,
     DEFAULT_SETS,
@@ -31,11 +31,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
     ipv6_bounds,
     usable,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import GIBI, TEBI
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     choice,
     whole_number,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import GIBI, TEBI
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report
 
 # Prefix of all variables of this collection that describe servers and VMs.

@@ -10,14 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.schema import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.schema import (
     order_schema,
     render,
     vm_schema,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import questions, ssh_keys
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import Text
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import Text
 from hypothesis import given
 from hypothesis import strategies as st
 from make_schema import SCHEMAS

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import FIELDS, Field
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import FIELDS, Field
 
 
 def order_schema() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
     Document,
     Text,
     load,

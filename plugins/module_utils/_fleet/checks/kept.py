@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     GROUP,
     IMAGE,
     IPV4,
@@ -23,12 +23,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
     Claim,
     Claims,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interface_checks import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
     DIRECTORY,
     ORDERS,
     Texts,

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import GROUP, Claim, Claims
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
+    GROUP,
+    Claim,
+    Claims,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
     FALSE,
     NULLS,
     TRUE,

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     Installed,
     read_installed,
 )
@@ -21,12 +21,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     VM_NAME_PATTERN,
     vm_name,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     mapping,
     sequence,
     whole_number,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
     FALSE,
     NULLS,
     TRUE,

@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.fields import BY_NAME, FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interfaces import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import (
     Interface,
     further_macs,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Entry
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import IMAGE_SUFFIXES
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
+    source as ledger_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     FurtherInterface,
     default_group,
@@ -32,11 +34,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces impo
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     vm_name,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
     answered_by_collection,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import Size
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.yaml_text import load
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Report,
     shown,

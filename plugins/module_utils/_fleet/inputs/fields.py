@@ -21,9 +21,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
     ssh_keys,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY, Size
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     as_written,
     boolean,
@@ -32,6 +30,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
     sequence,
     whole_number,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY, Size
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 DISK_FORMATS = ("raw", "qcow2")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.interfaces import derived_mac
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import derived_mac
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac, mac_text
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (

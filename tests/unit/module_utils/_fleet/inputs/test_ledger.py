@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 import yaml
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.installed import Installed
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     Entry,
     Ledger,
     Purged,

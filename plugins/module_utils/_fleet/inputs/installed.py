@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.presets import IMAGE_SUFFIXES
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import directory
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.values import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     choice,
     known_keys,
     matching,
     part,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import directory
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"

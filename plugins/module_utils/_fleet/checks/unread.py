@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.claims import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     IPV4,
     IPV6,
     MAC,
     NUMBER,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.ledger import source as ledger_source
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
+    source as ledger_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 
 
 def unread(
