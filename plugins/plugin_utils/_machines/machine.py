@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    IMAGE_SUFFIXES,
     Installed,
     read_installed,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
 
 

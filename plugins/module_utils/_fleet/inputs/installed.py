@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     choice,
@@ -19,6 +18,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import directory
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
+
+# The formats of images, and how the names of files end that have them.
+IMAGE_SUFFIXES: Mapping[str, str] = {"raw": "img", "qcow2": "qcow2"}
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"

@@ -27,8 +27,6 @@ DEFAULT_IMAGE_DIRECTORY = "/var/vmm"
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_SETS = ("-x*", "+xb*", "+xf*", "+site*")
 
-IMAGE_SUFFIXES: Mapping[str, str] = {"raw": "img", "qcow2": "qcow2"}
-
 
 def host_interface(preset: str, switch_interface: str, vlan: int | None) -> str:
     """Return the interface that has the server's address on the VMs' network.

@@ -16,7 +16,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    IMAGE_SUFFIXES,
+    Installed,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import (
     Interface,
     further_macs,
@@ -25,7 +28,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     source as ledger_source,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import IMAGE_SUFFIXES
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     FurtherInterface,
