@@ -17,20 +17,17 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_unknown_vms,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, life_steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
-    VERBS,
-    LifePlan,
-    Request,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Look, Share
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import (
     for_review,
     one_time,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import VERBS, LifePlan, Request
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look, Share
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
     Converger,
     Outcome,

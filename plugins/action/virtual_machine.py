@@ -15,13 +15,15 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_problems,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.first_answer import (
+    wait_for_ssh,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.installer import Installer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import Limits
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.first_answer import wait_for_ssh
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import Installer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import Limits
 
 Vm = dict[str, t.Any]
 

@@ -21,11 +21,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
     FLEET_DIRECTORY,
     PROBLEMS,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
-    NEW_STATE,
-    VERBS,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import refusal
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import NEW_STATE, VERBS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import refusal
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task

@@ -11,8 +11,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Role, Variables
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.look import Share
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import OneTime
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import OneTime
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Share
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     DOCUMENT,

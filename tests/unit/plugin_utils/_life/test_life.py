@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_state
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import (
     NEW_STATE,
     VERBS,
     LifePlan,
     Request,
     plan_life,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import refusal
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import State
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import refusal
 from unit.machines import IMAGE, NOTE, RECORD, RUNS, defined, machine, shown
 
 D, B = "data", "blank"

@@ -8,9 +8,9 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.console import Console
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VmFacts,
     has_told,

@@ -13,18 +13,18 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import LifePlan
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.steps import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import LifePlan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
     conclude_start,
     end_record,
     rest,
     resting,
     stop,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark
 
 _RM: t.Final = ["/bin/rm", "-f"]
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.console import Console, Question
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console, Question
 
 DONE = "\r\nCONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n\r\n"
 DOWN = "syncing disks... done\r\nrebooting...\r\n"

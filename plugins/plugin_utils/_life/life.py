@@ -7,13 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.obstacles import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import (
     clash,
     obstacle,
     refusal,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
 
 # The state that a verb writes into the VM file.
 NEW_STATE: t.Final[t.Mapping[str, str]] = {

@@ -13,11 +13,8 @@ from dataclasses import dataclass, field
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import watch as vm_watch
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import watch as vm_watch
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import (
     Elapsed,
     End,
     Limits,
@@ -25,12 +22,15 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import
     may_begin_again,
     verdict,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     RESPONSE,
     SETS,
     Progress,
     Watch,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent, VmFacts
 
 Vm = t.Mapping[str, t.Any]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.console import Console
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import (
     Elapsed,
     End,
     Limits,
@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import
     may_begin_again,
     verdict,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     BOOTS,
     RESPONSE,
     SETS,

@@ -7,13 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import (
     LifePlan,
     Request,
     plan_life,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 

@@ -10,11 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker as vm_marker
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     ACCESS_LOG,
     ADDRESS,
     BOOTS,
@@ -24,6 +20,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import (
     UNPACKS,
     Watch,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker as vm_marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 
 MAC = "fe:e1:bb:d1:c6:05"
 VM = {

@@ -9,8 +9,8 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import shown
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import Watch, log_sizes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import shown
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Watch, log_sizes
 
 Vm = t.Mapping[str, t.Any]
 

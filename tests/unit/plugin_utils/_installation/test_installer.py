@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.installer import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.installer import (
     Installer,
     Outcome,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.verdict import Limits
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import ACCESS_LOG
-from unit.plugin_utils._machines.test_watch import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import Limits
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import ACCESS_LOG
+from unit.plugin_utils._installation.test_watch import (
     DONE,
     DOWN,
     RESPONSE_FILE,

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from enum import Enum
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.watch import Progress
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Progress
 
 # vmd(8) starts what it has loaded a moment later.
 _START_SECONDS: t.Final = 60

@@ -7,7 +7,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import steps as vm_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table

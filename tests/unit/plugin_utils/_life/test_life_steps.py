@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import life_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import Request, plan_life
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.life import Request, plan_life
 from unit.machines import NOTE, RECORD, RUNS, defined, machine, shown
 
 VM = machine(installed=RECORD.as_data())

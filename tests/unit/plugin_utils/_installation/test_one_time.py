@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import ONE_TIME_NAME
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.one_time import (
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import (
     OneTime,
     for_review,
     one_time,
