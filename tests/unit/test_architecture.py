@@ -101,11 +101,13 @@ def modules() -> dict[str, Module]:
     names = {_name(path): path for path in PLUGINS.rglob("*.py")}
     found = {}
     for name, path in names.items():
-        imported = [x for node in _nodes(ast.parse(path.read_text())) for x in _names(node)]
+        tree = ast.parse(path.read_text())
+        imported = {x for node in ast.walk(tree) for x in _names(node)}
         ours = {x.removeprefix(PREFIX) for x in imported if x.startswith(PREFIX)}
         ansible = tuple(
             x
-            for x in imported
+            for node in _nodes(tree)
+            for x in _names(node)
             if x.split(".")[0] == "ansible"
             or (x.startswith("ansible_collections.") and not x.startswith(PREFIX))
         )
