@@ -70,6 +70,19 @@ def test_a_response_file_is_for_the_address_of_its_vm(rig: Rig, conf: Path, clie
     assert answers == {path: codes[client != WEB1] for path, codes in ANSWERS.items()}
 
 
+@pytest.mark.parametrize("conf", [VEB, SEED], ids=["veb", "bridge"])
+def test_what_is_refused_leaves_no_line_in_the_log(rig: Rig, conf: Path) -> None:
+    rig.serve(httpd=conf.read_text())
+    rig.machine.files.write_text("/var/www/logs/access.log", "")
+    served = []
+    for path in [*ANSWERS, "/%zz"]:
+        for client in (WEB1, OTHER):
+            if rig.machine.httpd.answer("203.0.113.1", path, client=client).status == 200:
+                served.append((client, path))
+    log = rig.machine.files.read_text("/var/www/logs/access.log").splitlines()
+    assert [(line.split()[1], line.split()[7]) for line in log] == served
+
+
 @pytest.mark.parametrize(("conf", "status"), [(VEB, 403), (SEED, 200)], ids=["veb", "bridge"])
 def test_sets_are_listed_in_the_seeds_form_alone(rig: Rig, conf: Path, status: int) -> None:
     rig.serve(httpd=conf.read_text())

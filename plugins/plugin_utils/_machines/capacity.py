@@ -21,6 +21,9 @@ _RESERVE: t.Final = 256 << 20
 # An installation with the sets of the base system writes about as much.
 _SYSTEM: t.Final = 1 << 30
 
+# Where guests have lines written: syslogd(8)'s files, and httpd(8)'s.
+_LOGS: t.Final = ("/var/log", "/var/www/logs")
+
 _SYSCTLS: t.Final[t.Mapping[str, str]] = {
     "memory": "hw.physmem",
     "processors": "hw.ncpuonline",
@@ -46,7 +49,7 @@ def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
     request["paths"] += [{"path": path, "hash": 0} for path in needs]
     for name, variable in _SYSCTLS.items():
         request["run"].append({"name": name, "argv": [TOOLS["sysctl"], "-n", variable]})
-    for directory in _directories(vms):
+    for directory in (*_directories(vms), *_LOGS):
         request["run"].append({"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]})
     return request
 
@@ -73,11 +76,22 @@ def judge(
     memory = answer["run"]["memory"]["stdout"].strip()
     if not limited and memory.isdigit():
         obstacles.extend(_memory(vms, int(memory)))
+    systems = {
+        directory: _file_system(answer["run"][f"df {directory}"]["stdout"])
+        for directory in (*_directories(vms), *_LOGS)
+    }
     for directory in _directories(vms):
-        free = _free(answer["run"][f"df {directory}"]["stdout"])
         here = [vm for vm in vms if Machine.like(vm).directory == directory]
-        if free is not None:
-            _disk(here, new, facts, directory, free, obstacles, warnings)
+        if (system := systems[directory]) is None:
+            continue
+        _disk(here, new, facts, directory, system.free, obstacles, warnings)
+        logs = [log for log in _LOGS if systems[log] and systems[log].mount == system.mount]
+        if logs:
+            warnings.append(
+                f"{directory} is on the same file system as {' and '.join(logs)} "
+                f"({system.mount}): images that grow can leave no room for logs, and logs none "
+                "for images; give the images a file system of their own"
+            )
     return Verdict(tuple(obstacles), tuple(warnings))
 
 
@@ -148,10 +162,20 @@ def _directories(vms: t.Iterable[Vm]) -> list[str]:
     return sorted({Machine.like(vm).directory for vm in vms})
 
 
-def _free(text: str) -> int | None:
-    """Bytes that df(1) -k says are available; None where there is no such directory yet."""
-    words = text.splitlines()[-1].split() if text.strip() else []
-    return int(words[3]) * 1024 if len(words) >= 6 and words[3].lstrip("-").isdigit() else None
+@dataclass(frozen=True)
+class _FileSystem:
+    """What df(1) -k says of the file system that a directory is on; `free` is in bytes."""
+
+    free: int
+    mount: str
+
+
+def _file_system(text: str) -> _FileSystem | None:
+    """None where there is no such directory yet."""
+    words = text.splitlines()[-1].split(maxsplit=5) if text.strip() else []
+    if len(words) < 6 or not words[3].lstrip("-").isdigit():
+        return None
+    return _FileSystem(int(words[3]) * 1024, words[5])
 
 
 def _mib(size: int) -> str:

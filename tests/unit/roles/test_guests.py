@@ -139,6 +139,33 @@ def test_what_a_guest_cannot_send(wire: Wire, packet: Packet) -> None:
     assert wire.sent(TAP_WEB1, packet) == set()
 
 
+RENEWALS = (
+    DISCOVER,
+    Packet(WEB1, SERVER, "udp", 68, 67),
+    Packet(WEB1, ALL, "udp", 68, 67, to_all=True),
+)
+
+
+def test_requests_for_an_address_have_a_rate(wire: Wire) -> None:
+    """dhcpd(8) writes a line for each. Beyond its rate a rule matches no longer: pf.conf(5)."""
+    assert all(wire.sent(TAP_WEB1, packet) for packet in RENEWALS)
+    beyond = [line for line in rules().splitlines() if "max-pkt-rate" not in line]
+    load(wire.machine, "\n".join(beyond) + "\n")
+    try:
+        assert [wire.sent(TAP_WEB1, packet) for packet in RENEWALS] == [set()] * 3
+    finally:
+        load(wire.machine, rules())
+
+
+def test_requests_for_sets_have_a_rate(wire: Wire) -> None:
+    (rule,) = (
+        str(rule)
+        for rule in wire.machine.pf.anchors["puffy.vmm"]
+        if rule.action == "pass" and rule.source.host == WEB1 and rule.target.ports == (80, 80)
+    )
+    assert rule.endswith("keep state (source-track rule, max-src-conn-rate 100/60)")
+
+
 @pytest.mark.parametrize(
     ("source", "packet", "to"),
     [

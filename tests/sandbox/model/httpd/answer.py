@@ -27,13 +27,14 @@ UNENCODED = "/!$'()*+,;:@=[]\\^`{|}>~"
 
 @dataclass(frozen=True)
 class Answer:
-    """`path` is the request's path as it is logged; `uri` where a redirection leads."""
+    """`path` is the request's path as it is `logged`; `uri` where a redirection leads."""
 
     status: int
     body: bytes = b""
     server: str = ""
     path: str = ""
     uri: str = ""
+    logged: bool = True
 
 
 class _HttpError(Exception):
@@ -54,13 +55,18 @@ def answer(
     if not here:
         return None
     server = next((one for one in here if one.name.lower() == host.lower()), here[0])
-    path = target.partition("?")[0]
+    path, rules = target.partition("?")[0], server.rules
     try:
         path = _canonical(path)
-        body = _body(server, chroot, path, client)
+        rules, place = _rules(server, chroot, path), path
+        if rules.rewrite:
+            # server_response(): the location of the rewritten path counts, and is final.
+            place = _expand(rules.rewrite, path, client)
+            rules = _rules(server, chroot, place)
+        body = _body(server, chroot, rules, place)
     except _HttpError as error:
-        return Answer(error.status, b"", server.name, path, error.uri)
-    return Answer(200, body, server.name, path)
+        return Answer(error.status, b"", server.name, path, error.uri, rules.logged)
+    return Answer(200, body, server.name, path, "", rules.logged)
 
 
 def _canonical(path: str) -> str:
@@ -73,12 +79,9 @@ def _canonical(path: str) -> str:
     return shown if shown == "/" else shown + tail
 
 
-def _body(server: Server, chroot: Files, path: str, client: str) -> bytes:
-    rules = _rules(server, path)
+def _body(server: Server, chroot: Files, rules: Rules, path: str) -> bytes:
     if rules.block:
         raise _HttpError(rules.block)
-    if rules.rewrite:
-        path = _expand(rules.rewrite, path, client)
     place = _place(rules, path)
     mode = _open(chroot, place)
     if not stat.S_ISDIR(mode):
@@ -87,7 +90,7 @@ def _body(server: Server, chroot: Files, path: str, client: str) -> bytes:
         return chroot.read_bytes(place)
     if not path.endswith("/"):
         raise _HttpError(301, urllib.parse.quote(path, safe=UNENCODED) + "/")
-    index = _rules(server, f"{path}index.html")
+    index = _rules(server, chroot, f"{path}index.html")
     if index.block:
         raise _HttpError(index.block)
     try:
@@ -111,19 +114,36 @@ def _expand(text: str, path: str, client: str) -> str:
     return _canonical(text.replace("$DOCUMENT_URI", uri).replace("$REMOTE_ADDR", client))
 
 
-def _rules(server: Server, path: str) -> Rules:
+def _rules(server: Server, chroot: Files, path: str) -> Rules:
     """Those of the first location that matches, else the server's: fnmatch(3), any case."""
-    for pattern, rules in server.locations:
-        if re.match(fnmatch.translate(pattern), path, re.IGNORECASE | re.DOTALL):
-            return rules.inside(server.rules)
+    for location in server.locations:
+        if re.match(fnmatch.translate(location.pattern), path, re.IGNORECASE | re.DOTALL):
+            rules = location.rules.inside(server.rules)
+            if not location.found or _accessible(chroot, rules, path):
+                return rules
     return server.rules
 
 
-def _place(rules: Rules, path: str) -> str:
+def _accessible(chroot: Files, rules: Rules, path: str) -> bool:
+    """server_locationaccesstest(): what www may read, but for the root directory itself."""
+    if _stripped(rules, path) in ("", "/"):
+        return False
+    try:
+        _open(chroot, _place(rules, path))
+    except _HttpError:
+        return False
+    return True
+
+
+def _stripped(rules: Rules, path: str) -> str:
     for _ in range(rules.strip):
         slash = path.find("/", 1)
         path = path[slash:] if slash > 0 else ""
-    return f"{rules.root or _ROOT}{path}"
+    return path
+
+
+def _place(rules: Rules, path: str) -> str:
+    return f"{rules.root or _ROOT}{_stripped(rules, path)}"
 
 
 def _open(chroot: Files, path: str) -> int:

@@ -36,15 +36,30 @@ class Rules:
     auto_index: bool | None = None
     block: int | None = None
     rewrite: str | None = None
+    log: bool | None = None
     strip: int = 0
+
+    @property
+    def logged(self) -> bool:
+        """Whether requests are written into access.log, as they are by default."""
+        return self.log is not False
 
     def inside(self, server: Rules) -> Rules:
         names = [
             name
-            for name in ("root", "auto_index", "block", "rewrite")
+            for name in ("root", "auto_index", "block", "rewrite", "log")
             if getattr(self, name) is None
         ]
         return replace(self, **{name: getattr(server, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Location:
+    """With `found` it is only for paths that lead to something."""
+
+    pattern: str
+    rules: Rules
+    found: bool = False
 
 
 @dataclass
@@ -52,7 +67,7 @@ class Server:
     name: str
     listens: list[Listen] = field(default_factory=list)
     rules: Rules = Rules()
-    locations: list[tuple[str, Rules]] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
 
 
 def read(path: str, text: str, resolve: Callable[[str], list[Address]]) -> list[Server]:
@@ -88,6 +103,8 @@ class _Reader:
                 continue
             if words.accept("listen"):
                 self._listen(server)
+            elif words.accept("connection"):
+                words.expect("max", "requests", "1")
             elif words.accept("location"):
                 server.locations.append(self._location())
             else:
@@ -116,14 +133,15 @@ class _Reader:
             raise unknown
         server.listens += [Listen(one, int(port)) for one in addresses]
 
-    def _location(self) -> tuple[str, Rules]:
+    def _location(self) -> Location:
         words, rules = self.words, Rules()
+        found = bool(words.accept("found"))
         pattern = words.text(quoted=True)
         words.expect("{")
         while not words.accept("}"):
             if not words.accept(NEWLINE):
                 rules = self._rule(rules)
-        return pattern, rules
+        return Location(pattern, rules, found)
 
     def _rule(self, rules: Rules) -> Rules:
         words = self.words
@@ -147,6 +165,12 @@ class _Reader:
             case "block":
                 status = int(words.text()) if words.accept("return") else 403
                 return replace(rules, block=status)
+            case "no":
+                words.expect("log")
+                return replace(rules, log=False)
+            case "log":
+                words.expect("style", "common")
+                return replace(rules, log=True)
             case "pass":
                 return replace(rules, block=0)
         raise unknown

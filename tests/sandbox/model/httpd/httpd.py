@@ -135,6 +135,8 @@ class Httpd:
             found = answer(self.servers, chroot, (to, port), path, host or address, client)
         if found is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)
+        if not found.logged:
+            return found
         query = path.partition("?")[1] + path.partition("?")[2]
         shown = urllib.parse.quote(found.path, safe=UNENCODED, encoding="latin-1") + query
         stamp = self.machine.clock.now().strftime("%d/%b/%Y:%H:%M:%S %z")

@@ -65,6 +65,7 @@ class Rule:
     target: End = End()
     icmp_type: str = ""
     state: str = ""  # no, keep, or as by default
+    rates: str = ""  # of packets, or of connections: as they are printed
     rdr: tuple[str, int] | None = None
     rest: str = ""  # label, tag, user, as they are printed
     anchor: str = ""
@@ -87,8 +88,8 @@ class Rule:
         words.append(self.rest if self.rest.startswith("user") else "")
         if self.action == "pass":
             words.append(
-                "no state" if self.state == "no" else
-                "flags S/SA" if self.proto in ("", "tcp") else ""
+                f"{self.rates} no state".lstrip() if self.state == "no" else
+                f"flags S/SA {self.rates}".rstrip() if self.proto in ("", "tcp") else ""
             )  # fmt: skip
         words.append("" if self.rest.startswith("user") else self.rest)
         if self.rdr:
@@ -257,6 +258,13 @@ class Reader:
         words.take()
         return numbers[0], numbers[1]
 
+    def _rate(self, words: Words) -> str:
+        """A number per seconds, which pfctl(8) reads with blanks around the slash and without."""
+        count, slash, seconds = words.text().partition("/")
+        if not slash or not count.isdigit() or not seconds.isdigit():
+            raise words.unknown()
+        return f"{count}/{seconds}"
+
     def _options(self, words: Words) -> dict[str, Any]:
         options: dict[str, Any] = {}
         while words.peek() != NEWLINE and not words.ended:
@@ -264,6 +272,14 @@ class Reader:
                 case "no" | "keep" as state:
                     words.expect("state")
                     options["state"] = state
+                    if state == "keep" and words.accept("("):
+                        words.expect("max-src-conn-rate")
+                        rate = self._rate(words)
+                        words.expect(")")
+                        tracked = f"source-track rule, max-src-conn-rate {rate}"
+                        options["rates"] = f"keep state ({tracked})"
+                case "max-pkt-rate" as word:
+                    options["rates"] = f"{word} {self._rate(words)}"
                 case "icmp6-type" | "icmp-type":
                     options["icmp_type"] = words.text()
                 case "label" | "tag" | "tagged" as word:

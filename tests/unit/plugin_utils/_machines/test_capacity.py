@@ -25,13 +25,15 @@ def vm(
 
 
 def answer(
-    memory: int = 8 * GIB, free: int = 500 * GIB, there: tuple[str, ...] = NEEDS, **used: int
-) -> dict[str, t.Any]:
+    memory: int = 8 * GIB, free: int = 500 * GIB, there: tuple[str, ...] = NEEDS,
+    mounted: str = "/var/vmm", **used: int,
+) -> dict[str, t.Any]:  # fmt: skip
     """`used` are bytes of the images that there are, by the VM's name."""
-    df = (
-        "Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
-        f"/dev/sd0e   999999999     10000 {free // 1024}     1%    /var\n"
-    )
+
+    def df(device: str, kib: int, on: str) -> dict[str, str]:
+        head = "Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
+        return {"stdout": f"{head}{device}   999999999     10000 {kib}     1%    {on}\n"}
+
     paths: dict[str, t.Any] = {path: {"size": 1, "blocks": 4} for path in there}
     for name, size in used.items():
         paths[f"/var/vmm/{name}.img"] = {"size": 50 * GIB, "blocks": size // 512}
@@ -44,7 +46,9 @@ def answer(
             },
             "check": {"rc": 0},
             "memory": {"stdout": f"{memory}\n"},
-            "df /var/vmm": {"stdout": df},
+            "df /var/vmm": df("/dev/sd1a", free // 1024, mounted),
+            "df /var/log": df("/dev/sd0e", 1000, "/var"),
+            "df /var/www/logs": df("/dev/sd0f", 1000, "/var/www"),
         },
     }
 
@@ -75,6 +79,10 @@ CASES: dict[str, tuple[list[dict[str, t.Any]], dict[str, t.Any], list[str], list
         [vm("web1"), vm("db1")], {"free": 60 * GIB, "db1": 20 * GIB}, [],
         ["/var/vmm has 61440M free, and the disks of 2 VMs may grow by 81920M"],
     ),
+    "images beside logs": (
+        [vm("web1")], {"mounted": "/var"}, [],
+        ["/var/vmm is on the same file system as /var/log (/var): images that grow"],
+    ),
     "an archived image does not grow by itself, but may be restored": (
         [vm("web1"), vm("db1", state="archived")], {"free": 60 * GIB}, [], ["may grow by 102400M"],
     ),
@@ -99,8 +107,8 @@ def test_a_directory_that_is_not_there_yet_has_no_size() -> None:
     found = answer()
     found["run"]["df /var/vmm"]["stdout"] = ""
     assert judge(found, [vm("web1")], {"web1"}, NEEDS, limited=False).obstacles == ()
-    (df,) = (run for run in questions([vm("web1")], NEEDS)["run"] if run["name"].startswith("df"))
-    assert df["argv"] == ["/bin/df", "-k", "/var/vmm"]
+    asked = {run["name"]: run["argv"] for run in questions([vm("web1")], NEEDS)["run"]}
+    assert asked["df /var/vmm"] == ["/bin/df", "-k", "/var/vmm"]
 
 
 RUNNING = "    1   123     1    1.0G   17.0M   ttyp0         root running old1\n"
