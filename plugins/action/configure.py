@@ -8,7 +8,11 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
+    UNCHANGED,
+    Agent,
+    ApplyError,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
@@ -74,7 +78,7 @@ class ActionModule(Action):
         self._machines = [Machine.like(vm) for vm in vms]
         self._agent = Agent(self.execute, self.run_process)
         self._at_once = int(task_vars["vmm_host"]["install_limit"])
-        return self._converge()
+        return self._converge_without_failed()
 
     def _render(self, vms: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
         installing = tuple(self._args["installing"])
@@ -84,7 +88,24 @@ class ActionModule(Action):
         documents = self._roles.documents(share, paths)
         return write(documents, self._args["render_to"], self._server)
 
-    def _converge(self) -> dict[str, t.Any]:
+    def _converge_without_failed(self) -> dict[str, t.Any]:
+        """What fails for a VM alone, such as its response file, stops nothing for the others."""
+        failed: dict[str, str] = {}
+        changed = False
+        while True:
+            try:
+                result = self._converge(failed)
+                return {**result, "changed": result["changed"] or changed}
+            except OperatorError as error:
+                names = error.vms - failed.keys()
+                asked = self._args["vms"]
+                if self._args["compare"] or not names or (asked and names.issuperset(asked)):
+                    raise
+                reason = str(error).removesuffix(UNCHANGED)
+                failed |= {name: reason.removeprefix(f"{name}: ") for name in names}
+                changed = changed or bool(isinstance(error, ApplyError) and error.done)
+
+    def _converge(self, failed: t.Mapping[str, str]) -> dict[str, t.Any]:
         """Looks with what the ledger lets expect; again only where the server shows otherwise."""
         own = self._agent.by
         names = None if self._args["vms"] is None else frozenset(self._args["vms"])
@@ -93,6 +114,7 @@ class ActionModule(Action):
             names,
             self._args["install"] and self._args["life"],
             lambda by: alive(by, own),
+            failed,
         )
         expected = Share.expected(self._machines)
         variables = [machine.variables for machine in self._machines]

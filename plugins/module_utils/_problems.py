@@ -19,8 +19,11 @@ class OperatorError(Exception):
     """What an operator is told without a traceback; `fields` go into a task's result.
 
     Every error that a person may see derives from this, and _ansible/action.py is where actions
-    turn it into a failed result.
+    turn it into a failed result. `vms` are those that it concerns alone: the rest of a run can do
+    without them.
     """
+
+    vms: frozenset[str] = frozenset()
 
     def __init__(self, message: str, **fields: object) -> None:
         super().__init__(message)
@@ -52,6 +55,8 @@ class Problems(OperatorError, ValueError):
         self.problems = tuple(sorted(set(problems)))
         texts = [str(problem) for problem in self.problems]
         super().__init__("\n".join(texts), problems=texts)
+        if all(problem.vms for problem in self.problems):
+            self.vms = frozenset().union(*(problem.vms for problem in self.problems))
 
 
 class Refused(OperatorError, ValueError):

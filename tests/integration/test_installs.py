@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -46,6 +47,32 @@ def test_what_is_lacking_is_told_before_anything_is_touched(converged: Site) -> 
         assert text in said, said
     assert state(server) == before
     server.run("mv /bsd.aside /bsd.rd")
+
+
+def test_what_fails_for_one_vm_stops_no_other(ready: Site) -> None:
+    """web1's response file cannot be written, a step for db1 fails, and mail1 is installed."""
+    server = ready.server1
+    provide_sets(server)
+    _has_no_system(ready, "mail1")
+    server.run("mkdir /var/vmm/.db1.console")
+    hashes = {"web1": "x" * 2000}
+    words = json.dumps(
+        {"vmm_install": True, "vmm_credentials": False, "autoinstall_hashes": hashes}
+    )
+    result = ready.play("site", "--limit", "server1", "-e", words)
+    assert result.returncode != 0
+    said = messages(result)
+    for text in (
+        "web1: role autoinstall: template install.conf.j2: ",
+        "an answer of a response file cannot be 2000 characters long",
+        ": db1: its console: exit status 1\nrm: ",
+        "mail1 answers on port 22",
+    ):
+        assert text in said, said
+    now = status(ready)
+    assert now["mail1"][1] == "running" and not {"db1", "web1"} & now.keys()
+    assert [name for name in listed(ready, "/var/vmm") if "mail1" not in name] == [".db1.console"]
+    assert responses(ready) == []
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ PROGRAMS: t.Final[t.Mapping[str, str]] = {
     "boot": "base change journal undo boot",
 }
 COMMAND: t.Final = "/usr/bin/perl -"
+UNCHANGED: t.Final = "\nThe server is as it was before."
 _NOTHING: t.Final = "\nNothing was changed."
 
 
@@ -114,8 +115,11 @@ class Applied:
 class ApplyError(OperatorError):
     """A transaction that failed: `failed` is its name, `done` are those before it, which stay."""
 
-    def __init__(self, text: str, failed: str, applied: Applied) -> None:
+    def __init__(
+        self, text: str, failed: str, applied: Applied, vms: frozenset[str] = frozenset()
+    ) -> None:
         self.failed = failed
+        self.vms = vms
         self.done = applied.done
         fields: dict[str, object] = {}
         if applied.done:
@@ -270,12 +274,22 @@ class _Work:
             name = names[0] if names else ""
             text = f"{_said(failed)}{self._before() or _NOTHING}"
         else:
-            name = self._sent[failed["id"]].name
-            text = explain(failed, self._sent[failed["id"]], self._done)
+            sent = self._sent[failed["id"]]
+            text = explain(failed, sent, self._done)
+            return ApplyError(text, sent.name, self.applied, _concerns(failed, sent))
         return ApplyError(text, name, self.applied)
 
     def _before(self) -> str:
         return f"\nDone before it and kept: {', '.join(self._done)}." if self._done else ""
+
+
+def _concerns(failed: t.Mapping[str, t.Any], transaction: Transaction) -> frozenset[str]:
+    """The VMs whose alone the failed step was; none where not all of it could be put back."""
+    number = failed.get("step")
+    if number is None or failed.get("problems"):
+        return frozenset()
+    step: Step = transaction.steps[number]
+    return step.concerns
 
 
 def explain(
@@ -296,7 +310,7 @@ def explain(
         before = f"done before it and kept: {', '.join(done)}."
         parts.append(f"{transaction.name} failed and {became}; {before}")
     elif not problems and not left:
-        parts.append("The server is as it was before.")
+        parts.append(UNCHANGED.strip())
     text = _decoded("\n".join(part for part in parts if part))
     # The checkers read staged files: the operator knows their final names.
     for step in transaction.steps:

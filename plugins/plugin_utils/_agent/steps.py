@@ -64,7 +64,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """One action of the agent: `fields` are its arguments, `title` what a failure is about."""
+    """One action of the agent: `fields` are its arguments, `title` what a failure is about.
+
+    `vms` are those whose it is; a change of its own says that better.
+    """
 
     do: str
     title: str
@@ -72,6 +75,13 @@ class Step:
     content: bytes | None = None
     change: Change | None = None
     diff: FileDiff | None = None
+    vms: frozenset[str] = EVERYBODYS
+
+    @property
+    def concerns(self) -> frozenset[str]:
+        """The VMs that a failure is of, and nothing else of the server; empty for common steps."""
+        vms = self.change.vms if self.change else self.vms
+        return NOBODYS if COMMON in vms else vms
 
 
 def change_of(vm: str, kind: str, subject: str, detail: str = "") -> Change:

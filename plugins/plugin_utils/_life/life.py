@@ -42,13 +42,15 @@ class Request:
     """What somebody asks of the VMs of a server; names None means all of them.
 
     install says whether VMs that were never installed may be. alive says of a run, as the note of
-    an installation has it, whether it is another one that still works.
+    an installation has it, whether it is another one that still works. failed are VMs for which
+    this run has failed already, with the reasons.
     """
 
     verb: str = "apply"
     names: frozenset[str] | None = None
     install: bool = True
     alive: t.Callable[[str], bool] = lambda _by: False
+    failed: t.Mapping[str, str] = field(default_factory=dict)
 
     def asks(self, name: str) -> bool:
         return self.verb != "status" and (self.names is None or name in self.names)
@@ -114,6 +116,7 @@ def plan_life(
             reason = refusal(machine.state, request.verb)
             if reason is None and (reason := clash(asked, now)):
                 clashes.append(machine.name)
+            reason = reason or request.failed.get(machine.name)
             if reason := reason or obstacle(asked, now, request.verb, bound):
                 refuse[machine.name] = reason
             else:

@@ -34,39 +34,51 @@ Facts = t.Mapping[str, VmFacts]
 def before(
     plan: LifePlan, machines: t.Sequence[Machine], facts: Facts, by: str
 ) -> t.Iterator[Step]:
-    """What comes before the server is configured.
+    """What comes before the server is configured. Each step is one VM's.
 
     VMs that are stopped to start or to be installed again are stopped here, so that vmd(8) takes
     their new definitions; those that are to rest lose their owners first, in after().
     """
-    stopped_first = {*plan.install, *plan.start, *plan.rescue}
     for machine in machines:
-        name, now = machine.name, facts[machine.name]
-        if name in plan.stop and name in stopped_first:
-            yield from stop(name)
-        if name in plan.restore:
-            yield from restore(machine)
-        if name in plan.clear:
-            yield from unmark(
-                machine,
-                now,
-                change_of(name, "forget", f"an installation of {name} that never began"),
-            )
-        if name in plan.claim:
-            yield from claim(machine, now, by)
+        for step in _before(plan, machine, facts[machine.name], by):
+            yield replace(step, vms=frozenset({machine.name}))
+
+
+def _before(plan: LifePlan, machine: Machine, now: VmFacts, by: str) -> t.Iterator[Step]:
+    name = machine.name
+    if name in plan.stop and name in _stopped_first(plan):
+        yield from stop(name)
+    if name in plan.restore:
+        yield from restore(machine)
+    if name in plan.clear:
+        yield from unmark(
+            machine,
+            now,
+            change_of(name, "forget", f"an installation of {name} that never began"),
+        )
+    if name in plan.claim:
+        yield from claim(machine, now, by)
 
 
 def after(plan: LifePlan, machines: t.Sequence[Machine], facts: Facts) -> t.Iterator[Step]:
     """What comes once no definition and no configuration names the VMs any more that are to go."""
-    stopped_first = {*plan.install, *plan.start, *plan.rescue}
     for machine in machines:
-        name, now = machine.name, facts[machine.name]
-        if name in plan.stop and name not in stopped_first:
-            yield from rest(name)
-        if name in plan.archive:
-            yield from archive(machine, now)
-        if name in plan.purge:
-            yield from purge(machine, now.files)
+        for step in _after(plan, machine, facts[machine.name]):
+            yield replace(step, vms=frozenset({machine.name}))
+
+
+def _after(plan: LifePlan, machine: Machine, now: VmFacts) -> t.Iterator[Step]:
+    name = machine.name
+    if name in plan.stop and name not in _stopped_first(plan):
+        yield from rest(name)
+    if name in plan.archive:
+        yield from archive(machine, now)
+    if name in plan.purge:
+        yield from purge(machine, now.files)
+
+
+def _stopped_first(plan: LifePlan) -> set[str]:
+    return {*plan.install, *plan.start, *plan.rescue}
 
 
 def claim(machine: Machine, facts: VmFacts, by: str) -> t.Iterator[Step]:

@@ -85,7 +85,7 @@ def judge(
         if (system := systems[directory]) is None:
             continue
         _disk(here, new, facts, directory, system.free, obstacles, warnings)
-        logs = [log for log in _LOGS if systems[log] and systems[log].mount == system.mount]
+        logs = [log for log in _LOGS if (other := systems[log]) and other.mount == system.mount]
         if logs:
             warnings.append(
                 f"{directory} is on the same file system as {' and '.join(logs)} "

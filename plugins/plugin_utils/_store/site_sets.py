@@ -82,19 +82,20 @@ def build(wanted: Wanted) -> dict[str, bytes]:
     taken: dict[str, str] = {}
     for vm in wanted.vms:
         name, hostname = str(vm["name"]), str(vm["hostname"])
+        own = report.about(vms={name})
         other = taken.setdefault(short_name(hostname).lower(), name)
         if other != name:
-            report.add(
+            own.add(
                 f"{VMS}/{name}.yml",
                 "hostname",
                 f"begins with {short_name(hostname)} as that of {other} does, and the installer "
                 f"knows a VM's own site set by that alone; install one after the other",
             )
         source = f"{SITE}/{HOSTS}/{name}"
-        tree = read_tree(site / HOSTS / name, source, report)
+        tree = read_tree(site / HOSTS / name, source, own)
         if KEYS in tree:
-            report.add(f"{source}/{KEYS}", "", "is written by this collection; rename it")
-        tree[KEYS] = Entry(_keys(name, vm["ssh_keys"], report))
+            own.add(f"{source}/{KEYS}", "", "is written by this collection; rename it")
+        tree[KEYS] = Entry(_keys(name, vm["ssh_keys"], own))
         trees[set_name(wanted.release, hostname)] = tree
     report.raise_problems()
     sets = {}

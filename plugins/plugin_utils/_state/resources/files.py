@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     ATTRIBUTES,
@@ -106,7 +107,11 @@ def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
             )
         if "template" in kinds:
             extra = {} if one is None else {"item": one}
-            content = context.template(kinds["template"], extra).encode()
+            try:
+                content = context.template(kinds["template"], extra).encode()
+            except OperatorError as error:
+                error.vms = fields.get("vms") or error.vms
+                raise
         elif "content" in kinds:
             content = str(kinds["content"]).encode()
         else:
