@@ -19,6 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
     refuse_unknown_vms,
+    refuse_unread_fleet,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import (
@@ -66,6 +67,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
+        refuse_unread_fleet(task_vars)
         # Without a role nothing is written that another VM's definition stands in.
         if args["roles"] and not args["compare"]:
             refuse_unknown_vms(task_vars)

@@ -107,6 +107,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import un
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
     BROKEN,
     FLEET_DIRECTORY,
+    FLEET_PROBLEMS,
     PROBLEMS,
     TAKEN,
     InventoryVariables,
@@ -270,6 +271,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for server in servers:
             if own := fleet.problems_of(server):
                 self.inventory.set_variable(server, PROBLEMS, untrusted(own))
+            if problems:
+                self.inventory.set_variable(server, FLEET_PROBLEMS, untrusted(problems))
             if fleet.broken:
                 self.inventory.set_variable(server, BROKEN, untrusted(fleet.broken))
 

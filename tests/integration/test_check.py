@@ -130,3 +130,24 @@ def test_what_is_sound_of_a_fleet_with_problems_is_compared(converged: Site) -> 
     assert result.returncode == 2, messages(result)
     assert messages(result).count("vms/web1.yml: memory: '1 GB' is not a valid size") == 1
     assert "as the fleet says: server1, server2" in result.stdout
+
+
+def test_a_problem_that_concerns_no_server_is_one(converged: Site) -> None:
+    vms, away = converged.fleet / "vms", converged.fleet / "away"
+    vms.rename(away)
+    try:
+        result = converged.play("check", "--limit", "server2")
+    finally:
+        away.rename(vms)
+    assert result.returncode == 2, messages(result)
+    assert "is not a fleet directory: it has no directory vms/" in messages(result)
+    assert "failed: server2 has no vmm_host: the inventory source" in result.stdout
+    ledger = converged.fleet / "allocations/gone9.yml"
+    ledger.write_text("vms: [\n")
+    try:
+        result = converged.play("check", "--limit", "server2")
+    finally:
+        ledger.unlink()
+    assert result.returncode == 2, messages(result)
+    assert "The fleet has problems" in messages(result)
+    assert "as the fleet says: server2" in result.stdout

@@ -88,6 +88,16 @@ def refuse_problems(task_vars: Mapping[str, Any]) -> None:
         raise OperatorError("\n".join(problems), problems=problems)
 
 
+def refuse_unread_fleet(task_vars: Mapping[str, Any]) -> None:
+    """Stop a task for a server that the inventory plugin gave nothing. Raises OperatorError."""
+    if "vmm_host" not in task_vars:
+        raise OperatorError(
+            f"{task_vars.get('inventory_hostname')} has no vmm_host: the inventory source of the "
+            "plugin puffy.vmm.vms gives it to each server of its group. There is no such source, "
+            "or it could not read the fleet directory, which Ansible says at the beginning"
+        )
+
+
 def refuse_unknown_vms(task_vars: Mapping[str, Any]) -> None:
     """Stop a task that would take away the definition of a VM that is there, but not known.
 

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 # What the inventory plugin itself gives a server, and so is no setting of it.
 FLEET_DIRECTORY = "vmm_fleet_directory"
 PROBLEMS = "vmm_problems"
+# All problems there are, for every server, whomever they concern.
+FLEET_PROBLEMS = "vmm_fleet_problems"
 # The problems of VMs by their names, and names that no VM can have, each with why.
 BROKEN = "vmm_broken_vms"
 TAKEN = "vmm_taken_names"
-RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, BROKEN, TAKEN, *SERVER_VARIABLES})
+RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, FLEET_PROBLEMS, BROKEN, TAKEN, *SERVER_VARIABLES})
 
 # Accounts of a server that are no owner's, by the variable that names them.
 _ACCOUNTS = {

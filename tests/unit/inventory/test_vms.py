@@ -116,6 +116,8 @@ def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> N
     hosts = found["_meta"]["hostvars"]
     assert "vmm_vms" not in hosts["server2"]
     assert {line.split(":")[0] for line in hosts["server2"]["vmm_problems"]} == {"server2"}
+    assert set(hosts["server1"]["vmm_fleet_problems"]) == set(lines[:-1])
+    assert hosts["server1"]["vmm_fleet_problems"] == hosts["server2"]["vmm_fleet_problems"]
     # web3.yaml might say anything, so nothing new is handed out.
     assert hosts["server1"]["vmm_vms"] == []
     assert {"web1", "web2", "web4", "web5"} <= set(hosts["server1"]["vmm_broken_vms"])
