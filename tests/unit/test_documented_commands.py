@@ -10,7 +10,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 
-README = ("tests/integration/test_readme.py", "test_the_quick_start")
+GUIDE = ("tests/integration/test_guides.py", "test_the_first_server")
+LIFE = "tests/integration/test_vm.py"
 DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
 # Each command, and a file with a word of it that shows where it is tried out.
@@ -36,20 +37,37 @@ TESTED: dict[str, tuple[str, str]] = {
     "./dev run python -m openbsd up DIR server1": ("molecule/qemu/create.yml", "-m, openbsd, up"),
     "./dev run python -m openbsd down DIR": ("molecule/qemu/destroy.yml", "-m, openbsd, down"),
     "./dev run ssh -F DIR/ssh_config server1": ("tests/openbsd/ssh.py", "ssh_config"),
-    "pip install ansible-core -r requirements.txt": README,
-    "ansible-galaxy collection build": README,
-    "ansible-galaxy collection install puffy-vmm-0.1.0.tar.gz": README,
-    f"{PLAY}.site -e vmm_install=false --ask-vault-pass --check --diff": README,
-    f"{PLAY}.site -e vmm_install=false --ask-vault-pass": README,
-    f"{PLAY}.check": README,
+    "./dev run antsibull-changelog release": ("tests/unit/test_changelog.py", '"release"'),
+    "pip install ansible-core -r requirements.txt": GUIDE,
+    "ansible-galaxy collection build": GUIDE,
+    "ansible-galaxy collection install puffy-vmm-0.1.0.tar.gz": GUIDE,
+    f"{PLAY}.site -e vmm_install=false --ask-vault-pass --check --diff": GUIDE,
+    f"{PLAY}.site -e vmm_install=false --ask-vault-pass": GUIDE,
+    f"{PLAY}.check": GUIDE,
     f"{PLAY}.sets": (
         "tests/integration/test_sets.py", '"sets"',
     ),
     f"{PLAY}.sets -e vmm_release=7.8": (
         "tests/integration/test_sets.py", "vmm_release=7.8",
     ),
-    f"{PLAY}.vm -e vm=web1 --ask-vault-pass": (
-        "tests/integration/test_vm.py", "vm=web1",
+    f"{PLAY}.vm -e vm=web1 --ask-vault-pass": (LIFE, "vm=web1"),
+    f"{PLAY}.vm -e vm=web2 --ask-vault-pass": (LIFE, "vm=web1"),
+    f"{PLAY}.vm -e vm=web1 -e verb=reinstall --ask-vault-pass": (
+        LIFE, 'verb(converged, "reinstall"',
+    ),
+    f"{PLAY}.vm -e vm=web1 -e verb=rescue": (LIFE, 'verb(converged, "rescue"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=restart": (LIFE, 'verb(converged, "restart"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=suspend": (LIFE, 'verb(converged, "suspend"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=resume": (LIFE, 'verb(converged, "resume"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=archive": (LIFE, 'verb(converged, "archive"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=restore": (LIFE, 'verb(converged, "restore"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=purge -e confirm=web1": (LIFE, "confirm=web1"),
+    f"{PLAY}.vm -e verb=status": (LIFE, '"verb=status"'),
+    f"{PLAY}.sshfp": ("tests/integration/sshfp/test_playbook.py", '"sshfp"'),
+    "ansible-vault view fleets/production/credentials/web1.yml": (LIFE, "ansible-vault view"),
+    "ssh puffy@203.0.113.10": (LIFE, "203.0.113"),
+    "ssh -o VerifyHostKeyDNS=yes puffy@web1.vm.example.org": (
+        "tests/integration/sshfp/test_ssh.py", "VerifyHostKeyDNS=yes",
     ),
     "ssh -t puffy@server1.example.org vmctl console web1": (
         "tests/integration/test_vm.py", "vmctl console web1",

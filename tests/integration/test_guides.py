@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The quick start of README.md, word by word, on a stand-in server and without the checkout."""
+"""The guide to a first server, word by word, on a stand-in and without the checkout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from integration.harness import CHECKOUT, Site, messages, recap
 
 from sandbox.server import Server
 
-README = (CHECKOUT / "README.md").read_text()
+GUIDE = (CHECKOUT / "docs/first-server.md").read_text()
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"
 # The first VM is installed by another command, further down on the page.
 LATER = ("-e", "vmm_install=false")
@@ -28,8 +28,8 @@ REACH = "ansible_ssh_common_args: -F {}/ssh_config"
 
 
 def files() -> dict[str, str]:
-    """The files that the quick start shows, by path, which the first line of each tells."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    """The files that the guide shows, by path, which is in the first line of each."""
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     found = {}
     for block in blocks:
         lines = [line.removeprefix("   ") for line in block.splitlines()]
@@ -39,15 +39,14 @@ def files() -> dict[str, str]:
 
 
 def commands() -> list[list[str]]:
-    """The commands of the quick start, in order."""
-    text = README.partition("## Quick start")[2].partition("## Documentation")[0]
-    lines = re.findall(r"^ {4,}((?:pip|ansible-[a-z]+) .*)$", text, re.MULTILINE)
+    """The commands of the guide, in order."""
+    lines = re.findall(r"^ {4,}((?:pip|ansible-[a-z]+) .*)$", GUIDE, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Site]:
-    """A directory of an operator's own, with what the quick start has them write."""
+    """A directory of an operator's own, with what the guide has them write."""
     server = Server(tmp_path / "sandbox", "server1")
     (tmp_path / "vault-password").write_text("a secret of the operator\n")
     for name, text in files().items():
@@ -98,7 +97,7 @@ def install(operator: Site, pip: list[str], build: list[str], install: list[str]
     assert not [name for name in shown if name.startswith((".dev", ".venv", ".ci"))]
 
 
-def test_the_quick_start(operator: Site) -> None:
+def test_the_first_server(operator: Site) -> None:
     pip, build, collection, check, site, sets, vm = commands()
     assert sets[:4] == vm[:3] + ["puffy.vmm.sets"]
     install(operator, pip, build, collection)
