@@ -29,7 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time i
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import VERBS, LifePlan, Request
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look, Share
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, survey
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
@@ -44,6 +44,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents im
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"
+_SURVEY: t.Final = "survey"
 # A server with another release is looked at twice.
 _EXPECTED_RELEASE: t.Final = "7.8"
 
@@ -61,6 +62,7 @@ class ActionModule(Action):
         "life": {"type": "bool", "default": True},
         "credentials": {"type": "bool", "default": True},
         "compare": {"type": "bool", "default": False},
+        "survey": {"type": "bool", "default": False},
         "installing": {"type": "list", "elements": "str", "default": []},
         "render_to": {"type": "path"},
     }
@@ -124,6 +126,8 @@ class ActionModule(Action):
             expected, one_time(variables, (), (), ""), release=_EXPECTED_RELEASE
         )
         asked = {_VMS: vm_facts.questions(self._machines)}
+        if self._args["survey"]:
+            asked[_SURVEY] = survey.questions(self._directories())
         seen = look(self._agent, documents, asked, check_mode=self.check_mode)
         vms = Look.of(seen.raw[_VMS], self._machines, request)
         self._refuse(vms)
@@ -143,8 +147,20 @@ class ActionModule(Action):
             ServerFiles(self, self._vars).record(vms.plan.record, self._machines)
         if vms.plan.purge and self._args["life"] and not self.check_mode:
             ServerFiles(self, self._vars).forget(vms.plan.purge, self._machines)
-        outcome = self._carry_out(documents, seen, vms)
-        return self._result(outcome, vms)
+        result = self._result(self._carry_out(documents, seen, vms), vms)
+        if self._args["survey"]:
+            result |= untrusted({"survey": self._surveyed(seen)})
+        return result
+
+    def _directories(self) -> list[str]:
+        """Where images are, or will be."""
+        own = self._vars["vmm_host"]["image_directory"]
+        return sorted({*capacity.directories(self._machines), str(own)})
+
+    def _surveyed(self, seen: t.Any) -> dict[str, t.Any]:
+        raw = seen.raw
+        found = survey.survey(raw[_SURVEY], raw[_VMS], self._machines, self._directories())
+        return {**found, "release": seen.release}
 
     def _carry_out(self, documents: t.Any, seen: t.Any, vms: Look) -> Outcome:
         plan, facts = (vms.plan if self._args["life"] else LifePlan()), vms.facts

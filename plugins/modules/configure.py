@@ -85,6 +85,11 @@ options:
         cannot be carried out, is in RV(errors) and hides none of the others.
     type: bool
     default: false
+  survey:
+    description:
+      - Whether RV(survey) is asked for as well, in the same look.
+    type: bool
+    default: false
   installing:
     description: With O(render_to), names of VMs to write files for as if they were being installed.
     type: list
@@ -312,6 +317,42 @@ pending_restart:
   type: list
   elements: str
   returned: when there are any
+survey:
+  description: What the server has, and what is on it that the fleet does not know.
+  type: dict
+  returned: with O(survey)
+  contains:
+    memory:
+      description: Its memory in bytes.
+      type: int
+    processors:
+      description: How many processors it uses.
+      type: int
+    load:
+      description: Its load average of the last minute.
+      type: float
+    release:
+      description: The release of OpenBSD.
+      type: str
+    kernel:
+      description: Its kernel, as in V(GENERIC.MP#1).
+      type: str
+    file_systems:
+      description: C(directory), C(size), C(used) and C(free) of each directory of images, in bytes.
+      type: list
+      elements: dict
+    drives:
+      description: C(name), C(value) and C(status) of the sensors of its drives.
+      type: list
+      elements: dict
+    strangers:
+      description: Names of VMs that vmd(8) or vm.conf(5) has and the fleet has not.
+      type: list
+      elements: str
+    hosts:
+      description: C(name), C(mac) and C(addresses) of hosts in dhcpd.conf(5) that are no VM's.
+      type: list
+      elements: dict
 roles:
   description: The roles of O(roles) that C(--tags) and C(--skip-tags) left.
   type: list

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
@@ -24,11 +24,6 @@ _SYSTEM: t.Final = 1 << 30
 # Where guests have lines written: syslogd(8)'s files, and httpd(8)'s.
 _LOGS: t.Final = ("/var/log", "/var/www/logs")
 
-_SYSCTLS: t.Final[t.Mapping[str, str]] = {
-    "memory": "hw.physmem",
-    "processors": "hw.ncpuonline",
-    "load": "vm.loadavg",
-}
 _NEEDS: t.Final[t.Mapping[str, str]] = {
     "bsd.rd": "the installer's kernel; copy it there from the release's sets",
     "bsd": "the sets of the release, which VMs are installed from; bring them there",
@@ -47,10 +42,7 @@ def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
     """The probe request: `vms` are all of the server, `needs` paths that must be there."""
     request = vm_facts.questions(vms)
     request["paths"] += [{"path": path, "hash": 0} for path in needs]
-    for name, variable in _SYSCTLS.items():
-        request["run"].append({"name": name, "argv": [TOOLS["sysctl"], "-n", variable]})
-    for directory in (*_directories(vms), *_LOGS):
-        request["run"].append({"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]})
+    request["run"] += measures.questions([*directories(vms), *_LOGS])
     return request
 
 
@@ -77,10 +69,10 @@ def judge(
     if not limited and memory.isdigit():
         obstacles.extend(_memory(vms, int(memory)))
     systems = {
-        directory: _file_system(answer["run"][f"df {directory}"]["stdout"])
-        for directory in (*_directories(vms), *_LOGS)
+        directory: measures.file_system(answer, directory)
+        for directory in (*directories(vms), *_LOGS)
     }
-    for directory in _directories(vms):
+    for directory in directories(vms):
         here = [vm for vm in vms if Machine.like(vm).directory == directory]
         if (system := systems[directory]) is None:
             continue
@@ -158,24 +150,9 @@ def _disk(
         )
 
 
-def _directories(vms: t.Iterable[Vm]) -> list[str]:
+def directories(vms: t.Iterable[Vm | Machine]) -> list[str]:
+    """Where the images of these VMs are."""
     return sorted({Machine.like(vm).directory for vm in vms})
-
-
-@dataclass(frozen=True)
-class _FileSystem:
-    """What df(1) -k says of the file system that a directory is on; `free` is in bytes."""
-
-    free: int
-    mount: str
-
-
-def _file_system(text: str) -> _FileSystem | None:
-    """None where there is no such directory yet."""
-    words = text.splitlines()[-1].split(maxsplit=5) if text.strip() else []
-    if len(words) < 6 or not words[3].lstrip("-").isdigit():
-        return None
-    return _FileSystem(int(words[3]) * 1024, words[5])
 
 
 def _mib(size: int) -> str:

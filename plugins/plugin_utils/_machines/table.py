@@ -41,11 +41,12 @@ def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ..
     values = [vm["ipv4"], vm["ipv6"] or "-", vm["owner"], vm["memory"], vm["disk"]]
     used = f"{look['disk_bytes'] // _MEBIBYTE}M" if look else "?"
     pending = "restart" if look and look["pending"] else "-"
-    shown = (_state(vm, look), pending, *(str(value) for value in values), used)
+    shown = (vm_state(vm, look), pending, *(str(value) for value in values), used)
     return (vm["name"], vm["server"], vm["state"], *shown)
 
 
-def _state(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
+def vm_state(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
+    """In a few words, what a server shows of a VM; `look` is None where it was not reached."""
     if look is None:
         return "not reached"
     if look["installing"]:

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server has: memory, processors, file systems and drives, from sysctl(8) and df(1)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+
+# What capacity needs of sysctl(8), by the name under which it is asked.
+SYSCTLS: t.Final[t.Mapping[str, str]] = {
+    "memory": "hw.physmem",
+    "processors": "hw.ncpuonline",
+    "load": "vm.loadavg",
+}
+_KERNEL: t.Final = "kern.osversion"
+_SENSORS: t.Final = "hw.sensors"
+# print_sensor() of sbin/sysctl/sysctl.c: hw.sensors.softraid0.drive0=online (sd2), OK
+_DRIVE: t.Final = re.compile(
+    r"hw\.sensors\.(?P<drive>[a-z]+\d+\.drive\d+)=(?P<value>[^,\n]*)(?:, (?P<status>[A-Z]+))?"
+)
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """The file system that a directory is on, in bytes, and where it is mounted.
+
+    free is what others than root may use.
+    """
+
+    directory: str
+    size: int
+    used: int
+    free: int
+    mount: str
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive's sensor: softraid0.drive0, "online (sd2)", and OK, WARNING, CRITICAL or UNKNOWN."""
+
+    name: str
+    value: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a server has; memory is in bytes, None stands for what it did not say."""
+
+    memory: int | None
+    processors: int | None
+    load: float | None
+    kernel: str
+    file_systems: tuple[FileSystem, ...]
+    drives: tuple[Drive, ...]
+
+    @classmethod
+    def of(cls, answer: t.Mapping[str, t.Any], directories: t.Iterable[str]) -> Measures:
+        """From the answer to questions() and more_questions()."""
+        said = {name: str(answer["run"][name]["stdout"]).strip() for name in (*SYSCTLS, "kernel")}
+        systems = (file_system(answer, directory) for directory in directories)
+        load = said["load"].split()
+        return cls(
+            _number(said["memory"]),
+            _number(said["processors"]),
+            float(load[0]) if load and re.fullmatch(r"\d+(\.\d+)?", load[0]) else None,
+            said["kernel"],
+            tuple(system for system in systems if system),
+            tuple(_drives(str(answer["run"]["sensors"]["stdout"]))),
+        )
+
+
+def questions(directories: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    """Programs to run: what new VMs depend on."""
+    runs = [_sysctl(name, "-n", variable) for name, variable in SYSCTLS.items()]
+    return [
+        *runs,
+        *(
+            {"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]}
+            for directory in directories
+        ),
+    ]
+
+
+def more_questions() -> list[dict[str, t.Any]]:
+    """Programs to run: what people want to see beside that."""
+    return [_sysctl("kernel", "-n", _KERNEL), _sysctl("sensors", _SENSORS)]
+
+
+def file_system(answer: t.Mapping[str, t.Any], directory: str) -> FileSystem | None:
+    """What df(1) -k said of a directory; None where there is no such directory yet."""
+    text = str(answer["run"][f"df {directory}"]["stdout"])
+    words = text.splitlines()[-1].split(maxsplit=5) if text.strip() else []
+    if len(words) < 6 or not all(word.lstrip("-").isdigit() for word in words[1:4]):
+        return None
+    size, used, free = (int(word) * 1024 for word in words[1:4])
+    return FileSystem(directory, size, used, free, words[5])
+
+
+def _sysctl(name: str, *words: str) -> dict[str, t.Any]:
+    return {"name": name, "argv": [TOOLS["sysctl"], *words]}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _drives(text: str) -> t.Iterator[Drive]:
+    for match in _DRIVE.finditer(text):
+        yield Drive(match["drive"], match["value"].strip(), match["status"] or "UNKNOWN")

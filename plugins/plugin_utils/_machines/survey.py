@@ -1,0 +1,57 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server has, and what is on it that the fleet does not know, for people to see."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import suppress
+from dataclasses import asdict
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf, vm_conf
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import Measures
+
+
+def questions(directories: t.Iterable[str]) -> dict[str, t.Any]:
+    """What is to be asked, as parts of a probe; `directories` are those of images."""
+    return {"run": [*measures.questions(directories), *measures.more_questions()]}
+
+
+def survey(
+    answer: t.Mapping[str, t.Any],
+    vms: t.Mapping[str, t.Any],
+    machines: t.Sequence[Machine],
+    directories: t.Iterable[str],
+) -> dict[str, t.Any]:
+    """As plain data, from the answers to questions() and to facts.questions().
+
+    Beside the fields of Measures there are `strangers`, the names of VMs of somebody else, and
+    `hosts`, those of dhcpd.conf(5) that are no VM's: their names, MACs and addresses.
+    """
+    return {
+        **asdict(Measures.of(answer, directories)),
+        "strangers": _strangers(vms, machines),
+        "hosts": list(_hosts(vms, machines)),
+    }
+
+
+def _strangers(vms: t.Mapping[str, t.Any], machines: t.Sequence[Machine]) -> list[str]:
+    names = set(facts.status_lines(vms["run"]["status"]["stdout"]))
+    with suppress(vm_conf.Unreadable):
+        names |= {block.name for block in vm_conf.parse_vm_conf(facts.text(vms, facts.VM_CONF)).vms}
+    return sorted(names - {machine.name for machine in machines})
+
+
+def _hosts(
+    vms: t.Mapping[str, t.Any], machines: t.Sequence[Machine]
+) -> t.Iterator[dict[str, t.Any]]:
+    ours = {mac for machine in machines for mac in machine.macs}
+    try:
+        conf = dhcpd_conf.parse_dhcpd_conf(facts.text(vms, facts.DHCPD_CONF))
+    except dhcpd_conf.Unreadable:
+        return
+    for host in (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts)):
+        if (host.mac or "").lower() not in ours:
+            yield {"name": host.name, "mac": host.mac, "addresses": list(host.addresses)}

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server says that it has, and what is on it that the fleet does not know."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import (
+    Drive,
+    FileSystem,
+    Measures,
+    file_system,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.survey import questions, survey
+from unit.machines import MAC, machine
+
+DF = "Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
+SENSORS = """\
+hw.sensors.cpu0.temp0=46.00 degC
+hw.sensors.softraid0.drive0=online (sd2), OK
+hw.sensors.softraid0.drive1=degraded (sd3), WARNING
+hw.sensors.mpi0.drive3=failed, CRITICAL
+hw.sensors.nvme0.drive0=unknown
+"""
+STATUS = """\
+   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME
+    1 12345     1    1.0G    256M   ttyp0        puffy  running web1
+    2     -     1    1.0G       -       -         root  stopped old
+"""
+CONF = 'vm "web1" {\n disable\n}\nvm "older" {\n disable\n}\n'
+DHCPD = f"""\
+subnet 203.0.113.0 netmask 255.255.255.0 {{
+    host web1 {{ hardware ethernet {MAC.upper()}; fixed-address 203.0.113.16; }}
+    host printer {{ hardware ethernet 00:00:5e:00:53:01; fixed-address 203.0.113.40, 203.0.113.41; }}
+}}
+host guest {{ }}
+"""
+
+
+def said(**texts: str) -> dict[str, t.Any]:
+    runs = {name: {"rc": 0, "stdout": text, "stderr": ""} for name, text in texts.items()}
+    read = {"/etc/vm.conf": texts.get("conf", ""), "/etc/dhcpd.conf": texts.get("dhcpd", "")}
+    return {
+        "run": runs,
+        "read": {path: base64.b64encode(text.encode()).decode() for path, text in read.items()},
+    }
+
+
+def measured(**texts: str) -> dict[str, t.Any]:
+    plain = {"memory": "", "processors": "", "load": "", "kernel": "", "sensors": ""}
+    return said(**{**plain, **texts})
+
+
+def test_everything_that_is_asked_is_read() -> None:
+    names = {question["name"] for question in questions(["/var/vmm"])["run"]}
+    assert names == {"memory", "processors", "load", "kernel", "sensors", "df /var/vmm"}
+
+
+def test_a_server_that_says_everything() -> None:
+    df = f"{DF}/dev/sd0e     1000       600       350    63%    /var\n"
+    answer = measured(
+        memory="4278034432\n", processors="8\n", load="0.12 0.10 0.08\n", kernel="GENERIC.MP#1\n",
+        sensors=SENSORS, **{"df /var/vmm": df},
+    )  # fmt: skip
+    assert Measures.of(answer, ["/var/vmm"]) == Measures(
+        4278034432, 8, 0.12, "GENERIC.MP#1",
+        (FileSystem("/var/vmm", 1000 << 10, 600 << 10, 350 << 10, "/var"),),
+        (
+            Drive("softraid0.drive0", "online (sd2)", "OK"),
+            Drive("softraid0.drive1", "degraded (sd3)", "WARNING"),
+            Drive("mpi0.drive3", "failed", "CRITICAL"),
+            Drive("nvme0.drive0", "unknown", "UNKNOWN"),
+        ),
+    )  # fmt: skip
+
+
+def test_a_server_that_says_nothing() -> None:
+    answer = measured(**{"df /var/vmm": ""})
+    assert Measures.of(answer, ["/var/vmm"]) == Measures(None, None, None, "", (), ())
+
+
+def test_a_full_file_system_has_less_than_nothing_left() -> None:
+    df = f"{DF}/dev/sd0e     1000       980       -30   103%    /var\n"
+    found = file_system(said(**{"df /var": df}), "/var")
+    assert found == FileSystem("/var", 1000 << 10, 980 << 10, -30 << 10, "/var")
+
+
+def test_what_the_fleet_does_not_know() -> None:
+    vms = said(status=STATUS, conf=CONF, dhcpd=DHCPD)
+    found = survey(measured(), vms, [machine()], [])
+    assert found["strangers"] == ["old", "older"]
+    assert found["hosts"] == [
+        {"name": "guest", "mac": None, "addresses": []},
+        {
+            "name": "printer",
+            "mac": "00:00:5e:00:53:01",
+            "addresses": ["203.0.113.40", "203.0.113.41"],
+        },
+    ]
+
+
+def test_files_that_cannot_be_understood_hide_nothing_else() -> None:
+    found = survey(measured(processors="2"), said(status=STATUS, conf="vm {", dhcpd="{"), [], [])
+    assert found["strangers"] == ["old", "web1"]
+    assert found["hosts"] == []
+    assert found["processors"] == 2
