@@ -17,9 +17,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources i
     read_others,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     ALLOCATIONS,
     FleetDirectory,
@@ -28,6 +25,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet import (
+    fleet_directory,
+    servers_of,
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,8 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         groups: Mapping[str, list[str]] = task_vars["groups"]
-        group = args["servers"]
-        if group not in groups:
-            raise OperatorError(f"servers: there is no group {group!r} in the inventory")
         hostvars = task_vars["hostvars"]
-        servers = {name: hostvars[name] for name in groups[group]}
+        servers = servers_of(task_vars, args["servers"])
         directory = self._directory(args["fleet"], servers.values())
         sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
 
@@ -90,13 +88,7 @@ class ActionModule(Action):
     def _directory(self, path: str | None, servers: Iterable[Mapping[str, Any]]) -> FleetDirectory:
         if path:
             return FleetDirectory(Path(self._loader.path_dwim(path)))
-        paths = {str(variables.get(FLEET_DIRECTORY, "")) for variables in servers}
-        if len(paths) != 1 or "" in paths:
-            raise OperatorError(
-                f"the servers have no {FLEET_DIRECTORY} in common: the inventory needs one source "
-                f"with plugin: puffy.vmm.vms, and what Ansible said of it above put right"
-            )
-        return FleetDirectory(Path(paths.pop()))
+        return fleet_directory(servers)
 
     def _refuse_other_hosts(self, fleet: Fleet, sources: Iterable[str]) -> None:
         """Refuse new VMs that are named as hosts of sources that the plugin could not know."""

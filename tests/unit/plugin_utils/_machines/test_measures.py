@@ -33,7 +33,8 @@ CONF = 'vm "web1" {\n disable\n}\nvm "older" {\n disable\n}\n'
 DHCPD = f"""\
 subnet 203.0.113.0 netmask 255.255.255.0 {{
     host web1 {{ hardware ethernet {MAC.upper()}; fixed-address 203.0.113.16; }}
-    host printer {{ hardware ethernet 00:00:5e:00:53:01; fixed-address 203.0.113.40, 203.0.113.41; }}
+    host printer {{ hardware ethernet 00:00:5e:00:53:01;
+        fixed-address 203.0.113.40, 203.0.113.41; }}
 }}
 host guest {{ }}
 """

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.report: a fleet as one page, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.version import collection_version
+from ansible_collections.puffy.vmm.plugins.plugin_utils._report.data import report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._report.page import page
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import NoFleet
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet import (
+    fleet_directory,
+    servers_of,
+)
+
+_DIRECTORY: t.Final = "report"
+_PAGE: t.Final = "index.html"
+_DATA: t.Final = "report.json"
+
+
+class ActionModule(Action):
+    """Writes the report, in check mode as well."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "results": {"type": "dict", "default": {}},
+        "directory": {"type": "path"},
+        "mode": {"type": "str", "default": "0640"},
+        "servers": {"type": "str", "default": "vmd_servers"},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        mode = _mode(args["mode"])
+        servers = servers_of(task_vars, args["servers"])
+        fleet = fleet_directory(servers.values())
+        path = fleet.path / _DIRECTORY
+        if args["directory"]:
+            path = Path(self.loader.path_dwim(args["directory"]))
+        try:
+            built = build_for_task(fleet.read(), task_vars["groups"], servers)
+        except NoFleet as error:
+            raise OperatorError(str(error)) from error
+        made = report(
+            built,
+            servers,
+            plain(args["results"]),
+            at=datetime.now(UTC),
+            version=collection_version(),
+        )
+        data = json.dumps(made.data(), indent=1) + "\n"
+        _write(path, mode, {_DATA: data, _PAGE: page(made)})
+        self._display.display(f"\n{made.summary()}\n{path / _PAGE}\n")
+        told: dict[str, t.Any] = untrusted(
+            {
+                "summary": made.summary(),
+                "deployed": made.deployed,
+                "live": made.live,
+                "page": str(path / _PAGE),
+                "data": str(path / _DATA),
+            }
+        )
+        return told
+
+
+def _mode(text: str) -> int:
+    if not re.fullmatch("0?[0-7]{3}", text) or not int(text, 8) & 0o400:
+        raise OperatorError(
+            f"mode: {text!r} is not a mode of a file; use one such as '0640', or '0644' to let "
+            f"every account read the report"
+        )
+    return int(text, 8)
+
+
+def _write(directory: Path, mode: int, texts: t.Mapping[str, str]) -> None:
+    """Who may read the files may enter a directory that is made for them."""
+    try:
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700)
+            directory.chmod(0o700 | mode | (mode & 0o444) >> 2)
+        for name, text in texts.items():
+            write_file(directory / name, text.encode(), mode)
+    except OSError as error:
+        raise OperatorError(
+            f"directory: {error.filename}: {error.strerror}; name a directory to write to, in one "
+            f"that is there"
+        ) from error

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Whose the addresses of each network are: from the fleet, its ledgers, and dhcpd.conf(5)."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import ChainMap
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
+    AddressPlan,
+    usable,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
+    Addresses,
+    Kind,
+    Network,
+    Span,
+    address_value,
+)
+
+Key = tuple[int, int]  # an address: version and number
+What = tuple[Kind, str]
+Taken = t.Mapping[Key, What]
+Plan = AddressPlan[t.Any]
+# Hosts that a server's dhcpd.conf(5) has and the fleet has not, as _machines/survey.py has them.
+Hosts = t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]
+
+
+def networks(fleet: Fleet, hosts: Hosts) -> tuple[Network, ...]:
+    """All networks that VMs are on, IPv4 first, with `hosts` by server."""
+    taken = _taken(fleet, hosts)
+    points = sorted(taken)
+    plans: dict[tuple[int, int, int], list[tuple[ServerSettings, Plan]]] = {}
+    for server in fleet.servers.values():
+        for plan in (server.ipv4, server.ipv6):
+            if plan is not None:
+                network = plan.network
+                key = (network.version, int(network.network_address), network.prefixlen)
+                plans.setdefault(key, []).append((server, plan))
+    return tuple(_network(plans[key], taken, points) for key in sorted(plans))
+
+
+def addresses_of(server: ServerSettings, maps: t.Iterable[Network]) -> Addresses:
+    """How many of the IPv4 addresses of the server's range are taken."""
+    first, last = int(server.ipv4.first), int(server.ipv4.last)
+    free = 0
+    for network in maps:
+        if network.network == str(server.ipv4.network):
+            spans = (span for span in network.spans if span.kind == Kind.FREE)
+            free = sum(max(min(span.last, last) - max(span.first, first) + 1, 0) for span in spans)
+    total = last - first + 1
+    return Addresses(total, total - free)
+
+
+def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
+    """Each address that is somebody's, the most important reason first."""
+    there = {(vm.server, vm.name) for vm in fleet.vms}
+    by_kind: dict[Kind, dict[Key, What]] = {kind: {} for kind in Kind}
+
+    def note(address: object, kind: Kind, label: str) -> None:
+        if address is not None:
+            by_kind[kind].setdefault(address_value(str(address)), (kind, label))
+
+    for server in fleet.servers.values():
+        for own in (server.server_ipv4, server.server_ipv6):
+            note(own, Kind.SERVER, server.name)
+        for plan in (server.ipv4, server.ipv6):
+            note(plan and plan.gateway, Kind.SERVER, "gateway")
+            for number in server.reserved.numbers if plan else ():
+                if plan and number <= plan.capacity:
+                    note(plan.address(number), Kind.RESERVED, f"number {number} is reserved")
+    for vm in fleet.vms:
+        for address in (vm.ipv4, vm.ipv6):
+            note(address, Kind.USED, vm.name)
+    for ledger in fleet.ledgers.values():
+        for name, entry in ledger.entries.items():
+            if (ledger.server, name) not in there:
+                for address in (entry.ipv4, entry.ipv6):
+                    note(address, Kind.KEPT, f"{name}, of which only the ledger has a line")
+        settings = fleet.servers.get(ledger.server)
+        for purged in ledger.quarantine:
+            end = settings and purged.since + timedelta(settings.quarantine_days + 1)
+            label = f"{purged.vm} (purged)" + (f", until {end}" if end else "")
+            for address in (purged.entry.ipv4, purged.entry.ipv6):
+                note(address, Kind.QUARANTINED, label)
+    for name, found in hosts.items():
+        for host in found:
+            for text in host["addresses"]:
+                try:
+                    note(text, Kind.FOREIGN, f"{host['name']}, in dhcpd.conf of {name}")
+                except ValueError:
+                    # dhcpd(8) takes names there too.
+                    continue
+    return ChainMap(*by_kind.values())
+
+
+def _network(
+    users: t.Sequence[tuple[ServerSettings, Plan]], taken: Taken, points: t.Sequence[Key]
+) -> Network:
+    network = users[0][1].network
+    version = network.version
+    low, high = int(network.network_address), int(network.broadcast_address)
+    here = [value for family, value in points if family == version and low <= value <= high]
+    edges = {low, high + 1, *here, *(value + 1 for value in here)}
+    for server, plan in users:
+        edges |= {int(plan.first), int(plan.last) + 1}
+        for family, first, last in server.reserved.intervals:
+            if family == version:
+                edges |= {first, last + 1}
+    edges |= {edge for edge in (low + 1, high) if low <= edge <= high}
+    inner = sorted(edge for edge in edges if low <= edge <= high)
+    spans: list[Span] = []
+    for first, end in zip(inner, [*inner[1:], high + 1], strict=True):
+        kind, label = taken.get((version, first)) or _otherwise(users, network, first)
+        before = spans[-1] if spans else None
+        if before and (before.kind, before.label) == (kind, label):
+            spans[-1] = Span(version, before.first, end - 1, kind, label)
+        else:
+            spans.append(Span(version, first, end - 1, kind, label))
+    return Network(
+        str(network), version, tuple(server.name for server, _plan in users), tuple(spans)
+    )
+
+
+def _otherwise(
+    users: t.Sequence[tuple[ServerSettings, Plan]], network: IPv4Network | IPv6Network, value: int
+) -> What:
+    """What an address is that is nobody's."""
+    address = type(network.network_address)(value)
+    if not usable(network, address):
+        return Kind.UNUSABLE, ""
+    if any(server.reserved.has_address(address) for server, _plan in users):
+        return Kind.RESERVED, "vmm_reserved"
+    if any(plan.first <= address <= plan.last for _server, plan in users):
+        return Kind.FREE, ""
+    return Kind.OUTSIDE, ""
