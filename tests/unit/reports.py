@@ -17,9 +17,23 @@ TODAY = date(2026, 11, 29)
 VERSION = "0.1.0"
 GIB = 1 << 30
 # As many as a /24 has room for, with what else is in it.
-_ON_ONE = 180
+_ON_ONE = 140
 _OWNERS = ("mira", "jonas", "puffy", "ada", "grace", "linus", "edsger", "barbara")
 _LOST = "Failed to connect to the host via ssh: connect to host server3 port 22: No route to host"
+
+
+# What somebody may write into a file, or a server may print.
+HOSTILE = (
+    "<script>window.hacked=1</script>",
+    "</script><script>window.hacked=1</script>",
+    "</style><img src=x onerror=window.hacked=1>",
+    '" onmouseover="window.hacked=1" x=\'',
+    "' autofocus onfocus='window.hacked=1",
+    "<!-- --!> ]]> &amp; &#60;b&#62;",
+    "{{ 7 * 7 }} {% raw %} ${7 * 7} javascript:window.hacked=1",
+    "\u202etxt.exe\u2066 \u200f \u200b \ufeff",
+    "\x00 \x1b[31m \x07 \x7f \x85 \u2028 \r",
+)
 
 
 def servers(count: int) -> dict[str, dict[str, object]]:

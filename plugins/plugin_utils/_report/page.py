@@ -60,7 +60,7 @@ def page(report: Report) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: shown_text(value) if type(value) is str else value,
+        finalize=_visible,
     )
     environment.filters |= {
         "size": size_text,
@@ -101,6 +101,11 @@ def policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+
+
+def _visible(value: t.Any) -> t.Any:
+    # Markup is a str too, and the template's own.
+    return shown_text(value) if type(value) is str and not value.isprintable() else value
 
 
 def state_of(vm: Vm) -> State:

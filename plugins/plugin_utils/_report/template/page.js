@@ -5,14 +5,16 @@
   "use strict";
   const table = document.getElementById("table");
   if (!table) return;
-  const most = 100;
+  // So many rows at once are drawn at once, however many there are; printed are all that match.
+  const first = 100, step = 400;
   const body = table.tBodies[0];
   const [find, state, server, count, more] = ["find", "state", "server", "count", "more"].map((id) => document.getElementById(id));
   const rows = Array.from(body.rows, (element) => ({
-    element, text: element.textContent.toLowerCase(), ...element.dataset, shown: true, later: false,
+    element, text: Array.from(element.cells, (cell) => cell.textContent).join(" ").toLowerCase(),
+    ...element.dataset, shown: true, later: false,
   }));
   const number = new Intl.NumberFormat("en");
-  let everything = false;
+  let most = first;
 
   function fits(row, words, wanted, on) {
     if (on && row.server !== on) return false;
@@ -27,7 +29,7 @@
     let matching = 0;
     for (const row of rows) {
       const shown = fits(row, words, state.value, server.value);
-      const later = shown && !everything && matching >= most;
+      const later = shown && matching >= most;
       matching += shown;
       if (shown !== row.shown) row.element.hidden = !(row.shown = shown);
       if (later !== row.later) row.element.classList.toggle("later", (row.later = later));
@@ -35,10 +37,12 @@
     const all = matching === rows.length;
     const vms = `${number.format(rows.length)} ${rows.length === 1 ? "VM" : "VMs"}`;
     count.textContent = all ? vms : `${number.format(matching)} of ${vms}`;
-    const rest = !everything && matching > most;
-    more.parentElement.hidden = !rest;
-    if (rest) more.textContent = `Show all ${number.format(matching)}`;
-    if (rest) count.textContent += `, the first ${most} are shown`;
+    const rest = matching - most;
+    more.parentElement.hidden = rest <= 0;
+    if (rest > 0) {
+      more.textContent = `Show ${number.format(Math.min(rest, step))} more`;
+      count.textContent += `, the first ${number.format(most)} are shown`;
+    }
   }
 
   function key(row, column, kind) {
@@ -92,6 +96,7 @@
 
   for (const link of document.querySelectorAll('a[href="#vms"]:not(.skip)')) {
     link.addEventListener("click", () => {
+      most = first;
       find.value = "";
       state.value = link.dataset.state ?? "";
       server.value = link.dataset.server ?? "";
@@ -101,16 +106,16 @@
   find.form.addEventListener("submit", (event) => event.preventDefault());
   for (const control of [find, state, server]) {
     control.addEventListener("input", () => {
-      everything = false;
+      most = first;
       show();
     });
   }
   more.addEventListener("click", () => {
-    everything = true;
-    const first = rows.find((row) => row.later);
+    most += step;
+    const next = rows.find((row) => row.later).element.cells[0];
     show();
-    first.element.cells[0].tabIndex = -1;
-    first.element.cells[0].focus();
+    next.tabIndex = -1;
+    next.focus();
   });
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
