@@ -60,6 +60,7 @@ def addresses_of(server: ServerSettings, maps: t.Iterable[Network]) -> Addresses
 def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
     """Each address that is somebody's, the most important reason first."""
     there = {(vm.server, vm.name) for vm in fleet.vms}
+    broken = fleet.broken
     by_kind: dict[Kind, dict[Key, What]] = {kind: {} for kind in Kind}
 
     def note(address: object, kind: Kind, label: str) -> None:
@@ -80,8 +81,11 @@ def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
     for ledger in fleet.ledgers.values():
         for name, entry in ledger.entries.items():
             if (ledger.server, name) not in there:
+                why = ", of which only the ledger has a line"
+                if name in broken:
+                    why = ", whose files have problems"
                 for address in (entry.ipv4, entry.ipv6):
-                    note(address, Kind.KEPT, f"{name}, of which only the ledger has a line")
+                    note(address, Kind.KEPT, f"{name}{why}")
         settings = fleet.servers.get(ledger.server)
         for purged in ledger.quarantine:
             end = settings and purged.since + timedelta(settings.quarantine_days + 1)

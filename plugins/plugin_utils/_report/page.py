@@ -33,7 +33,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 TEMPLATE: t.Final = Path(__file__).with_name("template")
 _KINDS: t.Final[t.Mapping[Kind, str]] = {
     Kind.FREE: "free",
-    Kind.USED: "a VM’s",
+    Kind.USED: "used",
     Kind.RESERVED: "reserved",
     Kind.QUARANTINED: "quarantined",
     Kind.FOREIGN: "foreign",
