@@ -9,8 +9,8 @@ from collections import ChainMap
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
     AddressPlan,
     usable,

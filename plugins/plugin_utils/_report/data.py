@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet import vm as fleet_vm
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs import vm as fleet_vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
