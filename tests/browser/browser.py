@@ -24,15 +24,18 @@ class Browser:
     """A browser for one page at a time."""
 
     def __init__(self) -> None:
+        program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+        driver = shutil.which("chromedriver")
+        # Otherwise selenium would look for them on the network.
+        assert program and driver, "./dev test browser installs chromium and chromedriver"
         options = webdriver.ChromeOptions()
-        options.binary_location = next(filter(None, map(shutil.which, _BROWSERS)), "")
+        options.binary_location = program
         options.add_argument("--headless=new")
         options.add_argument("--disable-dev-shm-usage")
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = Service(shutil.which("chromedriver"))
-        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver = webdriver.Chrome(options=options, service=Service(driver))
         # What others do on the machine meanwhile does not count.
         self._tell("Performance.enable", timeDomain="threadTicks")
 

@@ -44,6 +44,7 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.site -e vmm_install=false --ask-vault-pass --check --diff": GUIDE,
     f"{PLAY}.site -e vmm_install=false --ask-vault-pass": GUIDE,
     f"{PLAY}.check": GUIDE,
+    f"{PLAY}.report": ("tests/integration/test_report.py", 'play("report")'),
     f"{PLAY}.sets": (
         "tests/integration/test_sets.py", '"sets"',
     ),
