@@ -34,7 +34,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.drift import drift
 
-# The result of puffy.vmm.configure with compare and survey; {} where the server was not asked.
+# The result of puffy.vmm.configure with compare and survey; {} where the server was not asked, or
+# that of a task that was skipped.
 Result = t.Mapping[str, t.Any]
 
 
@@ -51,7 +52,9 @@ def report(
     What others wrote can be shown after this: no character acts on a terminal or is invisible, and
     no one-time path is in it.
     """
-    asked = {name: result for name, result in results.items() if result}
+    asked = {
+        name: result for name, result in results.items() if result and not result.get("skipped")
+    }
     maps = networks(fleet, {name: _survey(asked, name).get("hosts", ()) for name in servers})
     broken = fleet.broken
     vms = tuple(_vm(vm, asked.get(vm.server, {}), broken.get(vm.name, ())) for vm in fleet.vms)

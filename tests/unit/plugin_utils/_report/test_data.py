@@ -95,6 +95,7 @@ REACHES: dict[str, tuple[dict[str, t.Any], Reach, str]] = {
     ),
     "no root": ({"failed": True, "msg": "this needs root"}, Reach.FAILED, "this needs root"),
     "not asked": ({}, Reach.NOT_ASKED, ""),
+    "skipped": ({"skipped": True, "changed": False}, Reach.NOT_ASKED, ""),
 }
 
 
@@ -103,7 +104,7 @@ def test_a_server_says_why_it_is_not_known(name: str) -> None:
     result, reach, message = REACHES[name]
     made = of(fleet(), server6=result)
     assert (made.servers[0].reach, made.servers[0].message) == (reach, message)
-    assert made.live == (name != "not asked")
+    assert made.live == (reach != Reach.NOT_ASKED)
     assert made.servers[0].release == ("7.8" if reach == Reach.REACHED else None)
     assert made.servers[0].memory.promised == 1 * GIB
     summary = {
