@@ -10,7 +10,7 @@ import typing as t
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.version import collection_version
@@ -73,10 +73,11 @@ class ActionModule(Action):
 
 
 def _mode(text: str) -> int:
-    if not re.fullmatch("0?[0-7]{3}", text) or not int(text, 8) & 0o400:
+    # Without its first digit it may be a number that YAML read as octal: 0644 is 420.
+    if not re.fullmatch("0[0-7]{3}", text) or not int(text, 8) & 0o400:
         raise OperatorError(
-            f"mode: {text!r} is not a mode of a file; use one such as '0640', or '0644' to let "
-            f"every account read the report"
+            f"mode: {shown(text)} is not a mode of a file; use one such as '0640', in quotes, or "
+            f"'0644' to let every account read the report"
         )
     return int(text, 8)
 
