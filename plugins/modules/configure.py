@@ -338,7 +338,9 @@ survey:
       description: Its kernel, as in V(GENERIC.MP#1).
       type: str
     file_systems:
-      description: C(directory), C(size), C(used) and C(free) of each directory of images, in bytes.
+      description:
+        - C(directory), C(mount), and in bytes C(size), C(used) and C(free), of each directory of
+          images.
       type: list
       elements: dict
     drives:
