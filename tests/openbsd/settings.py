@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
+from openbsd.errors import OpenBSDError
+from openbsd.releases import (
     CURRENT_RELEASE,
     Release,
     release,
 )
-
-from openbsd.errors import OpenBSDError
 
 ARCHITECTURE = "amd64"
 MIRROR = "https://cdn.openbsd.org/pub/OpenBSD"

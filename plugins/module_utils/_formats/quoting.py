@@ -12,12 +12,9 @@ from __future__ import annotations
 import re
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import LABEL_PATTERN
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
-    ANSWER_PATTERN,
-    QUESTION_PATTERN,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import ANSWER_PATTERN
 
-_PRINTABLE = r"[\x20-\x7e]"
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 _NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 
 # yylex() of vmd's and httpd's parse.y has a buffer of 8096 bytes and keeps two of them free.
@@ -53,7 +50,7 @@ def getcap_string(value: str) -> str:
 
     What is not printable is refused.
     """
-    if found := re.search(r"[^\x20-\x7e]", value):
+    if found := _NOT_PRINTABLE.search(value):
         raise ValueError(f"{_character(found[0])} cannot stand in a string of getcap(3)")
     return re.sub(r"[\\^]", r"\\\g<0>", value).replace(":", r"\c")
 
@@ -73,12 +70,16 @@ def mail_address(value: str) -> str:
 
 def response_value(value: str) -> str:
     """Return the value as it is for the right side of a line that autoinstall(8) reads."""
-    return _checked(value, ANSWER_PATTERN, "an answer of a response file")
-
-
-def response_question(value: str) -> str:
-    """Return the value as it is for the left side of a line that autoinstall(8) reads."""
-    return _checked(value, QUESTION_PATTERN, "a question of a response file")
+    if re.fullmatch(ANSWER_PATTERN, value):
+        return value
+    place = "an answer of a response file"
+    if not value:
+        raise ValueError(f"{place} cannot be empty")
+    if found := _NOT_PRINTABLE.search(value):
+        raise ValueError(f"{_character(found[0])} cannot stand in {place}")
+    if value != value.strip(" "):
+        raise ValueError(f"{place} cannot begin or end with a blank")
+    raise ValueError(f"{place} cannot be {len(value)} characters long")
 
 
 def _quoted(value: str, language: str, longest: int) -> str:
@@ -87,22 +88,6 @@ def _quoted(value: str, language: str, longest: int) -> str:
     if len(value) > longest:
         raise ValueError(f"a string of {language} has up to {longest} characters, not {len(value)}")
     return f'"{value}"'
-
-
-def _checked(value: str, pattern: str, place: str) -> str:
-    if re.fullmatch(pattern, value):
-        return value
-    if not value:
-        raise ValueError(f"{place} cannot be empty")
-    if found := re.search(r"[^\x20-\x7e]", value):
-        raise ValueError(f"{_character(found[0])} cannot stand in {place}")
-    if value != value.strip(" "):
-        raise ValueError(f"{place} cannot begin or end with a blank")
-    if "=" in value and "question" in place:
-        raise ValueError(f"{_character('=')} cannot stand in {place}")
-    if value.startswith("#"):
-        raise ValueError(f"{_character('#')} cannot stand first in {place}")
-    raise ValueError(f"{place} cannot be {len(value)} characters long")
 
 
 def _character(character: str) -> str:

@@ -14,9 +14,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import ho
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-# Of each name: its records as text, "4 2 8e8b...".
-Records = Mapping[str, frozenset[str]]
-
 _LINE = re.compile(r"([a-z0-9.-]+\.) ([0-9]{1,10}) IN SSHFP ([134] 2 [0-9a-f]{64})")
 # RFC 2181, 8.
 LONGEST_TTL = 2**31 - 1

@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
+from openbsd import settings
+from openbsd.releases import (
     CURRENT_RELEASE,
     RELEASES,
 )
-
-from openbsd import settings
 
 TEXT = (Path(__file__).parents[3] / "docs/openbsd.md").read_text()
 

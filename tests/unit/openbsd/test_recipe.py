@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import release
 
 from openbsd import recipe as module
 from openbsd.recipe import DISK_TEMPLATE, recipe, response
+from openbsd.releases import release
 from openbsd.settings import Settings
 
 

@@ -14,12 +14,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import Release
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from openbsd import sets
 from openbsd.errors import OpenBSDError
 from openbsd.mirror import NotThere, quiet
+from openbsd.releases import Release
 from openbsd.settings import Settings
 
 NUMBER = b"87654321"

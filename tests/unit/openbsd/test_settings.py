@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import CURRENT_RELEASE
 
 from openbsd.errors import OpenBSDError
+from openbsd.releases import CURRENT_RELEASE
 from openbsd.settings import settings
 
 

@@ -9,15 +9,15 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.releases import (
-    RELEASES,
-    Release,
-    release,
-)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from openbsd import verify
 from openbsd.errors import OpenBSDError
+from openbsd.releases import (
+    RELEASES,
+    Release,
+    release,
+)
 
 NUMBER = b"12345678"
 TEXT = b"SHA256 (bsd) = " + b"0a" * 32 + b"\nSHA256 (base78.tgz) = " + b"0b" * 32 + b"\n"

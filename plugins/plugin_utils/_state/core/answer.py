@@ -22,9 +22,7 @@ class PathFacts:
     group: str = ""
     size: int = 0
     sha256: str | None = None
-    blocks: int = 0
     mtime: int = 0
-    inode: int = 0
 
 
 @dataclass(frozen=True)

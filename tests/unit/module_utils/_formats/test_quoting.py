@@ -11,11 +11,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import 
     getcap_string,
     httpd_string,
     mail_address,
-    response_question,
     response_value,
     vm_conf_string,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import parse_vm_conf
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import check_question
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,7 +36,6 @@ def test_what_can_stand_in_quotes(quote: Callable[[str], str], value: str) -> No
         (dhcpd_string, "a string of dhcpd.conf(5)"),
         (getcap_string, "a string of getcap(3)"),
         (response_value, "an answer of a response file"),
-        (response_question, "a question of a response file"),
     ],
 )
 @pytest.mark.parametrize(
@@ -81,27 +80,17 @@ def test_answers(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "value", "complaint"),
+    ("value", "complaint"),
     [
-        (response_value, "", "an answer of a response file cannot be empty"),
-        (response_value, " a", "an answer of a response file cannot begin or end with a blank"),
-        (response_value, "a ", "an answer of a response file cannot begin or end with a blank"),
-        (response_value, "x" * 1001, "an answer of a response file cannot be 1001 characters long"),
-        (response_question, "a=b", "'=' (U+003D) cannot stand in a question of a response file"),
-        (response_question, "#a", "'#' (U+0023) cannot stand first in a question of a response"),
-        (response_question, "x" * 201, "a question of a response file cannot be 201 characters"),
+        ("", "be empty"),
+        (" a", "begin or end with a blank"),
+        ("a ", "begin or end with a blank"),
+        ("x" * 1001, "be 1001 characters long"),
     ],
 )
-def test_what_the_installer_would_not_read(
-    check: Callable[[str], str], value: str, complaint: str
-) -> None:
-    with pytest.raises(ValueError) as refused:
-        check(value)
-    assert complaint in str(refused.value)
-
-
-def test_questions() -> None:
-    assert response_question("Set name(s)") == "Set name(s)"
+def test_what_the_installer_would_not_read(value: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^an answer of a response file cannot {complaint}$"):
+        response_value(value)
 
 
 TEXTS = st.text() | st.text(st.characters(max_codepoint=127))
@@ -138,7 +127,7 @@ def answer_of(line: str) -> tuple[str, str]:
 @given(TEXTS, TEXTS)
 def test_the_installer_reads_what_was_written(question: str, answer: str) -> None:
     try:
-        line = f"{response_question(question)} = {response_value(answer)}"
+        line = f"{check_question(question)} = {response_value(answer)}"
     except ValueError:
         return
     assert answer_of(line) == (question, answer)
