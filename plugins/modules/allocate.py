@@ -20,18 +20,10 @@ description:
     everything that changes a server.
   - Runs on the controller alone and connects to no server. Once for a play is enough.
 options:
-  fleet:
-    description: The fleet directory. The default is the one of the inventory.
-    type: path
   servers:
     description: The group of the servers.
     type: str
     default: vmd_servers
-  lock_timeout:
-    description:
-      - How many seconds to wait for another run that is writing to the same fleet directory.
-    type: float
-    default: 60.0
   fail:
     description:
       - Whether to fail when there are problems. A playbook that continues with what is sound sets
@@ -42,11 +34,10 @@ attributes:
   diff_mode:
     description: Shows what changes in the ledgers.
     support: full
-  idempotent:
-    description: Changes nothing when it is run again. It does not even write the same again.
-    support: full
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet
+  - puffy.vmm.fleet.lock
 seealso:
   - plugin: puffy.vmm.vms
     plugin_type: inventory

@@ -27,9 +27,6 @@ options:
     type: str
     choices: [present, read]
     default: present
-  fleet:
-    description: The fleet directory. The default is the one of the inventory.
-    type: path
   vault_id:
     description:
       - The vault identity to encrypt for. The default is what C(vault_encrypt_identity) of
@@ -50,17 +47,14 @@ options:
     description: The cost of bcrypt for a new hash. One more doubles the work.
     type: int
     default: 10
-  lock_timeout:
-    description:
-      - How many seconds to wait for another run that is writing to the same fleet directory.
-    type: float
-    default: 60.0
 attributes:
   diff_mode:
     description: Shows no differences, because the content is secret.
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet
+  - puffy.vmm.fleet.lock
 seealso:
   - plugin: puffy.vmm.password
     plugin_type: filter

@@ -27,9 +27,6 @@ options:
         ssh-keygen(1) shows them, and C(sshfp), the data of its SSHFP records.
     type: str
     default: hand-over.md.j2
-  fleet:
-    description: The fleet directory; by default the one that the inventory names.
-    type: path
 attributes:
   check_mode:
     description: Can run in check mode and show what would change without changing it.
@@ -40,6 +37,7 @@ attributes:
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet
 seealso:
   - module: puffy.vmm.virtual_machine
   - module: puffy.vmm.sshfp_publish

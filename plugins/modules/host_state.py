@@ -27,13 +27,13 @@ options:
   name:
     description: The name of the document in messages. The default is the name of the role.
     type: str
-  files:
+  files: &files
     description: >-
       Files with their whole content. Each has one of O(files[].template), O(files[].content) and
       O(files[].source).
     type: list
     elements: dict
-    suboptions: &files
+    suboptions:
       path:
         description:
           - Where the file belongs. Its directory must be there, or be in O(directories).
@@ -62,19 +62,19 @@ options:
           - With O(files[].each), C(<key>) stands for the value that an item has under that key.
         type: list
         elements: str
-      mode:
+      mode: &mode
         description: Permission bits in octal, quoted.
         type: str
         default: "0644"
-      owner:
-        description: The user that owns the file.
+      owner: &owner
+        description: The user that owns it.
         type: str
         default: root
-      group:
-        description: The group of the file.
+      group: &group
+        description: The group that it belongs to.
         type: str
         default: wheel
-      validate:
+      validate: &validate
         description:
           - A command that must accept the file before it is put into place, with C({path}) for the
             staged file, such as C(dhcpd -n -c {path}). No shell takes part.
@@ -111,11 +111,11 @@ options:
             description: Whether it may be taken away, with a warning.
             type: bool
             default: false
-  directories:
+  directories: &directories
     description: Directories. One that is no longer wanted is left alone.
     type: list
     elements: dict
-    suboptions: &directories
+    suboptions:
       path:
         description:
           - Where the directory belongs.
@@ -134,14 +134,8 @@ options:
         description: Permission bits in octal, quoted.
         type: str
         default: "0755"
-      owner:
-        description: The user that owns the directory.
-        type: str
-        default: root
-      group:
-        description: The group of the directory.
-        type: str
-        default: wheel
+      owner: *owner
+      group: *group
       purge:
         description: A glob. Files that match it and are not in the document are removed.
         type: str
@@ -159,11 +153,11 @@ options:
         description: Whether the content of files that are removed is secret. It is then never kept.
         type: bool
         default: false
-  lines:
+  lines: &lines
     description: Single lines in files that others edit too. All other lines stay.
     type: list
     elements: dict
-    suboptions: &lines
+    suboptions:
       path:
         description: The file. One that is missing is made.
         type: str
@@ -178,13 +172,13 @@ options:
         description: The whole line.
         type: str
         required: true
-  marked_lines:
+  marked_lines: &marked_lines
     description: >-
       Lines at the end of files that others edit too, between two marks that carry the document's
       name. All other lines stay.
     type: list
     elements: dict
-    suboptions: &marked_lines
+    suboptions:
       path:
         description: The file. One that is missing is made.
         type: str
@@ -194,19 +188,14 @@ options:
         type: list
         elements: str
         required: true
-      validate:
-        description: A command that must accept the file, as in O(files[].validate).
-        type: str
-      mode:
-        description: Permission bits in octal, quoted, of a file that is missing.
-        type: str
-        default: "0644"
-  site_sets:
+      validate: *validate
+      mode: *mode
+  site_sets: &site_sets
     description:
       - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and C(index.txt) beside
         them. Sets of VMs that are not in O(site_sets.vms) are removed.
     type: dict
-    suboptions: &site_sets
+    suboptions:
       directory:
         description: The directory of the server in which the sets of the release are.
         type: str
@@ -236,7 +225,7 @@ options:
         type: list
         elements: str
         default: []
-  mirrors:
+  mirrors: &mirrors
     description:
       - Files of a release directory on the web. What is missing or wrong is fetched by ftp(1) of
         the server, verified, and put into place when all of it is there.
@@ -245,7 +234,7 @@ options:
         C(.partial) beside their places, which root alone can read.
     type: list
     elements: dict
-    suboptions: &mirrors
+    suboptions:
       directory:
         description: The directory of the server.
         type: str
@@ -270,11 +259,11 @@ options:
       key:
         description: The public key, a file of the server.
         type: str
-  images:
+  images: &images
     description: Disk images, made blank by vmctl(8) where they are missing and never changed.
     type: list
     elements: dict
-    suboptions: &images
+    suboptions:
       path:
         description: The file.
         type: str
@@ -288,27 +277,27 @@ options:
         type: str
         required: true
         choices: [raw, qcow2]
-  devices:
+  devices: &devices
     description: Names of device nodes in C(/dev), made by MAKEDEV(8) where they are missing.
     type: list
     elements: str
-  sysctls:
+  sysctls: &sysctls
     description:
       - Kernel variables with their values, set at once, read back, and kept in C(/etc/sysctl.conf).
       - Other lines of that file stay as they are.
     type: dict
-  groups:
+  groups: &groups
     description: Groups that must exist.
     type: list
     elements: str
-  accounts:
+  accounts: &accounts
     description:
       - Accounts that log in by key and have no password.
       - An account that exists already must be in all of O(accounts.groups), and in neither C(wheel)
         nor C(operator), or the run stops. So no data of a customer reaches an operator's account.
       - One that is listed in O(accounts.roster) is put into its groups again, and unlocked.
     type: dict
-    suboptions: &accounts
+    suboptions:
       users:
         description: The accounts.
         type: list
@@ -367,11 +356,11 @@ options:
           - Nothing in the home of an account is looked at, written or believed.
         type: str
         required: true
-  services:
+  services: &services
     description: Services of rcctl(8). vmd(8) is in O(vm_conf) instead.
     type: list
     elements: dict
-    suboptions: &services
+    suboptions:
       name:
         description: The name of the service.
         type: str
@@ -387,7 +376,7 @@ options:
       flags:
         description: Its flags. They stay as they are when this is not given.
         type: str
-      timeout:
+      timeout: &timeout
         description: Seconds that rc(8) gives it to start and to stop.
         type: int
       on_change:
@@ -408,7 +397,7 @@ options:
             description: Whether they may be taken away, with a warning.
             type: bool
             default: false
-  vm_conf:
+  vm_conf: &vm_conf
     description:
       - vm.conf(5), and vmd(8) with it. A change is loaded by C(vmctl reload), which starts nothing
         where every VM has C(disable). vmd is never restarted, since that would stop every VM.
@@ -416,7 +405,7 @@ options:
         when it starts the next time, such as another interface of a switch, is warned of until
         then.
     type: dict
-    suboptions: &vm_conf
+    suboptions:
       path:
         description: The file.
         type: str
@@ -429,24 +418,14 @@ options:
         description: Permission bits in octal, quoted.
         type: str
         default: "0600"
-      owner:
-        description: The user that owns the file.
-        type: str
-        default: root
-      group:
-        description: The group of the file.
-        type: str
-        default: wheel
-      validate:
-        description: A command that must accept the file, as in O(files[].validate).
-        type: str
+      owner: *owner
+      group: *group
+      validate: *validate
       service:
         description: The name of the service, C(vmd).
         type: str
         required: true
-      timeout:
-        description: Seconds that rc(8) gives it to start and to stop.
-        type: int
+      timeout: *timeout
       shows:
         description: Names of VMs that C(vmctl status) must show after a change.
         type: list
@@ -463,16 +442,16 @@ options:
           is the fleet's, whoever wrote it.
         type: dict
         default: {}
-  interfaces:
+  interfaces: &interfaces
     description: Network interfaces that must be there, or nothing is changed.
     type: list
     elements: str
-  links:
+  links: &links
     description: >-
       Network interfaces, live and as hostname.if(5) files, and the tap(4) interfaces of running VMs
       in them.
     type: dict
-    suboptions: &links
+    suboptions:
       interfaces:
         description:
           - The interfaces, those first that others need. What is not given of one is left as it is.
@@ -568,14 +547,14 @@ options:
         type: list
         elements: dict
         default: []
-  pf:
+  pf: &pf
     description:
       - Rules of pf(4) in a file of their own. pf.conf(5) loads it into an anchor by two lines,
         which stand at its end between two marks unless somebody wrote them where they are wanted;
         all else of it stays. pfctl(8) checks both files, and loads them as one.
       - The rules are loaded again where the kernel does not have them any more. States stay.
     type: dict
-    suboptions: &pf
+    suboptions:
       anchor:
         description: The name of the anchor.
         type: str
@@ -596,11 +575,11 @@ options:
         description: What else to do about a pf that is disabled, for the warning.
         type: str
         default: ""
-  firmware:
+  firmware: &firmware
     description: Files that fw_update(8) installs. Where they are missing, this comes first.
     type: list
     elements: dict
-    suboptions: &firmware
+    suboptions:
       path:
         description: The file.
         type: str
@@ -630,12 +609,12 @@ options:
         description: What to do about it, for messages.
         type: str
         default: ""
-  vmm:
+  vmm: &vmm
     description: >-
       What to do where vmm(4) cannot be used, since the processor lacks what it needs or has it
       switched off. Nobody looks when this is not given.
     type: dict
-    suboptions: &vmm
+    suboptions:
       needed:
         description:
           - V(required) stops before anything is changed. With V(optional), everything is done but
@@ -650,6 +629,12 @@ options:
       advice:
         description: What to do about it, for the message.
         type: str
+  confirm: &confirm
+    description:
+      - For changes that may cut the server off. The server puts everything back by itself unless
+        the controller reaches it over a new connection within this many seconds. It costs one more
+        SSH execution when something changes.
+    type: int
   documents:
     description: Several documents, carried out in their order, instead of the options above.
     type: list
@@ -658,94 +643,25 @@ options:
       name:
         description: The name of the document in messages.
         type: str
-      confirm:
-        description: As above.
-        type: int
-      files:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *files
-      directories:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *directories
-      lines:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *lines
-      marked_lines:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *marked_lines
-      site_sets:
-        description: As above.
-        type: dict
-        suboptions: *site_sets
-      mirrors:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *mirrors
-      images:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *images
-      devices:
-        description: As above.
-        type: list
-        elements: str
-      sysctls:
-        description: As above.
-        type: dict
-      groups:
-        description: As above.
-        type: list
-        elements: str
-      accounts:
-        description: As above.
-        type: dict
-        suboptions: *accounts
-      services:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *services
-      vm_conf:
-        description: As above.
-        type: dict
-        suboptions: *vm_conf
-      interfaces:
-        description: As above.
-        type: list
-        elements: str
-      links:
-        description: As above.
-        type: dict
-        suboptions: *links
-      pf:
-        description: As above.
-        type: dict
-        suboptions: *pf
-      firmware:
-        description: As above.
-        type: list
-        elements: dict
-        suboptions: *firmware
-      vmm:
-        description: As above.
-        type: dict
-        suboptions: *vmm
-  confirm:
-    description:
-      - For changes that may cut the server off. The server puts everything back by itself unless
-        the controller reaches it over a new connection within this many seconds. It costs one more
-        SSH execution when something changes.
-    type: int
+      files: *files
+      directories: *directories
+      lines: *lines
+      marked_lines: *marked_lines
+      site_sets: *site_sets
+      mirrors: *mirrors
+      images: *images
+      devices: *devices
+      sysctls: *sysctls
+      groups: *groups
+      accounts: *accounts
+      services: *services
+      vm_conf: *vm_conf
+      interfaces: *interfaces
+      links: *links
+      pf: *pf
+      firmware: *firmware
+      vmm: *vmm
+      confirm: *confirm
   render_to:
     description:
       - A directory of the controller. The files are written below it, under the name of the server,

@@ -20,19 +20,14 @@ options:
     type: list
     elements: str
     required: true
-  fleet:
-    description: The fleet directory; by default the one that the inventory names.
-    type: path
-  lock_timeout:
-    description: How many seconds to wait for another run that writes to the fleet directory.
-    type: float
-    default: 60
 attributes:
   diff_mode:
     description: The files are removed whole.
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet
+  - puffy.vmm.fleet.lock
 seealso:
   - module: puffy.vmm.configure
   - module: puffy.vmm.allocate

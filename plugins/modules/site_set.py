@@ -68,9 +68,6 @@ attributes:
   diff_mode:
     description: Shows what changes.
     support: none
-  idempotent:
-    description: Changes nothing when it is run again. It does not even write the same again.
-    support: full
 extends_documentation_fragment:
   - puffy.vmm.attributes
 """

@@ -27,13 +27,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  fleet:
-    description: The fleet directory; by default the one that the inventory names.
-    type: path
-  lock_timeout:
-    description: How many seconds to wait for another run that writes to the fleet directory.
-    type: float
-    default: 60
 attributes:
   diff_mode:
     description: There is nothing to show a difference of.
@@ -44,6 +37,8 @@ attributes:
     details: The time of an installation is that of the run.
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet
+  - puffy.vmm.fleet.lock
 seealso:
   - module: puffy.vmm.virtual_machine
   - module: puffy.vmm.allocate

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Options of the modules that read the fleet directory, and of those that write to it."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """`puffy.vmm.fleet`, and `puffy.vmm.fleet.lock` for modules that write."""
+
+    DOCUMENTATION = r"""
+options:
+  fleet:
+    description: The fleet directory. The default is the one of the inventory.
+    type: path
+"""
+
+    LOCK = r"""
+options:
+  lock_timeout:
+    description: How many seconds to wait for another run that writes to the same directory.
+    type: float
+    default: 60.0
+"""
