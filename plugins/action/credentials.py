@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords import (
@@ -16,20 +15,18 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.passwords impor
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.vault import Vault, VaultError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.vault import Vault
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.credentials import (
     Credential,
-    CredentialError,
     CredentialFiles,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
     FleetDirectory,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    fleet_directory,
+)
 
 
 class ActionModule(Action):
@@ -45,13 +42,7 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
-        if not path:
-            raise OperatorError(
-                f"fleet is missing, and this host has no {FLEET_DIRECTORY} from an inventory "
-                f"source with plugin: puffy.vmm.vms"
-            )
-        fleet = FleetDirectory(Path(self._loader.path_dwim(path)))
+        fleet = fleet_directory(self, args["fleet"], task_vars)
         vault = Vault.of(self._loader, args["vault_id"])
         files = CredentialFiles(fleet.path / CREDENTIALS, vault)
         try:
@@ -59,9 +50,7 @@ class ActionModule(Action):
             if args["state"] == "read":
                 return self._read(files, names)
             return self._make(args, fleet, files, vault, names)
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
-        except (ValueError, CredentialError, LockHeld, VaultError) as error:
+        except ValueError as error:
             raise OperatorError(str(error)) from error
 
     def _read(self, files: CredentialFiles, names: list[str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
@@ -13,15 +12,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
     read_ledger,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
-    OperatorError,
-    Refused,
-    Report,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
     HAND_OVER,
@@ -29,11 +21,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     ORDERS,
     VMS,
     FleetDirectory,
-    NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import today
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    fleet_directory,
+)
 
 # The VM file goes last: as long as it is there, the command can be given again.
 _FILES: t.Final = (
@@ -55,25 +47,17 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
-        if not path:
-            raise OperatorError("fleet: the inventory names no fleet directory; give it")
-        fleet = FleetDirectory(Path(self._loader.path_dwim(str(path))))
-        try:
-            names = sorted({vm_name(str(name)) for name in args["vms"]})
-            files = [
-                file for name in names for folder, suffix in _FILES
-                if (file := fleet.path / folder / f"{name}{suffix}").exists() or file.is_symlink()
-            ]  # fmt: skip
-            if names and not self.check_mode:
-                with fleet.lock(args["lock_timeout"]):
-                    fleet.write_ledgers(_purged(fleet, names))
-                    for file in files:
-                        file.unlink(missing_ok=True)
-        except (LockHeld, NoFleet, Refused, Unreadable) as error:
-            raise OperatorError(str(error)) from error
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        fleet = fleet_directory(self, args["fleet"], task_vars)
+        names = sorted({vm_name(str(name)) for name in args["vms"]})
+        files = [
+            file for name in names for folder, suffix in _FILES
+            if (file := fleet.path / folder / f"{name}{suffix}").exists() or file.is_symlink()
+        ]  # fmt: skip
+        if names and not self.check_mode:
+            with fleet.lock(args["lock_timeout"]):
+                fleet.write_ledgers(_purged(fleet, names))
+                for file in files:
+                    file.unlink(missing_ok=True)
         removed = [str(file.relative_to(fleet.path)) for file in files]
         return {"changed": bool(removed), "removed": removed}
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import render_fragment
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import (
     SPEC,
@@ -15,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import (
     wanted,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld, exclusive_lock
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclusive_lock
 
 
 class ActionModule(Action):
@@ -29,19 +28,14 @@ class ActionModule(Action):
         path = Path(self._loader.path_dwim(args["path"]))
         zone, names = wanted({**args, "fragment": path}, task_vars)
         records = {name: (args["ttl"], texts) for name, texts in names.items()}
-        try:
-            before, after = _texts(path, zone, records)
-            if before != after and not self.check_mode:
-                path.parent.mkdir(mode=0o755, exist_ok=True)
-                with exclusive_lock(path.parent / ".lock", args["lock_timeout"]):
-                    # Other servers' runs write to the same file.
-                    before, after = _texts(path, zone, records)
-                    if before != after:
-                        write_file(path, after.encode("ascii"), 0o644)
-        except LockHeld as error:
-            raise OperatorError(str(error)) from error
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        before, after = _texts(path, zone, records)
+        if before != after and not self.check_mode:
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            with exclusive_lock(path.parent / ".lock", args["lock_timeout"]):
+                # Other servers' runs write to the same file.
+                before, after = _texts(path, zone, records)
+                if before != after:
+                    write_file(path, after.encode("ascii"), 0o644)
         result: dict[str, Any] = {"changed": before != after, "path": str(path)}
         if self.diff and before != after:
             result["diff"] = {

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.update import (
     ALGORITHMS,
     Change,
-    DnsError,
     Key,
     Primary,
     Rrset,
@@ -38,18 +36,15 @@ class ActionModule(Action):
         primary = Primary(zone, args["server"], args["port"], key, args["timeout"])
         if not names:
             return {"names": []}
-        try:
-            with primary.session() as session:
-                changes = []
-                for name, texts in sorted(names.items()):
-                    before = session.look(name)
-                    after = Rrset(args["ttl"], texts) if texts else None
-                    if before != after:
-                        changes.append(Change(name, before, after))
-                if changes and not self.check_mode:
-                    session.replace(changes)
-        except DnsError as error:
-            raise OperatorError(str(error)) from error
+        with primary.session() as session:
+            changes = []
+            for name, texts in sorted(names.items()):
+                before = session.look(name)
+                after = Rrset(args["ttl"], texts) if texts else None
+                if before != after:
+                    changes.append(Change(name, before, after))
+            if changes and not self.check_mode:
+                session.replace(changes)
         result: dict[str, Any] = {
             "changed": bool(changes),
             "names": [change.name for change in changes],

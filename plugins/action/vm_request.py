@@ -24,9 +24,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import NEW_STATE, VERBS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import refusal
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 
 # Verbs that a server may have no room for.
 _ADDS: t.Final = frozenset({"resume", "restore"})
@@ -90,8 +89,6 @@ def _new_texts(
             texts[name] = old, with_state(old, wanted or "")
         except ValueError as error:
             raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
     return texts
 
 
@@ -115,17 +112,12 @@ def _write(fleet: FleetDirectory, new_texts: t.Mapping[str, tuple[str, str]]) ->
     """Write new texts, unless a file was changed since it was read."""
     if not new_texts:
         return
-    try:
-        with fleet.lock(_LOCK_SECONDS):
-            for name, (old, new) in new_texts.items():
-                path = fleet.path / VMS / f"{name}.yml"
-                if path.read_text("utf-8") != old:
-                    raise OperatorError(f"{VMS}/{name}.yml: was changed meanwhile; run it again")
-                write_file(path, new.encode(), 0o644)
-    except (LockHeld, Unreadable) as error:
-        raise OperatorError(str(error)) from error
-    except OSError as error:
-        raise OperatorError(f"{error.filename}: {error.strerror}") from error
+    with fleet.lock(_LOCK_SECONDS):
+        for name, (old, new) in new_texts.items():
+            path = fleet.path / VMS / f"{name}.yml"
+            if path.read_text("utf-8") != old:
+                raise OperatorError(f"{VMS}/{name}.yml: was changed meanwhile; run it again")
+            write_file(path, new.encode(), 0o644)
 
 
 def _names(

@@ -17,14 +17,15 @@ class Action(ActionBase):
     """An action that runs on the controller: checked arguments in, a result out.
 
     perform() gets the arguments as SPEC (an Ansible argument spec) describes them, and returns
-    the task's result; an OperatorError that it raises becomes a failed result without a traceback.
+    the task's result. An OperatorError that it raises becomes a failed result without a traceback,
+    and so does an OSError that names a file.
     """
 
     SPEC: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @abstractmethod
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Do the work and return the result. Raises OperatorError."""
+        """Do the work and return the result. Raises OperatorError, and OSError for files."""
 
     @property
     def check_mode(self) -> bool:
@@ -76,6 +77,10 @@ class Action(ActionBase):
             return result | {"changed": False} | self.perform(args, task_vars or {})
         except OperatorError as error:
             return result | error.fields | {"failed": True, "msg": str(error)}
+        except OSError as error:
+            if error.filename is None:
+                raise
+            return result | {"failed": True, "msg": f"{error.filename}: {error.strerror}"}
 
 
 def refuse_problems(task_vars: Mapping[str, Any]) -> None:

@@ -5,22 +5,18 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.vault import Vault
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.credentials import CredentialFiles
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
-    CREDENTIALS,
-    FleetDirectory,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import CREDENTIALS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import Records, write_records
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    fleet_directory,
+)
 
 _LOCK_SECONDS: t.Final = 60.0
 
@@ -29,34 +25,31 @@ class ServerFiles:
     """Credentials and records of the VMs of one server."""
 
     def __init__(self, action: Action, task_vars: t.Mapping[str, t.Any]) -> None:
-        path = task_vars.get(FLEET_DIRECTORY)
-        if not path:
-            raise OperatorError(f"this host has no {FLEET_DIRECTORY} from the inventory")
         self._loader = action.loader
-        self._fleet = FleetDirectory(Path(self._loader.path_dwim(str(path))))
+        self._fleet = fleet_directory(action, None, task_vars)
         self._server = str(task_vars["inventory_hostname"])
 
     def hashes(self, names: t.Iterable[str]) -> dict[str, str]:
-        """Hashes of the first passwords of VMs, by their names. Raises OperatorError."""
+        """Hashes of the first passwords of VMs, by their names. Raises OperatorError, OSError."""
         files = CredentialFiles(self._fleet.path / CREDENTIALS, Vault.of(self._loader, None))
         missing = [name for name in names if not files.exists(name)]
         if missing:
             raise OperatorError(
                 f"no credentials for {', '.join(missing)}; puffy.vmm.allocate makes them"
             )
-        try:
-            return {name: files.read(name).hash for name in names}
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        return {name: files.read(name).hash for name in names}
 
     def record(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Writes to the ledger that VMs of the server are installed. Raises OperatorError."""
+        """Writes to the ledger that VMs of the server are installed.
+
+        Raises OperatorError, OSError.
+        """
         here = _named(names, machines)
         new = {one.name: Installed.now(one.image, one.image_format) for one in here}
         self._write(new, here)
 
     def forget(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Takes the records of VMs that are about to be purged out. Raises OperatorError.
+        """Takes the records of VMs that are about to be purged out. Raises OperatorError, OSError.
 
         Without its record a purge that was cut off can be given again: with it, a VM without an
         image is one whose image is to be looked for.
@@ -66,10 +59,7 @@ class ServerFiles:
 
     def _write(self, new: Records, machines: t.Sequence[Machine]) -> None:
         known = {machine.name: machine.record for machine in machines}
-        try:
-            write_records(self._fleet, self._server, new, known, _LOCK_SECONDS)
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        write_records(self._fleet, self._server, new, known, _LOCK_SECONDS)
 
 
 def _named(names: t.Iterable[str], machines: t.Iterable[Machine]) -> list[Machine]:

@@ -43,3 +43,13 @@ def test_a_purged_vm_leaves_its_number_alone(site: Site) -> None:
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout
     assert site.files() == left
+
+
+def test_a_file_that_cannot_be_removed_is_named(site: Site) -> None:
+    site.vm("web1")
+    assert site.play({"puffy.vmm.allocate": {}}).returncode == 0
+    (site.fleet / "credentials" / "web1.yml").mkdir(parents=True)
+    done = site.play(PURGE)
+    assert done.returncode != 0
+    assert "credentials/web1.yml: Is a directory" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
