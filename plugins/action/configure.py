@@ -78,17 +78,17 @@ class ActionModule(Action):
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
         vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
         if args["render_to"]:
-            return self._render(vms)
-        self._machines = [Machine.like(vm) for vm in vms]
+            return self._render([vm["name"] for vm in vms])
+        self._machines = Machine.all_of(vms)
         self._agent = Agent(self.execute, self.run_process)
         self._at_once = int(task_vars["vmm_host"]["install_limit"])
         return self._converge_without_failed()
 
-    def _render(self, vms: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    def _render(self, names: t.Sequence[str]) -> dict[str, t.Any]:
         installing = tuple(self._args["installing"])
-        defined = [vm["name"] for vm in vms if vm["name"] not in installing]
+        defined = [name for name in names if name not in installing]
         share = Share(installing, installing, tuple(defined))
-        paths = for_review(vms, installing)
+        paths = for_review(names, installing)
         documents = self._roles.documents(share, paths)
         return write(documents, self._args["render_to"], self._server)
 
@@ -121,9 +121,8 @@ class ActionModule(Action):
             failed,
         )
         expected = Share.expected(self._machines)
-        variables = [machine.variables for machine in self._machines]
         documents = self._roles.documents(
-            expected, one_time(variables, (), (), ""), release=_EXPECTED_RELEASE
+            expected, one_time(self._machines, (), (), ""), release=_EXPECTED_RELEASE
         )
         asked = {_VMS: vm_facts.questions(self._machines)}
         if self._args["survey"]:
@@ -135,7 +134,7 @@ class ActionModule(Action):
         known = self._vars["vmm_host"]["release"] or seen.release == _EXPECTED_RELEASE
         if share != expected or share.held or not known:
             self._check_capacity(vms)
-            paths = one_time(variables, share.installing, share.held, vms.dhcpd_conf)
+            paths = one_time(self._machines, share.installing, share.held, vms.dhcpd_conf)
             files = ServerFiles(self, self._vars)
             hashes = {} if self.check_mode else self._hashes(files, share)
             before = questions(documents)
@@ -223,18 +222,17 @@ class ActionModule(Action):
         """Raises OperatorError where the server has not what new VMs need."""
         if not vms.plan.install or self._args["compare"]:
             return
-        everybody = [machine.variables for machine in self._machines]
         needs = _needs(self._vars["vmm_host"], mirrors=self._args["mirrors"])
-        answer = self._agent.look(capacity.questions(everybody, needs))
+        answer = self._agent.look(capacity.questions(self._machines, needs))
         limited = bool(self._vars["vmm_host"]["memory_limited"])
-        verdict = capacity.judge(answer, everybody, vms.plan.install, needs, limited=limited)
+        verdict = capacity.judge(answer, self._machines, vms.plan.install, needs, limited=limited)
         names = ", ".join(vms.plan.install)
         if verdict.obstacles:
             raise OperatorError("\n".join((f"{names}: cannot be installed", *verdict.obstacles)))
         for warning in verdict.warnings:
             self._display.warning(warning)
-        new = [vm for vm in everybody if vm["name"] in vms.plan.install]
-        self._at_once = min(self._at_once, capacity.at_once(answer, everybody, new))
+        new = [vm for vm in self._machines if vm.name in vms.plan.install]
+        self._at_once = min(self._at_once, capacity.at_once(answer, self._machines, new))
 
     def _hashes(self, files: ServerFiles, share: Share) -> dict[str, str]:
         if not share.installing or not self._args["credentials"]:

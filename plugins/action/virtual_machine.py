@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.first_answer import (
     wait_for_ssh,
@@ -24,8 +25,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-
-Vm = dict[str, t.Any]
 
 # Seconds for a VM that was not just installed, and may have closed its port 22.
 _OLD_SECONDS: t.Final = 120
@@ -50,7 +49,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         refuse_problems(task_vars)
-        vms: list[Vm] = args["vms"]
+        vms = Machine.all_of(plain(args["vms"]))
         if not vms:
             return {"changed": False, "changes": []}
         agent = Agent(self.execute, self.run_process)
@@ -65,11 +64,11 @@ class ActionModule(Action):
         return self._change(agent, vms, facts, args)
 
     def _without_firmware(
-        self, step: str, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]
+        self, step: str, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
     ) -> None:
         """Stops what would need /etc/firmware/vmm-bios, which only a kernel of its own replaces."""
         advice = f"{BIOS} is missing on this server; run 'fw_update vmm' there"
-        stopped = [vm["name"] for vm in vms if not facts[vm["name"]].running]
+        stopped = [vm.name for vm in vms if not facts[vm.name].running]
         # A real run has it by now, or was told before.
         if step == "start" and stopped and not self.check_mode:
             raise OperatorError(f"{', '.join(stopped)}: cannot start from its disk, since {advice}")
@@ -81,11 +80,11 @@ class ActionModule(Action):
     def _change(
         self,
         agent: Agent,
-        vms: t.Sequence[Vm],
+        vms: t.Sequence[Machine],
         facts: t.Mapping[str, VmFacts],
         args: t.Mapping[str, t.Any],
     ) -> dict[str, t.Any]:
-        steps = [step for vm in vms for step in _steps(args["step"], vm, facts[vm["name"]])]
+        steps = [step for vm in vms for step in _steps(args["step"], vm, facts[vm.name])]
         changes = [str(step.change) for step in steps if step.change]
         result: dict[str, t.Any] = {"changed": bool(changes), "changes": changes}
         if self.check_mode:
@@ -93,7 +92,7 @@ class ActionModule(Action):
         if steps:
             agent.carry_out(args["step"], steps)
         if args["step"] == "start":
-            new = [vm for vm in vms if facts[vm["name"]].installed]
+            new = [vm for vm in vms if facts[vm.name].installed]
             old = [vm for vm in vms if steps and vm not in new]
             say = self._display.display
             wait_for_ssh(agent, new, args["wait_for_ssh"], say)
@@ -109,17 +108,17 @@ class ActionModule(Action):
     def _install(
         self,
         agent: Agent,
-        vms: t.Sequence[Vm],
+        vms: t.Sequence[Machine],
         args: t.Mapping[str, t.Any],
         task_vars: dict[str, t.Any],
     ) -> dict[str, t.Any]:
-        changes = [f"install {vm['name']}" for vm in vms]
+        changes = [f"install {vm.name}" for vm in vms]
         if self.check_mode:
             return {"changed": True, "changes": changes, "installed": [], "failures": {}}
         templates = Templates(self, task_vars)
 
-        def conf(vm: t.Mapping[str, t.Any]) -> bytes:
-            variables = {"item": vm, "install_image": Machine.like(vm).installing}
+        def conf(vm: Machine) -> bytes:
+            variables = {"item": untrusted(vm.variables), "install_image": vm.installing}
             return templates.render(args["template"], variables).encode()
 
         limits = Limits(args["timeout"], args["total_timeout"])
@@ -133,21 +132,21 @@ class ActionModule(Action):
         }
 
 
-def _host_keys(agent: Agent, vms: t.Sequence[Vm]) -> dict[str, list[str]]:
+def _host_keys(agent: Agent, vms: t.Sequence[Machine]) -> dict[str, list[str]]:
     """The public host keys of VMs, over the server's own switch and its trusted connection."""
     argv = [TOOLS["ssh-keyscan"], "-T", "10"]
-    runs = [{"name": vm["name"], "argv": [*argv, vm["ipv4"]], "timeout": 60} for vm in vms]
+    runs = [{"name": vm.name, "argv": [*argv, vm.ipv4], "timeout": 60} for vm in vms]
     answer = agent.look({"run": runs})
     keys = {}
     for vm in vms:
-        lines = answer["run"][vm["name"]]["stdout"].splitlines()
+        lines = answer["run"][vm.name]["stdout"].splitlines()
         words = (line.split() for line in lines if not line.startswith("#"))
-        keys[vm["name"]] = [f"{line[1]} {line[2]}" for line in words if len(line) == 3]
+        keys[vm.name] = [f"{line[1]} {line[2]}" for line in words if len(line) == 3]
     return keys
 
 
-def _steps(step: str, vm: Vm, facts: VmFacts) -> t.Iterable[Step]:
-    name = vm["name"]
+def _steps(step: str, vm: Machine, facts: VmFacts) -> t.Iterable[Step]:
+    name = vm.name
     if step == "start":
         return () if facts.running else vm_steps.start(vm, record=facts.installed)
     if step == "finish":

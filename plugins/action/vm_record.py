@@ -27,7 +27,7 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        machines = [Machine.of(plain(vm)) for vm in args["vms"]]
+        machines = Machine.all_of(plain(args["vms"]))
         if not machines:
             return {"changed": False}
         fleet = fleet_directory(self, args["fleet"], task_vars)

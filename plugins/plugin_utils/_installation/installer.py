@@ -31,8 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch impo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent, VmFacts
-
-Vm = t.Mapping[str, t.Any]
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 _TTY = re.compile("tty[A-Za-z0-9]+")
 # Seconds between two lines on a VM that is in the same stage, and between lines with nothing new.
@@ -88,12 +87,12 @@ class Installer:
     """
 
     agent: Agent
-    conf: t.Callable[[Vm], bytes]
+    conf: t.Callable[[Machine], bytes]
     say: t.Callable[[str], None]
     limits: Limits
     interval: float
 
-    def install(self, vms: t.Sequence[Vm]) -> Outcome:
+    def install(self, vms: t.Sequence[Machine]) -> Outcome:
         """Installs them, or continues with what an earlier run began. Raises OperatorError."""
         outcome = Outcome()
         answer = self.agent.look({**Watch(vms, {}).questions(), "log": []})
@@ -104,9 +103,9 @@ class Installer:
         once_more: set[str] = set()
         # A note without an image is of an installation that has not begun yet; what the logs have
         # then is of the one before.
-        unseen = self._ended_unseen([vm for vm in vms if facts[vm["name"]].under_way], facts)
+        unseen = self._ended_unseen([vm for vm in vms if facts[vm.name].under_way], facts)
         for vm in vms:
-            name, now = vm["name"], facts[vm["name"]]
+            name, now = vm.name, facts[vm.name]
             if now.installed and not now.begun:
                 outcome.installed.append(name)
             elif now.running and now.under_way and now.marker:
@@ -123,28 +122,32 @@ class Installer:
                 # Another run was faster by a moment.
                 del outcome.failures[name]
                 begins[name] = again.marker.offsets
-        self._watch([vm for vm in vms if vm["name"] in begins], begins, once_more, outcome)
+        self._watch([vm for vm in vms if vm.name in begins], begins, once_more, outcome)
         return outcome
 
-    def _ended_unseen(self, vms: t.Sequence[Vm], facts: t.Mapping[str, VmFacts]) -> frozenset[str]:
+    def _ended_unseen(
+        self, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
+    ) -> frozenset[str]:
         """Names of those whose installation came to its end while no run was watching."""
-        ended = [vm for vm in vms if not facts[vm["name"]].running]
+        ended = [vm for vm in vms if not facts[vm.name].running]
         if not ended:
             return frozenset()
         begins: dict[str, t.Mapping[str, int]] = {}
         for vm in ended:
-            marker = facts[vm["name"]].marker
-            begins[vm["name"]] = marker.offsets if marker else {}
+            marker = facts[vm.name].marker
+            begins[vm.name] = marker.offsets if marker else {}
         watch = Watch(ended, begins)
         # The first look shows whose consoles were recorded, the second what they said.
         for _look in range(2):
             watch.feed(self.agent.look(watch.questions()))
         return frozenset(name for name, now in watch.progress.items() if now.proven)
 
-    def _boots(self, vm: Vm, facts: VmFacts, sizes: t.Mapping[str, int], outcome: Outcome) -> bool:
+    def _boots(
+        self, vm: Machine, facts: VmFacts, sizes: t.Mapping[str, int], outcome: Outcome
+    ) -> bool:
         conf = self.conf(vm)
         steps = vm_steps.boot_installer(vm, facts, conf, sizes, self.agent.by)
-        return self._carry_out(vm["name"], steps, outcome)
+        return self._carry_out(vm.name, steps, outcome)
 
     def _carry_out(self, name: str, steps: t.Iterable[Step], outcome: Outcome) -> bool:
         """One VM that cannot be had does not keep others from theirs."""
@@ -157,15 +160,15 @@ class Installer:
 
     def _watch(
         self,
-        vms: t.Sequence[Vm],
+        vms: t.Sequence[Machine],
         begins: t.Mapping[str, t.Mapping[str, int]],
         once_more: set[str],
         outcome: Outcome,
     ) -> None:
         watch = Watch(vms, begins)
         begin = time.monotonic()
-        clocks = {vm["name"]: _Clock(begin, begin, begin) for vm in vms}
-        left = {vm["name"]: vm for vm in vms}
+        clocks = {vm.name: _Clock(begin, begin, begin) for vm in vms}
+        left = {vm.name: vm for vm in vms}
         told: set[str] = set()
         while left:
             facts: t.Mapping[str, VmFacts] = {}
@@ -207,7 +210,7 @@ class Installer:
             clock.line, clock.line_at = progress.line, now
             self.say(f"  {name} {progress.line} [{now - clock.begin:.0f} s]")
 
-    def _record(self, vm: Vm, facts: VmFacts, progress: Progress) -> None:
+    def _record(self, vm: Machine, facts: VmFacts, progress: Progress) -> None:
         """Has the console recorded where it is not, which is of use and not needed.
 
         Not before its installer has the response file and looks at the console no more.
@@ -219,7 +222,7 @@ class Installer:
             try:
                 self.agent.carry_out("install", vm_steps.record_console(vm))
             except OperatorError as failure:
-                self.say(f"  {vm['name']}: its console is not recorded: {failure}")
+                self.say(f"  {vm.name}: its console is not recorded: {failure}")
 
     def _say_if_nothing_is_recorded(
         self, name: str, progress: Progress, elapsed: Elapsed, told: set[str]
@@ -233,26 +236,26 @@ class Installer:
                 "show that it was installed"
             )
 
-    def _begins_again(self, vm: Vm, watch: Watch, outcome: Outcome) -> bool:
-        name = vm["name"]
-        stop = vm_steps.stop(vm["name"], seconds=_FORCED_STOP_SECONDS, force=True)
+    def _begins_again(self, vm: Machine, watch: Watch, outcome: Outcome) -> bool:
+        name = vm.name
+        stop = vm_steps.stop(vm.name, seconds=_FORCED_STOP_SECONDS, force=True)
         if not self._carry_out(name, stop, outcome):
             return False
         return self._boots(vm, self._now(vm), watch.begin_again(name), outcome)
 
-    def _end(self, vm: Vm, end: End, watch: Watch, elapsed: Elapsed, outcome: Outcome) -> None:
+    def _end(self, vm: Machine, end: End, watch: Watch, elapsed: Elapsed, outcome: Outcome) -> None:
         """Concludes what was installed; of anything else nothing is given up but the record."""
-        name, progress = vm["name"], watch.progress[vm["name"]]
+        name, progress = vm.name, watch.progress[vm.name]
         if end is End.INSTALLED:
             self.say(f"  {name} has rebooted [{elapsed.total:.0f} s]")
             self._conclude(vm, self._now(vm), outcome)
             return
         outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
 
-    def _conclude(self, vm: Vm, facts: VmFacts, outcome: Outcome) -> None:
+    def _conclude(self, vm: Machine, facts: VmFacts, outcome: Outcome) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         steps = vm_steps.conclude_install(vm, facts, stamp)
-        name = vm["name"]
+        name = vm.name
         if not self._carry_out(name, steps, outcome):
             now = self._now(vm)
             if now.begun or now.image != "data":
@@ -261,5 +264,5 @@ class Installer:
             del outcome.failures[name]
         outcome.installed.append(name)
 
-    def _now(self, vm: Vm) -> VmFacts:
-        return vm_facts.parse(self.agent.look(vm_facts.questions([vm])), [vm])[vm["name"]]
+    def _now(self, vm: Machine) -> VmFacts:
+        return vm_facts.parse(self.agent.look(vm_facts.questions([vm])), [vm])[vm.name]

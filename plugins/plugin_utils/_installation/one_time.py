@@ -25,11 +25,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import (
     ONE_TIME_NAME,
     ONE_TIME_PREFIX,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # What a file shows that is written without a server.
 _NOBODYS: t.Final = ONE_TIME_PREFIX + "0" * 2 * ONE_TIME_BYTES
-
-Vm = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,10 @@ class OneTime:
 
 
 def one_time(
-    vms: t.Iterable[Vm], installing: t.Collection[str], held: t.Collection[str], dhcpd_conf: str
+    vms: t.Iterable[Machine],
+    installing: t.Collection[str],
+    held: t.Collection[str],
+    dhcpd_conf: str,
 ) -> OneTime:
     """The directory that each VM has: the one that the server has for it, a new one, or none.
 
@@ -54,7 +56,7 @@ def one_time(
     directories: dict[str, str] = {}
     kept: list[str] = []
     for vm in vms:
-        name, old = vm["name"], known.get(vm["mac"])
+        name, old = vm.name, known.get(vm.mac)
         if name in installing:
             directories[name] = f"{old or new()}/"
         elif name in held and old:
@@ -66,12 +68,12 @@ def one_time(
     return OneTime(directories, tuple(kept))
 
 
-def for_review(vms: t.Iterable[Vm], installing: t.Collection[str]) -> OneTime:
+def for_review(names: t.Iterable[str], installing: t.Collection[str]) -> OneTime:
     """Directories of nobody, always the same, for files that are for no server."""
     return OneTime(
         {
-            vm["name"]: f"{_NOBODYS[:-4]}{number:04x}/" if vm["name"] in installing else ""
-            for number, vm in enumerate(vms)
+            name: f"{_NOBODYS[:-4]}{number:04x}/" if name in installing else ""
+            for number, name in enumerate(names)
         }
     )
 

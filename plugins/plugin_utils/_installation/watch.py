@@ -53,8 +53,6 @@ _REQUEST = re.compile(
     r"(?P<code>[0-9]{3}) (?P<bytes>[0-9]+)"
 )
 
-Vm = t.Mapping[str, t.Any]
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -117,28 +115,30 @@ def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
 class Watch:
     """Installations of one server. `begins` has, by the VM's name, the sizes of the logs then."""
 
-    def __init__(self, vms: t.Sequence[Vm], begins: t.Mapping[str, t.Mapping[str, int]]) -> None:
+    def __init__(
+        self, vms: t.Sequence[Machine], begins: t.Mapping[str, t.Mapping[str, int]]
+    ) -> None:
         self._vms = vms
         self._begins = dict(begins)
         self._offsets = {
             log: min((begin.get(log, 0) for begin in begins.values()), default=0) for log in LOGS
         }
         self._inodes: dict[str, int] = {}
-        self.progress = {vm["name"]: Progress() for vm in vms}
+        self.progress = {vm.name: Progress() for vm in vms}
 
     def questions(self) -> dict[str, t.Any]:
         """The probe request: how the VMs are, their consoles, and lines of logs that are new."""
         request = vm_questions(self._vms)
         request["paths"] += [{"path": path, "hash": 0} for path in LOGS]
         for vm in self._vms:
-            path = Machine.like(vm).console
+            path = vm.console
             request["paths"].append({"path": path, "hash": 0})
-            if self.progress[vm["name"]].recorded:
+            if self.progress[vm.name].recorded:
                 argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), path]
-                request["run"].append({"name": f"console {vm['name']}", "argv": argv})
+                request["run"].append({"name": f"console {vm.name}", "argv": argv})
         match = {
-            DAEMON_LOG: [*_OF_VMD, *(f" {vm['mac']}" for vm in self._vms)],
-            ACCESS_LOG: [f" {vm['ipv4']} " for vm in self._vms],
+            DAEMON_LOG: [*_OF_VMD, *(f" {vm.mac}" for vm in self._vms)],
+            ACCESS_LOG: [f" {vm.ipv4} " for vm in self._vms],
         }
         request["log"] = [
             {
@@ -172,10 +172,10 @@ class Watch:
             self._offsets[log], self._inodes[log] = found["offset"], found["inode"]
             for offset, line in found["lines"]:
                 for vm in self._vms:
-                    if offset >= self._begins[vm["name"]].get(log, 0):
+                    if offset >= self._begins[vm.name].get(log, 0):
                         self._read(vm, log, line)
         for vm in self._vms:
-            self._look(vm, facts[vm["name"]], answer)
+            self._look(vm, facts[vm.name], answer)
         return facts
 
     def begin_again(self, name: str) -> dict[str, int]:
@@ -184,13 +184,13 @@ class Watch:
         self.progress[name] = Progress()
         return dict(self._offsets)
 
-    def _look(self, vm: Vm, facts: VmFacts, answer: t.Mapping[str, t.Any]) -> None:
-        name, status = vm["name"], facts.status
+    def _look(self, vm: Machine, facts: VmFacts, answer: t.Mapping[str, t.Any]) -> None:
+        name, status = vm.name, facts.status
         now = self.progress[name]
         pid = status.pid if status else None
         state = status.state if status and pid is not None else None
         said = answer["run"].get(f"console {name}")
-        record = answer["paths"].get(Machine.like(vm).console)
+        record = answer["paths"].get(vm.console)
         console = Console(said["stdout"]) if said and said["rc"] == 0 else now.console
         stage, detail = now.stage, now.detail
         if console.installing and stage in (SETS, UNPACKS):
@@ -210,29 +210,29 @@ class Watch:
             blank=facts.installing != "data",
         )
 
-    def _read(self, vm: Vm, log: str, line: str) -> None:
-        now = self.progress[vm["name"]]
+    def _read(self, vm: Machine, log: str, line: str) -> None:
+        now = self.progress[vm.name]
         if log == ACCESS_LOG:
             now = _fetched(now, line, vm)
         elif violent := _VIOLENT.search(line):
             if violent["what"] == "startup" or int(violent["pid"]) == now.pid:
                 now = replace(now, stopped=True)
-        elif (dhcp := _DHCP.search(line)) and f" {vm['mac']} " in f"{line} ":
+        elif (dhcp := _DHCP.search(line)) and f" {vm.mac} " in f"{line} ":
             now = replace(now, lease=f"dhcpd(8) said last: {dhcp['text']}")
-            if now.stage == BOOTS and f"DHCPACK on {vm['ipv4']} to {vm['mac']} " in f"{line} ":
+            if now.stage == BOOTS and f"DHCPACK on {vm.ipv4} to {vm.mac} " in f"{line} ":
                 now = replace(now, stage=ADDRESS)
-        self.progress[vm["name"]] = now
+        self.progress[vm.name] = now
 
 
-def _fetched(now: Progress, line: str, vm: Vm) -> Progress:
+def _fetched(now: Progress, line: str, vm: Machine) -> Progress:
     """A request that failed is shown, since the installer stops there."""
     request = _REQUEST.match(line)
-    if not request or request["client"] != vm["ipv4"]:
+    if not request or request["client"] != vm.ipv4:
         return now
     name = request["path"].rpartition("/")[2]
     if request["code"] != "200":
         return replace(now, detail=f"{name}: {request['code']}")
-    if name == f"{vm['mac']}-install.conf":
+    if name == f"{vm.mac}-install.conf":
         return replace(now, stage=RESPONSE, detail="", fetched=0, received=0)
     if request["query"] == CALL_HOME:
         return replace(now, called_home=True)

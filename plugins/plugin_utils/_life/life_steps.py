@@ -94,7 +94,7 @@ def claim(machine: Machine, facts: VmFacts, by: str) -> t.Iterator[Step]:
     left += [machine.installing] if facts.installing != Image.ABSENT else []
     if left:
         yield run(title, [*_RM, *left])
-    yield from end_record(machine.variables)
+    yield from end_record(machine)
     change = replace(change_of(machine.name, "begin to install", machine.name), consequence=True)
     yield from mark(machine, facts, marker.begun(by, {}), change)
 
@@ -124,8 +124,8 @@ def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
             change=change_of(machine.name, "remove", machine.installing),
         )
     yield from unmark(machine, facts)
-    yield from conclude_start(machine.variables, facts)
-    yield from end_record(machine.variables)
+    yield from conclude_start(machine, facts)
+    yield from end_record(machine)
 
 
 def purge(machine: Machine, files: t.Iterable[str]) -> t.Iterator[Step]:

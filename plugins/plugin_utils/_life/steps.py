@@ -23,7 +23,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import V
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark, write
 
-Vm = t.Mapping[str, t.Any]
 _ANY: t.Final[list[int]] = []
 _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 # vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it, by its own clock.
@@ -83,11 +82,11 @@ def resting(name: str) -> t.Iterator[Step]:
     yield _status(f"{name}: runs; stop it first", rests(name), 0)
 
 
-def start(vm: Vm, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:
+def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:
     """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
     if record:
         yield from record_console(vm)
-    name = vm["name"]
+    name = vm.name
     option = ["-b", kernel] if kernel else []
     what = change_of(name, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
@@ -102,52 +101,51 @@ def reload_vmd() -> t.Iterator[Step]:
 
 
 def boot_installer(
-    vm: Vm, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
+    vm: Machine, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
 ) -> t.Iterator[Step]:
     """Makes a blank image and has vmd load a VM that boots the installer from it.
 
     What an installation that failed left of its image goes. The VM must be unknown to vmd, since
     `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
     """
-    names, title = Machine.like(vm), f"{vm['name']}: install"
+    title = f"{vm.name}: install"
     yield from mark(vm, facts, marker.begun(by, offsets, conf))
     if facts.status is not None:
         yield from reload_vmd()
     if facts.installing != "absent":
-        yield run(title, ["/bin/rm", "-f", names.installing])
-    size, kind = vm["image"]["size"], vm["image"]["format"]
+        yield run(title, ["/bin/rm", "-f", vm.installing])
     yield run(
         title,
-        [TOOLS["vmctl"], "create", "-s", size, f"{kind}:{names.installing}"],
-        change=change_of(vm["name"], "create image", names.installing),
+        [TOOLS["vmctl"], "create", "-s", vm.size, f"{vm.image_format}:{vm.installing}"],
+        change=change_of(vm.name, "create image", vm.installing),
         timeout=_CREATE_SECONDS,
-        undo=[undo("/bin/rm", "-f", names.installing)],
+        undo=[undo("/bin/rm", "-f", vm.installing)],
         undo_always=True,
     )
     yield from record_console(vm)
     yield run(
         title,
-        [TOOLS["vmctl"], "load", names.load],
-        change=change_of(vm["name"], "boot the installer in", vm["name"]),
+        [TOOLS["vmctl"], "load", vm.load],
+        change=change_of(vm.name, "boot the installer in", vm.name),
         ok=[0, 124],
         timeout=_LOAD_SECONDS,
-        undo=[undo(TOOLS["vmctl"], "stop", "-f", vm["name"], timeout=30)],
+        undo=[undo(TOOLS["vmctl"], "stop", "-f", vm.name, timeout=30)],
         undo_always=True,
         explain=_LOG,
     )
-    yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm['name'])}$", 30)
+    yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm.name)}$", 30)
 
 
-def record_console(vm: Vm) -> t.Iterator[Step]:
+def record_console(vm: Machine) -> t.Iterator[Step]:
     """Has the server keep the end of what the console shows, until end_record() or the VM's end.
 
     Best asked for before the VM starts: nothing is missed then, and nothing that the VM prints
     before the terminal is in raw mode, some milliseconds later, comes back to it as if somebody had
     typed it. Otherwise only for a VM that does not look at its console.
     """
-    name, path = vm["name"], Machine.like(vm).console
+    name = vm.name
     fields = {
-        "path": path,
+        "path": vm.console,
         "limit": _CONSOLE_BYTES,
         "argv": [TOOLS["vmctl"], "status"],
         "device": rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ](tty[A-Za-z0-9]+)[ ][^\n]*[ ]{re.escape(name)}$",
@@ -160,34 +158,34 @@ def record_console(vm: Vm) -> t.Iterator[Step]:
     yield Step("record", f"{name}: record its console", fields)
 
 
-def end_record(vm: Vm) -> t.Iterator[Step]:
+def end_record(vm: Machine) -> t.Iterator[Step]:
     """Removes what was recorded; the recorder sees that, and leaves the console to others."""
-    yield run(f"{vm['name']}: its console", ["/bin/rm", "-f", Machine.like(vm).console])
+    yield run(f"{vm.name}: its console", ["/bin/rm", "-f", vm.console])
 
 
-def conclude_install(vm: Vm, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
+def conclude_install(vm: Machine, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
     """Gives the installed image its name; an image that it replaces is kept aside."""
-    names, title = Machine.like(vm), f"{vm['name']}: conclude the installation"
-    yield from write(title, names.installed, None, marker.INSTALLED)
+    title = f"{vm.name}: conclude the installation"
+    yield from write(title, vm.installed, None, marker.INSTALLED)
     yield from unmark(vm, facts)
     if facts.image == "blank":
-        yield run(title, ["/bin/rm", "-f", names.image])
+        yield run(title, ["/bin/rm", "-f", vm.image])
     elif facts.image == "data":
-        old = names.image.replace(f"/{vm['name']}.", f"/{vm['name']}.replaced-{stamp}.")
+        old = vm.replaced(stamp)
         yield Step(
             "rename",
             title,
-            {"from": names.image, "path": old},
-            change=change_of(vm["name"], "keep", old),
+            {"from": vm.image, "path": old},
+            change=change_of(vm.name, "keep", old),
         )
-    change = change_of(vm["name"], "put", names.image, "into place")
-    yield Step("rename", title, {"from": names.installing, "path": names.image}, change=change)
+    change = change_of(vm.name, "put", vm.image, "into place")
+    yield Step("rename", title, {"from": vm.installing, "path": vm.image}, change=change)
     # The proof goes when all else is done.
     yield from end_record(vm)
 
 
-def conclude_start(vm: Vm, facts: VmFacts) -> t.Iterator[Step]:
+def conclude_start(vm: Machine, facts: VmFacts) -> t.Iterator[Step]:
     """Removes the note of an installation that has ended, and what its first start was."""
     if facts.installed:
         yield from end_record(vm)
-        yield run(f"{vm['name']}: installed", ["/bin/rm", "-f", Machine.like(vm).installed])
+        yield run(f"{vm.name}: installed", ["/bin/rm", "-f", vm.installed])

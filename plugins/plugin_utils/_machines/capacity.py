@@ -8,13 +8,10 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-
-Vm = t.Mapping[str, t.Any]
 
 # What the kernel and the daemons of a server have for themselves.
 _RESERVE: t.Final = 256 << 20
@@ -38,7 +35,7 @@ class Verdict:
     warnings: tuple[str, ...]
 
 
-def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
+def questions(vms: t.Sequence[Machine], needs: t.Iterable[str]) -> dict[str, t.Any]:
     """The probe request: `vms` are all of the server, `needs` paths that must be there."""
     request = vm_facts.questions(vms)
     request["paths"] += [{"path": path, "hash": 0} for path in needs]
@@ -48,7 +45,7 @@ def questions(vms: t.Sequence[Vm], needs: t.Iterable[str]) -> dict[str, t.Any]:
 
 def judge(
     answer: t.Mapping[str, t.Any],
-    vms: t.Sequence[Vm],
+    vms: t.Sequence[Machine],
     new: t.Collection[str],
     needs: t.Iterable[str],
     *,
@@ -73,7 +70,7 @@ def judge(
         for directory in (*directories(vms), *_LOGS)
     }
     for directory in directories(vms):
-        here = [vm for vm in vms if Machine.like(vm).directory == directory]
+        here = [vm for vm in vms if vm.directory == directory]
         if (system := systems[directory]) is None:
             continue
         _disk(here, new, facts, directory, system.free, obstacles, warnings)
@@ -87,7 +84,9 @@ def judge(
     return Verdict(tuple(obstacles), tuple(warnings))
 
 
-def at_once(answer: t.Mapping[str, t.Any], vms: t.Sequence[Vm], new: t.Sequence[Vm]) -> int:
+def at_once(
+    answer: t.Mapping[str, t.Any], vms: t.Sequence[Machine], new: t.Sequence[Machine]
+) -> int:
     """How many of the new VMs the server can install at the same time, 1 or more.
 
     A VM has one processor, and its installer gives up when it waits too long for its server. `new`
@@ -102,18 +101,18 @@ def at_once(answer: t.Mapping[str, t.Any], vms: t.Sequence[Vm], new: t.Sequence[
         return max(count, 1)
     facts = vm_facts.parse(answer, vms)
     free = int(memory) - _RESERVE
-    free -= sum(MEMORY.parse(vm["memory"]).bytes for vm in vms if facts[vm["name"]].running)
+    free -= sum(vm.memory for vm in vms if facts[vm.name].running)
     fitting = 0
     for vm in new:
-        free -= MEMORY.parse(vm["memory"]).bytes
+        free -= vm.memory
         fitting += free >= 0
     return max(min(count, fitting), 1)
 
 
-def _memory(vms: t.Iterable[Vm], physical: int) -> t.Iterator[str]:
+def _memory(vms: t.Iterable[Machine], physical: int) -> t.Iterator[str]:
     """vmm(4) wires what guests touch: there is no swapping, and no more than there is."""
-    present = [vm for vm in vms if vm["state"] == "present"]
-    total = sum(MEMORY.parse(vm["memory"]).bytes for vm in present)
+    present = [vm for vm in vms if vm.state == "present"]
+    total = sum(vm.memory for vm in present)
     usable = max(physical - _RESERVE, 0)
     if total > usable:
         yield (
@@ -124,7 +123,7 @@ def _memory(vms: t.Iterable[Vm], physical: int) -> t.Iterator[str]:
 
 
 def _disk(
-    vms: t.Sequence[Vm],
+    vms: t.Sequence[Machine],
     new: t.Collection[str],
     facts: t.Mapping[str, VmFacts],
     directory: str,
@@ -132,9 +131,9 @@ def _disk(
     obstacles: list[str],
     warnings: list[str],
 ) -> None:
-    fresh = [vm for vm in vms if vm["name"] in new]
-    sizes = {vm["name"]: DISK.parse(vm["image"]["size"]).bytes for vm in vms}
-    needed = sum(min(sizes[vm["name"]], _SYSTEM) for vm in fresh)
+    fresh = [vm for vm in vms if vm.name in new]
+    sizes = {vm.name: vm.disk for vm in vms}
+    needed = sum(min(sizes[vm.name], _SYSTEM) for vm in fresh)
     if needed > free:
         obstacles.append(
             f"{directory} has {_mib(free)} free, and {len(fresh)} new VMs need {_mib(needed)} "
@@ -150,9 +149,9 @@ def _disk(
         )
 
 
-def directories(vms: t.Iterable[Vm | Machine]) -> list[str]:
+def directories(vms: t.Iterable[Machine]) -> list[str]:
     """Where the images of these VMs are."""
-    return sorted({Machine.like(vm).directory for vm in vms})
+    return sorted({vm.directory for vm in vms})
 
 
 def _mib(size: int) -> str:

@@ -21,8 +21,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import T
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 
-Vm = Machine | t.Mapping[str, t.Any]
-
 # What vmd(8) boots a VM with that is given no kernel: VM_DEFAULT_BIOS of usr.sbin/vmd/vmd.h.
 BIOS: t.Final = "/etc/firmware/vmm-bios"
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
@@ -145,10 +143,9 @@ def status_lines(text: str) -> dict[str, VmStatus]:
     return found
 
 
-def questions(vms: t.Sequence[Vm]) -> dict[str, t.Any]:
+def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
     """What is to be asked for these VMs, as parts of a probe."""
     paths: list[dict[str, t.Any]] = []
-    machines = [Machine.like(vm) for vm in vms]
     for machine in machines:
         images = (machine.image, machine.installing, machine.archived, *machine.other_images)
         paths += [{"path": path, "hash": 0} for path in (*images, machine.installed)]
@@ -163,12 +160,11 @@ def questions(vms: t.Sequence[Vm]) -> dict[str, t.Any]:
     return {"paths": paths, "list": [{"path": path} for path in directories], "run": runs}
 
 
-def parse(answer: t.Mapping[str, t.Any], vms: t.Sequence[Vm]) -> dict[str, VmFacts]:
+def parse(answer: t.Mapping[str, t.Any], machines: t.Iterable[Machine]) -> dict[str, VmFacts]:
     """The answer to questions() by the VM's name. Raises Silent, UnreadableConf."""
     refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = status_lines(answer["run"]["status"]["stdout"])
     conf = _vm_conf(answer)
-    machines = (Machine.like(vm) for vm in vms)
     return {
         machine.name: _facts(answer, machine, status.get(machine.name), conf)
         for machine in machines

@@ -15,6 +15,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed 
     read_installed,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 
 
 class State(StrEnum):
@@ -34,30 +35,14 @@ class Interface:
     group: str
 
 
-_UNSAID: t.Final[t.Mapping[str, t.Any]] = {
-    "server": "",
-    "number": 0,
-    "mac": "",
-    "ipv4": "",
-    "ipv6": None,
-    "owner": "",
-    "state": State.PRESENT,
-    "autostart": True,
-    "memory": "1G",
-    "interfaces": (),
-    "installed": None,
-    "seen": False,
-    "refusal": None,
-}
-
-
 @dataclass(frozen=True)
 class Machine:
-    """A VM. memory and disk are in bytes, image is the path of its disk image.
+    """A VM. memory and disk are in bytes, size is the disk's as it is written.
 
-    record is the ledger's, of its installation; image and image_format come from it where it is;
-    seen says that the fleet has host keys or a hand-over sheet of it. refusal says why the fleet
-    wants nothing done with it. variables are the inventory's own, for templates.
+    image is the path of its disk's image. record is the ledger's, of its installation; image and
+    image_format come from it where it is; seen says that the fleet has host keys or a hand-over
+    sheet of it. refusal says why the fleet wants nothing done with it. variables are the
+    inventory's own, for templates.
     """
 
     name: str
@@ -71,6 +56,7 @@ class Machine:
     autostart: bool
     memory: int
     disk: int
+    size: str
     image: str
     image_format: str
     interfaces: tuple[Interface, ...] = ()
@@ -98,6 +84,7 @@ class Machine:
             autostart=vm["autostart"],
             memory=MEMORY.parse(vm["memory"]).bytes,
             disk=DISK.parse(image["size"]).bytes,
+            size=image["size"],
             image=image["path"],
             image_format=image["format"],
             interfaces=tuple(Interface(**interface) for interface in vm["interfaces"]),
@@ -108,9 +95,14 @@ class Machine:
         )
 
     @classmethod
-    def like(cls, vm: Machine | t.Mapping[str, t.Any]) -> Machine:
-        """The VM as it is, or of inventory data that may lack what says nothing of its image."""
-        return vm if isinstance(vm, Machine) else cls.of({**_UNSAID, **vm})
+    def all_of(cls, vms: t.Iterable[t.Mapping[str, t.Any]]) -> list[Machine]:
+        """The VMs that a task is given. Raises Refused where one is not as the inventory has it."""
+        try:
+            return [cls.of(vm) for vm in vms]
+        except KeyError as missing:
+            raise Refused(
+                f"vms: one has no {missing}; give VMs as the inventory has them in vmm_vms"
+            ) from missing
 
     @property
     def was_installed(self) -> bool:

@@ -7,20 +7,20 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, digest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Vm, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 
-def mark(vm: Vm, facts: VmFacts, content: bytes, change: Change | None = None) -> t.Iterator[Step]:
+def mark(
+    machine: Machine, facts: VmFacts, content: bytes, change: Change | None = None
+) -> t.Iterator[Step]:
     """Writes the note of an installation. A run that another one overtook stops here."""
-    machine = Machine.like(vm)
     before = facts.marker.sha256 if facts.marker else None
     yield from write(f"{machine.name}: install", machine.load, before, content, change)
 
 
-def unmark(vm: Vm, facts: VmFacts, change: Change | None = None) -> t.Iterator[Step]:
+def unmark(machine: Machine, facts: VmFacts, change: Change | None = None) -> t.Iterator[Step]:
     """Removes the note of an installation, if it is still the one that was seen."""
-    machine = Machine.like(vm)
     if facts.marker:
         fields = {"path": machine.load, "before": [facts.marker.sha256], "sensitive": True}
         yield Step("remove", f"{machine.name}: install", fields, change=change)

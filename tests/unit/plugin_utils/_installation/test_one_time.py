@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import O
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.diff import diffs
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
+from unit.machines import machine
 from unit.plugin_utils._state.servers import (
     DIRECTORY,
     Server,
@@ -30,18 +31,18 @@ RESPONSES = "/var/www/htdocs/install"
 OLD = "once-" + "ab" * 16
 STRAY = "once-" + "cd" * 16
 VMS = [
-    {"name": name, "mac": f"fe:e1:bb:d1:c6:0{number}"}
+    machine(name=name, mac=f"fe:e1:bb:d1:c6:0{number}")
     for number, name in enumerate(("web1", "db1"), 1)
 ]
 WEB1, DB1 = VMS
-WEB1_FILE = f"{WEB1['mac']}-install.conf"
+WEB1_FILE = f"{WEB1.mac}-install.conf"
 
 
 def conf(**directories: str) -> str:
     """A dhcpd.conf in which these VMs have these directories."""
     blocks = [
-        f"host {vm['name']} {{ hardware ethernet {vm['mac']}; "
-        f'filename "{directories.get(vm["name"], "")}auto_install"; }}\n'
+        f"host {vm.name} {{ hardware ethernet {vm.mac}; "
+        f'filename "{directories.get(vm.name, "")}auto_install"; }}\n'
         for vm in VMS
     ]
     return "subnet 203.0.113.0 netmask 255.255.255.0 {\n" + "".join(blocks) + "}\n"
@@ -103,7 +104,7 @@ def test_a_mac_address_is_the_same_in_capitals() -> None:
 
 def autoinstall(paths: OneTime, *installing: str) -> Document:
     """What the role autoinstall wants."""
-    each = [vm for vm in VMS if vm["name"] in installing]
+    each = [{"name": vm.name, "mac": vm.mac} for vm in VMS if vm.name in installing]
     purge = {"purge": "*-install.conf", "sensitive": True}
     return wants(
         "autoinstall",
@@ -172,7 +173,7 @@ def test_a_customer_cannot_have_the_path_of_another_put_into_a_file() -> None:
 
 def test_a_run_for_one_vm_may_have_its_directory() -> None:
     paths = of("web1", dhcpd_conf=conf(web1=f"{OLD}/"))
-    made = plan_on(autoinstall(paths, "web1"), server(f"{STRAY}/{DB1['mac']}-install.conf"))
+    made = plan_on(autoinstall(paths, "web1"), server(f"{STRAY}/{DB1.mac}-install.conf"))
     found = [change for _name, change in made.changes]
     assert others(found, ["web1"]) == []
     assert others(found, ["db1"]) == [
@@ -201,6 +202,6 @@ def test_no_path_is_shown() -> None:
 
 def test_what_is_rendered_without_a_server_is_always_the_same() -> None:
     for _ in range(2):
-        paths = for_review(VMS, ["web1", "db1"]).directories
+        paths = for_review(["web1", "db1"], ["web1", "db1"]).directories
         assert paths == {"web1": f"once-{'0' * 32}/", "db1": f"once-{'0' * 31}1/"}
-        assert for_review(VMS, ["web1"]).directories["db1"] == ""
+        assert for_review(["web1", "db1"], ["web1"]).directories["db1"] == ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
@@ -24,14 +25,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker as vm_marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
+from unit.machines import machine
 
 MAC = "fe:e1:bb:d1:c6:05"
-VM = {
-    "name": "web1",
-    "mac": MAC,
-    "ipv4": "203.0.113.1",
-    "image": {"path": "/var/vmm/web1.qcow2", "format": "qcow2", "size": "50G"},
-}
+VM = machine(mac=MAC, ipv4="203.0.113.1")
 HEAD = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
 RUNS = HEAD + "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n"
 STOPPING = RUNS.replace("running", "stopping")
@@ -135,7 +132,7 @@ def test_lines_of_an_earlier_installation_do_not_count() -> None:
     watch = Watch([VM], {"web1": {ACCESS_LOG: len(old)}})
     assert log_questions(watch)[ACCESS_LOG]["offset"] == len(old)
     # Where another VM began before it, more is read than this one's.
-    other = {**VM, "name": "mail1", "ipv4": "203.0.113.2"}
+    other = replace(VM, name="mail1", ipv4="203.0.113.2")
     watch = Watch([VM, other], {"web1": {ACCESS_LOG: len(old)}, "mail1": {}})
     watch.feed(answer(access=old + RESPONSE_FILE))
     assert watch.progress["web1"].stage == RESPONSE

@@ -12,9 +12,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import V
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
-from unit.machines import NOTHING, variables
+from unit.machines import NOTHING, machine, variables
 
-VM = variables()
+VM = machine()
 
 
 def test_a_run_that_another_one_overtook_touches_nothing() -> None:

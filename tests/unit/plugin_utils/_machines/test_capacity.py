@@ -12,16 +12,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity impor
     judge,
     questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from unit.machines import machine
 
 NEEDS = ("/bsd.rd", "/var/www/htdocs/amd64/bsd")
 GIB = 1 << 30
 
 
-def vm(
-    name: str, memory: str = "1G", disk: str = "50G", state: str = "present"
-) -> dict[str, t.Any]:
+def vm(name: str, memory: str = "1G", disk: str = "50G", state: str = "present") -> Machine:
     image = {"path": f"/var/vmm/{name}.img", "format": "raw", "size": disk}
-    return {"name": name, "memory": memory, "state": state, "image": image}
+    return machine(name=name, memory=memory, state=state, image=image)
 
 
 def answer(
@@ -54,7 +54,7 @@ def answer(
 
 
 FINE: dict[str, t.Any] = {}
-CASES: dict[str, tuple[list[dict[str, t.Any]], dict[str, t.Any], list[str], list[str]]] = {
+CASES: dict[str, tuple[list[Machine], dict[str, t.Any], list[str], list[str]]] = {
     "all is there": ([vm("web1")], FINE, [], []),
     "no sets": (
         [vm("web1")], {"there": ("/bsd.rd",)},

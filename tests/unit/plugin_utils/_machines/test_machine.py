@@ -60,6 +60,12 @@ def test_a_record_has_a_grammar(record: object) -> None:
         Machine.of(variables(installed=record))
 
 
+def test_a_vm_that_is_not_as_the_inventory_has_it_is_refused() -> None:
+    assert Machine.all_of([variables()]) == [machine()]
+    with pytest.raises(Refused, match=r"vms: one has no 'image'; .* vmm_vms"):
+        Machine.all_of([{"name": "web1"}])
+
+
 HEAD = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
 RUNS = HEAD + "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n"
 CONF = """
