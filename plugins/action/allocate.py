@@ -23,7 +23,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     FleetTexts,
     NoFleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet import (
     fleet_directory,
@@ -36,12 +36,17 @@ class _Allocation:
     """A fleet, and what of its ledgers and copies differs from the files.
 
     changes has the old and the new text of ledgers by the name of the file, copies the new text of
-    copies by server.
+    copies by server, inventory the new text of the copy of what the inventory says.
     """
 
     fleet: Fleet
     changes: Mapping[str, tuple[str, str]]
     copies: Mapping[str, str]
+    inventory: str | None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes or self.copies or self.inventory)
 
 
 class ActionModule(Action):
@@ -59,19 +64,21 @@ class ActionModule(Action):
         directory = self._directory(args["fleet"], servers.values())
         sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
 
+        inventory = inventory_of_task(groups, servers)
+
         def allocation(texts: FleetTexts) -> _Allocation:
-            fleet = build_for_task(texts, groups, servers)
+            fleet = inventory.build(texts)
             self._show(fleet)
             self._refuse_other_hosts(fleet, sources)
             # As the inventory has them: evaluating all of them takes longer than all else.
             _compare(fleet, {name: hostvars.raw_get(name) for name in servers})
-            return _allocation(fleet, texts)
+            return _allocation(fleet, inventory.kept.render(), texts)
 
         try:
             # Most runs change no ledger: they need no lock, and no right to write.
             texts = directory.read()
             found = allocation(texts)
-            if (found.changes or found.copies) and not self.check_mode:
+            if found.changed and not self.check_mode:
                 with directory.lock(args["lock_timeout"]):
                     if (again := directory.read()) != texts:
                         found = allocation(again)
@@ -79,6 +86,8 @@ class ActionModule(Action):
                         {name: change[1] for name, change in found.changes.items()}
                     )
                     directory.write_copies(found.copies)
+                    if found.inventory:
+                        directory.write_inventory(found.inventory)
         except (NoFleet, LockHeld) as error:
             raise OperatorError(str(error)) from error
         except OSError as error:
@@ -112,7 +121,7 @@ class ActionModule(Action):
             vms[vm.state].append(vm.name)
         problems = list(dict.fromkeys(map(str, allocation.fleet.problems)))
         result: dict[str, Any] = {
-            "changed": bool(changes or allocation.copies),
+            "changed": allocation.changed,
             "ledgers": [f"{ALLOCATIONS}/{file}" for file in changes],
             "vms": {state: sorted(names) for state, names in vms.items()},
             "problems": problems,
@@ -150,7 +159,7 @@ def _compare(fleet: Fleet, servers: Mapping[str, Mapping[str, Any]]) -> None:
                 )
 
 
-def _allocation(fleet: Fleet, texts: FleetTexts) -> _Allocation:
+def _allocation(fleet: Fleet, inventory: str, texts: FleetTexts) -> _Allocation:
     changes = {}
     for ledger in fleet.ledgers.values():
         file, new = f"{ledger.server}.yml", ledger.render()
@@ -160,4 +169,4 @@ def _allocation(fleet: Fleet, texts: FleetTexts) -> _Allocation:
     copies = {
         server: text for server, text in fleet.kept.items() if text != texts.kept.get(server, "")
     }
-    return _Allocation(fleet, changes, copies)
+    return _Allocation(fleet, changes, copies, inventory if inventory != texts.inventory else None)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import vm_of
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import (
+    FILE_NAME as INVENTORY,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     OperatorError,
     Problem,
@@ -39,7 +42,13 @@ HAND_OVER = "handover"
 _LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: ".md"}
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
-_LIMITS = {VMS: 64 * 1024, ORDERS: 64 * 1024, ALLOCATIONS: 16 * 1024 * 1024, KEPT: 1 << 28}
+_LIMITS = {
+    VMS: 64 * 1024,
+    ORDERS: 64 * 1024,
+    ALLOCATIONS: 16 * 1024 * 1024,
+    KEPT: 1 << 28,
+    INVENTORY: 16 * 1024 * 1024,
+}
 
 # Copies that editors and patch(1) make of a file that somebody works on, or leave behind.
 _LEFT_BY_EDITORS = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|.*\.(?:bak|orig|rej|tmp)")
@@ -54,7 +63,8 @@ class FleetTexts:
     """The files of a fleet by name ("web1.yml"), None for those that cannot be read.
 
     problems say why; warnings name files that are ignored. kept maps names of servers; seen are the
-    names of VMs of which there are host keys or a hand-over sheet.
+    names of VMs of which there are host keys or a hand-over sheet; inventory is the text of the
+    copy of what the inventory says, empty when there is none.
     """
 
     vms: Mapping[str, str | None]
@@ -64,6 +74,7 @@ class FleetTexts:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     seen: frozenset[str] = frozenset()
+    inventory: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,14 @@ class FleetDirectory:
         ledgers = self._read_all(ALLOCATIONS, report)
         kept = self._read_copies()
         return FleetTexts(
-            vms, orders, ledgers, kept, report.problems, report.warnings, self._seen()
+            vms,
+            orders,
+            ledgers,
+            kept,
+            report.problems,
+            report.warnings,
+            self._seen(),
+            self._read_inventory(),
         )
 
     def _seen(self) -> frozenset[str]:
@@ -117,6 +135,16 @@ class FleetDirectory:
             (self.path / KEPT).mkdir(mode=0o755, exist_ok=True)
         for server, text in copies.items():
             write_file(self.path / KEPT / f"{server}.json", text.encode(), 0o644)
+
+    def write_inventory(self, text: str) -> None:
+        """Replace the copy of what the inventory says. Only for who holds the lock."""
+        write_file(self.path / INVENTORY, text.encode(), 0o644)
+
+    def _read_inventory(self) -> str:
+        try:
+            return read_file(self.path / INVENTORY, _LIMITS[INVENTORY]).decode("utf-8")
+        except (Unreadable, UnicodeDecodeError):
+            return ""
 
     def _read_copies(self) -> dict[str, str]:
         """Read the copies of all servers, without those that cannot be read: they are a help."""

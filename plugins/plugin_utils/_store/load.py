@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source, vm_of
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     Inputs,
@@ -70,21 +71,40 @@ def build(
     return replace(fleet, warnings=tuple(sorted({*texts.warnings, *fleet.warnings})))
 
 
-def build_for_task(
-    texts: FleetTexts, groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
-) -> Fleet:
-    """Build the fleet from its files and what a task knows of the inventory.
+@dataclass(frozen=True)
+class TaskInventory:
+    """What a task knows of the inventory, for build(), and what the fleet directory keeps of it."""
 
-    servers maps the names of the servers to their variables.
-    """
+    kept: Inventory
+    groups: Collection[str]
+    taken: Mapping[str, str]
+    problems: Sequence[Problem]
+
+    def build(self, texts: FleetTexts) -> Fleet:
+        kept = self.kept
+        return build(texts, kept.settings, self.groups, self.taken, kept.accounts, self.problems)
+
+
+def inventory_of_task(
+    groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
+) -> TaskInventory:
+    """Return what a task knows; servers maps the names of the servers to their variables."""
     settings: dict[str, Mapping[str, object]] = {}
     problems: list[Problem] = []
-    taken: dict[str, str] = dict.fromkeys(
-        set(groups["all"]) - servers.keys() - set(groups.get(ALL_VMS, ())), HOST_ALREADY
-    )
+    others = set(groups["all"]) - servers.keys() - set(groups.get(ALL_VMS, ()))
+    taken: dict[str, str] = dict.fromkeys(others, HOST_ALREADY)
+    names = frozenset({*others, *servers, *groups, ALL_VMS})
     for name, variables in sorted(servers.items()):
         settings[name], unusable = settings_of(name, variables)
         problems += unusable
         taken |= plain(variables.get(TAKEN) or {})
     accounts = {name: accounts_of(variables) for name, variables in servers.items()}
-    return build(texts, settings, {*groups, ALL_VMS}, taken, accounts, problems)
+    kept = Inventory(settings, accounts, names)
+    return TaskInventory(kept, {*groups, ALL_VMS}, taken, problems)
+
+
+def build_for_task(
+    texts: FleetTexts, groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
+) -> Fleet:
+    """Build the fleet from its files and what a task knows of the inventory."""
+    return inventory_of_task(groups, servers).build(texts)

@@ -22,14 +22,14 @@ def check_keys(files: Sequence[VmFile], known: Collection[str], report: Report) 
         if file.values.keys() >= {"owner", "ssh_keys"}:
             by_owner.setdefault(file.values["owner"], []).append(file)
     for owner, own in sorted(by_owner.items()):
-        if len({_keys(file) for file in own}) == 1:
+        if len({bare_keys(file) for file in own}) == 1:
             continue
         first = [file for file in own if file.name in known] or own
-        right = _keys(first[0]) if len({_keys(file) for file in first}) == 1 else None
+        right = bare_keys(first[0]) if len({bare_keys(file) for file in first}) == 1 else None
         for file in own:
-            if _keys(file) == right:
+            if bare_keys(file) == right:
                 continue
-            other = next(one for one in [*first, *own] if _keys(one) != _keys(file))
+            other = next(one for one in [*first, *own] if bare_keys(one) != bare_keys(file))
             report.about(vms=[file.name]).add(
                 file.source_of("ssh_keys"),
                 "ssh_keys",
@@ -57,6 +57,6 @@ def check_accounts(
             )
 
 
-def _keys(file: VmFile) -> frozenset[str]:
+def bare_keys(file: VmFile) -> frozenset[str]:
     """Return the keys without their comments, whatever their order."""
     return frozenset(" ".join(key.split(" ")[:2]) for key in file.values["ssh_keys"])

@@ -33,7 +33,7 @@ def unread(
     sources = {file.source: file.server or "" for file in files if _hides(file)}
     sources |= {ledger_source(name): name for name, ledger in ledgers.items() if ledger is None}
     return {
-        source: frozenset(_near(servers[server], servers)) if server in servers else None
+        source: frozenset(near(servers[server], servers)) if server in servers else None
         for source, server in sources.items()
     }
 
@@ -44,7 +44,7 @@ def _hides(file: VmFile) -> bool:
     return file.server is None and NUMBER in file.values
 
 
-def _near(server: ServerSettings, servers: Mapping[str, ServerSettings]) -> Iterator[str]:
+def near(server: ServerSettings, servers: Mapping[str, ServerSettings]) -> Iterator[str]:
     """Yield the server, and those that have addresses or MACs in common with it."""
     for name, other in servers.items():
         prefixes = server.mac.prefix, other.mac.prefix

@@ -36,7 +36,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces impo
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     vm_name,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
+    Document,
+    load,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import (
     answered_by_collection,
 )
@@ -194,12 +197,15 @@ def read_vm(
     return VmFile(name, source(name), values, frozenset(unknown), own.complete, ordered)
 
 
-def read_order(name: str, text: str, report: Report) -> Mapping[str, Any]:
-    """Return the values of a customer's order, checked by the customer's grammar alone."""
-    part = _read_file(order_source(name), text, _OPERATORS, report)
+def read_order(where: str, document: Document, report: Report) -> Mapping[str, Any]:
+    """Return the values of a customer's order, checked by the customer's grammar alone.
+
+    where is how problems name it.
+    """
+    part = _read_document(where, document, _OPERATORS, report)
     for wanted in (one for one in FIELDS if one.customer and one.required):
         if part.complete and wanted.name not in part.given:
-            report.add(order_source(name), wanted.name, f"is missing; give {_wanted(wanted.name)}")
+            report.add(where, wanted.name, f"is missing; give {_wanted(wanted.name)}")
     return part.values
 
 
@@ -217,7 +223,12 @@ def _read_file(where: str, text: str | None, refused: Collection[str], report: R
     """Read a file that may have all fields but the refused ones."""
     if text is None:
         return _Part(complete=False)
-    document = load(text, where, LONGEST_FILE)
+    return _read_document(where, load(text, where, LONGEST_FILE), refused, report)
+
+
+def _read_document(
+    where: str, document: Document, refused: Collection[str], report: Report
+) -> _Part:
     report.extend(document.problems)
     values: dict[str, Any] = {}
     unknown = set(document.spoiled) & BY_NAME.keys()

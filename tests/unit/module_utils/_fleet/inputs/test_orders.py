@@ -10,6 +10,7 @@ import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.schema import order_schema
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import read_order
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 from unit.fleets import KEY, build, problems, sound, vm
 
@@ -34,7 +35,7 @@ def test_an_order_and_what_the_operator_says_are_one_vm() -> None:
 def test_an_order_says_nothing_that_is_the_operators(field: str) -> None:
     report = Report()
     example = yaml.safe_dump({field: BY_NAME[field].example or "x"})
-    values = read_order("web1", ORDER + example, report)
+    values = read_order("orders/web1.yml", load(ORDER + example, "", 4096), report)
     assert field not in values
     (problem,) = report.problems
     assert str(problem).startswith(f"orders/web1.yml: {field}: is not the customer's to say; ")
@@ -69,7 +70,7 @@ def test_what_is_missing_is_asked_of_who_can_say_it() -> None:
         "vms/web1.yml: server",
     ]
     report = Report()
-    read_order("web1", "owner: mira\n", report)
+    read_order("orders/web1.yml", load("owner: mira\n", "", 4096), report)
     assert [problem.field for problem in report.problems] == ["ssh_keys", "hostname"]
 
 
