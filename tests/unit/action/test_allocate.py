@@ -77,7 +77,30 @@ def test_all_problems_and_nothing_is_written_for_them(site: Site) -> None:
     assert '"problems": [' in done.stdout
     assert "touched" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    assert site.files() == before
+    assert site.files().keys() - before.keys() == {"inventory.json"}
+
+
+def test_leaves_a_copy_of_what_orders_are_checked_against(site: Site) -> None:
+    site.vm("web1")
+    site.set("host_vars/server2", **SERVERS["server2"], ansible_user="deploy", vmm_misspelled=1)
+    hosts = site.inventory / "hosts.yml"
+    hosts.write_text(f"{hosts.read_text()}monitors:\n  hosts: {{mon1: , mon_2: }}\n")
+    site.play(ALLOCATE, args=("--check",))
+    assert "inventory.json" not in site.files()
+    site.play(ALLOCATE)
+    copy = json.loads((site.fleet / "inventory.json").read_text())
+    common = {"vmm_domain": "example.org", "vmm_dns_servers": ["192.0.2.53"]}
+    assert copy["servers"] == {name: common | given for name, given in SERVERS.items()}
+    assert copy["accounts"]["server2"] == {
+        "deploy": "the account that Ansible logs in to (ansible_user)"
+    }
+    # VMs are not among them, nor what no VM could be named.
+    assert {"mon1", "monitors", "server1", "server2"} <= set(copy["names"])
+    assert {"web1", "mon_2", "vmd_servers"}.isdisjoint(copy["names"])
+    site.set("host_vars/server2", **SERVERS["server2"])
+    done = site.play(ALLOCATE)
+    assert "changed: [server1]" in done.stdout
+    assert "deploy" not in (site.fleet / "inventory.json").read_text()
 
 
 def test_an_inventory_without_the_plugin(site: Site) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,15 @@ class Orders:
         content = body.encode() if isinstance(body, str) else body
         return self.run("--fleet", str(self.fleet), *words, "-", content=content)
 
-    def run(self, *words: str, content: bytes = b"") -> Answer:
+    def run(
+        self,
+        *words: str,
+        content: bytes = b"",
+        through: Sequence[str] = (),
+        program: Path = PROGRAM,
+    ) -> Answer:
         done = subprocess.run(
-            [sys.executable, str(PROGRAM), *words],
+            [*through, sys.executable, str(program), *words],
             input=content,
             capture_output=True,
             timeout=60,

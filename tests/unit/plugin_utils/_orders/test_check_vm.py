@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile, read_vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
-from ansible_collections.puffy.vmm.plugins.plugin_utils._orders import check
+from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.check import Situation
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import read_content
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
 from unit.fleets import KEY, OTHER_KEY, SERVER6, SERVER7, SERVERS, build, ledger, sound, vm
@@ -162,7 +163,7 @@ def test_limits_of_one_vm(orders: Orders) -> None:
     assert orders.check(order(memory="8G", disk="1T")).fields == [""]
 
 
-FULL = {
+FULL: dict[str, dict[str, object]] = {
     "memory": {"vmm_memory_limit": "1500M"},
     "disk": {"vmm_disk_limit": "60G"},
     "interfaces": {"vmm_tap_count": 1},
@@ -305,6 +306,45 @@ def test_what_is_no_fleet_stays_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+# root without what lets it pass by permissions; util-linux is among what ./dev needs.
+UNPRIVILEGED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def test_an_account_that_may_write_orders_alone(orders: Orders) -> None:
+    orders.write("credentials/web1.yml", "secret")
+    orders.write("allocations/.lock", "")
+    closed = {"credentials": 0o000, "allocations/.lock": 0o000, "vms": 0o555, "allocations": 0o555}
+    for name, mode in closed.items():
+        (orders.fleet / name).chmod(mode)
+    orders.fleet.chmod(0o555)
+    through = UNPRIVILEGED if os.geteuid() == 0 else ()
+    words = ("--fleet", str(orders.fleet), "--write")
+    try:
+        answer = orders.run(*words, "-", content=json.dumps(order()).encode(), through=through)
+        assert (answer.status, answer.problems, answer.operator) == (0, [], "")
+        body = json.dumps(order(name="new2")).encode()
+        accepting = (*words, "--accept", "--server", "server6")
+        answer = orders.run(*accepting, "-", content=body, through=through)
+        assert answer.status == 2
+        assert "vms/new2.yml: Permission denied" in answer.operator
+    finally:
+        for path in (orders.fleet, *(orders.fleet / name for name in closed)):
+            path.chmod(0o700)
+    assert "orders/new1.yml" in orders.files()
+    assert "orders/new2.yml" not in orders.files(), "both files or none"
+
+
+def test_from_an_installed_collection(orders: Orders, tmp_path: Path) -> None:
+    installed = tmp_path / "ansible_collections/puffy/vmm"
+    for part in ("bin", "plugins"):
+        shutil.copytree(PROGRAM.parents[1] / part, installed / part)
+    (tmp_path / "check-vm").symlink_to(installed / "bin/check-vm")
+    words = ("--fleet", str(orders.fleet), "-")
+    body = json.dumps(order()).encode()
+    answer = orders.run(*words, content=body, program=tmp_path / "check-vm")
+    assert (answer.status, answer.problems, answer.operator) == (0, [], "")
+
+
 HOSTILE = {
     "nothing": b"",
     "not UTF-8": b'{"name": "a\xff"}',
@@ -379,13 +419,12 @@ def test_few_files_are_read_of_a_large_fleet(
         orders.write(f"vms/v{number}.yml", vm(server=server, owner=f"o{number}"))
     texts = FleetDirectory(orders.fleet).read()
     read: list[str] = []
-    real = check.read_vm
 
     def noted(name: str, *rest: Any) -> VmFile:
         read.append(name)
-        return real(name, *rest)
+        return read_vm(name, *rest)
 
-    monkeypatch.setattr(check, "read_vm", noted)
-    situation = check.Situation(texts, Inventory(SERVERS))
+    monkeypatch.setattr(f"{Situation.__module__}.read_vm", noted)
+    situation = Situation(texts, Inventory(SERVERS))
     assert situation.faults(read_content(json.dumps(order()).encode(), None)) == []
     assert sorted(read) == sorted(["web1", *(f"v{number}" for number in range(10))])
