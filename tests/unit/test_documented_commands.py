@@ -12,6 +12,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 GUIDE = ("tests/integration/test_guides.py", "test_the_first_server")
 LIFE = "tests/integration/test_vm.py"
+CONTACT_FORM = ("tests/unit/examples/test_guide.py", "def test_the_commands")
 DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
 # Each command, and a file with a word of it that shows where it is tried out.
@@ -51,6 +52,9 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.sets -e vmm_release=7.8": (
         "tests/integration/test_sets.py", "vmm_release=7.8",
     ),
+    "./bin/check-vm --fleet fleets/example - <order.json": CONTACT_FORM,
+    "./bin/check-vm fleets/production/orders/web2.yml": CONTACT_FORM,
+    f"{PLAY}.order -e order=incoming/web2.json": CONTACT_FORM,
     f"{PLAY}.vm -e vm=web1 --ask-vault-pass": (LIFE, "vm=web1"),
     f"{PLAY}.vm -e vm=web2 --ask-vault-pass": (LIFE, "vm=web1"),
     f"{PLAY}.vm -e vm=web1 -e verb=reinstall --ask-vault-pass": (
@@ -79,7 +83,7 @@ TESTED: dict[str, tuple[str, str]] = {
     ),
     "python -m sandbox down DIR": ("tests/sandbox/test_target.py", '"down"'),
 }  # fmt: skip
-_PROGRAMS = r"(?:\./dev|ansible(?:-\w+)?|pip|python|ssh|crontab) "
+_PROGRAMS = r"(?:\./dev|\./bin/check-vm|ansible(?:-\w+)?|pip|python|ssh|crontab) "
 
 
 def pages() -> list[Path]:
