@@ -226,7 +226,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             elif vm.name in later.groups:
                 taken[vm.name] = f"is a group of the inventory, in a file that comes after {path}"
             elif group := self._captured(
-                vm_variables(fleet, vm), {*self.inventory.groups, *later.groups}
+                untrusted(vm_variables(fleet, vm)), {*self.inventory.groups, *later.groups}
             ):
                 taken[vm.name] = (
                     f"would join the group {group} of the inventory by what its order says; give "
