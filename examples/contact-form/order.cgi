@@ -44,7 +44,7 @@ sub form () {
     while (length $body < $length) {
         read STDIN, $body, $length - length $body, length $body or die "was cut off\n";
     }
-    for my $pair (split /&/, $body) {
+    for my $pair (grep { length } split /&/, $body) {
         my ($name, $value) = eval { map { text($_) } split /=/, $pair, 2 } or die "is not UTF-8 text\n";
         next if !length $name || !exists $LABEL{$name} || ($value // q{}) !~ /\S/;
         die "has $name twice\n" if exists $form{$name};

@@ -24,6 +24,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity i
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import read_copies
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import bare_keys
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import near
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
+    Inventory,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     Ledger,
     read_ledger,
@@ -42,7 +45,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
     source,
     vm_of,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import scaled
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import (

@@ -13,11 +13,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import LONGEST_FILE, SUFFIX
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
     FILE_NAME,
     read_inventory,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import LONGEST_FILE, SUFFIX
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.check import Situation
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import (

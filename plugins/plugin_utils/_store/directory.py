@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import vm_of
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import (
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
     FILE_NAME as INVENTORY,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import vm_of
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     OperatorError,
     Problem,

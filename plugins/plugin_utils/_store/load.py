@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
+    Inventory,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source, vm_of
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     Inputs,

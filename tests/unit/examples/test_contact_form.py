@@ -169,7 +169,7 @@ HOSTILE = [
     b"", b"&&&", b"=", b"=x", b"name", b"name=%00", b"name=%", b"name=%zz&owner=%0a",
     b"name=..%2f..%2fweb2", b"name=new1%0aserver:%20server6", b"name=-x&owner=--write",
     b"name=$(id)&owner=`id`;id|id", b"note=" + b"%5b" * 20_000, b"&" * 60_000,
-    b"ssh_keys=" + b"%0a" * 20_000, b"note=%e2%80%ae",
+    b"ssh_keys=" + b"%0a" * 20_000, b"note=%e2%80%ae", b"memory=&&name=x;y=z",
 ]  # fmt: skip
 
 

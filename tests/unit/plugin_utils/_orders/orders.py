@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
+    Inventory,
+)
 from unit.fleets import KEY, OTHER_KEY, SERVERS, ledger, vm
 
 CHECKOUT = Path(__file__).parents[4]

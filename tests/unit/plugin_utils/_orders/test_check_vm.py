@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
+    Inventory,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile, read_vm
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inventory_copy import Inventory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.check import Situation
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import read_content
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
