@@ -46,7 +46,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
     vm_of,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import scaled
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    OperatorError,
+    Report,
+    shown,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import (
     NAME,
     Fault,
@@ -60,12 +64,15 @@ _LATER = "this cannot be decided at the moment; try again later"
 class Situation:
     """The files of a fleet and, where it is known, the inventory, for orders to be checked against.
 
-    server is the only one that an order may go to; else all of the inventory's may be.
+    server is the only one that an order may go to; else all of the inventory's may be. Raises
+    OperatorError where a whole directory cannot be read: what is in it would not be seen.
     """
 
     def __init__(
         self, texts: FleetTexts, inventory: Inventory | None, server: str | None = None
     ) -> None:
+        if unseen := [str(one) for one in texts.problems if not (one.vms or one.server)]:
+            raise OperatorError("; ".join(unseen))
         self.texts = texts
         self._inventory = inventory or Inventory()
         self._server = server

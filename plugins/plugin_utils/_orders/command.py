@@ -165,12 +165,20 @@ def _source(word: str, fleet: Path) -> _Source:
 
 def _read(source: _Source) -> tuple[Order, list[Fault]]:
     if source.name is None:
-        return read_content(sys.stdin.buffer.read(LONGEST_FILE + 1), None), []
+        return read_content(_standard_input(), None), []
     try:
         content = read_file(source.path, LONGEST_FILE)
     except Unreadable as reason:
         return Order(source.name, {}), [Fault("", str(reason))]
     return read_content(content, source.name), []
+
+
+def _standard_input() -> bytes:
+    try:
+        with open(0, "rb", closefd=False) as file:
+            return file.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise OperatorError(f"standard input: {error.strerror}") from error
 
 
 def _say(text: str) -> None:

@@ -302,6 +302,24 @@ def test_directories_that_are_links(orders: Orders, tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.parametrize("folder", ["vms", "orders", "allocations"])
+def test_a_directory_that_cannot_be_read_is_not_an_empty_one(
+    orders: Orders, tmp_path: Path, folder: str
+) -> None:
+    (orders.fleet / folder).rename(tmp_path / "elsewhere")
+    (orders.fleet / folder).symlink_to(tmp_path / "elsewhere")
+    answer = orders.check(order())
+    assert (answer.status, answer.messages) == (2, "try again later")
+    assert f"{folder}/: is a symbolic link" in answer.operator
+
+
+def test_a_standard_input_that_is_closed(orders: Orders) -> None:
+    through = ("/bin/sh", "-c", 'exec "$0" "$@" <&-')
+    answer = orders.run("--fleet", str(orders.fleet), "-", through=through)
+    assert answer.status == 2
+    assert "standard input: " in answer.operator
+
+
 def test_what_is_no_fleet_stays_as_it_is(tmp_path: Path) -> None:
     answer = Orders(tmp_path).check(order(), "--write")
     assert (answer.status, answer.fields) == (2, [""])
