@@ -91,17 +91,6 @@ def test_what_is_in_it(package: Path) -> None:
         assert needed in names, needed
 
 
-def test_a_release_writes_the_changelog(package: Path, tmp_path: Path) -> None:
-    checkout = tmp_path / "checkout"
-    shutil.copytree(package.parent, checkout, ignore=shutil.ignore_patterns(".plugin-cache.yaml"))
-    run(checkout, "antsibull-changelog", "release")
-    text = (checkout / "CHANGELOG.md").read_text()
-    assert "v0\\.1\\.0" in text
-    assert "The first release" in text
-    assert "bin/check\\-vm" in text
-    assert not list((checkout / "changelogs/fragments").glob("*.yml"))
-
-
 def test_the_example_where_nothing_else_is(installed: Path, tmp_path: Path) -> None:
     inventory = ("-i", str(installed / "inventories/example"))
     play = ("ansible-playbook", *inventory)
