@@ -290,6 +290,8 @@ def test_orders_of_the_fleet_are_checked_as_they_are(orders: Orders) -> None:
     assert orders.run(str(path)).problems == []
     path.write_text(path.read_text() + "mac: fe:e1:bb:d1:c8:09\n")
     assert orders.run(str(path)).fields == ["mac"]
+    path.write_text(path.read_text().replace("ecdsa-sha2", "unknown"))
+    assert orders.run(str(path)).fields == ["mac", "ssh_keys"]
 
 
 def test_directories_that_are_links(orders: Orders, tmp_path: Path) -> None:
@@ -402,6 +404,16 @@ def test_hostile_bodies(orders: Orders, case: str) -> None:
     assert answer.problems
     assert all(problem["message"].isprintable() for problem in answer.problems)
     assert orders.files() == before
+
+
+@pytest.mark.parametrize("body", [
+    json.dumps(order())[:-1] + ', "memory": "1G", "memory": "2G"}',
+    f"{json.dumps(order())[1:-1].replace(', ', chr(10))}\nmemory: 1G\nmemory: 2G\n",
+])  # fmt: skip
+def test_a_field_that_is_given_twice(orders: Orders, body: str) -> None:
+    answer = orders.check(body)
+    assert (answer.status, answer.fields) == (1, [""])
+    assert "given" in answer.messages
 
 
 def test_neither_ansible_nor_jinja_is_loaded(orders: Orders) -> None:
