@@ -11,9 +11,6 @@ from pathlib import Path
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import LONGEST_FILE
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.check import Situation
 from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.document import (
     Fault,
@@ -25,9 +22,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.place import (
     orders_locked,
     place,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import ORDERS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, read_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    fleet_directory,
+)
 
 _LOCK_SECONDS: t.Final = 60.0
 
@@ -53,10 +53,7 @@ class ActionModule(Action):
             raise OperatorError(f"server: {args['server']} is not in the group {args['servers']}")
         if args["accept"] and not args["server"]:
             raise OperatorError("accept: needs server, which the VM file names")
-        path = hostvars[servers[0]].get(FLEET_DIRECTORY)
-        if not path:
-            raise OperatorError("the inventory has no source with plugin: puffy.vmm.vms")
-        fleet = FleetDirectory(Path(str(path)))
+        fleet = fleet_directory(self, None, hostvars[servers[0]])
         src = Path(args["src"])
         order = _read(src, args["name"] or src.stem)
         inventory = inventory_of_task(groups, {name: hostvars[name] for name in servers})
@@ -66,7 +63,7 @@ class ActionModule(Action):
             # Where the same is there already, this is not the first time.
             known = texts.orders.get(file)
             again = known is not None and known == order.render()
-            own = again or _is(src, fleet.path / "orders" / file)
+            own = again or _is(src, fleet.path / ORDERS / file)
             faults = Situation(texts, inventory.kept, args["server"]).faults(order, own=own)
             accept_on = args["server"] if args["accept"] else None
             files = {} if faults else missing(order, texts, own=own, accept_on=accept_on)
