@@ -22,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_unread_fleet,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import read_all
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import (
     for_review,
     one_time,
@@ -47,6 +48,9 @@ _VMS: t.Final = "VMs"
 _SURVEY: t.Final = "survey"
 # A server with another release is looked at twice.
 _EXPECTED_RELEASE: t.Final = "7.8"
+
+# Ansible imports this before it makes a process for each server, which has them from here.
+read_all()
 
 
 class ActionModule(Action):

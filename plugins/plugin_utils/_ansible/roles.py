@@ -8,100 +8,120 @@ its own, so that one task can be for all roles of a server.
 
 from __future__ import annotations
 
+import functools
 import os
 import typing as t
+from collections import ChainMap
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
-from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import (
-    plain,
-    untrusted,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.role_texts import (
+    Text,
+    TextError,
+    Variables,
+    compiled,
+    sources,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import (
-    render_text,
-    trusted,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import trusted
+from jinja2 import TemplateAssertionError
 
-ROLES: t.Final = Path(__file__).parents[3] / "roles"
-
-Variables = dict[str, t.Any]
+_ROLES: t.Final = Path(__file__).parents[3] / "roles"
 
 # libyaml's where it is there, which is ten times as fast.
 _YamlLoader: t.Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Role:
-    """A role of this collection, by its name."""
+    """A role of this collection: its files, read and compiled."""
 
-    def __init__(self, name: str, action: Action) -> None:
-        self.name = name
-        self.path = ROLES / name
-        if not (self.path / "vars/main.yml").is_file():
-            known = sorted(path.parent.parent.name for path in ROLES.glob("*/vars/main.yml"))
-            raise OperatorError(f"{name!r} is not a role of puffy.vmm; use {', '.join(known)}")
-        self._action = action
-        self.defaults: Variables = self._load("defaults/main.yml")
-        self._vars: Variables = self._load("vars/main.yml")
-        self._texts: dict[str, str] = {}
-
-    def _load(self, file: str) -> Variables:
-        path = self.path / file
-        if not path.is_file():
-            return {}
-        text = trusted(path.read_text("utf-8"))
-        return dict(self._action.loader.load(text, file_name=str(path)) or {})
-
-    def check(self, variables: Variables) -> Variables:
-        """Checks what the role's argument spec describes. Raises OperatorError.
-
-        Returns what the options evaluate to, to be used in their place: Ansible would evaluate an
-        expression again for each use.
-        """
-        options = self._options()
-        values = {
-            name: plain(self._evaluate(name, variables)) for name in options if name in variables
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._path = path
+        self.defaults: dict[str, t.Any] = compiled(_load(path / "defaults/main.yml"))
+        self.own: dict[str, t.Any] = compiled(_load(path / "vars/main.yml"))
+        spec = _load(path / "meta/argument_specs.yml")["argument_specs"]["main"]
+        self._options: dict[str, t.Any] = spec.get("options", {})
+        self._validator = ArgumentSpecValidator(self._options)
+        self._templates = {
+            file.name: Text(file.read_text("utf-8"), template=True)
+            for file in path.glob("templates/*.j2")
         }
-        result = ArgumentSpecValidator(options).validate(values)
+
+    def check(self, variables: Variables) -> None:
+        """Checks what the role's argument spec describes. Raises OperatorError."""
+        values = {name: self._value(name, variables) for name in self._options if name in variables}
+        result = self._validator.validate(values)
         if result.error_messages:
             raise OperatorError(f"role {self.name}: {'; '.join(result.error_messages)}")
-        return {name: untrusted(value) for name, value in values.items()}
 
-    def _options(self) -> dict[str, t.Any]:
-        # No value of it is ever a template, so it needs none of what Ansible's own loader notes.
-        text = (self.path / "meta/argument_specs.yml").read_text("utf-8")
-        options: dict[str, t.Any] = yaml.load(text, _YamlLoader)["argument_specs"]["main"].get(
-            "options", {}
-        )
-        return options
-
-    def documents(self, variables: Variables) -> list[Variables]:
+    def documents(self, variables: Variables) -> list[dict[str, t.Any]]:
         """The arguments of the role's state documents. Raises OperatorError."""
-        written = self._evaluate(f"{self.name}_document", {**variables, **self._vars})
-        documents = plain(written if isinstance(written, list) else [written])
+        written = self._value(f"{self.name}_document", variables)
+        documents = written if isinstance(written, list) else [written]
         return [{"name": self.name, **document} for document in documents]
 
-    def template(self, name: str, variables: Variables) -> str:
+    def template(self, name: str, variables: Variables, extra: Mapping[str, t.Any]) -> str:
         """The text of one of the role's templates. Raises OperatorError that names it."""
-        if name not in self._texts:
-            self._texts[name] = trusted((self.path / "templates" / name).read_text("utf-8"))
-        templar = self._templar({**variables, **self._vars})
-        return render_text(templar, self._texts[name], f"role {self.name}: template {name}")
+        try:
+            seen = ChainMap(t.cast(dict[str, t.Any], extra), t.cast(dict[str, t.Any], variables))
+            return str(self._templates[name].evaluate(seen))
+        except TextError as error:
+            raise OperatorError(f"role {self.name}: template {name}: {error}") from error
 
     def find(self, name: str) -> str:
         """A file of the controller: absolute, or in the role's files/."""
-        return name if os.path.isabs(name) else str(self.path / "files" / name)
+        return name if os.path.isabs(name) else str(self._path / "files" / name)
 
-    def _evaluate(self, name: str, variables: Variables) -> t.Any:
+    def _value(self, name: str, variables: Variables) -> t.Any:
         try:
-            return self._templar(variables).template(variables[name])
-        except AnsibleError as error:
+            return variables.value(name)
+        except TextError as error:
             raise OperatorError(f"role {self.name}: {name}: {error}") from error
 
-    def _templar(self, variables: Variables) -> t.Any:
-        return self._action.templar.copy_with_new_env(
-            searchpath=[str(self.path / "templates")], available_variables=variables
-        )
+
+def _load(path: Path) -> dict[str, t.Any]:
+    """A YAML file of a role, which may be empty."""
+    found: dict[str, t.Any] | None = yaml.load(path.read_text("utf-8"), _YamlLoader)
+    return found or {}
+
+
+@functools.cache
+def role(name: str) -> Role:
+    """A role of this collection. Raises OperatorError where there is none of that name."""
+    if name not in _names():
+        raise OperatorError(f"{name!r} is not a role of puffy.vmm; use {', '.join(_names())}")
+    return Role(_ROLES / name)
+
+
+def read_all() -> None:
+    """Reads all roles; those that come first where Ansible's filters are not known yet."""
+    with suppress(TemplateAssertionError):
+        for name in _names():
+            role(name)
+
+
+def _names() -> list[str]:
+    return sorted(path.parents[1].name for path in _ROLES.glob("*/vars/main.yml"))
+
+
+def variables_of(
+    roles: t.Sequence[Role], given: Mapping[str, t.Any], more: Mapping[str, t.Any], action: Action
+) -> Variables:
+    """All variables of roles: `given` has those of a task, and `more` what comes before these."""
+    defaults: dict[str, t.Any] = {}
+    own: dict[str, t.Any] = {}
+    for each in roles:
+        defaults |= each.defaults
+        own |= each.own
+
+    @functools.cache
+    def templar() -> t.Any:
+        everything = {**sources(defaults, trusted), **given, **more}
+        return action.templar.copy_with_new_env(available_variables=everything)
+
+    return Variables(own, {**given, **more}, defaults, lambda value: templar().template(value))

@@ -10,7 +10,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import Role, Variables
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.role_texts import Variables
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import (
+    Role,
+    role,
+    variables_of,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import OneTime
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Share
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
@@ -21,6 +26,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     document,
 )
 
+_DOCUMENT: t.Final = ArgumentSpecValidator(DOCUMENT)
+
 
 class RoleDocuments:
     """The roles that a task names, but for those that --tags and --skip-tags leave out.
@@ -29,16 +36,18 @@ class RoleDocuments:
     """
 
     def __init__(
-        self, action: Action, roles: t.Sequence[str], variables: Variables, *, keep_going: bool
+        self,
+        action: Action,
+        roles: t.Sequence[str],
+        variables: t.Mapping[str, t.Any],
+        *,
+        keep_going: bool,
     ) -> None:
         self.names = tuple(_tagged(roles, variables))
         self.errors: list[dict[str, str]] = []
         self._keep_going = keep_going
-        self._roles = [Role(name, action) for name in self.names]
-        self._variables: Variables = {}
-        for role in self._roles:
-            self._variables |= role.defaults
-        self._variables |= variables
+        self._roles = [role(name) for name in self.names]
+        self._action, self._given = action, variables
 
     def documents(
         self,
@@ -52,7 +61,7 @@ class RoleDocuments:
 
         `release` is what the server runs, once that is known.
         """
-        variables = self._variables | {
+        more: dict[str, t.Any] = {
             "vmm_installing": list(share.installing),
             "vmm_held": list(share.held),
             "vmm_defined": list(share.defined),
@@ -61,31 +70,32 @@ class RoleDocuments:
             "vmm_release_seen": release,
         }
         if hashes:
-            variables["autoinstall_hashes"] = dict(hashes)
+            more["autoinstall_hashes"] = dict(hashes)
+        variables = variables_of(self._roles, self._given, more, self._action)
         self.errors.clear()
         documents: list[Document] = []
-        for role in self._roles:
+        for each in self._roles:
             try:
-                variables |= role.check(variables)
-                documents.extend(_of_role(role, variables, paths))
+                each.check(variables)
+                documents.extend(_of_role(each, variables, paths))
             except OperatorError as error:
                 if not self._keep_going:
                     raise
-                self.errors.append({"document": role.name, "text": str(error)})
+                self.errors.append({"document": each.name, "text": str(error)})
         check(documents)
         return tuple(documents)
 
 
-def _of_role(role: Role, variables: Variables, paths: OneTime) -> t.Iterator[Document]:
+def _of_role(own: Role, variables: Variables, paths: OneTime) -> t.Iterator[Document]:
     def template(name: str, extra: t.Mapping[str, t.Any]) -> str:
-        return role.template(name, {**variables, **extra})
+        return own.template(name, variables, extra)
 
-    for args in role.documents(variables):
-        result = ArgumentSpecValidator(DOCUMENT).validate(args)
+    for args in own.documents(variables):
+        result = _DOCUMENT.validate(args)
         if result.error_messages:
-            raise OperatorError(f"role {role.name}: {'; '.join(result.error_messages)}")
+            raise OperatorError(f"role {own.name}: {'; '.join(result.error_messages)}")
         checked = result.validated_parameters
-        context = Context(str(checked["name"]), template, role.find, paths.directories)
+        context = Context(str(checked["name"]), template, own.find, paths.directories)
         yield document(checked, context)
 
 
@@ -93,6 +103,6 @@ def _tagged(roles: t.Sequence[str], task_vars: t.Mapping[str, t.Any]) -> t.Itera
     """Each role has a tag of its name."""
     run = set(plain(task_vars.get("ansible_run_tags") or ["all"]))
     skip = set(plain(task_vars.get("ansible_skip_tags") or []))
-    for name in roles:
+    for name in plain(roles):
         if run & {"all", "tagged", name} and name not in skip:
             yield name
