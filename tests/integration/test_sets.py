@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ from sandbox.model.system.signify import sign
 from sandbox.server import Server
 
 SETS = "/var/www/htdocs/amd64"
+RECORD = "/var/backups/puffy.vmm/verified"
+LISTS = ("SHA256", "SHA256.sig")
 # Two are large, so that there is something to cut.
 BIG, BIGGER = "base78.tgz", "comp78.tgz"
 
@@ -88,6 +91,14 @@ def test_a_release_is_mirrored(site: Site, mirror: Mirror, files: dict[str, byte
     assert recap(second, "server1")["changed"] == 0, messages(second)
     assert (mirror.names(), state(server)) == ([], server_before)
     assert len(site.executions()) == executions + 1
+
+    # Without the record of what was verified, all is read once more and recorded again.
+    server.run(f"rm {RECORD}")
+    third = play(site, mirror)
+    assert recap(third, "server1")["changed"] == 0, messages(third)
+    known = json.loads(server.read(RECORD))
+    assert sorted(known) == sorted(f"{SETS}/{name}" for name in wanted(files) if name not in LISTS)
+    assert known[f"{SETS}/{BIG}"]["sha256"] == hashlib.sha256(files[BIG]).hexdigest()
 
     # Drift: what is gone or not as the list has it is fetched again, and nothing else.
     server.run(f"rm {SETS}/bsd.rd")

@@ -12,23 +12,16 @@ from dataclasses import dataclass
 _ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 
 
-class Known(t.TypedDict, total=False):
-    """How a file was when its SHA-256 was taken; one that is the same in all is not read again."""
-
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    sha256: str
-
-
 class PathQuestion(t.TypedDict, total=False):
-    """`hash` 0: no SHA-256; `read`: the content as well."""
+    """`hash` 0: no SHA-256; `read`: the content as well.
+
+    `verified`: a file that is as it was when a step recorded its SHA-256 is not read again.
+    """
 
     path: t.Required[str]
     hash: int
     read: int
-    known: Known
+    verified: int
 
 
 class ListQuestion(t.TypedDict, total=False):
@@ -63,6 +56,7 @@ class Questions(t.TypedDict, total=False):
 class PathAnswer(t.TypedDict, total=False):
     """lstat(2), times in seconds since 1970; `sha256` only of regular files that were hashed.
 
+    `verified` is there where it was not read again, but was on record.
     A file that is not root's, or that others can write, has none if it is larger than 1 MiB.
     """
 
@@ -76,6 +70,7 @@ class PathAnswer(t.TypedDict, total=False):
     ctime: t.Required[int]
     inode: t.Required[int]
     sha256: str
+    verified: int
 
 
 class RunAnswer(t.TypedDict):

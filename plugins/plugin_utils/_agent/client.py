@@ -53,10 +53,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction impor
 )
 
 PARTS: t.Final = Path(__file__).with_name("perl")
-_CHANGES: t.Final = "base change journal undo record hear steps confirm apply confine main"
+_CHANGES: t.Final = (
+    "base change journal undo record hear verified verify steps confirm apply confine main"
+)
 # A verb's program is these parts of the agent, in this order; "boot" is for rc(8).
 PROGRAMS: t.Final[t.Mapping[str, str]] = {
-    "probe": "base logs probe confine main",
+    "probe": "base logs verified probe confine main",
     "apply": _CHANGES,
     "confirm": _CHANGES,
     "fetch": "base change fetch confine main",

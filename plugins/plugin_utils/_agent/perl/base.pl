@@ -28,6 +28,7 @@ our $UNAME   = ['/usr/bin/uname', '-sr'];
 our %VERB;                                  # what does what a request asks for
 our $stop    = q{};                         # name of a signal that came in
 our $undoing = 0;                           # the way back is not interrupted
+our @UNCHANGED = qw(size mtime ctime inode);
 my $LIMIT    = 1 << 20;                     # bytes that are read of somebody else's file
 
 local $ENV{PATH} = '/usr/bin:/bin:/usr/sbin:/sbin';
@@ -86,9 +87,14 @@ sub slurp ($path) {
 	return $text;
 }
 
+# Whether nobody has written a file since it was like that.
+sub unchanged ($known, $is) {
+	return ref $known eq 'HASH' && $is && !grep { ($known->{$_} // q{}) ne $is->{$_} } @UNCHANGED;
+}
+
 # What is at a path: undef for nothing, else what lstat(2) says of it and, unless
 # $hash is 0, the SHA-256 of a regular file; of none that is too large and not
-# ours. One that is in all as $known has it need not be read again.
+# ours. One that is as it was when $known was recorded is not read again.
 sub look ($path, $hash = 1, $known = undef) {
 	my @stat = lstat $path;
 	if (!@stat) {
@@ -107,9 +113,7 @@ sub look ($path, $hash = 1, $known = undef) {
 		inode  => $stat[1],
 	);
 	if ($hash && $is{type} eq 'file') {
-		if ($known && !grep { $_ ne 'sha256' && $known->{$_} ne $is{$_} } keys %{$known}) {
-			$is{sha256} = $known->{sha256};
-		}
+		if (unchanged($known, \%is)) { @is{qw(sha256 verified)} = ($known->{sha256}, 1) }
 		else {
 			my $sum = Digest::SHA->new(256);
 			$is{sha256} = $sum->hexdigest if content_of($path, sub ($piece) { $sum->add($piece) });

@@ -12,9 +12,10 @@ sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms 
 # What is at a path, and its content where that is asked for.
 sub seen ($ask) {
 	state %seen;
-	my ($path, $hash, $known) = ($ask->{path}, $ask->{hash} // 1, $ask->{known});
-	my $is = $seen{join "\0", $path, $hash, $known ? %{$known}{sort keys %{$known}} : ()} //=
-	    {is => scalar look($path, $hash, $known)};
+	state $all;
+	my ($path, $hash, $verified) = ($ask->{path}, $ask->{hash} // 1, $ask->{verified} // 0);
+	my $known = $verified ? ($all //= verified())->{$path} : undef;
+	my $is    = $seen{join "\0", $path, $hash, $verified} //= {is => scalar look($path, $hash, $known)};
 	$is->{read} //= encode_base64(slurp($path), q{})
 	    if $ask->{read} && ($is->{is} // {type => q{}})->{type} eq 'file';
 	return @{$is}{qw(is read)};

@@ -75,6 +75,7 @@ our %DO = (
 	},
 	record => sub ($step, $blobs, $id) { record_console($step) },
 	hear   => sub ($step, $blobs, $id) { hear($step) },
+	verified => sub ($step, $blobs, $id) { record_verified($step) },
 	wait   => sub ($step, $blobs, $id) { wait_for($step) },
 	expect => sub ($step, $blobs, $id) {
 		my $is = look($step->{path}, 0);

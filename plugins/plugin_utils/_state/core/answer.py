@@ -14,7 +14,10 @@ Questions = dict[str, list[t.Any]]
 
 @dataclass(frozen=True)
 class PathFacts:
-    """What lstat(2) says of a path; `sha256` is there for regular files that were read."""
+    """What lstat(2) says of a path; `sha256` is there for regular files that were read.
+
+    `verified` is set where it is on record, since the file is as it was when it was read last.
+    """
 
     type: str
     mode: str = ""
@@ -23,6 +26,7 @@ class PathFacts:
     size: int = 0
     sha256: str | None = None
     mtime: int = 0
+    verified: int = 0
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,9 @@ def source(mirror: Mirror, name: str) -> str:
 def asks(mirror: Mirror) -> list[dict[str, t.Any]]:
     """Paths for a probe: the files with their checksums, and the list that nobody signed."""
     wants_sums = int(mirror.verify in LISTS)
-    asked = [{"path": place(mirror, name), "hash": wants_sums} for name in mirror.names]
+    asked = [
+        {"path": place(mirror, name), "hash": wants_sums, "verified": 1} for name in mirror.names
+    ]
     directories = [{"path": path, "hash": 0} for path in (mirror.directory, partial(mirror))]
     listed = [{"path": place(mirror, LISTS[mirror.verify]), "hash": 0}] if wants_sums else []
     return asked + directories + listed + read_unsigned(mirror, mirror.directory)
@@ -126,7 +128,7 @@ def missing(
 ) -> list[str]:
     """Names of the files that are not there, or not as the list has them.
 
-    Without a list that can be believed (None) all have to be looked at anew.
+    Without a list that can be believed (None) all have to be looked at again.
     """
     absent = [name for name in mirror.names if facts.get(place(mirror, name)) is None]
     if mirror.verify not in LISTS:
@@ -139,3 +141,11 @@ def missing(
         if (there := facts.get(place(mirror, name))) and there.sha256 != sums.get(name)
     ]
     return [name for name in mirror.names if name in absent or name in wrong]
+
+
+def unrecorded(mirror: Mirror, facts: t.Mapping[str, PathFacts | None]) -> bool:
+    """Whether a file had to be read, since the server has no record of it as it is."""
+    return mirror.verify in LISTS and any(
+        there and not there.verified
+        for there in (facts.get(place(mirror, name)) for name in mirror.names)
+    )

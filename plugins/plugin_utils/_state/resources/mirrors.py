@@ -30,7 +30,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     list_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import attributes
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     release_directory as release,
@@ -103,6 +103,8 @@ class Mirrors(Simple[tuple[Mirror, ...]]):
             names = release.missing(mirror, sums, facts.paths)
             if names:
                 out.jobs.append(Download(mirror, tuple(names), sums, facts.paths))
+            elif sums and release.unrecorded(mirror, facts.paths):
+                out.step(Phase.COMMIT, _record(mirror, sums))
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Download:
                 f"{', '.join(sorted(sums or ()))}"
             )
         _fetch_files(agent, mirror, names, sums or {}, show)
-        return _place(mirror, [*names, *fresh_list], self.paths)
+        return _place(mirror, [*names, *fresh_list], self.paths, sums)
 
 
 def _list_path(mirror: Mirror, directory: str) -> str:
@@ -228,7 +230,9 @@ def _file(mirror: Mirror, name: str, sha256: str | None, *, resume: bool) -> dic
     return found | ({"sha256": sha256} if sha256 else {})
 
 
-def _place(mirror: Mirror, names: t.Sequence[str], paths: Paths) -> list[Step]:
+def _place(
+    mirror: Mirror, names: t.Sequence[str], paths: Paths, sums: release.Checksums | None
+) -> list[Step]:
     put: list[Step] = []
     replaced: list[str] = []
     for name in names:
@@ -240,9 +244,18 @@ def _place(mirror: Mirror, names: t.Sequence[str], paths: Paths) -> list[Step]:
             put.append(run(title, ["/bin/rm", "-f", old]))
             put.append(Step("rename", title, {"from": path, "path": old}))
         put.append(Step("rename", title, {"from": new, "path": path}, change=Change("fetch", path)))
+    if sums:
+        put.append(_record(mirror, sums))
     # Once all is in place, nothing can fail any more.
     clear = run(f"{mirror.directory}: clear up", ["/bin/rm", "-f", *replaced])
     return [*put, clear] if replaced else put
+
+
+def _record(mirror: Mirror, sums: release.Checksums) -> Step:
+    """Lets later looks know the files by size, times and inode: reading them takes long."""
+    files = {release.place(mirror, name): sums[name] for name in mirror.names}
+    title = f"{mirror.directory}: record what was verified"
+    return Step("verified", title, {"path": mirror.directory, "files": files})
 
 
 def _reason(mirror: Mirror, name: str, answer: t.Mapping[str, t.Any]) -> str:

@@ -134,20 +134,6 @@ def test_every_answer_says_what_system_it_is_and_who_is_at_work(host: Host) -> N
     assert answer["uname"] == f"{os.uname().sysname} {os.uname().release}\n"
 
 
-def test_a_file_that_is_known_is_not_read_again(host: Host) -> None:
-    path = host.srv / "set"
-    path.write_bytes(b"content")
-    first = host.probe("/srv/set")["paths"]["/srv/set"]
-    same = {name: first[name] for name in ("size", "mtime", "ctime", "inode")}
-    known = {**same, "sha256": "of old"}
-    ask = {"paths": [{"path": "/srv/set", "known": known}]}
-    assert host.ask({"me": ask})["answers"]["me"]["paths"]["/srv/set"]["sha256"] == "of old"
-    for name in same:
-        ask["paths"] = [{"path": "/srv/set", "known": {**known, name: known[name] + 1}}]
-        looked = host.ask({"me": ask})["answers"]["me"]["paths"]["/srv/set"]
-        assert looked["sha256"] == digest(b"content")
-
-
 def test_an_account_is_seen_without_its_home(host: Host) -> None:
     passwd = host.etc / "passwd"
     passwd.write_text("root:x:0:0::/root:/bin/sh\nme:x:1000:1000::/srv/home:/bin/ksh\n")

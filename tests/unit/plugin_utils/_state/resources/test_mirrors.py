@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, Step, digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import PathFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Job
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import Document
@@ -30,6 +32,7 @@ def sets(**fields: t.Any) -> Document:
     return wants(mirrors=[mirror(**fields)])
 
 
+FILE = PathFacts("file", "0644", "root", "wheel")
 UNSIGNED = {"verify": "none", "key": None}
 SUMS = {"bsd": digest(b"kernel"), "base78.tgz": digest(b"base")}
 
@@ -185,7 +188,18 @@ def test_what_was_fetched_is_put_into_place_before_the_rest_of_its_document() ->
     made = plan_on(document, now({}, SUMS))
     put = job(made).carry_out(FakeAgent(DONE), lambda _line: None)
     (transaction,) = made.transactions({"r": put})
-    assert [step.do for step in transaction.steps] == ["rename", "stage", "commit"]
+    assert [step.do for step in transaction.steps] == ["rename", "verified", "stage", "commit"]
+
+
+def test_what_was_verified_is_recorded_once_without_a_change() -> None:
+    server = now(ALL, SUMS)
+    (step,) = plan_on(sets(), server).parts[0].steps
+    assert (step.do, step.change) == ("verified", None)
+    assert step.fields["files"] == {f"{SETS}/{name}": SUMS[name] for name in ALL}
+    known = {f"{SETS}/{name}": replace(FILE, sha256=SUMS[name], verified=1) for name in ALL}
+    assert plan_on(sets(), server.plus(known)).parts[0].steps == ()
+    # Where nothing is verified there is nothing to record.
+    assert plan_on(sets(**UNSIGNED), now(ALL)).parts[0].steps == ()
 
 
 def test_the_place_of_what_is_not_whole_is_roots_alone() -> None:
@@ -206,7 +220,8 @@ def test_a_list_is_fetched_first_where_there_is_none_to_believe() -> None:
     assert fetched == [f"{PARTIAL}/SHA256.sig", f"{PARTIAL}/bsd"]
     assert "resume" not in agent.requests[0]["files"][0]
     assert agent.requests[1]["files"][0]["sha256"] == SUMS["bsd"]
-    assert [step.fields["path"] for step in put] == [f"{SETS}/bsd", f"{SETS}/SHA256.sig"]
+    moved = [step.fields["path"] for step in put if step.do == "rename"]
+    assert moved == [f"{SETS}/bsd", f"{SETS}/SHA256.sig"]
 
 
 def test_files_that_a_list_proves_right_are_not_fetched_again() -> None:
