@@ -92,14 +92,17 @@ def variables(
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_what_it_is_to_ansible(text: str) -> None:
-    found = Text(text).evaluate(variables())
-    assert (type(found), found) == (type(ansibles(text)), ansibles(text))
+    found, expected = Text(text).evaluate(variables()), ansibles(text)
+    if not hasattr(ansible.template, "trust_as_template"):
+        # To ansible-core 2.18 a number that comes out of a template is a string.
+        found, expected = ("" if each is None else str(each) for each in (found, expected))
+    assert (type(found), found) == (type(expected), expected)
 
 
 def test_values_are_those_of_whoever_comes_first() -> None:
     seen = variables(
         own={"a": "{{ b }} of the role", "c": {"d": ["{{ b }}", 1], "e": "{{ 1 == 1 }}"}},
-        given={"b": "{{ not ours", "a": "given"},
+        given=untrusted({"b": "{{ not ours", "a": "given"}),
         defaults={"b": "default", "f": "{{ a }}", "g": True},
     )
     assert (seen.value("a"), seen.value("f")) == ("{{ not ours of the role",) * 2
