@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
@@ -142,7 +141,7 @@ def _broadcast(network: IPv4Network | IPv6Network) -> str:
 
 def _switch(switch: Switch, group: str | None) -> dict[str, Any]:
     """A switch, with the interface group of its VMs: pf(4) has rules for those of the first."""
-    return {**asdict(switch), "group": group}
+    return {**vars(switch), "group": group}
 
 
 def _open_files(vms: int, interfaces: int) -> int:
@@ -173,7 +172,7 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "ipv4": str(vm.ipv4),
         "ipv6": vm.ipv6 and str(vm.ipv6),
         "group": vm.group,
-        "interfaces": [asdict(interface) for interface in vm.interfaces],
+        "interfaces": [{**vars(interface)} for interface in vm.interfaces],
         "owner": vm.owner,
         "user": vm.user,
         "ssh_keys": list(vm.ssh_keys),

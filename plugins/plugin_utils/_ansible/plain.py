@@ -12,6 +12,8 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 # Up to ansible-core 2.18 every string is a template unless it is marked as unsafe.
 _EVERY_STRING_IS_A_TEMPLATE: Final = not hasattr(ansible.template, "trust_as_template")
+# Exactly these, as most values are; subclasses carry tags.
+_SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 
 
 def plain(value: Any) -> Any:
@@ -19,16 +21,17 @@ def plain(value: Any) -> Any:
 
     Values of other types, such as the dates of YAML, are returned as they are.
     """
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
     if isinstance(value, str):
         # str.__str__ gives a str itself, whatever subclass it is called with.
         return str.__str__(value)
-    if isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence | Set) and not isinstance(value, bytes):
         return [plain(item) for item in value]
