@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import AUTOINSTALL
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet, server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import SERVER_VARIABLES
@@ -119,11 +120,13 @@ class ActionModule(Action):
         vms: dict[str, list[str]] = {"present": [], "suspended": [], "archived": []}
         for vm in allocation.fleet.vms:
             vms[vm.state].append(vm.name)
+        ours = [vm.name for vm in allocation.fleet.vms if vm.install == AUTOINSTALL]
         problems = list(dict.fromkeys(map(str, allocation.fleet.problems)))
         result: dict[str, Any] = {
             "changed": allocation.changed,
             "ledgers": [f"{ALLOCATIONS}/{file}" for file in changes],
             "vms": {state: sorted(names) for state, names in vms.items()},
+            "with_password": sorted(set(ours) & set(vms["present"])),
             "problems": problems,
         }
         if self.diff:

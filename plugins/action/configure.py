@@ -82,17 +82,16 @@ class ActionModule(Action):
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
         vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
         if args["render_to"]:
-            return self._render([vm["name"] for vm in vms])
+            return self._render(Machine.all_of(vms))
         self._machines = Machine.all_of(vms)
         self._agent = Agent(self.execute, self.run_process)
         self._at_once = int(task_vars["vmm_host"]["install_limit"])
         return self._converge_without_failed()
 
-    def _render(self, names: t.Sequence[str]) -> dict[str, t.Any]:
+    def _render(self, machines: t.Sequence[Machine]) -> dict[str, t.Any]:
         installing = tuple(self._args["installing"])
-        defined = [name for name in names if name not in installing]
-        share = Share(installing, installing, tuple(defined))
-        paths = for_review(names, installing)
+        share = Share.of(machines, installing)
+        paths = for_review([machine.name for machine in machines], installing)
         documents = self._roles.documents(share, paths)
         return write(documents, self._args["render_to"], self._server)
 
@@ -121,6 +120,7 @@ class ActionModule(Action):
             self._args["verb"],
             names,
             self._args["install"] and self._args["life"],
+            self._args["life"],
             lambda by: alive(by, own),
             failed,
         )
@@ -150,7 +150,10 @@ class ActionModule(Action):
             ServerFiles(self, self._vars).record(vms.plan.record, self._machines)
         if vms.plan.purge and self._args["life"] and not self.check_mode:
             ServerFiles(self, self._vars).forget(vms.plan.purge, self._machines)
-        result = self._result(self._carry_out(documents, seen, vms), vms)
+        outcome = self._carry_out(documents, seen, vms)
+        if not self.check_mode and self._args["life"]:
+            ServerFiles(self, self._vars).record_disks(vms.plan.disks, self._machines)
+        result = self._result(outcome, vms)
         if self._args["survey"]:
             result |= untrusted({"survey": self._surveyed(seen)})
         return result
@@ -206,7 +209,7 @@ class ActionModule(Action):
         ]
         if vms.plan.lost:
             lost = ", ".join(vms.plan.lost)
-            warning = f"{lost}: out of vm.conf as long as the image is not there"
+            warning = f"{lost}: out of vm.conf as long as its disk is not there"
             result["warnings"] = [*result.get("warnings", ()), warning]
         told: dict[str, t.Any] = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
         told |= {"at_once": self._at_once}

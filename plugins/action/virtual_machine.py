@@ -93,7 +93,8 @@ class ActionModule(Action):
             agent.carry_out(args["step"], steps)
         if args["step"] == "start":
             new = [vm for vm in vms if facts[vm.name].installed]
-            old = [vm for vm in vms if steps and vm not in new]
+            # Nobody knows what answers in a guest that was installed by somebody else.
+            old = [vm for vm in vms if steps and vm.autoinstalled and vm not in new]
             say = self._display.display
             wait_for_ssh(agent, new, args["wait_for_ssh"], say)
             if new:

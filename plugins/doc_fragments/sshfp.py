@@ -28,8 +28,9 @@ options:
     description:
       - Names of VMs whose keys are in C(host_keys/NAME.pub) of the fleet directory. That file is
         written when a VM was first met; a VM without it is left out.
-      - A VM's record is that of its name in O(vm_domain). The host name in its VM file is its
-        owner's choice, and could be the name of a machine that is somebody else's.
+      - A VM's record is that of its name in O(vm_domain), in small letters and with hyphens for
+        dots and underscores. The host name in its VM file is its owner's choice, and could be the
+        name of a machine that is somebody else's.
     type: list
     elements: str
     default: []

@@ -10,6 +10,8 @@ author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Reads the VM files and the ledgers of a fleet directory, together with the C(vmm_*) variables of
     the servers, checks all of it and works out each VM's number, MAC address and IP addresses.
+  - Names of VMs are those of vmd(8), with dots, capitals and underscores. C(vmm_label) is the name
+    that DHCP and DNS have for the VM, in small letters and with hyphens.
   - Every VM becomes a host in the group V(vms) and in a group of its server, such as
     V(vms_on_server1) for the VMs of C(server1). Characters of the server's name that a group's name
     cannot have become underscores there. Suspended and archived VMs are hosts as well.

@@ -64,6 +64,12 @@ vms:
     present: [mail1, web1]
     suspended: []
     archived: [old1]
+with_password:
+  description: The names of present VMs that autoinstall(8) installs, with a first password each.
+  type: list
+  elements: str
+  returned: success
+  sample: [mail1, web1]
 problems:
   description: What is wrong with the fleet, one string each.
   type: list

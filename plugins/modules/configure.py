@@ -43,7 +43,17 @@ options:
       - V(apply) brings each to the state in its VM file. V(status) changes no VM.
     type: str
     choices:
-      [apply, reinstall, suspend, resume, archive, restore, purge, restart, status, rescue]
+      - apply
+      - reinstall
+      - suspend
+      - resume
+      - archive
+      - restore
+      - purge
+      - restart
+      - installed
+      - status
+      - rescue
     default: apply
   vms:
     description: Names of the VMs that O(verb) is for. All VMs of the server where it is not given.
@@ -250,6 +260,22 @@ life:
       description: VMs whose images were found without a record in the ledger, which has one now.
       type: list
       elements: str
+    create:
+      description: VMs that are given blank images, of disks that were never there.
+      type: list
+      elements: str
+    disks:
+      description: VMs whose further disks are all in vm.conf(5), and in the ledger.
+      type: list
+      elements: str
+    cdrom:
+      description: VMs that boot from their CDs.
+      type: list
+      elements: str
+    kernel:
+      description: VMs that boot a kernel of the server.
+      type: list
+      elements: str
     defined:
       description: VMs that vm.conf(5) has.
       type: list
@@ -275,6 +301,9 @@ vms:
       type: bool
     installed:
       description: Whether it was just installed, and has not answered since.
+      type: bool
+    from_cdrom:
+      description: Whether it boots from its CD.
       type: bool
     state:
       description: The state that vmctl(8) shows, or V(unknown) for a VM that vmd(8) does not know.

@@ -153,6 +153,13 @@ options:
         description: Whether the content of files that are removed is secret. It is then never kept.
         type: bool
         default: false
+      link:
+        description:
+          - Whether the path may be a link to the directory. Link, directory and the directory that
+            the link is in must be root's, and nobody else may write there. The directory that it
+            leads to keeps its mode and owner.
+        type: bool
+        default: false
   lines: &lines
     description: Single lines in files that others edit too. All other lines stay.
     type: list

@@ -21,7 +21,7 @@ options:
   verb:
     description:
       - What to do. One of V(apply), V(reinstall), V(suspend), V(resume), V(archive), V(restore),
-        V(purge), V(restart), V(status) and V(rescue).
+        V(purge), V(restart), V(installed), V(status) and V(rescue).
     type: str
     default: apply
   confirm:

@@ -81,6 +81,20 @@ def test_load_ignores_names_that_are_known(machine: Machine) -> None:
     assert [line.split()[3] for line in shown.splitlines()[1:]] == ["512M", "512M"]
 
 
+def test_a_vm_that_boots_from_its_cd_stops_when_it_reboots(machine: Machine) -> None:
+    """config_setvm() of vmd/config.c looks at the CD, and TERMINATE_VM_EVENT of vmd/vmd.c stops."""
+    ok(machine, "vmctl create -s 64M /var/vmm/a.img")
+    cd = VM.format("a", "a").replace("}", '\tboot device cdrom\n\tcdrom "/iso"\n}')
+    machine.files.write_text("/etc/vm.conf", cd)
+    ok(machine, "vmd -n", "rcctl enable vmd", "rcctl start vmd")
+    assert machine.run("vmctl start a").stderr == "vmctl: could not find specified iso image\n"
+    machine.files.write_text("/iso", "")
+    ok(machine, "vmctl start a")
+    assert machine.vmd.guests.console("a") == ["Booting from DVD/CD..."]
+    machine.vmd.guests.reboot("a")
+    assert ok(machine, "vmctl status").split()[-2:] == ["stopped", "a"]
+
+
 def test_sysctl_exits_0_whatever_it_says(machine: Machine) -> None:
     for word in ("no.such", "net.inet.ip.ttl=nonsense", "hw.physmem=1"):
         result = machine.run(f"sysctl {word}")

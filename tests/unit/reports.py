@@ -88,6 +88,7 @@ def look(place: int, has_system: bool, state: str) -> dict[str, t.Any]:
         "image": image,
         "archived": state == "archived",
         "installing": False,
+        "from_cdrom": False,
         "installed": False,
         "state": "running" if runs and image == "data" else "stopped",
         "running": runs and image == "data",

@@ -21,6 +21,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity i
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     IMAGE,
+    LABEL,
     Claim,
     Claims,
 )
@@ -43,6 +44,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.moves impo
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import (
     check_accounts,
     check_keys,
+    check_names,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import unread
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME
@@ -78,6 +80,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import 
     describe_vm,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Problem,
     Report,
@@ -192,6 +196,8 @@ def build_fleet(inputs: Inputs) -> Fleet:
     known = {name: frozenset(ledger.entries) for name, ledger in whole.items()}
     existing = {file.name for file in files if file.name in known.get(file.server or "", ())}
     check_keys(files, existing, report)
+    check_names(files, existing, report)
+    Claims().add_all(_labels(files, existing), report)
     by_server = _by_server(files)
     for name, settings in usable.items():
         check_sizes(settings, by_server[name], existing, report)
@@ -242,8 +248,18 @@ def build_fleet(inputs: Inputs) -> Fleet:
 
 
 def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
+    """Yield where VMs have images: those of two formats have files in common."""
     for vm in vms:
-        yield Claim(IMAGE, vm.image_path, vm.name, vm.server, vm_source(vm.name), "disk_format")
+        for disk, part in ((vm.disk, "image"), *((disk, "disks") for disk in vm.disks)):
+            source = vm_source(vm.name)
+            yield Claim(IMAGE, stem(disk.image), vm.name, vm.server, source, part)
+
+
+def _labels(files: Sequence[VmFile], existing: Collection[str]) -> Iterator[Claim]:
+    """Yield the names that VMs have in DHCP and DNS; who was there before has it."""
+    for file in sorted(files, key=lambda file: (file.name not in existing, file.name)):
+        kept, label = file.name in existing, host_label(file.name)
+        yield Claim(LABEL, label, file.name, file.server or "", file.source, "name", kept)
 
 
 def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:

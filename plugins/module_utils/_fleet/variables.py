@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import SWITCH_GROUP
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch
 
@@ -166,6 +167,7 @@ def _largest_process(vms: Sequence[Vm]) -> int:
 def _configured_vm(vm: Vm) -> dict[str, Any]:
     return {
         "name": vm.name,
+        "label": host_label(vm.name),
         "server": vm.server,
         "number": vm.number,
         "mac": vm.mac,
@@ -178,9 +180,23 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "ssh_keys": list(vm.ssh_keys),
         "hostname": vm.hostname,
         "memory": str(vm.memory),
-        "disk": str(vm.disk),
-        "disk_format": vm.disk_format,
-        "image": {"path": vm.image_path, "size": str(vm.disk), "format": vm.disk_format},
+        "disk": str(vm.disk.size),
+        "disk_format": vm.disk.format,
+        "image": {"path": vm.disk.image, "size": str(vm.disk.size), "format": vm.disk.format},
+        "disks": [
+            {
+                "path": disk.image,
+                "size": str(disk.size),
+                "format": disk.format,
+                "recorded": disk.recorded,
+            }
+            for disk in vm.disks
+        ],
+        "made": vm.disk.recorded,
+        "detached": list(vm.detached),
+        "install_by": vm.install,
+        "cdrom": vm.cdrom,
+        "boot": vm.boot,
         "installed": vm.installed and vm.installed.as_data(),
         "seen": vm.seen,
         "refusal": vm.refusal,

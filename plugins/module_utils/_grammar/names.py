@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.base_accounts import (
     BASE_ACCOUNTS,
     INSTALLER_WORDS,
     VMD_GROUP,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import free_of_roles
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     matching,
@@ -18,7 +21,16 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions impor
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-VM_NAME_PATTERN = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# vm_register() of usr.sbin/vmd/vmd.c and VM_NAME_MAX of its vmd.h. Digits alone are an id to
+# parse_vmid() of usr.sbin/vmctl/main.c, and parse_host_name() of usr.sbin/dhcpd/parse.c takes no
+# part of a name that begins with anything but a letter or a digit.
+_PART = "[A-Za-z0-9][A-Za-z0-9_-]*"
+VM_NAME_PATTERN = rf"(?=.{{1,63}}$)(?![0-9]+$){_PART}(?:\.{_PART})*"
+
+# valid_login() of usr.sbin/user/user.c.
+OWNER_PATTERN = "[A-Za-z_][A-Za-z0-9._-]{0,30}"
+ORDERED_OWNER_PATTERN = "[A-Za-z][A-Za-z0-9._-]{0,30}"
+# user_setup() of OpenBSD's install.sub, and the groups of this collection.
 ACCOUNT_PATTERN = "[a-z][a-z0-9_-]{0,30}"
 REFUSED_ACCOUNTS = BASE_ACCOUNTS | INSTALLER_WORDS | {VMD_GROUP}
 
@@ -36,26 +48,68 @@ _SET_COMMANDS = frozenset({"abort", "done"})
 
 
 def vm_name(text: str) -> str:
-    """Return the name of a VM, which also has to be an inventory host and a file's name."""
-    if text in _RESERVED_NAMES:
+    """Return the name of a VM, as vmd(8) has it; it is also an inventory host and a file's name."""
+    if text.lower() in _RESERVED_NAMES:
         raise Refused(f"{shown(text)} is a name that Ansible uses itself; choose another one")
-    return matching(
+    name = matching(
         text,
         VM_NAME_PATTERN,
-        "is not a name for a VM; use a-z, 0-9 and hyphens, a letter first, no hyphen last, at most "
-        "63 characters",
+        "is not a name for a VM; use letters, digits, _ and hyphens, in parts with a dot between "
+        "them, a letter or digit first in each, at most 63 characters, not only digits",
     )
+    return free_of_roles(name)
+
+
+def host_label(name: str) -> str:
+    """Return a VM's name as DHCP and DNS can have it: RFC 1123, 2.1, one label, in lower case."""
+    return re.sub("[._]+", "-", name.lower()).strip("-")
+
+
+def owner(value: object) -> str:
+    """Return a login name that useradd(8) and vm.conf(5) take."""
+    text = matching(
+        value,
+        OWNER_PATTERN,
+        "is not an account name; use letters, digits, . _ and hyphens, a letter or _ first, at "
+        "most 31 characters",
+    )
+    return _nobodys(text)
+
+
+def ordered_owner(value: object) -> str:
+    """Return the owner that a customer may name: packages bring accounts with _ first."""
+    text = owner(value)
+    if text.startswith("_"):
+        raise Refused(
+            f"{shown(text)} begins like the accounts of daemons, which an order cannot name; begin "
+            f"with a letter"
+        )
+    return text
 
 
 def account(value: object) -> str:
-    """Return a login name that useradd(8), the installer and vm.conf(5) all take."""
+    """Return a login name that the installer takes."""
     text = matching(
         value,
         ACCOUNT_PATTERN,
         "is not an account name; use a-z, 0-9, _ and hyphens, a letter first, at most 31 "
         "characters",
     )
-    if text in BASE_ACCOUNTS:
+    return _nobodys(text)
+
+
+def login_of(name: str) -> str:
+    """Return the user that an owner has in a VM, in the letters that the installer takes."""
+    return account(in_small_letters(name))
+
+
+def in_small_letters(owner: str) -> str:
+    """Return the name of an owner in the letters that the installer takes of a user."""
+    return owner.lower().replace(".", "_").lstrip("_-")
+
+
+def _nobodys(text: str) -> str:
+    if text.lower() in BASE_ACCOUNTS:
         raise Refused(
             f"{shown(text)} is an account or group of OpenBSD's base system; choose another name"
         )

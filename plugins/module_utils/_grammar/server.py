@@ -22,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses impor
     ipv6,
     mac,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import LONGEST_PATH, PATH
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import switch_name
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     ACCOUNT_PATTERN,
@@ -41,13 +42,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 A = TypeVar("A", IPv4Address, IPv6Address)
 
 _SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
-_PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
 _RELEASE = r"[0-9]{1,2}\.[0-9]"
 _SYSCTL_NAME = r"[a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+"
 _SYSCTL_VALUE = r"[A-Za-z0-9_.,:/+-]{1,255}"
-
-# With the name of an image below it, a path stays within PATH_MAX, 1024.
-_LONGEST_DIRECTORY = 900
 
 
 @dataclass(frozen=True)
@@ -88,21 +85,10 @@ _SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
 }
 
 
-def directory(value: object) -> str:
-    """Return an absolute path without a slash at its end."""
-    text = as_text(value)
-    if not re.fullmatch(_PATH, text.rstrip("/")) or len(text) > _LONGEST_DIRECTORY:
-        raise Refused(
-            f"{shown(text)} is not a directory for images; use an absolute path of letters, "
-            f"digits, _ . and -, such as /var/vmm"
-        )
-    return text.rstrip("/")
-
-
 def kernel(value: object) -> str:
     """Return the path of a kernel."""
     text = as_text(value)
-    if not re.fullmatch(_PATH, text) or len(text) > _LONGEST_DIRECTORY:
+    if not re.fullmatch(PATH, text) or len(text) > LONGEST_PATH:
         raise Refused(f"{shown(text)} is not the path of a kernel; use one such as /bsd.rd")
     return text
 

@@ -15,6 +15,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import (
     parse_fragment,
     records,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     OperatorError,
     Problem,
@@ -73,7 +74,7 @@ def wanted(
             problems.append(Problem("names", name, str(refused)))
     for name, keys in _keys_of_vms(args, task_vars, problems).items():
         try:
-            owner = absolute_name(f"{name}.{args['vm_domain']}", zone)
+            owner = absolute_name(f"{host_label(name)}.{args['vm_domain']}", zone)
             if owner in found:
                 raise Refused(f"{owner} is the name of something else already; choose another")
             found[owner] = records(keys)
@@ -93,7 +94,7 @@ def _gone(args: Mapping[str, Any], zone: str) -> Iterator[str]:
     domain = f"{args['vm_domain'] or ''}".removesuffix(".").lower()
     if args["all_vms"] is None or not args["fragment"] or not domain or f"{domain}." == zone:
         return
-    known = set(plain(args["all_vms"]))
+    known = {host_label(name) for name in plain(args["all_vms"])}
     for name in fragment_records(Path(args["fragment"])):
         label, _dot, rest = name.partition(".")
         if rest == f"{domain}." and label not in known:

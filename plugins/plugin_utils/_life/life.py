@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import (
     clash,
+    lost_disks,
     obstacle,
     refusal,
 )
@@ -32,6 +33,7 @@ VERBS: t.Final = (
     "restore",
     "purge",
     "restart",
+    "installed",
     "status",
     "rescue",
 )
@@ -41,14 +43,15 @@ VERBS: t.Final = (
 class Request:
     """What somebody asks of the VMs of a server; names None means all of them.
 
-    install says whether VMs that were never installed may be. alive says of a run, as the note of
-    an installation has it, whether it is another one that still works. failed are VMs for which
-    this run has failed already, with the reasons.
+    install says whether VMs that were never installed may be, makes whether images of further disks
+    are made. alive says of a run, as the note of an installation has it, whether it is another one
+    that still works. failed are VMs for which this run has failed already, with the reasons.
     """
 
     verb: str = "apply"
     names: frozenset[str] | None = None
     install: bool = True
+    makes: bool = True
     alive: t.Callable[[str], bool] = lambda _by: False
     failed: t.Mapping[str, str] = field(default_factory=dict)
 
@@ -59,8 +62,10 @@ class Request:
         """The VM in the state that the verb brings it to, which check mode writes nowhere."""
         return replace(machine, state=State(NEW_STATE.get(self.verb, machine.state)))
 
-    def binds(self, now: VmFacts) -> bool:
+    def binds(self, machine: Machine, now: VmFacts) -> bool:
         """Whether the note of an installation binds this run: it really began, or is about to."""
+        if not machine.autoinstalled:
+            return False
         return now.under_way or (now.marker is not None and self.alive(now.marker.by))
 
 
@@ -72,15 +77,19 @@ class LifePlan:
     another image, by nothing but their names: no configuration of the server may be written while
     there are any, since it would give them other addresses or another disk.
 
-    The order: the images of restore get their names back, the notes of clear go, those to be
-    installed are claimed; all configuration is written, with defined in vm.conf(5) and nobody
-    else, hold and install out of it, and without an owner for who is suspended; then stop, since
-    no owner can start a VM again whose definition names none; then archive and purge; then
-    install, start and rescue. What of stop is to be started or installed afterwards is stopped
-    before the configuration is written, so that vmd(8) takes its new definition.
+    The order: the images of restore get their names back, the blank ones of create are made, the
+    notes of clear go, those to be installed are claimed; all configuration is written, with defined
+    in vm.conf(5) and nobody else, hold and install out of it, and without an owner for who is
+    suspended; then stop, since no owner can start a VM again whose definition names none; then
+    archive and purge; then install, start and rescue. What of stop is to be started or installed
+    afterwards is stopped before the configuration is written, so that vmd(8) takes its new
+    definition.
     record are VMs whose images were found: the ledger gets their records. Those of purge lose
     theirs before their images go, so that a purge that was cut off can be given again. lost are
-    those that vm.conf(5) has now and does not keep, since their images are not there.
+    those that vm.conf(5) has now and does not keep, since their images are not there. disks are VMs
+    that have all further disks that their files name, which the ledger gets; of other VMs
+    vm.conf(5) has those that the ledger has. cdrom are VMs that boot from their CDs, kernel those
+    that boot the kernel that their files name.
     """
 
     refuse: t.Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +98,7 @@ class LifePlan:
     clear: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     restore: tuple[str, ...] = ()
+    create: tuple[str, ...] = ()
     claim: tuple[str, ...] = ()
     install: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
@@ -98,6 +108,9 @@ class LifePlan:
     record: tuple[str, ...] = ()
     defined: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
+    cdrom: tuple[str, ...] = ()
+    kernel: tuple[str, ...] = ()
 
 
 def plan_life(
@@ -109,7 +122,7 @@ def plan_life(
     to_do: dict[str, list[str]] = {deed: [] for deed in _DEEDS}
     for machine in machines:
         now = facts[machine.name]
-        bound = request.binds(now)
+        bound = request.binds(machine, now)
         deeds = _left_alone(machine, now, bound)
         if request.asks(machine.name):
             asked = request.applied_to(machine)
@@ -131,6 +144,7 @@ _DEEDS: t.Final = (
     "clear",
     "stop",
     "restore",
+    "create",
     "claim",
     "install",
     "start",
@@ -140,6 +154,9 @@ _DEEDS: t.Final = (
     "record",
     "defined",
     "lost",
+    "disks",
+    "cdrom",
+    "kernel",
 )
 
 
@@ -151,8 +168,26 @@ def _left_alone(machine: Machine, now: VmFacts, bound: bool) -> t.Iterator[str]:
     """
     if machine.state == State.PRESENT and bound:
         yield "hold"
+    elif (
+        now.definition
+        and (now.running or now.image != Image.ABSENT)
+        and not lost_disks(machine, now)
+    ):
+        yield "defined"
+        named = {disk.path for disk in now.definition.disks}
+        if named >= {disk.image for disk in machine.disks}:
+            yield "disks"
+        yield from _boots(machine, now, machine.from_cdrom)
     elif now.definition:
-        yield "defined" if now.running or now.image != Image.ABSENT else "lost"
+        yield "lost"
+
+
+def _boots(machine: Machine, now: VmFacts, from_cdrom: bool) -> t.Iterator[str]:
+    """What a VM of vm.conf(5) boots, if not what is on its disk. A missing kernel is not named."""
+    if from_cdrom:
+        yield "cdrom"
+    if machine.boot and machine.boot not in now.lacking:
+        yield "kernel"
 
 
 def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.Iterator[str]:
@@ -165,7 +200,7 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
     archived = state == State.ARCHIVED
     again = verb == "reinstall"
     new = request.install and (bound or (not system and not now.running))
-    installs = state == State.PRESENT and (again or new)
+    installs = state == State.PRESENT and machine.autoinstalled and (again or new)
     holds = state == State.PRESENT and bound
     if holds:
         yield "hold"
@@ -173,7 +208,7 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
         yield "clear"
     if now.running and (state != State.PRESENT or verb in _STOPS):
         yield "stop"
-    if not archived and now.archived != Image.ABSENT and now.image == Image.ABSENT:
+    if not archived and _is_put_away(now):
         yield "restore"
     if installs:
         yield "install"
@@ -181,18 +216,36 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
             yield "claim"
     if state == State.PRESENT and (installs or _starts(machine, now, verb, bound)):
         yield "start"
-    if archived and (now.begun or now.installed or now.image != Image.ABSENT):
+    disks = any(disk.there for disk in now.disks)
+    if archived and (now.begun or now.installed or now.image != Image.ABSENT or disks):
         yield "archive"
     if verb == "rescue":
         yield "rescue"
-    if system and not installs and not bound and machine.record is None:
+    from_cdrom = machine.from_cdrom and verb != "installed"
+    if system and not from_cdrom and not installs and not bound and machine.record is None:
         yield "record"
-    if system and not installs and not holds and not archived:
+    # Who installs a VM from its CD needs a disk to install it on.
+    imageless = now.image == now.archived == Image.ABSENT
+    new_disk = imageless and state == State.PRESENT and request.install
+    blank = from_cdrom and (now.image != Image.ABSENT or new_disk)
+    if (system or blank) and not installs and not holds and not archived:
+        gone = any(disk.gone for disk in now.disks)
         yield "defined"
+        yield from _boots(machine, now, from_cdrom)
+        if imageless or (gone and request.makes):
+            yield "create"
+        if not gone or request.makes:
+            yield "disks"
+
+
+def _is_put_away(now: VmFacts) -> bool:
+    """Whether images have the names that they get when a VM is archived."""
+    first = now.archived != Image.ABSENT and now.image == Image.ABSENT
+    return first or any(disk.archived and not disk.there for disk in now.disks)
 
 
 _STOPS: t.Final = frozenset({"restart", "reinstall", "rescue"})
-_STARTS_BY_ITSELF: t.Final = frozenset({"resume", "restore"})
+_STARTS_BY_ITSELF: t.Final = frozenset({"resume", "restore", "installed"})
 
 
 def _starts(machine: Machine, now: VmFacts, verb: str, bound: bool) -> bool:
@@ -203,4 +256,7 @@ def _starts(machine: Machine, now: VmFacts, verb: str, bound: bool) -> bool:
     if now.installed:
         # Its first start was cut off, or it has not answered since.
         return verb != "rescue"
-    return verb in _STARTS_BY_ITSELF and machine.autostart and not now.running
+    # One that no run installs is started when it has its place for the first time.
+    first = not (machine.autoinstalled or machine.made or now.definition)
+    by_itself = first or verb in _STARTS_BY_ITSELF
+    return by_itself and machine.autostart and not now.running

@@ -11,7 +11,12 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import replace
+from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    IMAGE_SUFFIXES,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import ROLES_PATTERN
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import LifePlan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
@@ -21,7 +26,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
     resting,
     stop,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import images, marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark
@@ -49,7 +54,9 @@ def _before(plan: LifePlan, machine: Machine, now: VmFacts, by: str) -> t.Iterat
     if name in plan.stop and name in _stopped_first(plan):
         yield from stop(name)
     if name in plan.restore:
-        yield from restore(machine)
+        yield from restore(machine, now)
+    if name in plan.create:
+        yield from create(machine, now)
     if name in plan.clear:
         yield from unmark(
             machine,
@@ -74,7 +81,7 @@ def _after(plan: LifePlan, machine: Machine, now: VmFacts) -> t.Iterator[Step]:
     if name in plan.archive:
         yield from archive(machine, now)
     if name in plan.purge:
-        yield from purge(machine, now.files)
+        yield from purge(machine, now)
 
 
 def _stopped_first(plan: LifePlan) -> set[str]:
@@ -87,9 +94,7 @@ def claim(machine: Machine, facts: VmFacts, by: str) -> t.Iterator[Step]:
     What is left of an installation that came to nothing goes: this one begins at the beginning.
     """
     title = f"{machine.name}: install"
-    if not facts.directory:
-        attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
-        yield Step("directory", title, {"path": machine.directory, **attributes})
+    yield from _directory(title, machine, facts)
     left = [machine.installed] if facts.installed else []
     left += [machine.installing] if facts.installing != Image.ABSENT else []
     if left:
@@ -99,24 +104,55 @@ def claim(machine: Machine, facts: VmFacts, by: str) -> t.Iterator[Step]:
     yield from mark(machine, facts, marker.begun(by, {}), change)
 
 
-def restore(machine: Machine) -> t.Iterator[Step]:
-    """Gives an archived image its name again."""
-    change = change_of(machine.name, "rename", machine.archived, f"to {machine.image}")
-    fields = {"from": machine.archived, "path": machine.image}
-    yield Step("rename", f"{machine.name}: restore", fields, change=change)
+def _directory(title: str, machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
+    if not facts.directory:
+        attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
+        yield Step("directory", title, {"path": machine.directory, **attributes})
+
+
+def create(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
+    """Makes blank images of disks that were never there: the first, and further ones."""
+    title, name = f"{machine.name}: create its disks", machine.name
+    yield from _directory(title, machine, facts)
+    wanted = []
+    if facts.image == Image.ABSENT and facts.archived == Image.ABSENT:
+        wanted.append((machine.image, machine.size, machine.image_format))
+    wanted += [
+        (disk.image, disk.size, disk.format)
+        for disk, there in zip(machine.disks, facts.disks, strict=True)
+        if there.gone
+    ]
+    for path, size, kind in wanted:
+        change = change_of(name, "create image", path, f"({size}, {kind})")
+        yield from images.create(title, path, size, kind, change)
+
+
+def restore(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
+    """Gives archived images their names again."""
+    if facts.archived != Image.ABSENT and facts.image == Image.ABSENT:
+        yield _rename(machine.name, "restore", machine.archived, machine.image)
+    for disk, there in zip(machine.disks, facts.disks, strict=True):
+        if there.archived and not there.there:
+            yield _rename(machine.name, "restore", disk.archived, disk.image)
+
+
+def _rename(name: str, verb: str, path: str, new: str) -> Step:
+    change = change_of(name, "rename", path, f"to {new}")
+    return Step("rename", f"{name}: {verb}", {"from": path, "path": new}, change=change)
 
 
 def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Renames the image of a VM that is in no configuration any more.
+    """Renames the images of a VM that is in no configuration any more.
 
     What is left of an installation that never came to its end goes.
     """
     title = f"{machine.name}: archive"
     yield from resting(machine.name)
     if facts.image != Image.ABSENT:
-        change = change_of(machine.name, "rename", machine.image, f"to {machine.archived}")
-        fields = {"from": machine.image, "path": machine.archived}
-        yield Step("rename", title, fields, change=change)
+        yield _rename(machine.name, "archive", machine.image, machine.archived)
+    for disk, there in zip(machine.disks, facts.disks, strict=True):
+        if there.there:
+            yield _rename(machine.name, "archive", disk.image, disk.archived)
     if facts.installing != Image.ABSENT:
         yield run(
             title,
@@ -128,16 +164,20 @@ def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
     yield from end_record(machine)
 
 
-def purge(machine: Machine, files: t.Iterable[str]) -> t.Iterator[Step]:
-    """Removes all images of an archived VM for good, also those that installations replaced.
-
-    `files` are the paths in the directory of images.
-    """
-    name = re.escape(machine.name)
-    roles = r"archived|installing|replaced-[0-9T]+"
-    image = re.compile(rf"{re.escape(machine.directory)}/{name}\.(({roles})\.)?(qcow2|img)")
+def purge(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
+    """Removes all images of an archived VM for good, also those that installations replaced."""
+    stem = re.escape(machine.stem)
+    endings = {*(f".{suffix}" for suffix in IMAGE_SUFFIXES.values())}
+    if machine.stem != machine.name:
+        endings = {PurePosixPath(machine.image).name.removeprefix(machine.stem)}
+    ending = "|".join(re.escape(one) for one in sorted(endings))
+    image = re.compile(rf"{re.escape(machine.directory)}/{stem}(\.({ROLES_PATTERN}))?({ending})")
     notes = (machine.load, machine.installed, machine.console)
-    paths = [path for path in files if image.fullmatch(path) or path in notes]
+    paths = [path for path in facts.files if image.fullmatch(path) or path in notes]
+    for disk, there in zip(machine.disks, facts.disks, strict=True):
+        paths += [disk.image] if there.there else []
+        paths += [disk.archived] if there.archived else []
+    paths += facts.detached
     if paths:
         yield from resting(machine.name)
         change = change_of(machine.name, "remove", ", ".join(paths))

@@ -45,18 +45,19 @@ class Look:
 
     def shown(self) -> dict[str, dict[str, t.Any]]:
         """What is shown of each VM, by its name."""
-        return {machine.name: self._shown(machine.name) for machine in self.machines}
+        return {machine.name: self._shown(machine) for machine in self.machines}
 
-    def _shown(self, name: str) -> dict[str, t.Any]:
-        facts = self.facts[name]
+    def _shown(self, machine: Machine) -> dict[str, t.Any]:
+        facts = self.facts[machine.name]
         return {
             "image": str(facts.image),
             "archived": facts.archived != Image.ABSENT,
-            "installing": self.request.binds(facts),
+            "installing": self.request.binds(machine, facts),
             "installed": facts.installed,
+            "from_cdrom": machine.name in self.plan.cdrom,
             "state": facts.status.state if facts.status else "unknown",
             "running": facts.running,
-            "pending": name in self.pending,
+            "pending": machine.name in self.pending,
             "pid": facts.status.pid if facts.status else None,
             "disk_bytes": facts.disk_bytes,
         }
@@ -68,24 +69,43 @@ class Look:
 
 @dataclass(frozen=True)
 class Share:
-    """Which VMs of a server this run installs, which any run does, and which are in vm.conf(5)."""
+    """Which VMs of a server this run installs, which any run does, and which are in vm.conf(5).
+
+    What of those is in their definitions: disks, cdrom and kernel are LifePlan's.
+    """
 
     installing: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     defined: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
+    cdrom: tuple[str, ...] = ()
+    kernel: tuple[str, ...] = ()
 
     @classmethod
     def expected(cls, machines: t.Iterable[Machine]) -> Share:
         """What the ledger lets expect before the server was asked."""
-        names = [machine.name for machine in machines if _has_system(machine)]
-        return cls(defined=tuple(names))
+        here = [machine for machine in machines if _has_system(machine)]
+        return cls.of(here)
+
+    @classmethod
+    def of(cls, machines: t.Iterable[Machine], installing: t.Sequence[str] = ()) -> Share:
+        """With these VMs in vm.conf(5), as their files and the ledger have them."""
+        here = [machine for machine in machines if machine.name not in installing]
+        return cls(
+            tuple(installing),
+            tuple(installing),
+            tuple(machine.name for machine in here),
+            tuple(machine.name for machine in here),
+            tuple(machine.name for machine in here if machine.from_cdrom),
+            tuple(machine.name for machine in here if machine.boot),
+        )
 
     @classmethod
     def planned(cls, plan: LifePlan) -> Share:
         """What follows from the plan."""
         held = dict.fromkeys((*plan.hold, *plan.install))
-        return cls(plan.install, tuple(held), plan.defined)
+        return cls(plan.install, tuple(held), plan.defined, plan.disks, plan.cdrom, plan.kernel)
 
 
 def _has_system(machine: Machine) -> bool:
-    return machine.was_installed and machine.state != "archived"
+    return (machine.was_installed or machine.from_cdrom) and machine.state != "archived"

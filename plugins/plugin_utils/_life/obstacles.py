@@ -14,12 +14,17 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     Image,
     VmFacts,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import (
+    Install,
+    Machine,
+    State,
+)
 
 # Verbs by state that would do what the state forbids, each with the way that there is.
 _REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
     "present": {"purge": "archive it first"},
     "suspended": {
+        "installed": "resume it first",
         "purge": "archive it first",
         "reinstall": "resume it first",
         "rescue": "resume it first",
@@ -27,6 +32,7 @@ _REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
         "restore": "resume it",
     },
     "archived": {
+        "installed": "restore it first",
         "reinstall": "restore it first",
         "rescue": "restore it first",
         "restart": "restore it first",
@@ -92,22 +98,54 @@ def obstacle(machine: Machine, now: VmFacts, verb: str, bound: bool) -> str | No
     if bound:
         return _being_installed(machine, now, verb)
     return (
-        _two_images(machine, now, verb)
+        _unfit(machine, verb)
+        or _two_images(machine, now, verb)
         or _running_obstacle(machine, now, verb)
         or _image_obstacle(machine, now, verb)
+        or _disk_obstacle(machine, now)
+        or _lacking(machine, now)
     )
+
+
+def _unfit(machine: Machine, verb: str) -> str | None:
+    """What a verb does is not for every guest."""
+    if verb == "installed" and machine.install_by != Install.ISO:
+        return f"has install: {machine.install_by}, and this verb is for install: iso alone"
+    if verb in ("reinstall", "rescue") and not machine.autoinstalled:
+        return (
+            f"has install: {machine.install_by}, and {verb} boots OpenBSD's installer, which this "
+            f"VM is never handed to; to boot it from a CD, give it install: iso and cdrom, take "
+            f"installed out of its line in {ledger_source(machine.server)}, and ask for "
+            f"verb=restart"
+        )
+    return None
 
 
 def _purge_obstacle(machine: Machine, now: VmFacts) -> str | None:
     if now.running:
         return "runs; archive it first"
+    ledger = ledger_source(machine.server)
     if machine.record and not {now.image, now.archived} - {Image.ABSENT}:
         return (
             f"{_gone(machine, now)}: mount the volume that has it, so that purging removes it; if "
-            f"it is lost for good, take installed out of its line in "
-            f"{ledger_source(machine.server)}, and purge it again"
+            f"it is lost for good, take installed out of its line in {ledger}, and purge it again"
+        )
+    lost = lost_disks(machine, now)
+    if machine.made and Image.ABSENT == now.image == now.archived:
+        lost.insert(0, machine.image)
+    if lost:
+        return (
+            f"had the disk {lost[0]} ({ledger}), which is not there: mount the volume that has it, "
+            f"so that purging removes it; if it is lost for good, take it out of its line in "
+            f"{ledger}, and purge it again"
         )
     return None
+
+
+def lost_disks(machine: Machine, now: VmFacts) -> list[str]:
+    """The further disks that it had once, and that are not there."""
+    pairs = zip(machine.disks, now.disks, strict=True)
+    return [disk.image for disk, facts in pairs if disk.recorded and facts.gone]
 
 
 def _being_installed(machine: Machine, now: VmFacts, verb: str) -> str | None:
@@ -132,8 +170,8 @@ def _two_images(machine: Machine, now: VmFacts, verb: str) -> str | None:
     others = ", ".join(now.others)
     if now.image != Image.DATA:
         return (
-            f"it has the image {others}, and settings name {machine.image} now; set vmm_preset or "
-            f"disk_format so that they name that one: from then on the ledger has it"
+            f"it has the image {others}, and settings name {machine.image} now; set vmm_preset, "
+            f"disk_format or image so that they name that one: from then on the ledger has it"
         )
     if now.definition is None:
         return (
@@ -151,8 +189,11 @@ def _running_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
         return (
             f"runs, and its image {machine.image} is not there: it may be lost when the VM stops; "
             f"mount the volume that has it, or save its data from inside the VM; to give it up, "
-            f"stop it (as root on the server: vmctl stop {machine.name}), and ask for {_REINSTALL}"
+            f"stop it (as root on the server: vmctl stop {machine.name})"
+            f"{f', and ask for {_REINSTALL}' if machine.autoinstalled else ''}"
         )
+    if machine.from_cdrom:
+        return None
     if now.image == Image.BLANK and machine.state == State.PRESENT and verb != "reinstall":
         return (
             f"runs from {machine.image}, which nothing was ever written to: it was started before "
@@ -166,14 +207,74 @@ def _image_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
     if Image.DATA in (now.image, now.archived) or verb == "reinstall":
         return None
     if machine.was_installed:
-        return (
-            f"{_gone(machine, now)}: mount the volume that has it, and run again; to give its data "
-            f"up and install it again, ask for {_REINSTALL}"
-            f"{', once it is restored' if machine.state == State.ARCHIVED else ''}"
+        once = ", once it is restored" if machine.state == State.ARCHIVED else ""
+        given_up = (
+            f"to give its data up and install it again, ask for {_REINSTALL}{once}"
+            if machine.autoinstalled
+            else f"if it is lost for good, take installed out of its line in "
+            f"{ledger_source(machine.server)}"
         )
+        return f"{_gone(machine, now)}: mount the volume that has it, and run again; {given_up}"
+    if machine.install_by == Install.NONE:
+        return _not_brought(machine, now)
+    if machine.made and now.image == Image.ABSENT:
+        return _made_once(machine, now)
+    if machine.from_cdrom and verb == "installed":
+        return f"has nothing in its image {machine.image} yet, so it is not installed"
+    if machine.from_cdrom:
+        return None
     if verb in ("restart", "rescue"):
         return f"is not installed yet, so there is nothing to {verb}; run without a verb first"
     return None
+
+
+def _not_brought(machine: Machine, now: VmFacts) -> str | None:
+    """An image that is brought along is made by no run, not even a blank one."""
+    if machine.state != State.PRESENT:
+        return None
+    return (
+        f"has install: none, and the image that is to be brought along, {machine.image}, "
+        f"{_state_of(machine, now)}: put it there, and run again"
+    )
+
+
+def _made_once(machine: Machine, now: VmFacts) -> str:
+    ledger = ledger_source(machine.server)
+    return (
+        f"was given its image ({ledger}), and {machine.image} {_state_of(machine, now)}: mount the "
+        f"volume that has it, and run again; if it is lost for good, take made out of its line in "
+        f"{ledger}, and the next run makes a blank one"
+    )
+
+
+def _disk_obstacle(machine: Machine, now: VmFacts) -> str | None:
+    """A further disk that was there once is not made again, and none takes another one's place."""
+    for disk, facts in zip(machine.disks, now.disks, strict=True):
+        if facts.there and facts.archived:
+            return (
+                f"both {disk.image} and {disk.archived} exist; look which of them is its disk, and "
+                f"put the other one elsewhere"
+            )
+    if lost := lost_disks(machine, now):
+        ledger = ledger_source(machine.server)
+        return (
+            f"had the disk {lost[0]} ({ledger}), which is not there: mount the volume that has it, "
+            f"and run again; if it is lost for good, take it out of its line in {ledger}, and the "
+            f"next run makes a blank one"
+        )
+    return None
+
+
+def _lacking(machine: Machine, now: VmFacts) -> str | None:
+    """vmd(8) starts no VM without its CD, and takes no vm.conf(5) without a kernel of it."""
+    if not now.lacking or machine.state != State.PRESENT:
+        return None
+    path = now.lacking[0]
+    field = "boot" if path == machine.boot else "cdrom"
+    return (
+        f"has {field}: {path}, and there is no such file on the server; bring it there, or take "
+        f"{field} out of its VM file"
+    )
 
 
 def _gone(machine: Machine, now: VmFacts) -> str:
@@ -183,6 +284,10 @@ def _gone(machine: Machine, now: VmFacts) -> str:
         if record
         else "was installed (the fleet has its host keys or its hand-over sheet)"
     )
+    return f"{since}, and its image {machine.image} {_state_of(machine, now)}"
+
+
+def _state_of(machine: Machine, now: VmFacts) -> str:
+    """How the image is that has no data."""
     state = "has nothing in it" if now.image == Image.BLANK else "is not there"
-    where = "" if now.directory else f", nor is the directory {machine.directory}"
-    return f"{since}, and its image {machine.image} {state}{where}"
+    return state if now.directory else f"{state}, nor is the directory {machine.directory}"

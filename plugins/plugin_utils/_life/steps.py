@@ -20,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.images import CREATE_SECONDS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark, write
 
@@ -27,7 +28,6 @@ _ANY: t.Final[list[int]] = []
 _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 # vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it, by its own clock.
 STOP_SECONDS: t.Final = 180
-_CREATE_SECONDS: t.Final = 300
 _LOAD_SECONDS: t.Final = 8
 _CONSOLE_BYTES: t.Final = 32 * 1024
 # How long a recording waits for the VM to start, and how long it lasts at most.
@@ -118,7 +118,7 @@ def boot_installer(
         title,
         [TOOLS["vmctl"], "create", "-s", vm.size, f"{vm.image_format}:{vm.installing}"],
         change=change_of(vm.name, "create image", vm.installing),
-        timeout=_CREATE_SECONDS,
+        timeout=CREATE_SECONDS,
         undo=[undo("/bin/rm", "-f", vm.installing)],
         undo_always=True,
     )

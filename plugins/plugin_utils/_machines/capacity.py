@@ -70,10 +70,10 @@ def judge(
         for directory in (*directories(vms), *_LOGS)
     }
     for directory in directories(vms):
-        here = [vm for vm in vms if vm.directory == directory]
+        here = [disk for disk in _disks(vms, new, facts) if disk.directory == directory]
         if (system := systems[directory]) is None:
             continue
-        _disk(here, new, facts, directory, system.free, obstacles, warnings)
+        _disk(here, directory, system.free, obstacles, warnings)
         logs = [log for log in _LOGS if (other := systems[log]) and other.mount == system.mount]
         if logs:
             warnings.append(
@@ -122,36 +122,55 @@ def _memory(vms: t.Iterable[Machine], physical: int) -> t.Iterator[str]:
         )
 
 
+class _Image(t.NamedTuple):
+    """An image of a VM, in bytes: what it may come to need, and has by now; new is a new system."""
+
+    vm: str
+    directory: str
+    size: int
+    used: int
+    new: bool = False
+
+
+def _disks(
+    vms: t.Iterable[Machine], new: t.Collection[str], facts: t.Mapping[str, VmFacts]
+) -> t.Iterator[_Image]:
+    for machine in vms:
+        name, now = machine.name, facts[machine.name]
+        used = now.disk_bytes - sum(disk.bytes for disk in now.disks)
+        again = name in new
+        yield _Image(name, machine.directory, machine.disk, 0 if again else used, again)
+        for disk, there in zip(machine.disks, now.disks, strict=True):
+            yield _Image(name, disk.directory, disk.bytes, there.bytes)
+
+
 def _disk(
-    vms: t.Sequence[Machine],
-    new: t.Collection[str],
-    facts: t.Mapping[str, VmFacts],
+    images: t.Sequence[_Image],
     directory: str,
     free: int,
     obstacles: list[str],
     warnings: list[str],
 ) -> None:
-    fresh = [vm for vm in vms if vm.name in new]
-    sizes = {vm.name: vm.disk for vm in vms}
-    needed = sum(min(sizes[vm.name], _SYSTEM) for vm in fresh)
+    fresh = [image for image in images if image.new]
+    needed = sum(min(image.size, _SYSTEM) for image in fresh)
     if needed > free:
         obstacles.append(
             f"{directory} has {_mib(free)} free, and {len(fresh)} new VMs need {_mib(needed)} "
             "for their systems alone; make room"
         )
         return
-    used = {name: 0 if name in new else facts[name].disk_bytes for name in sizes}
-    growth = sum(max(size - used[name], 0) for name, size in sizes.items())
+    growth = sum(max(image.size - image.used, 0) for image in images)
     if growth > free:
         warnings.append(
-            f"{directory} has {_mib(free)} free, and the disks of {len(vms)} VMs may grow by "
-            f"{_mib(growth)}: watch it, or set vmm_disk_limit"
+            f"{directory} has {_mib(free)} free, and the disks of {len({one.vm for one in images})}"
+            f" VMs may grow by {_mib(growth)}: watch it, or set vmm_disk_limit"
         )
 
 
 def directories(vms: t.Iterable[Machine]) -> list[str]:
     """Where the images of these VMs are."""
-    return sorted({vm.directory for vm in vms})
+    further = {disk.directory for vm in vms for disk in vm.disks}
+    return sorted({*(vm.directory for vm in vms), *further})
 
 
 def _mib(size: int) -> str:

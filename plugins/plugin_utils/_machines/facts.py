@@ -18,7 +18,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Disk, Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 
 # What vmd(8) boots a VM with that is given no kernel: VM_DEFAULT_BIOS of usr.sbin/vmd/vmd.h.
@@ -46,6 +46,29 @@ class Image(StrEnum):
 
 
 @dataclass(frozen=True)
+class DiskFacts:
+    """A disk next to the first: whether its image is there, or was put away with the VM.
+
+    bytes is what it takes on the server's own disk.
+    """
+
+    there: bool = False
+    archived: bool = False
+    bytes: int = 0
+
+    @classmethod
+    def of(cls, paths: t.Mapping[str, t.Any], disk: Disk) -> DiskFacts:
+        """From what a probe says of paths."""
+        image, archived = paths.get(disk.image), paths.get(disk.archived)
+        blocks = (image or archived or {"blocks": 0})["blocks"]
+        return cls(image is not None, archived is not None, blocks * _BLOCK)
+
+    @property
+    def gone(self) -> bool:
+        return not self.there and not self.archived
+
+
+@dataclass(frozen=True)
 class VmStatus:
     """A line of vmctl(8) status; `pid` is None for a VM that does not run."""
 
@@ -64,7 +87,9 @@ class VmFacts:
     this is done, and that the VM has not answered from its disk yet. others are images of it that
     were written to, under the names that other formats would give. definition is what vm.conf(5)
     says of it, rivals are other VMs there that have one of its MACs. files are the paths in its
-    directory of all whose names begin like its own.
+    directory of all whose names begin like its own. disks are those next to the first, in their
+    order, detached the paths of those that it had; lacking are the paths of its CD and of its
+    kernel that are not there.
     """
 
     image: Image | str
@@ -80,6 +105,9 @@ class VmFacts:
     definition: VmBlock | None = None
     rivals: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    disks: tuple[DiskFacts, ...] = ()
+    detached: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @property
     def begun(self) -> bool:
@@ -150,6 +178,10 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
         images = (machine.image, machine.installing, machine.archived, *machine.other_images)
         paths += [{"path": path, "hash": 0} for path in (*images, machine.installed)]
         paths.append({"path": machine.load, "read": 1})
+        needed = [path for path in (machine.cdrom, machine.boot) if path]
+        needed += [path for disk in machine.disks for path in (disk.image, disk.archived)]
+        needed += machine.detached
+        paths += [{"path": path, "hash": 0} for path in needed]
     directories = sorted({machine.directory for machine in machines})
     paths += [{"path": path, "hash": 0} for path in (*directories, BIOS)]
     paths += [{"path": path, "read": 1} for path in (PENDING_FILE, VM_CONF, DHCPD_CONF)]
@@ -183,7 +215,8 @@ def _facts(
     new = paths.get(machine.installing)
     definitions = [block for block in conf.vms if block.name == machine.name]
     names = answer.get("list", {}).get(machine.directory, ())
-    stem = f"{machine.name}."
+    stem = f"{machine.stem}."
+    disks = tuple(DiskFacts.of(paths, disk) for disk in machine.disks)
     return VmFacts(
         image=image(machine.image),
         installing=image(machine.installing),
@@ -191,7 +224,7 @@ def _facts(
         marker=_marker(machine.load, answer),
         installed=paths.get(machine.installed) is not None,
         status=status,
-        disk_bytes=main["blocks"] * _BLOCK if main else 0,
+        disk_bytes=(main["blocks"] * _BLOCK if main else 0) + sum(disk.bytes for disk in disks),
         written=new["blocks"] * _BLOCK if new else 0,
         directory=paths.get(machine.directory) is not None,
         others=tuple(path for path in machine.other_images if _written(paths.get(path))),
@@ -205,6 +238,13 @@ def _facts(
             f"{machine.directory}/{name}"
             for name in sorted(names)
             if name.removeprefix(".").startswith(stem)
+        ),
+        disks=disks,
+        detached=tuple(path for path in machine.detached if paths.get(path) is not None),
+        lacking=tuple(
+            path
+            for path in (machine.cdrom, machine.boot)
+            if path and (paths.get(path) or {"type": ""})["type"] not in ("file", "link")
         ),
     )
 

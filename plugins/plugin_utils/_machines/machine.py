@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import (
+    AUTOINSTALL,
+    ISO,
+    NONE,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     IMAGE_SUFFIXES,
     Installed,
     read_installed,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 
@@ -35,6 +41,44 @@ class Interface:
     group: str
 
 
+class Install(StrEnum):
+    """What makes the system of a VM."""
+
+    AUTOINSTALL = AUTOINSTALL
+    NONE = NONE
+    ISO = ISO
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk next to the first. size is as it is written, bytes what that comes to.
+
+    recorded says that the ledger has it: it was there once.
+    """
+
+    image: str
+    format: str
+    size: str
+    recorded: bool
+
+    @classmethod
+    def of(cls, disk: t.Mapping[str, t.Any]) -> Disk:
+        return cls(disk["path"], disk["format"], disk["size"], disk["recorded"])
+
+    @property
+    def bytes(self) -> int:
+        return DISK.parse(self.size).bytes
+
+    @property
+    def directory(self) -> str:
+        return str(PurePosixPath(self.image).parent)
+
+    @property
+    def archived(self) -> str:
+        """Its image while the VM is archived."""
+        return images.in_role(self.image, "archived")
+
+
 @dataclass(frozen=True)
 class Machine:
     """A VM. memory and disk are in bytes, size is the disk's as it is written.
@@ -42,7 +86,9 @@ class Machine:
     image is the path of its disk's image. record is the ledger's, of its installation; image and
     image_format come from it where it is; seen says that the fleet has host keys or a hand-over
     sheet of it. refusal says why the fleet wants nothing done with it. variables are the
-    inventory's own, for templates.
+    inventory's own, for templates. disks are those next to the first, detached the images of those
+    that it had; made says that its image was there once, installed or not. cdrom and boot are
+    paths, of a CD's image and a kernel.
     """
 
     name: str
@@ -60,6 +106,12 @@ class Machine:
     image: str
     image_format: str
     interfaces: tuple[Interface, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    made: bool = False
+    detached: tuple[str, ...] = ()
+    install_by: Install = Install.AUTOINSTALL
+    cdrom: str | None = None
+    boot: str | None = None
     record: Installed | None = None
     seen: bool = False
     refusal: str | None = None
@@ -88,6 +140,12 @@ class Machine:
             image=image["path"],
             image_format=image["format"],
             interfaces=tuple(Interface(**interface) for interface in vm["interfaces"]),
+            disks=tuple(Disk.of(disk) for disk in vm["disks"]),
+            made=vm["made"],
+            detached=tuple(vm["detached"]),
+            install_by=Install(vm["install_by"]),
+            cdrom=vm["cdrom"],
+            boot=vm["boot"],
             record=read_installed(record) if record else None,
             seen=vm["seen"],
             refusal=vm["refusal"],
@@ -108,6 +166,16 @@ class Machine:
     def was_installed(self) -> bool:
         """Whether the fleet knows that it was installed once."""
         return self.record is not None or self.seen
+
+    @property
+    def autoinstalled(self) -> bool:
+        """Whether autoinstall(8) installs it, and OpenBSD is what runs in it."""
+        return self.install_by == Install.AUTOINSTALL
+
+    @property
+    def from_cdrom(self) -> bool:
+        """Whether somebody is to install it from its CD: nobody has said yet that it was done."""
+        return self.install_by == Install.ISO and self.record is None
 
     @property
     def macs(self) -> frozenset[str]:
@@ -134,10 +202,16 @@ class Machine:
         return self._image(f"replaced-{stamp}")
 
     @property
+    def stem(self) -> str:
+        """The name of its image without the format, which names of its other files begin with."""
+        return PurePosixPath(images.stem(self.image)).name
+
+    @property
     def other_images(self) -> tuple[str, ...]:
-        """Where its image would be with another format."""
-        path = PurePosixPath(self.image)
-        paths = (str(path.with_suffix(f".{suffix}")) for suffix in IMAGE_SUFFIXES.values())
+        """Where its image would be with another format; nowhere if its file names the image."""
+        if self.stem != self.name:
+            return ()
+        paths = (f"{self.directory}/{self.name}.{suffix}" for suffix in IMAGE_SUFFIXES.values())
         return tuple(other for other in paths if other != self.image)
 
     @property
@@ -156,9 +230,7 @@ class Machine:
         return self._note("console")
 
     def _image(self, role: str) -> str:
-        path = PurePosixPath(self.image)
-        return str(path.with_name(f"{path.stem}.{role}{path.suffix}"))
+        return images.in_role(self.image, role)
 
     def _note(self, word: str) -> str:
-        path = PurePosixPath(self.image)
-        return str(path.with_name(f".{path.stem}.{word}"))
+        return f"{self.directory}/.{self.stem}.{word}"

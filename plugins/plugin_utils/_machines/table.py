@@ -41,7 +41,10 @@ def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ..
     values = [vm["ipv4"], vm["ipv6"] or "-", vm["owner"], vm["memory"], vm["disk"]]
     used = f"{look['disk_bytes'] // _MEBIBYTE}M" if look else "?"
     pending = "restart" if look and look["pending"] else "-"
-    shown = (vm_state(vm, look), pending, *(str(value) for value in values), used)
+    state = vm_state(vm, look)
+    if look and look["from_cdrom"] and look["running"]:
+        state += " from its CD"
+    shown = (state, pending, *(str(value) for value in values), used)
     return (vm["name"], vm["server"], vm["state"], *shown)
 
 
@@ -51,6 +54,8 @@ def vm_state(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
         return "not reached"
     if look["installing"]:
         return "installing" if look["running"] else "installation stopped"
+    if look["from_cdrom"] and look["running"]:
+        return str(look["state"])
     if look["image"] != Image.DATA and look["running"]:
         return "runs without a system"
     if look["archived"]:

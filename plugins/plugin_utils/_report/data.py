@@ -109,7 +109,7 @@ def _vm(vm: fleet_vm.Vm, result: Result, problems: t.Sequence[str]) -> Vm:
         pending=pending,
         deployed=has_system and vm.state != "archived",
         memory=vm.memory.bytes,
-        disk=vm.disk.bytes,
+        disk=sum(disk.size.bytes for disk in (vm.disk, *vm.disks)),
         used=look["disk_bytes"] if look else None,
         installed=vm.installed.since if vm.installed else None,
         attention=tuple(_attention(vm, shown, problems)),
@@ -181,7 +181,7 @@ def _disks(
 ) -> tuple[Disk, ...]:
     """The directories of images: of VMs that there are, and that of the server's settings."""
     settings = fleet.servers.get(server)
-    where = {vm.name: str(PurePosixPath(vm.image_path).parent) for vm in fleet.vms_of(server)}
+    where = {vm.name: str(PurePosixPath(vm.disk.image).parent) for vm in fleet.vms_of(server)}
     own = [settings.image_directory] if settings else []
     systems = {system["directory"]: system for system in found.get("file_systems", ())}
     disks = []

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    Installed,
+    RecordedDisk,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
+    Entry,
     Ledger,
     read_ledger,
     source,
@@ -44,13 +48,8 @@ def write_records(
         ledger = _read(fleet, server)
         changes: dict[str, Installed | None] = {}
         for vm, new in records.items():
-            entry = ledger.entries.get(vm)
-            if entry is None:
-                raise RecordError(
-                    f"{source(server)}: {vm} has no line any more, so its installation cannot be "
-                    f"recorded; put the line back from version control, and run again"
-                )
-            if entry.installed == new:
+            entry = _entry(ledger, vm)
+            if entry.installed == new and not (new is None and (entry.disks or entry.made)):
                 continue
             if entry.installed != known.get(vm):
                 if new and entry.installed and _same_image(entry.installed, new):
@@ -65,6 +64,38 @@ def write_records(
             text = ledger.record(changes).render()
             fleet.write_ledgers({f"{server}{SUFFIX}": text})
         return bool(changes)
+
+
+def write_disks(
+    fleet: FleetDirectory,
+    server: str,
+    disks: Mapping[str, tuple[RecordedDisk | None, Sequence[RecordedDisk]]],
+    patience: float,
+) -> None:
+    """Write the disks of VMs of a server; those that the ledger has already stay there.
+
+    Of each VM the first, if it was made and is not installed yet, and the further ones. Raises
+    RecordError, Problems, LockHeld, NoFleet and OSError.
+    """
+    if not disks:
+        return
+    with fleet.lock(patience):
+        ledger = new = _read(fleet, server)
+        for vm, (made, more) in disks.items():
+            _entry(ledger, vm)
+            new = new.record_disks(vm, made, more)
+        if new != ledger:
+            fleet.write_ledgers({f"{server}{SUFFIX}": new.render()})
+
+
+def _entry(ledger: Ledger, vm: str) -> Entry:
+    entry = ledger.entries.get(vm)
+    if entry is None:
+        raise RecordError(
+            f"{ledger.source}: {vm} has no line any more, so what it has cannot be recorded; put "
+            f"the line back from version control, and run again"
+        )
+    return entry
 
 
 def _same_image(one: Installed, other: Installed) -> bool:

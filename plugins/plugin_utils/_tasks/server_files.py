@@ -6,14 +6,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    Installed,
+    RecordedDisk,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.vault import Vault
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.credentials import CredentialFiles
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import CREDENTIALS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import Records, write_records
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import (
+    Records,
+    write_disks,
+    write_records,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
     fleet_directory,
 )
@@ -54,8 +61,28 @@ class ServerFiles:
         Without its record a purge that was cut off can be given again: with it, a VM without an
         image is one whose image is to be looked for.
         """
-        here = [machine for machine in _named(names, machines) if machine.record]
+        here = [
+            machine
+            for machine in _named(names, machines)
+            if machine.made or machine.detached or any(disk.recorded for disk in machine.disks)
+        ]
         self._write(dict.fromkeys(machine.name for machine in here), here)
+
+    def record_disks(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
+        """Writes disks that VMs of the server have by now to the ledger. Raises OperatorError."""
+        disks = {
+            machine.name: (
+                RecordedDisk(machine.image, machine.image_format) if machine.from_cdrom else None,
+                [RecordedDisk(disk.image, disk.format) for disk in machine.disks],
+            )
+            for machine in _named(names, machines)
+            if not all(disk.recorded for disk in machine.disks)
+            or (machine.from_cdrom and not machine.made)
+        }
+        try:
+            write_disks(self._fleet, self._server, disks, _LOCK_SECONDS)
+        except OSError as error:
+            raise OperatorError(f"{error.filename}: {error.strerror}") from error
 
     def _write(self, new: Records, machines: t.Sequence[Machine]) -> None:
         known = {machine.name: machine.record for machine in machines}

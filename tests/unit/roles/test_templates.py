@@ -26,9 +26,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     parse_vm_conf,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
-    ACCOUNT_PATTERN,
+    OWNER_PATTERN,
     REFUSED_ACCOUNTS,
     VM_NAME_PATTERN,
+    host_label,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, autostart
 from hypothesis import given
@@ -38,7 +39,7 @@ from unit.fleets import build, server, vm
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 NAMES = st.from_regex(VM_NAME_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
-OWNERS = st.from_regex(ACCOUNT_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+OWNERS = st.from_regex(OWNER_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
 INTERFACES = st.fixed_dictionaries(
     {"switch": st.sampled_from(["uplink", "switch", "a.b"])},
     optional={"group": st.sampled_from(["group", "a-b_c", "disable"])},
@@ -54,7 +55,11 @@ VMS = st.dictionaries(
             "state": st.sampled_from(["present", "suspended", "archived"]),
             "interfaces": st.lists(INTERFACES, max_size=3),
             "autostart": st.booleans(),
-        }
+            "disks": st.lists(st.just({"size": "9G"}), max_size=3),
+            "install": st.sampled_from(["autoinstall", "none", "iso"]),
+            "cdrom": st.just("/home/iso/a.iso"),
+        },
+        optional={"boot": st.just("/bsd.gdb")},
     ),
     max_size=5,
 )
@@ -88,6 +93,9 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
         "vmd/templates/vm.conf.j2",
         **described,
         vmd_vms=described["vmm_vms"],
+        vmd_disks=[one["name"] for one in described["vmm_vms"]],
+        vmd_cdrom=[one["name"] for one in described["vmm_vms"] if one["install_by"] == "iso"],
+        vmd_kernel=[one["name"] for one in described["vmm_vms"] if one["autostart"]],
         vmd_group="vmdusers",
         vmd_locked_lladdr=True,
         vmd_agentx=False,
@@ -105,10 +113,18 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
             enabled=False,
             owner=one["owner"] if one["state"] == "present" else None,
             memory=one["memory"],
-            disks=(Disk(one["image"]["path"], one["disk_format"]),),
+            disks=(
+                Disk(one["image"]["path"], one["disk_format"]),
+                *(Disk(disk["path"], disk["format"]) for disk in one["disks"]),
+            ),
             interfaces=tuple(
                 Interface(each["switch"], each["mac"], locked=True, group=each["group"])
                 for each in one["interfaces"]
+            ),
+            others=(
+                *([f'boot "{one["boot"]}"'] if one["boot"] and one["autostart"] else []),
+                *(["boot device cdrom"] if one["install_by"] == "iso" else []),
+                'cdrom "/home/iso/a.iso"',
             ),
         )
         for one in described["vmm_vms"]
@@ -170,8 +186,12 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
             one["mac"],
             (one["ipv4"],),
             {
-                "filename": (f"once-{one['number']}/auto_install",),
-                "option host-name": (one["name"],),
+                **(
+                    {}
+                    if one["install_by"] != "autoinstall"
+                    else {"filename": (f"once-{one['number']}/auto_install",)}
+                ),
+                "option host-name": (host_label(one["name"]),),
             },
         )
         for one in described["vmm_vms"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import AUTOINSTALL
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     MOST_TAPS,
     ServerSettings,
@@ -32,7 +33,7 @@ def check_sizes(
             ("memory", "vmm_vm_memory_limit", server.vm_memory_limit),
             ("disk", "vmm_vm_disk_limit", server.vm_disk_limit),
         ):
-            size = size_of(file, field)
+            size = _amount(file, field)
             if size is not None and size > limit:
                 report.about(vms=[file.name]).add(
                     file.source_of(field),
@@ -41,7 +42,7 @@ def check_sizes(
                     f"{scaled(limit)}; use less, or raise {variable}",
                 )
         disk = size_of(file, "disk")
-        new = file.name not in known and file.state == "present"
+        new = file.name not in known and file.state == "present" and file.install == AUTOINSTALL
         if new and disk is not None and disk < SMALLEST_INSTALLATION:
             report.about(vms=[file.name]).add(
                 file.source_of("disk"),
@@ -97,7 +98,15 @@ def check_capacity(
 
 
 def _total(files: Iterable[VmFile], field: str) -> int:
-    return sum(size_of(file, field) or 0 for file in files)
+    return sum(_amount(file, field) or 0 for file in files)
+
+
+def _amount(file: VmFile, field: str) -> int | None:
+    """Return the bytes of memory, or of all disks; None for what is not a valid size."""
+    size = size_of(file, field)
+    if size is None or field != "disk":
+        return size
+    return size + sum(disk.size.bytes for disk in file.disks)
 
 
 def _interfaces(files: Sequence[VmFile]) -> int:

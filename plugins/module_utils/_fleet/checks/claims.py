@@ -15,6 +15,7 @@ IPV4 = "ipv4"
 IPV6 = "ipv6"
 IMAGE = "image"
 GROUP = "group"
+LABEL = "label"
 
 KINDS = {
     NUMBER: "number",
@@ -23,6 +24,7 @@ KINDS = {
     IPV6: "IPv6 address",
     IMAGE: "image",
     GROUP: "group",
+    LABEL: "host name",
 }
 
 # What has to be different on one server only.

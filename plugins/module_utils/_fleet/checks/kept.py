@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     IMAGE,
     IPV4,
     IPV6,
+    LABEL,
     MAC,
     NUMBER,
     Claim,
@@ -37,6 +38,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
     make_vm,
     read_vm,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 Copy = Mapping[str, str]
@@ -100,7 +103,8 @@ def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:
 
 def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
     values: list[tuple[str, object]] = [(NUMBER, vm.number), (IPV4, vm.ipv4), (IPV6, vm.ipv6)]
-    values += [(GROUP, vm.group), (IMAGE, vm.image_path)]
+    values += [(GROUP, vm.group), (LABEL, host_label(vm.name))]
+    values += [(IMAGE, stem(disk.image)) for disk in (vm.disk, *vm.disks)]
     values += [(MAC, interface.mac) for interface in vm.interfaces]
     return [
         Claim(kind, value, vm.name, vm.server, "", "", kept=kept)

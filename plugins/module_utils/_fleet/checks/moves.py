@@ -72,12 +72,17 @@ def moved(
 def with_records(
     entries: Mapping[str, Entry], files: Sequence[VmFile], ledgers: Mapping[str, Ledger]
 ) -> dict[str, Entry]:
-    """Return the new entries with the records of installations that the ledgers have."""
+    """Return the new entries with the records of images that the ledgers have."""
     server = {file.name: file.server or "" for file in files}
-    return {
-        name: replace(entry, installed=_installed(name, ledgers.get(server.get(name, ""))))
-        for name, entry in entries.items()
-    }
+    recorded: dict[str, Entry] = {}
+    for name, entry in entries.items():
+        old = _entry(name, ledgers.get(server.get(name, "")))
+        recorded[name] = (
+            replace(entry, installed=old.installed, disks=old.disks, made=old.made)
+            if old
+            else entry
+        )
+    return recorded
 
 
 def _staying(file: VmFile, server: str) -> VmFile:
@@ -86,5 +91,9 @@ def _staying(file: VmFile, server: str) -> VmFile:
 
 
 def _installed(vm: str, ledger: Ledger | None) -> Installed | None:
-    entry = ledger.entries.get(vm) if ledger else None
+    entry = _entry(vm, ledger)
     return entry.installed if entry else None
+
+
+def _entry(vm: str, ledger: Ledger | None) -> Entry | None:
+    return ledger.entries.get(vm) if ledger else None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
@@ -35,6 +36,27 @@ def check_keys(files: Sequence[VmFile], known: Collection[str], report: Report) 
                 "ssh_keys",
                 f"owner {owner} has other keys in {other.source_of('ssh_keys')}; an owner has one "
                 f"set of keys, so give the same in both files, or name another owner in one",
+            )
+
+
+def check_names(files: Sequence[VmFile], known: Collection[str], report: Report) -> None:
+    """Report new VMs whose owner has the name of another one, but for what groups cannot have.
+
+    The inventory's groups of owners (keyed_groups) have _ for all but letters and digits. known are
+    the names of VMs that were there before, whose owners stay.
+    """
+    first: dict[str, VmFile] = {}
+    with_owner = [file for file in files if "owner" in file.values]
+    for file in sorted(with_owner, key=lambda file: (file.name not in known, file.name)):
+        owner = file.values["owner"]
+        other = first.setdefault(re.sub("[^a-z0-9]", "_", owner.lower()), file)
+        if other.values["owner"] != owner and file.name not in known:
+            report.about(vms=[file.name]).add(
+                file.source_of("owner"),
+                "owner",
+                f"{owner} differs from {other.values['owner']}, the owner in "
+                f"{other.source_of('owner')}, in nothing that a group of the inventory can have; "
+                f"name another owner",
             )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
     addresses,
+    disks,
+    images,
     interfaces,
     names,
     questions,
@@ -30,11 +32,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
     sequence,
     whole_number,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import kernel
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY, Size
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-DISK_FORMATS = ("raw", "qcow2")
+AUTOINSTALL, NONE, ISO = "autoinstall", "none", "iso"
+INSTALL = (AUTOINSTALL, NONE, ISO)
 STATES = ("present", "suspended", "archived")
 
 Schema = Mapping[str, Any]
@@ -45,7 +49,8 @@ class Field:
     """A field: how it is read, what a schema can say of it, and what it is for.
 
     parse takes what the file has, or what the inventory has, and raises Refused. remarks takes the
-    same and yields what of it is left out. customer is set for what a customer's order may have.
+    same and yields what of it is left out. customer is set for what a customer's order may have,
+    and order and order_schema where an order may have less of it.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Field:
     default: Any = None
     example: Any = None
     customer: bool = False
+    order: Callable[[object], Any] | None = None
+    order_schema: Schema | None = None
     remarks: Callable[[Any], Iterable[str]] = lambda _value: ()
 
 
@@ -123,11 +130,16 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "owner",
         "The account on the server that may start, stop and reach the console of the VM",
-        names.account,
-        {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
+        names.owner,
+        {**_text(names.OWNER_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
         required=True,
         example="puffy",
         customer=True,
+        order=names.ordered_owner,
+        order_schema={
+            **_text(names.ORDERED_OWNER_PATTERN),
+            "not": {"enum": sorted(names.REFUSED_ACCOUNTS)},
+        },
     ),
     Field(
         "ssh_keys",
@@ -154,7 +166,8 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "user",
-        "The first user in the VM; the owner's name by default",
+        "The first user in the VM; by default the owner's name, in small letters and with _ for "
+        "a dot",
         names.account,
         {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
         example="puffy",
@@ -219,13 +232,70 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G", customer=True),
     Field(
-        "disk", "Size of the disk", _size(DISK), _text(DISK.pattern), default="50G", customer=True
+        "disk",
+        "Size of the first disk",
+        _size(DISK),
+        _text(DISK.pattern),
+        default="50G",
+        customer=True,
     ),
     Field(
         "disk_format",
         "Format of the disk's image; qcow2 by default, raw with the preset bridge",
-        lambda value: choice(value, DISK_FORMATS),
-        {"enum": list(DISK_FORMATS)},
+        lambda value: choice(value, images.DISK_FORMATS),
+        {"enum": list(images.DISK_FORMATS)},
+    ),
+    Field(
+        "image",
+        "Path of the disk's image; NAME.qcow2 or NAME.img in vmm_image_directory by default",
+        images.image,
+        _text(images.PATH),
+        example="/home/vms/web1.img",
+    ),
+    Field(
+        "disks",
+        "Further disks. One that is missing is made once, and never changed afterwards; NAME.disk2 "
+        "in vmm_image_directory is the first of them by default",
+        disks.further_disks,
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "size": _text(DISK.pattern),
+                    "format": {"enum": list(images.DISK_FORMATS)},
+                    "image": _text(images.PATH),
+                },
+                "required": ["size"],
+                "additionalProperties": False,
+            },
+            "maxItems": disks.MOST_FURTHER,
+        },
+        default=(),
+        example=[{"size": "100G"}],
+    ),
+    Field(
+        "install",
+        "What makes the VM's system: autoinstall, OpenBSD's installer, without anybody; none, an "
+        "image that was brought along; iso, somebody at the console, from the cdrom, until "
+        "verb=installed says that it was done",
+        lambda value: choice(value, INSTALL),
+        {"enum": list(INSTALL)},
+        default=AUTOINSTALL,
+    ),
+    Field(
+        "cdrom",
+        "The image of a CD on the server, which the VM has as long as it stands here",
+        images.file,
+        _text(images.PATH),
+        example="/home/iso/alpine.iso",
+    ),
+    Field(
+        "boot",
+        "A kernel on the server that the VM boots, in the place of what is on its disk",
+        kernel,
+        _text(images.PATH),
+        example="/home/kernels/bsd.gdb",
     ),
     Field(
         "autostart",

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The ledger's record of an installation: when it was, and which image the VM has since then."""
+"""The ledger's records of what a VM has on its server: its image since it was installed, and its
+further disks."""
 
 from __future__ import annotations
 
@@ -9,21 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import recorded_image
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     choice,
     known_keys,
-    matching,
     part,
+    sequence,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import directory
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 # The formats of images, and how the names of files end that have them.
 IMAGE_SUFFIXES: Mapping[str, str] = {"raw": "img", "qcow2": "qcow2"}
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,36 @@ class Installed:
 
 def read_installed(value: object) -> Installed:
     """Return the record that a ledger or the inventory has. Raises Refused."""
-    parts = ", ".join(_PARTS)
-    given = known_keys(value, tuple(_PARTS), f"{parts} in braces")
-    if missing := [name for name in _PARTS if name not in given]:
+    return Installed(**_read(value, _PARTS))
+
+
+@dataclass(frozen=True)
+class RecordedDisk:
+    """A disk that a VM has, or had: its image is made once, and never again."""
+
+    image: str
+    format: str
+
+    def as_data(self) -> dict[str, str]:
+        return {"image": self.image, "format": self.format}
+
+
+def read_disk(value: object) -> RecordedDisk:
+    """Return a disk that a ledger has. Raises Refused."""
+    return RecordedDisk(**_read(value, _DISK))
+
+
+def read_disks(value: object) -> tuple[RecordedDisk, ...]:
+    """Return the further disks that a ledger has of a VM, in their order. Raises Refused."""
+    return sequence(value, read_disk, "disks")
+
+
+def _read(value: object, parses: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
+    parts = ", ".join(parses)
+    given = known_keys(value, tuple(parses), f"{parts} in braces")
+    if missing := [name for name in parses if name not in given]:
         raise Refused(f"{missing[0]} is missing; give {parts}")
-    return Installed(**{name: part(name, given, parse) for name, parse in _PARTS.items()})
+    return {name: part(name, given, parse) for name, parse in parses.items()}
 
 
 def _time(value: object) -> datetime:
@@ -69,18 +94,8 @@ def _time(value: object) -> datetime:
     return time
 
 
-def _image(value: object) -> str:
-    text = as_text(value)
-    place, _slash, name = text.rpartition("/")
-    try:
-        return f"{directory(place)}/{matching(name, _FILE_NAME, '')}"
-    except Refused:
-        complaint = f"{shown(text)} is not a path of an image; use one such as /var/vmm/web1.img"
-        raise Refused(complaint) from None
-
-
-_PARTS: Mapping[str, Callable[[object], Any]] = {
-    "at": _time,
-    "image": _image,
+_DISK: Mapping[str, Callable[[object], Any]] = {
+    "image": recorded_image,
     "format": lambda value: choice(value, tuple(IMAGE_SUFFIXES)),
 }
+_PARTS: Mapping[str, Callable[[object], Any]] = {"at": _time, **_DISK}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -13,6 +13,9 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     Installed,
+    RecordedDisk,
+    read_disk,
+    read_disks,
     read_installed,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
@@ -55,7 +58,8 @@ _NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
 class Entry:
     """A VM's line. What is None was not handed out yet.
 
-    other_macs are those that further interfaces of the VM have, or had, in their order.
+    other_macs are those that further interfaces of the VM have, or had, in their order, and disks
+    the further disks. made is the first disk of one that was not said to be installed yet.
     """
 
     number: int
@@ -64,6 +68,8 @@ class Entry:
     ipv6: IPv6Address | None = None
     other_macs: tuple[str, ...] = ()
     installed: Installed | None = None
+    disks: tuple[RecordedDisk, ...] = ()
+    made: RecordedDisk | None = None
 
 
 @dataclass(frozen=True)
@@ -101,12 +107,22 @@ _PARTS = {
     "ipv6": ipv6,
     "other_macs": lambda value: sequence(value, mac, "MACs"),
     "installed": read_installed,
+    "disks": read_disks,
+    "made": read_disk,
 }
+# What an image is called is nobody's once it was purged.
+_IMAGES = ("installed", "disks", "made")
 
+
+Disks = Sequence[RecordedDisk]
 
 _ABOUT_RECORDS = (
     "# installed: when a VM was installed, and the image that it has, whatever settings say later.",
     "# Such a VM is never installed again unless that is asked for by its name (verb=reinstall).",
+)
+_ABOUT_DISKS = (
+    "# made: the image of a VM that somebody installs from a CD; disks: further disks that a VM",
+    "# has, or had. Images that were there are not made again.",
 )
 
 
@@ -124,16 +140,33 @@ class Ledger:
         entry = entries.pop(vm, None)
         if entry is None:
             return self
-        quarantine = (*self.quarantine, Purged(vm, today, replace(entry, installed=None)))
+        quarantine = (
+            *self.quarantine,
+            Purged(vm, today, replace(entry, installed=None, disks=(), made=None)),
+        )
         return replace(self, entries=entries, quarantine=quarantine)
 
     def record(self, records: Mapping[str, Installed | None]) -> Ledger:
         """Return the ledger with these records of installations; None takes one out.
 
+        With it go those of the further disks. Raises KeyError for a VM without a line.
+        """
+        changed = {
+            vm: replace(self.entries[vm], installed=new, made=None) for vm, new in records.items()
+        }
+        changed |= {vm: replace(changed[vm], disks=()) for vm, new in records.items() if not new}
+        return replace(self, entries={**self.entries, **changed})
+
+    def record_disks(self, vm: str, made: RecordedDisk | None, more: Disks) -> Ledger:
+        """Return the ledger with disks that a VM has by now; what it has already stays as it is.
+
         Raises KeyError for a VM without a line.
         """
-        changed = {vm: replace(self.entries[vm], installed=new) for vm, new in records.items()}
-        return replace(self, entries={**self.entries, **changed})
+        entry = self.entries[vm]
+        if entry.installed is None and entry.made is None:
+            entry = replace(entry, made=made)
+        entry = replace(entry, disks=(*entry.disks, *more[len(entry.disks) :]))
+        return replace(self, entries={**self.entries, vm: entry})
 
     @property
     def source(self) -> str:
@@ -145,11 +178,12 @@ class Ledger:
             f"# Written by puffy.vmm: which number, MAC and addresses each VM of "
             f"{shown_name(self.server)} has, or had.",
             *(_ABOUT_RECORDS if any(one.installed for one in self.entries.values()) else ()),
+            *(_ABOUT_DISKS if any(one.disks or one.made for one in self.entries.values()) else ()),
             "---",
             "vms:" if self.entries else "vms: {}",
         ]
         in_order = sorted(self.entries.items(), key=lambda item: (item[1].number, item[0]))
-        lines += [f"  {_quoted(name)}: {{{_parts(entry)}}}" for name, entry in in_order]
+        lines += [f"  {_name(name)}: {{{_parts(entry)}}}" for name, entry in in_order]
         if self.quarantine:
             lines += [
                 "# Of VMs that were purged, by number; nobody gets it again for a while.",
@@ -157,7 +191,7 @@ class Ledger:
             ]
         for one in sorted(self.quarantine, key=lambda one: (one.entry.number, one.since)):
             parts = _parts(one.entry).partition(", ")[2]
-            what = f"vm: {_quoted(one.vm)}, since: {one.since.isoformat()}"
+            what = f"vm: {_name(one.vm)}, since: {one.since.isoformat()}"
             lines.append(f"  {one.entry.number}: {{{what}{', ' if parts else ''}{parts}}}")
         return "\n".join(lines) + "\n"
 
@@ -231,7 +265,8 @@ def _read_purged(number: str, line: object, where: str, report: Report) -> Purge
     label = f"quarantine: {shown(number)[1:-1]}"
     value = report.attempt(where, label, _number, number)
     known = {"vm": lambda value: vm_name(str(value)), "since": _day, **_PARTS}
-    del known["number"], known["installed"]
+    for part in ("number", *_IMAGES):
+        del known[part]
     parts = _read_parts(label, line, known, where, report)
     if value is None or parts is None:
         return None
@@ -274,7 +309,20 @@ def _parts(entry: Entry) -> str:
     if entry.installed:
         record = (f"{part}: {text}" for part, text in entry.installed.as_data().items())
         line.append(f"installed: {{{', '.join(record)}}}")
+    if entry.made:
+        line.append(f"made: {_disk(entry.made)}")
+    if entry.disks:
+        line.append(f"disks: [{', '.join(map(_disk, entry.disks))}]")
     return ", ".join(line)
+
+
+def _disk(disk: RecordedDisk) -> str:
+    return f"{{{', '.join(f'{part}: {text}' for part, text in disk.as_data().items())}}}"
+
+
+def _name(vm: str) -> str:
+    """Return the name of a VM: with a digit first it may look like a number or a day."""
+    return f"'{vm}'" if vm[0].isdigit() or vm.lower() in _NO_TEXT else vm
 
 
 def _quoted(text: str) -> str:

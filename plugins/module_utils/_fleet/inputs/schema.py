@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import FIELDS, Field
@@ -19,6 +20,7 @@ def order_schema() -> dict[str, Any]:
     """
     fields = [field for field in FIELDS if field.customer]
     required = [field.name for field in fields if field.required]
+    fields = [replace(field, schema=field.order_schema or field.schema) for field in fields]
     return _schema("An order of a VM of puffy.vmm, by a customer", fields, required)
 
 

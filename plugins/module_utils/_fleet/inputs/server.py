@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets im
     PRESETS,
     host_interface,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar import addresses, names
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import addresses, images, names
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import server as grammar
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import uplink as uplinks
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
@@ -135,7 +135,7 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_switches": grammar.switches,
     "vmm_host_interface": uplinks.interface,
     "vmm_uplink": uplinks.uplink,
-    "vmm_image_directory": grammar.directory,
+    "vmm_image_directory": images.directory,
     "vmm_tap_count": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_timezone": names.timezone,
     "vmm_release": grammar.release,
@@ -149,7 +149,7 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
     "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_installer_kernel": grammar.kernel,
-    "vmm_sets_directory": grammar.directory,
+    "vmm_sets_directory": images.directory,
     "vmm_owners_group": grammar.group,
 }
 

@@ -15,11 +15,23 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME, FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
-    IMAGE_SUFFIXES,
-    Installed,
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.disks import (
+    Disk,
+    Wishes,
+    detached,
+    first_disk,
+    further_disks,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.disks import (
+    refusal as disk_refusal,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import (
+    AUTOINSTALL,
+    BY_NAME,
+    FIELDS,
+    ISO,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import (
     Interface,
     further_macs,
@@ -29,11 +41,15 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
     source as ledger_source,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.disks import FurtherDisk
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import format_of
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     FurtherInterface,
     default_group,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
+    in_small_letters,
+    login_of,
     vm_name,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
@@ -45,6 +61,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions impor
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import Size
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
+    Refused,
     Report,
     shown,
     shown_name,
@@ -93,6 +110,18 @@ class VmFile:
         further: tuple[FurtherInterface, ...] = self.values.get("interfaces", ())
         return further
 
+    @property
+    def disks(self) -> tuple[FurtherDisk, ...]:
+        """The disks next to the first."""
+        further: tuple[FurtherDisk, ...] = self.values.get("disks", ())
+        return further
+
+    @property
+    def install(self) -> str:
+        """What makes its system: autoinstall, none or iso."""
+        install: str = self.values.get("install", AUTOINSTALL)
+        return install
+
     def knows(self, *fields: str) -> bool:
         """Return whether these fields are either usable or not there at all."""
         return self.complete and not self.unknown.intersection(fields)
@@ -106,8 +135,8 @@ class VmFile:
 class Vm:
     """A VM with all its values; only the note of its file is left out.
 
-    The first of interfaces is the one with the VM's mac and group. An installed VM keeps the image
-    that its record names, whatever settings say later. seen says that the fleet directory has host
+    The first of interfaces is the one with the VM's mac and group, and disk is the one that the
+    system is on, next to disks. seen says that the fleet directory has host
     keys or a hand-over sheet of it, and refusal why nothing is done with it, whatever is asked for.
     """
 
@@ -124,9 +153,12 @@ class Vm:
     group: str
     interfaces: tuple[Interface, ...]
     memory: Size
-    disk: Size
-    disk_format: str
-    image_path: str
+    disk: Disk
+    disks: tuple[Disk, ...]
+    detached: tuple[str, ...]
+    install: str
+    cdrom: str | None
+    boot: str | None
     installed: Installed | None
     seen: bool
     refusal: str | None
@@ -193,6 +225,7 @@ def read_vm(
         report.add(source(name), "server", _unknown_server(values.pop("server"), servers))
         unknown |= {"server"}
     _check_questions(source(name), values, report)
+    _check_guest(source(name), values, unknown, report)
     ordered = frozenset(order.given - own.given)
     return VmFile(name, source(name), values, frozenset(unknown), own.complete, ordered)
 
@@ -243,12 +276,14 @@ def _read_document(
                 f"in {DIRECTORY}/",
             )
         elif name not in document.spoiled:
-            parsed = report.attempt(where, name, BY_NAME[name].parse, value)
+            field = BY_NAME[name]
+            parse = (refused and field.order) or field.parse
+            parsed = report.attempt(where, name, parse, value)
             if parsed is None:
                 unknown.add(name)
                 continue
             values[name] = parsed
-            for remark in BY_NAME[name].remarks(value):
+            for remark in field.remarks(value):
                 report.warn(where, name, remark)
     given = frozenset(name for name in {*document.fields, *unknown} if name not in refused)
     complete = document.complete and "" not in document.spoiled
@@ -265,12 +300,18 @@ def make_vm(
 ) -> Vm:
     """Return the VM of a file without problems and a complete entry of the ledger."""
     values = {field.name: field.default for field in FIELDS} | dict(file.values)
-    installed = entry.installed
-    disk_format = values["disk_format"] or server.disk_format
-    image_path = f"{server.image_directory}/{file.name}.{IMAGE_SUFFIXES[disk_format]}"
-    if installed:
-        refusal = refusal or _other_format(file, server, installed)
-        disk_format, image_path = installed.format, installed.image
+    wishes = Wishes(
+        file.name,
+        file.source,
+        _size(values, "disk"),
+        values["disk_format"],
+        values["image"],
+        file.disks,
+        entry.installed or entry.made,
+        entry.disks,
+        server.image_directory,
+        server.disk_format,
+    )
     sets = values["sets"] or server.sets
     if entry.mac is None or entry.ipv4 is None:
         raise ValueError(f"the entry of {file.name} is not complete")
@@ -279,7 +320,7 @@ def make_vm(
         name=file.name,
         server=server.name,
         owner=values["owner"],
-        user=values["user"] or values["owner"],
+        user=values["user"] or _user_of(values["owner"], values["install"]),
         ssh_keys=values["ssh_keys"],
         hostname=values["hostname"],
         number=entry.number,
@@ -292,12 +333,15 @@ def make_vm(
             *_further(values["interfaces"], entry.mac),
         ),
         memory=_size(values, "memory"),
-        disk=_size(values, "disk"),
-        disk_format=disk_format,
-        image_path=image_path,
-        installed=installed,
+        disk=first_disk(wishes),
+        disks=further_disks(wishes),
+        detached=detached(wishes),
+        install=values["install"],
+        cdrom=values["cdrom"],
+        boot=values["boot"],
+        installed=entry.installed,
         seen=seen,
-        refusal=refusal,
+        refusal=refusal or disk_refusal(wishes, ledger_source(server.name)),
         autostart=values["autostart"],
         state=values["state"],
         timezone=values["timezone"] or server.timezone,
@@ -306,17 +350,9 @@ def make_vm(
     )
 
 
-def _other_format(file: VmFile, server: ServerSettings, installed: Installed) -> str | None:
-    """Return why a VM file that asks for another format than the image has is refused."""
-    wanted = file.values.get("disk_format")
-    if wanted in (None, installed.format):
-        return None
-    return (
-        f"{file.source}: disk_format: {wanted} is asked for, and {ledger_source(server.name)} has "
-        f"the image {installed.image} in the format {installed.format} since {installed.since}; an "
-        f"image that exists is not converted: write disk_format: {installed.format} or take the "
-        f"line out, or archive and purge {file.name} for a new VM without its data"
-    )
+def _user_of(owner: str, install: str) -> str:
+    """Return the first user of a VM that is given none; the installer takes few letters."""
+    return login_of(owner) if install == AUTOINSTALL else owner
 
 
 def size_of(file: VmFile, field: str) -> int | None:
@@ -341,8 +377,10 @@ def _check_name(
     where = source(name)
     if report.attempt(where, "name", lambda _: vm_name(name), name) is None:
         return
-    for kind, others in (("server", servers), ("group", groups)):
-        if name in others:
+    # Names of hosts are the same in capitals, for DNS and for some file systems.
+    lower = {server.lower() for server in servers}
+    for kind, found in (("server", name.lower() in lower), ("group", name in groups)):
+        if found:
             report.add(
                 where,
                 "name",
@@ -352,7 +390,7 @@ def _check_name(
 
 def _check_questions(source: str, values: dict[str, Any], report: Report) -> None:
     """Refuse answers to what the collection answers itself."""
-    user = values.get("user") or values.get("owner") or "user"
+    user = values.get("user") or in_small_letters(values.get("owner", "user"))
     for key in values.get("install_options", {}):
         for question, use in answered_by_collection(key, user):
             advice = f"use {use} instead" if use else "take it out"
@@ -363,6 +401,27 @@ def _check_questions(source: str, values: dict[str, Any], report: Report) -> Non
                 f"{advice}",
             )
             break
+
+
+def _check_guest(
+    where: str, values: Mapping[str, Any], unknown: Collection[str], report: Report
+) -> None:
+    """Report what a guest needs and does not have."""
+    there = {*values, *unknown}
+    install = "" if "install" in unknown else values.get("install", AUTOINSTALL)
+    if install == ISO and "cdrom" not in there:
+        report.add(where, "cdrom", f"is missing, for install: {ISO}; give {_wanted('cdrom')}")
+    image = values.get("image")
+    if image and not format_of(image) and "disk_format" not in there:
+        text = f"is missing, and the name of {image} does not end with a format; give raw or qcow2"
+        report.add(where, "disk_format", text)
+    if install == AUTOINSTALL and "owner" in values and "user" not in there:
+        try:
+            login_of(values["owner"])
+        except Refused:
+            owner = values["owner"]
+            text = f"is missing, and OpenBSD's installer takes no user {owner}; name another one"
+            report.add(where, "user", text)
 
 
 def _label(field: str) -> str:

@@ -44,6 +44,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource imp
 class Directory:
     """A directory; files in it that match `purge` and are in no document are removed.
 
+    With `link`, one of root's in a directory of root's may lead to it, and it stays as it is then.
+
     So are, with `purge_directories`, directories in it that match that glob, but for those of
     `keep`: their files that match `purge`, and they themselves if nothing else is in them.
     """
@@ -57,6 +59,12 @@ class Directory:
     keep: tuple[str, ...] = ()
     sensitive: bool = False
     vms: frozenset[str] = EVERYBODYS
+    link: bool = False
+
+    @property
+    def target(self) -> str:
+        """What a link leads to, for lstat(2)."""
+        return f"{self.path}/."
 
     def listing(self) -> dict[str, t.Any]:
         """Asks for the names in it, and for all of those below it that may have to go."""
@@ -79,6 +87,7 @@ class Directories(Simple[tuple[Directory, ...]]):
             "purge_directories": {"type": "str"},
             "keep": {"type": "list", "elements": "str"},
             "sensitive": {"type": "bool", "default": False},
+            "link": {"type": "bool", "default": False},
         }
     )
 
@@ -90,6 +99,7 @@ class Directories(Simple[tuple[Directory, ...]]):
         paths = [
             {"path": path, "hash": 0} for item in want for path in (parent(item.path), item.path)
         ]
+        paths += [{"path": item.target, "hash": 0} for item in want if item.link]
         return {"paths": paths, "list": [item.listing() for item in want if item.purge]}
 
     def plan(self, want: tuple[Directory, ...], facts: Answer, out: Planning) -> None:
@@ -106,6 +116,9 @@ def plan_directory(item: Directory, out: Planning) -> None:
     facts = out.path(item.path)
     if facts is None:
         out.need_parent(item.path)
+    elif facts.type == "link" and item.link:
+        _follow(item, facts, out)
+        return
     elif facts.type != "directory":
         advice = (
             "set its variable to where the link leads" if facts.type == "link" else "move it away"
@@ -119,6 +132,22 @@ def plan_directory(item: Directory, out: Planning) -> None:
     fields = {"path": item.path, **attributes(item)}
     change = Change(kind, item.path, vms=item.vms)
     out.step(Phase.PREPARE, Step("directory", out.title(item.path), fields, change=change))
+
+
+def _follow(item: Directory, link: PathFacts, out: Planning) -> None:
+    """A link that nobody but root can have made, to a directory that nobody but root can change."""
+    above = parent(item.path)
+    there = {"it": link, above: out.path(above), "the directory": out.path(item.target)}
+    for what, facts in there.items():
+        if facts is None or (what == "the directory" and facts.type != "directory"):
+            raise out.error(item.path, "is a link that leads to no directory; mount or remove it")
+        if facts.owner != "root":
+            text = f"is a link, and {what} belongs to {facts.owner}; only root's are followed"
+            raise out.error(item.path, text)
+        if facts.type == "directory" and int(facts.mode, 8) & 0o022:
+            text = f"is a link, and {what} has the mode {facts.mode}; let only root write there"
+            raise out.error(item.path, text)
+    out.makes("directory", item.path)
 
 
 def _purge(item: Directory, keep: t.Collection[str], facts: Answer, out: Planning) -> None:

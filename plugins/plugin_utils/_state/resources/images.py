@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.images import create
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
@@ -20,8 +19,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
-
-_CREATE_SECONDS: t.Final = 300
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Image:
 
 
 class Images(Simple[tuple[Image, ...]]):
-    """Images. vmctl(8) create never overwrites, and rename puts the whole image under its name."""
+    """Images, each of which is there as a whole or not at all."""
 
     OPTION: t.ClassVar[str] = "images"
     SPEC: t.ClassVar[Options] = list_of(
@@ -62,19 +59,7 @@ class Images(Simple[tuple[Image, ...]]):
                 raise out.error(image.path, f"is a {seen.type}; vmd takes only files as images")
             if not seen:
                 out.need_parent(image.path)
-                _create(image, out)
-
-
-def _create(image: Image, out: Planning) -> None:
-    title = out.title(image.path)
-    place = PurePosixPath(image.path)
-    new = str(place.with_name(f".new-{place.name}"))
-    command = [TOOLS["vmctl"], "create", "-s", image.size, f"{image.format}:{new}"]
-    remove = undo("/bin/rm", "-f", new)
-    change = Change("create image", image.path, f"({image.size}, {image.format})")
-    out.step(
-        Phase.PREPARE,
-        run(f"{title}: clear the way", remove["argv"]),
-        run(title, command, timeout=_CREATE_SECONDS, undo=[remove], undo_always=True),
-        Step("rename", title, {"from": new, "path": image.path}, change=change),
-    )
+                change = Change("create image", image.path, f"({image.size}, {image.format})")
+                title = out.title(image.path)
+                steps = create(title, image.path, image.size, image.format, change)
+                out.step(Phase.PREPARE, *steps)

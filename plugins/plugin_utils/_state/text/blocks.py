@@ -12,7 +12,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_co
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import vm_conf as vm_conf_format
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import COMMON
 
-_START: t.Final = re.compile(r"^\tstart ([a-z0-9-]+)\n", re.MULTILINE)
+_START: t.Final = re.compile(r"^\tstart ([A-Za-z0-9._-]+)\n", re.MULTILINE)
 
 # What is not one VM's: what all of a server has in common.
 REST: t.Final = COMMON

@@ -106,6 +106,10 @@ class Guests:
             self._say(guest, "disk unreadable")
         if kernel and self.is_ramdisk(kernel):
             self._ramdisk(guest)
+        elif vm.config.boot_device == "cdrom":
+            # fw_cfg_init() of vmd/fw_cfg.c has the BIOS begin with it.
+            guest.kind = FOREIGN
+            self._say(guest, "Booting from DVD/CD...")
         elif guest.record:
             self._boot_installed(guest)
         elif kernel:

@@ -70,6 +70,7 @@ class Vm:
     memory: int = 0  # bytes; 0: the default
     boot: str = ""
     boot_device: str = ""
+    cdrom: str = ""
     owner: Identity = Identity()
 
     def to_json(self) -> dict[str, Any]:
@@ -220,8 +221,11 @@ class _Reader:
             self.said.append(f"{self.path}:{nic + 1}: syntax error")
 
     def _option(self, vm: Vm, number: int, line: str) -> Vm:
-        if line == "boot device net":
-            return replace(vm, boot_device="net")
+        if match := re.fullmatch("boot device (net|cdrom)", line):
+            return replace(vm, boot_device=match[1])
+        if value := self._one(line, "cdrom"):
+            # Nothing looks at it before the start: config_setvm() of vmd/config.c.
+            return replace(vm, cdrom=value)
         if value := self._one(line, "boot"):
             return replace(vm, boot=self._path(value, "kernel path not found: {}"))
         if value := self._one(line, "owner"):

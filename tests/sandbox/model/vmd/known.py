@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BIOS = "/etc/firmware/vmm-bios"
 # vmd's own codes, which vmctl(8) has words for.
-BIOS_MISSING, DISK_MISSING = 1001, 1002
+BIOS_MISSING, DISK_MISSING, CDROM_MISSING = 1001, 1002, 1005
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A running machine has its BIOS twice, and the second copy counts.
 _BIOS_SIZE = 4 * MEGABYTE
@@ -110,6 +110,7 @@ class Starter:
         """Kernel, disks, taps; raises NoStart."""
         try:
             self._kernel()
+            self._cdrom()
             self._disks()
             self._taps()
         except NoStart:
@@ -127,6 +128,12 @@ class Starter:
             raise NoStart(errno.ENOENT)
         self.log(f"can't open {BIOS}: {reason}")
         raise NoStart(BIOS_MISSING)
+
+    def _cdrom(self) -> None:
+        path = self.vm.config.cdrom
+        if path and not self.machine.files.exists(path):
+            self.log(f"can't open cdrom {path}: {errors.text(errno.ENOENT)}")
+            raise NoStart(CDROM_MISSING)
 
     def _disks(self) -> None:
         locked = {disk.path for vm in self.running for disk in vm.config.disks}

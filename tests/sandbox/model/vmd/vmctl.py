@@ -32,6 +32,7 @@ _REQUESTS = {"load": 21, "reload": 24}
 _OWNER_MAX = 15
 _WORDS = {
     vms.BIOS_MISSING: "vmm bios firmware file not found.",
+    vms.CDROM_MISSING: "could not find specified iso image",
     vms.DISK_MISSING: "could not open disk image(s)",
 }
 

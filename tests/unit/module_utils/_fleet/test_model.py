@@ -72,6 +72,7 @@ def test_the_variables_of_a_vm() -> None:
         "ansible_user": "admin",
         "vmm_server": "server6",
         "vmm_name": "web1",
+        "vmm_label": "web1",
         "vmm_number": 1,
         "vmm_mac": "fe:e1:bb:d1:c8:01",
         "vmm_ipv4": "203.0.113.10",
@@ -86,6 +87,12 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_disk": "50G",
         "vmm_disk_format": "qcow2",
         "vmm_image": {"path": "/var/vmm/web1.qcow2", "size": "50G", "format": "qcow2"},
+        "vmm_disks": [],
+        "vmm_made": False,
+        "vmm_detached": [],
+        "vmm_install_by": "autoinstall",
+        "vmm_cdrom": None,
+        "vmm_boot": None,
         "vmm_installed": None,
         "vmm_seen": False,
         "vmm_refusal": None,
@@ -212,7 +219,7 @@ def test_two_vms_on_one_image() -> None:
 def test_all_problems_of_all_files_at_once() -> None:
     found = problems(
         {
-            "Bad.yml": vm(),
+            "_bad.yml": vm(),
             "a.yml": vm("mac: fe:e1:bb:00:00:01"),
             "b.yml": vm("mac: fe:e1:bb:00:00:01", "disk: x"),
             "c.yml": "- x\n",
@@ -224,7 +231,7 @@ def test_all_problems_of_all_files_at_once() -> None:
         "allocations/server1.yml",
         "allocations/server7.yml",
         "server7",
-        "vms/Bad.yml",
+        "vms/_bad.yml",
         "vms/b.yml",
         "vms/b.yml",
         "vms/c.yml",

@@ -77,7 +77,8 @@ CELLS = cells()
 ALL = [
     (shows, str(state), known, verb)
     for shows in SHOWS for state in State for known in KNOWN for verb in VERBS
-    if verb != "status" and not refusal(state, verb) and NEW_STATE.get(verb, state) == state
+    if verb not in ("status", "installed")
+    and not refusal(state, verb) and NEW_STATE.get(verb, state) == state
 ]  # fmt: skip
 
 
@@ -202,7 +203,7 @@ REASONS: dict[tuple[str, str, str], tuple[str, ...]] = {
         "is being installed by mira@desk, process 7; run again without a verb",
         "vmctl stop -f web1",
     ),
-    ("other image", "new", "apply"): ("it has the image /var/vmm/web1.img", "set vmm_preset or"),
+    ("other image", "new", "apply"): ("it has the image /var/vmm/web1.img", "set vmm_preset, "),
     ("two images", "new", "apply"): ("both /var/vmm/web1.qcow2 and /var/vmm/web1.img have data",),
     ("other disk", "recorded", "apply"): ("which runs with the disk /home/vm/web1.img", IMAGE),
     ("other MAC", "new", "apply"): ("with the MAC fe:e1:bb:d1:c8:99", "get fe:e1:bb:d1:c8:07"),
@@ -240,6 +241,9 @@ def test_what_the_fleet_refuses_is_refused_here_except_for_stopping_it() -> None
     assert deeds(plan_life([vm], facts, Request("suspend"))) == {"stop", "defined"}
 
 
+AGAIN = ("reinstall", "rescue", "restart")
+
+
 def test_refusals() -> None:
     refused = {
         (state, verb) for state in ("present", "suspended", "archived") for verb in VERBS
@@ -247,8 +251,8 @@ def test_refusals() -> None:
     }  # fmt: skip
     assert refused == {
         ("present", "purge"),
-        *(("suspended", verb) for verb in ("purge", "reinstall", "rescue", "restart", "restore")),
-        *(("archived", verb) for verb in ("reinstall", "rescue", "restart", "resume", "suspend")),
+        *(("suspended", verb) for verb in ("installed", "purge", *AGAIN, "restore")),
+        *(("archived", verb) for verb in ("installed", *AGAIN, "resume", "suspend")),
     }
     assert refusal("archived", "restart") == "is archived; restore it first"
     assert set(NEW_STATE) <= set(VERBS)

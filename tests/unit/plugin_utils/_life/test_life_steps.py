@@ -11,8 +11,9 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import Request, plan_life
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
-from unit.machines import NOTE, RECORD, RUNS, defined, machine, shown
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import DiskFacts, VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from unit.machines import IMAGE, NOTE, RECORD, RUNS, defined, machine, shown
 
 VM = machine(installed=RECORD.as_data())
 SYSTEM = shown(image="data", definition=defined())
@@ -102,13 +103,57 @@ def test_a_claim_is_for_the_note_that_was_seen() -> None:
 
 def test_purging_removes_what_is_the_vms_and_nothing_else() -> None:
     found = [f"/var/vmm/{name}" for name in (*OWN, *FOREIGN)]
-    check, step = life_steps.purge(VM, found)
+    check, step = life_steps.purge(VM, shown(files=tuple(found)))
     assert check.do == "wait"
     assert step.fields["argv"] == ["/bin/rm", "-f", *(f"/var/vmm/{name}" for name in OWN)]
-    assert not list(life_steps.purge(VM, [f"/var/vmm/{name}" for name in FOREIGN]))
+    foreign = tuple(f"/var/vmm/{name}" for name in FOREIGN)
+    assert not list(life_steps.purge(VM, shown(files=foreign)))
 
 
 def test_no_image_is_put_away_of_a_vm_that_was_started_meanwhile() -> None:
-    for steps in (life_steps.archive(VM, SYSTEM), life_steps.purge(VM, ["/var/vmm/web1.qcow2"])):
+    for steps in (life_steps.archive(VM, SYSTEM), life_steps.purge(VM, shown(files=(IMAGE,)))):
         first = next(iter(steps))
         assert (first.do, first.title) == ("wait", "web1: runs; stop it first")
+
+
+def guest(**changes: t.Any) -> Machine:
+    """A VM with a further disk in another directory."""
+    disk = {"path": "/d/web1.disk2.img", "format": "raw", "size": "9G", "recorded": False}
+    return machine(disks=[disk], **changes)
+
+
+def test_a_blank_disk_is_made_whole_or_not_at_all_and_nothing_is_overwritten() -> None:
+    new = shown(directory=False, disks=(DiskFacts(),))
+    assert words(life_steps.create(guest(), new)) == [
+        "directory vmm",
+        "run rm -f .new-web1.qcow2", "run vmctl create -s 50G .new-web1.qcow2",
+        "rename .new-web1.qcow2 web1.qcow2",
+        "run rm -f .new-web1.disk2.img", "run vmctl create -s 9G .new-web1.disk2.img",
+        "rename .new-web1.disk2.img web1.disk2.img",
+    ]  # fmt: skip
+    there = replace(SYSTEM, disks=(DiskFacts(there=True),))
+    assert not list(life_steps.create(guest(), there))
+
+
+def test_further_disks_are_put_away_and_back_and_removed_with_their_vm() -> None:
+    there = replace(SYSTEM, disks=(DiskFacts(there=True),))
+    assert "rename web1.disk2.img web1.disk2.archived.img" in words(
+        life_steps.archive(guest(), there)
+    )
+    away = shown(archived="data", disks=(DiskFacts(archived=True),))
+    assert words(life_steps.restore(guest(), away)) == [
+        "rename web1.archived.qcow2 web1.qcow2", "rename web1.disk2.archived.img web1.disk2.img",
+    ]  # fmt: skip
+    gone = replace(away, files=("/var/vmm/web1.archived.qcow2",), detached=("/d/old.img",))
+    assert words(life_steps.purge(guest(), gone)) == [
+        "run rm -f web1.archived.qcow2 web1.disk2.archived.img old.img"
+    ]
+
+
+def test_purging_an_image_with_a_name_of_its_own() -> None:
+    own = {"path": "/var/vmm/db.x", "format": "raw", "size": "1G"}
+    names = ("db.x", "db.x.archived", "db.x.img", "db.x.qcow2", "db", "web1.qcow2", ".db.x.console")
+    _check, step = life_steps.purge(
+        machine(image=own), shown(files=tuple(f"/var/vmm/{name}" for name in names))
+    )
+    assert words([step]) == ["run rm -f db.x db.x.archived .db.x.console"]

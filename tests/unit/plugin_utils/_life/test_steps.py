@@ -79,8 +79,8 @@ def test_the_proof_goes_when_all_else_is_done() -> None:
 
 def looked(**values: object) -> dict[str, object]:
     return {
-        "image": "data", "archived": False, "installing": False, "running": False,
-        "pending": False, "state": "stopped", "disk_bytes": 3 << 20, **values,
+        "image": "data", "archived": False, "installing": False, "from_cdrom": False,
+        "running": False, "pending": False, "state": "stopped", "disk_bytes": 3 << 20, **values,
     }  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def looked(**values: object) -> dict[str, object]:
     (looked(image="blank"), "not installed -"),
     (looked(image="blank", running=True, state="running"), "runs without a system -"),
     (looked(image="absent", running=True, state="running"), "runs without a system -"),
+    (looked(running=True, state="running", from_cdrom=True), "running from its CD -"),
     (looked(image="absent", state="unknown"), "not installed -"),
     (looked(image="absent", archived=True, state="unknown"), "archived -"),
     (looked(image="absent", installing=True, running=True), "installing -"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import (
@@ -12,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity impor
     judge,
     questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Disk, Machine
 from unit.machines import machine
 
 NEEDS = ("/bsd.rd", "/var/www/htdocs/amd64/bsd")
@@ -132,3 +133,16 @@ def test_how_many_are_installed_at_once(name: str) -> None:
         look["run"]["status"]["stdout"] += RUNNING
     new = [vm(f"new{number}") for number in range(6)]
     assert at_once(look, [vm("old1"), *new], new) == count
+
+
+def test_further_disks_count_where_they_are() -> None:
+    disk = Disk("/data/web1.disk2.img", "raw", "90G", recorded=True)
+    web1 = replace(vm("web1", disk="1G"), disks=(disk,))
+    said = answer(web1=GIB)
+    said["run"]["df /data"] = said["run"]["df /var/vmm"] | {
+        "stdout": "Filesystem 1K-blocks Used Avail Capacity Mounted on\n"
+        "/dev/sd2a 9 9 1048576 1% /data\n"
+    }
+    assert "df /data" in {run["name"] for run in questions([web1], ())["run"]}
+    (warning,) = judge(said, [web1], (), NEEDS, limited=False).warnings
+    assert "/data has 1024M free, and the disks of 1 VMs may grow by 92160M" in warning

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    DiskFacts,
     Image,
     Silent,
     UnreadableConf,
@@ -165,3 +166,37 @@ def test_a_run_works_as_long_as_its_process_is_there() -> None:
     assert not alive("mira@desk, process 4194999", own)
     assert not alive(f"mira@far, process {os.getpid()}", own)
     assert not alive("", own)
+
+
+GUEST = machine(
+    name="openbsd.vm", install_by="iso", cdrom="/home/iso/a.iso", boot="/bsd.gdb",
+    image={"path": "/home/vms/x.y", "format": "raw", "size": "2G"}, detached=["/d/gone.img"],
+    disks=[{"path": "/d/two.img", "format": "raw", "size": "9G", "recorded": True}],
+)  # fmt: skip
+
+
+def test_the_files_of_a_guest_whose_image_has_a_name_of_its_own() -> None:
+    """A dot in it is no format, and nothing has the name of another VM's files."""
+    assert GUEST.archived == "/home/vms/x.y.archived"
+    assert (GUEST.load, GUEST.console) == ("/home/vms/.x.y.install.conf", "/home/vms/.x.y.console")
+    assert GUEST.other_images == ()
+    assert GUEST.disks[0].archived == "/d/two.archived.img"
+    assert GUEST.from_cdrom
+    assert not machine(install_by="iso", installed=RECORD.as_data()).from_cdrom
+    dotted = {"path": "/var/vmm/openbsd.vm.img", "format": "raw", "size": "2G"}
+    assert machine(name="openbsd.vm", image=dotted).other_images == ("/var/vmm/openbsd.vm.qcow2",)
+
+
+def test_what_the_answer_says_of_a_guest() -> None:
+    asked = {ask["path"] for ask in questions([GUEST])["paths"]}
+    needed = {"/home/iso/a.iso", "/bsd.gdb", "/d/two.img", "/d/two.archived.img", "/d/gone.img"}
+    assert needed <= asked
+    there = {"/home/vms/x.y": SYSTEM, "/d/two.archived.img": image(9, 16), "/d/gone.img": image(1)}
+    there["/home/iso/a.iso"] = image(512, 8, "directory")
+    now = parse(answer(there), [GUEST])["openbsd.vm"]
+    assert now.disks == (DiskFacts(there=False, archived=True, bytes=8192),)
+    assert now.disk_bytes == (3 << 30) + 8192
+    assert now.lacking == ("/home/iso/a.iso", "/bsd.gdb")
+    assert now.detached == ("/d/gone.img",)
+    there |= {"/home/iso/a.iso": image(9, 8), "/bsd.gdb": image(20, 0, "link")}
+    assert parse(answer(there), [GUEST])["openbsd.vm"].lacking == ()

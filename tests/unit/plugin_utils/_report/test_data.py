@@ -22,8 +22,9 @@ from unit.reports import AT, GIB, HOSTILE, sample, survey
 RECORD = "installed: {at: 2026-11-29T03:00:00Z, image: /var/vmm/web1.qcow2, format: qcow2}"
 INSTALLED = {"server6.yml": ledger(f"web1: {{number: 7, {RECORD}}}")}
 LOOK: dict[str, t.Any] = {
-    "image": "data", "archived": False, "installing": False, "installed": False,
-    "state": "running", "running": True, "pending": False, "pid": 1, "disk_bytes": 3 * GIB,
+    "image": "data", "archived": False, "installing": False, "from_cdrom": False,
+    "installed": False, "state": "running", "running": True, "pending": False, "pid": 1,
+    "disk_bytes": 3 * GIB,
 }  # fmt: skip
 
 

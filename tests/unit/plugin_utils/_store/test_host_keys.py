@@ -63,7 +63,7 @@ def test_what_is_no_key_is_neither_written_nor_read(files: HostKeyFiles) -> None
         files.read("web1")
 
 
-@pytest.mark.parametrize("name", ["../vault-password", "a/b", "WEB1", ""])
+@pytest.mark.parametrize("name", ["../vault-password", "a/b", "_web1", ""])
 def test_no_name_leads_out_of_the_directory(files: HostKeyFiles, name: str) -> None:
     with pytest.raises(Refused, match="is not a name for a VM"):
         files.read(name)
@@ -78,16 +78,19 @@ def test_a_link_is_not_followed(files: HostKeyFiles) -> None:
 
 def test_names_and_vms_get_their_records(files: HostKeyFiles) -> None:
     files.write("web1", [KEY])
+    files.write("Vm_1.example", [KEY])
     found = records(
         files.fleet,
         names={"server1": [KEY], "gone.example.org": []},
-        vms=["web1", "new1"],
+        vms=["web1", "new1", "Vm_1.example"],
         vm_domain="vm.example.org",
     )
     assert found == {
         "server1.example.org.": {RECORD},
         "gone.example.org.": frozenset(),
         "web1.vm.example.org.": {RECORD},
+        # RFC 1123, 2.1.
+        "vm-1-example.vm.example.org.": {RECORD},
     }
 
 

@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    Installed,
+    RecordedDisk,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.records import (
     RecordError,
+    write_disks,
     write_records,
 )
 from unit.fleets import ledger
@@ -78,3 +82,18 @@ def test_who_was_seen_once(fleet: FleetDirectory) -> None:
         file.parent.mkdir(exist_ok=True)
         file.touch()
     assert fleet.read().seen == {"web1", "db1", ".hidden"}
+
+
+def test_disks_that_the_ledger_has_stay_there(fleet: FleetDirectory) -> None:
+    disk, other = RecordedDisk("/a/web1.disk2.img", "raw"), RecordedDisk("/b/x.qcow2", "qcow2")
+    write_disks(fleet, "server6", {"web1": (other, [disk])}, 1)
+    before = text(fleet)
+    assert "made: {image: /b/x.qcow2, format: qcow2}, disks: [{image: /a/web1.disk2.img" in before
+    write_disks(fleet, "server6", {"web1": (disk, [other])}, 1)
+    assert text(fleet) == before
+    with pytest.raises(RecordError, match=r"server6\.yml: mail1 has no line any more"):
+        write_disks(fleet, "server6", {"mail1": (None, [disk])}, 1)
+    write_disks(fleet, "server9", {}, 1)
+    # Purging begins with this, and has to be able to begin again.
+    assert write_records(fleet, "server6", {"web1": None}, {}, 1)
+    assert "disks" not in text(fleet)

@@ -28,7 +28,7 @@ def only(fleet: Fleet) -> Vm:
 def test_an_installed_vm_keeps_its_image(changes: dict[str, object]) -> None:
     fleet = build({"web1.yml": vm()}, THERE, {"server6": server(**changes), "server7": SERVER7})
     found = only(fleet)
-    assert (found.image_path, found.disk_format, found.refusal) == (IMAGE, "raw", None)
+    assert (found.disk.image, found.disk.format, found.refusal) == (IMAGE, "raw", None)
     assert ledger_texts(fleet)["server6.yml"].count(RECORD) == 1
     (given,) = server_variables(fleet, "server6")["vmm_vms"]
     assert given["image"] == {"path": IMAGE, "size": "50G", "format": "raw"}
@@ -38,7 +38,7 @@ def test_an_installed_vm_keeps_its_image(changes: dict[str, object]) -> None:
 def test_another_format_is_refused_for_that_vm_alone() -> None:
     vms = {"web1.yml": vm("disk_format: qcow2"), "db1.yml": vm("disk_format: qcow2")}
     found = {each.name: each for each in build(vms, THERE).vms}
-    assert (found["web1"].image_path, found["web1"].disk_format) == (IMAGE, "raw")
+    assert (found["web1"].disk.image, found["web1"].disk.format) == (IMAGE, "raw")
     for text in ("vms/web1.yml: disk_format: qcow2", "allocations/server6.yml", IMAGE, "raw since"):
         assert text in (found["web1"].refusal or "")
     assert found["db1"].refusal is None

@@ -7,7 +7,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 import yaml
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
+    Installed,
+    RecordedDisk,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     Entry,
     Ledger,
@@ -193,9 +196,9 @@ def test_an_empty_ledger() -> None:
         (
             "web1: {number: 7, released: 2026-01-01}",
             "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs, "
-            "installed",
+            "installed, disks, made",
         ),
-        ("Web_1: {number: 7}", "'Web_1': is not the name of a VM; take the line out"),
+        ("_web1: {number: 7}", "'_web1': is not the name of a VM; take the line out"),
     ],
 )
 def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
@@ -288,3 +291,24 @@ def test_other_readers_of_yaml_understand_the_same(entries: dict[str, Entry]) ->
         }
         for name, entry in entries.items()
     }
+
+
+def test_disks_read_and_write_the_same_and_go_with_the_vm() -> None:
+    line = (
+        "  'web1': {number: 7, made: {image: /var/vmm/web1.img, format: raw}, "
+        "disks: [{image: /a/web1.disk2.img, format: raw}]}\n"
+    ).replace("'", "")
+    found = read(f"vms:\n{line}")
+    assert isinstance(found, Ledger)
+    assert found.render().endswith(f"---\nvms:\n{line}")
+    (purged,) = found.purge("web1", date(2026, 11, 29)).quarantine
+    assert (purged.entry.made, purged.entry.disks) == (None, ())
+
+    known = found.entries["web1"]
+    more = (RecordedDisk("/b/other.img", "raw"), RecordedDisk("/b/web1.disk3.img", "raw"))
+    entry = found.record_disks("web1", more[0], more).entries["web1"]
+    assert (entry.made, entry.disks) == (known.made, (*known.disks, more[1]))
+    record = Installed(datetime(2026, 11, 29, 3, tzinfo=UTC), "/var/vmm/web1.img", "raw")
+    assert found.record({"web1": record}).entries["web1"].made is None
+    gone = found.record({"web1": None}).entries["web1"]
+    assert (gone.made, gone.disks) == (None, ())

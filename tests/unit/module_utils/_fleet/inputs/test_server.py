@@ -122,7 +122,7 @@ def test_the_preset_of_2019() -> None:
     assert described["switch"] == {"name": "uplink", "interface": "bridge0", "group": "vmswitch"}
     assert described["sysctl"] == {"kern.maxproc": "4000", "net.inet.ip.arpq.maxlen": "1024"}
     fleet = build({"web1.yml": vm()}, servers={"server6": server(preset="bridge")})
-    assert fleet.vms[0].image_path == "/var/vmm/web1.img"
+    assert fleet.vms[0].disk.image == "/var/vmm/web1.img"
 
 
 BEHIND_EM0 = {"uplink": {"vlan": 42, "parent": "em0"}, "server_ipv4": "203.0.113.2"}

@@ -18,6 +18,7 @@ HOST_ADVICE = (
     "hyphen at either end of a part, not only digits in the last one, at most 253 characters, such "
     "as web1.example.org"
 )
+OWNER_ADVICE = "use letters, digits, . _ and hyphens, a letter or _ first, at most 31 characters"
 ACCOUNT_ADVICE = "use a-z, 0-9, _ and hyphens, a letter first, at most 31 characters"
 SET_ADVICE = (
     "use letters, digits, . _ * and hyphens, + or - first to add or remove, such as -x* or +site*"
@@ -32,9 +33,9 @@ QUESTION_ADVICE = (
 def test_defaults() -> None:
     (web1,) = build({"web1.yml": vm()}).vms
     assert (web1.user, web1.autostart, web1.state) == ("puffy", True, "present")
-    assert (str(web1.memory), str(web1.disk), web1.disk_format) == ("1G", "50G", "qcow2")
+    assert (str(web1.memory), str(web1.disk.size), web1.disk.format) == ("1G", "50G", "qcow2")
     assert (web1.timezone, web1.sets) == ("UTC", ("-x*", "+xb*", "+xf*", "+site*"))
-    assert (web1.image_path, web1.install_options) == ("/var/vmm/web1.qcow2", {})
+    assert (web1.disk.image, web1.install_options) == ("/var/vmm/web1.qcow2", {})
 
 
 def test_every_field() -> None:
@@ -64,8 +65,8 @@ def test_every_field() -> None:
     assert web1.ssh_keys == (KEY, OTHER_KEY)
     assert (web1.user, web1.number, web1.mac) == ("admin", 7, "fe:e1:bb:d1:c8:99")
     assert (str(web1.ipv4), str(web1.ipv6)) == ("203.0.113.222", "2001:db8:6::99")
-    assert (str(web1.memory), str(web1.disk)) == ("512M", "1T")
-    assert web1.image_path == "/var/vmm/web1.img"
+    assert (str(web1.memory), str(web1.disk.size)) == ("512M", "1T")
+    assert web1.disk.image == "/var/vmm/web1.img"
     assert (web1.autostart, web1.state) == (False, "suspended")
     assert web1.timezone == "America/Argentina/Buenos_Aires"
     assert web1.sets == ("-x*", "-game*")
@@ -85,22 +86,22 @@ def test_every_field() -> None:
         ("memory", "", "has no value; give one, or leave the line out"),
         ("memory", "null", "has no value; give one, or leave the line out"),
         ("disk", "1024", "'1024' is not a valid size; use a number with K, M, G or T, such as 50G"),
-        ("owner", "Puffy", f"'Puffy' is not an account name; {ACCOUNT_ADVICE}"),
-        ("owner", "7up", f"'7up' is not an account name; {ACCOUNT_ADVICE}"),
-        ("owner", "puffy:wheel", f"'puffy:wheel' is not an account name; {ACCOUNT_ADVICE}"),
-        ("owner", r'"puffy\n"', rf"'puffy\n' is not an account name; {ACCOUNT_ADVICE}"),
+        ("user", "Puffy", f"'Puffy' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", "7up", f"'7up' is not an account name; {OWNER_ADVICE}"),
+        ("owner", "puffy:wheel", f"'puffy:wheel' is not an account name; {OWNER_ADVICE}"),
+        ("owner", r'"puffy\n"', rf"'puffy\n' is not an account name; {OWNER_ADVICE}"),
         (
             "owner",
             r'"a\" owner \"b"',
-            f"""'a" owner "b' is not an account name; {ACCOUNT_ADVICE}""",
+            f"""'a" owner "b' is not an account name; {OWNER_ADVICE}""",
         ),
         (
             "owner",
             "pu\u0444\u0444y",
-            rf"'pu\u0444\u0444y' is not an account name; {ACCOUNT_ADVICE}",
+            rf"'pu\u0444\u0444y' is not an account name; {OWNER_ADVICE}",
         ),
-        ("owner", "_vmd", f"'_vmd' is not an account name; {ACCOUNT_ADVICE}"),
-        ("owner", 32 * "a", f"'{32 * 'a'}' is not an account name; {ACCOUNT_ADVICE}"),
+        ("user", "_vmd", f"'_vmd' is not an account name; {ACCOUNT_ADVICE}"),
+        ("owner", 32 * "a", f"'{32 * 'a'}' is not an account name; {OWNER_ADVICE}"),
         ("owner", "no", "'no' means true or false to YAML; put it in quotes if it is text"),
         (
             "owner",
@@ -294,8 +295,13 @@ def test_what_a_field_takes(field: str, value: str) -> None:
     assert problems({"web1.yml": vm(**fields)}) == []
 
 
-@pytest.mark.parametrize("account", ["root", "daemon", "build", "www", "nobody", "wheel", "staff"])
-@pytest.mark.parametrize("field", ["owner", "user"])
+BASE = ["root", "daemon", "build", "www", "nobody", "wheel", "staff"]
+
+
+@pytest.mark.parametrize(
+    ("field", "account"),
+    [*((field, name) for field in ("owner", "user") for name in BASE), ("owner", "_vmd")],
+)
 def test_accounts_of_the_base_system(field: str, account: str) -> None:
     fields: dict[str, str | None] = {field: account}
     assert problems({"web1.yml": vm(**fields)}) == [
@@ -333,13 +339,13 @@ def test_a_problem_hides_no_other() -> None:
     text = vm(
         "memory: lots", "disk: lots", "disk: 1G", "number: &n 7", "hostname: _", hostname=None
     )
-    assert problems({"web1.yml": text, "web2.yml": vm(owner="Puffy")}) == [
+    assert problems({"web1.yml": text, "web2.yml": vm(owner="7up")}) == [
         f"vms/web1.yml: hostname: '_' is not a host name; {HOST_ADVICE}",
         "vms/web1.yml: line 6: disk is given again, first in line 5; keep one of them",
         "vms/web1.yml: line 7: the anchor &n is not allowed; a file here is plain data, put the "
         "value in quotes if it begins with &",
         "vms/web1.yml: memory: 'lots' is not a valid size; use a number with K, M or G, such as 1G",
-        f"vms/web2.yml: owner: 'Puffy' is not an account name; {ACCOUNT_ADVICE}",
+        f"vms/web2.yml: owner: '7up' is not an account name; {OWNER_ADVICE}",
     ]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -123,3 +124,34 @@ def test_whose_a_directory_is() -> None:
     server = Server({f"{INSTALL}/{OLD}/a-install.conf": "x"})
     made = plan_on(wants(directories=[PURGED]), server)
     assert {found.vms for _name, found in made.changes} == {NOBODYS}
+
+
+IMAGES = {"path": "/var/vmm", "link": True}
+OURS = PathFacts("link", "0755", "root", "wheel")
+
+
+def test_a_link_of_root_is_followed_where_that_is_asked_for() -> None:
+    there = {"/var": DIRECTORY, "/var/vmm": OURS, "/var/vmm/.": replace(DIRECTORY, mode="0700")}
+    assert plan_on(wants(directories=[IMAGES]), Server(there)).steps == ()
+    with pytest.raises(PlanError, match="is a link, not a directory"):
+        plan_on(wants(directories=[{"path": "/var/vmm"}]), Server(there))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"/var/vmm/.": None}, "leads to no directory; mount or remove it"),
+        ({"/var/vmm/.": PathFacts("file", "0600", "root")}, "leads to no directory"),
+        ({"/var/vmm": replace(OURS, owner="mira")}, "and it belongs to mira; only root's"),
+        ({"/var": replace(DIRECTORY, mode="0777")}, "and /var has the mode 0777; let only root"),
+        ({"/var/vmm/.": replace(DIRECTORY, owner="mira")}, "the directory belongs to mira"),
+        ({"/var/vmm/.": replace(DIRECTORY, mode="0775")}, "the directory has the mode 0775"),
+    ],
+)
+def test_a_link_that_others_could_have_made_is_not_followed(
+    changes: dict[str, PathFacts | None], text: str
+) -> None:
+    found = {"/var": DIRECTORY, "/var/vmm": OURS, "/var/vmm/.": DIRECTORY, **changes}
+    there = {path: facts for path, facts in found.items() if facts}
+    with pytest.raises(PlanError, match=text):
+        plan_on(wants(directories=[IMAGES]), Server(there))
