@@ -64,7 +64,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
 @pytest.mark.parametrize("conf", [VEB, SEED], ids=["veb", "bridge"])
 @pytest.mark.parametrize("client", [WEB1, OTHER, "3.0.113.11", "203.0.113.1", "127.0.0.1"])
 def test_a_response_file_is_for_the_address_of_its_vm(rig: Rig, conf: Path, client: str) -> None:
-    rig.serve(httpd=conf.read_text())
+    rig.serve(conf)
     httpd = rig.machine.httpd
     answers = {path: httpd.answer("203.0.113.1", path, client=client).status for path in ANSWERS}
     assert answers == {path: codes[client != WEB1] for path, codes in ANSWERS.items()}
@@ -72,7 +72,7 @@ def test_a_response_file_is_for_the_address_of_its_vm(rig: Rig, conf: Path, clie
 
 @pytest.mark.parametrize("conf", [VEB, SEED], ids=["veb", "bridge"])
 def test_what_is_refused_leaves_no_line_in_the_log(rig: Rig, conf: Path) -> None:
-    rig.serve(httpd=conf.read_text())
+    rig.serve(conf)
     rig.machine.files.write_text("/var/www/logs/access.log", "")
     served = []
     for path in [*ANSWERS, "/%zz"]:
@@ -85,12 +85,12 @@ def test_what_is_refused_leaves_no_line_in_the_log(rig: Rig, conf: Path) -> None
 
 @pytest.mark.parametrize(("conf", "status"), [(VEB, 403), (SEED, 200)], ids=["veb", "bridge"])
 def test_sets_are_listed_in_the_seeds_form_alone(rig: Rig, conf: Path, status: int) -> None:
-    rig.serve(httpd=conf.read_text())
+    rig.serve(conf)
     assert rig.machine.httpd.answer("203.0.113.1", f"{SETS}/").status == status
 
 
 def test_the_vms_side_alone_is_listened_on(rig: Rig) -> None:
-    rig.serve(httpd=VEB.read_text())
+    rig.serve(VEB)
     for address in ("127.0.0.1", "2001:db8:6::1"):
         with pytest.raises(ConnectionRefusedError):
             rig.machine.httpd.answer(address, f"{SETS}/base78.tgz")

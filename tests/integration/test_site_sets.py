@@ -169,7 +169,7 @@ def test_the_response_file_agrees_to_site_sets_and_to_nothing_else(
     end = rig.run()
     if not changed:
         assert end == "reboot"
-        assert rig.disks[0].written[-1]["unverified"] == ["site78.tgz", "site78-mail.tgz"]
+        assert rig.disk.written[-1]["unverified"] == ["site78.tgz", "site78-mail.tgz"]
     else:
         questions = {"base78.tgz": "Checksum test for", "site78.tgz": "Installation of"}
         told = f"{questions[changed]} {changed} failed. Continue anyway? [no] no"
@@ -187,7 +187,7 @@ def test_a_private_mirror_that_nobody_signs_is_agreed_to(
         path = RESPONSE if name.startswith(MAIL1) else f"{SETS}/{name}"
         rig.machine.files.write_bytes(path, content)
     assert rig.run() == "reboot", rig.tail(8)
-    installed = rig.disks[0].written[-1]["sets"]
+    installed = rig.disk.written[-1]["sets"]
     assert "base78.tgz" in installed
     assert [name for name in installed if name.startswith("site")] == (
         ["site78.tgz", "site78-mail.tgz"] if site else []

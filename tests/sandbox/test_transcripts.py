@@ -34,7 +34,6 @@ _RULES = (
     # The columns of ls(1), which are not all as wide as this host's.
     (r"^([-bcdlps][-rwxstST]{9}) +(\d+) (\S+) +(\S+)(?: +(?=\d|$))?", r"\1 \2 \3 \4 "),
     (r"^([-a-z]{10} \d+ \S+ \S+ \d+) (?:T|[JFMASOND]\w*)\s*$", r"\1 T"),
-    (r"^20\d\d$", "YEAR"),
     (r"for \d+ days \d\d:\d\d:\d\d  *", "for T "),
     (r"^(d[rwxst-]{9}) \d+ (\S+ \S+) \d+ T", r"\1 LINKS \2 SIZE T"),
     (r"\[\d+\]:", "[PID]:"),

@@ -9,43 +9,32 @@ from typing import Any, ClassVar
 from sandbox.target import machine
 from sandbox.target.call import Handler
 
-from .accounts.accounts import Accounts
-from .accounts.commands import COMMANDS as ACCOUNTS
-from .dhcpd.dhcpd import COMMANDS as DHCPD
-from .dhcpd.dhcpd import Dhcpd
-from .guest.commands import COMMANDS as GUEST
-from .guest.ttys import Ttys
-from .httpd.httpd import COMMANDS as HTTPD
-from .httpd.httpd import Httpd
-from .network.ifconfig import COMMANDS as IFCONFIG
-from .network.netstart import COMMANDS as NETSTART
-from .network.network import Network
-from .network.ping import COMMANDS as PING
-from .network.ping import Wire
-from .pf.pfctl import COMMANDS as PFCTL
-from .pf.pfctl import Pf
-from .rc.rcctl import COMMANDS as RCCTL
-from .rc.services import Services
-from .sensorsd.sensorsd import Sensorsd
-from .sshd.sshd import COMMANDS as SSHD
-from .sshd.sshd import Sshd
-from .system.commands import COMMANDS as SYSTEM
-from .system.fw_update import COMMANDS as FW_UPDATE
-from .system.sysctl import COMMANDS as SYSCTL
-from .system.sysctl import Sysctl
-from .system.vmm import Vmm
-from .vmd.vmctl import COMMANDS as VMCTL
-from .vmd.vmd import COMMANDS as VMD
-from .vmd.vmd import Vmd
+from .accounts import accounts, commands
+from .dhcpd import dhcpd
+from .guest import commands as guest
+from .guest import ttys
+from .httpd import httpd
+from .network import ifconfig, netstart, network, ping
+from .pf import pfctl
+from .rc import rcctl, services
+from .sensorsd import sensorsd
+from .sshd import sshd
+from .system import commands as system
+from .system import fw_update, sysctl, vmm
+from .vmd import vmctl, vmd
+
+_MODULES = (
+    commands, dhcpd, guest, httpd, ifconfig, netstart, pfctl, ping, rcctl, sshd, system, fw_update,
+    sysctl, vmctl, vmd,
+)  # fmt: skip
 
 
 class Machine(machine.Machine):
     """Parts are made in this order, and start in it."""
 
     COMMANDS: ClassVar[dict[str, Handler]] = {
-        **ACCOUNTS, **DHCPD, **GUEST, **HTTPD, **IFCONFIG, **NETSTART, **PFCTL, **PING, **RCCTL,
-        **SSHD, **SYSTEM, **FW_UPDATE, **SYSCTL, **VMCTL, **VMD,
-    }  # fmt: skip
+        path: handler for module in _MODULES for path, handler in module.COMMANDS.items()
+    }
     FAULTS: ClassVar[dict[str, str]] = {
         "daemon_dies": "NAME [later|always]: it is not there after its next start, restart or"
         " reload; later: rcctl says ok, it ends a moment later; always: not only the next time",
@@ -58,24 +47,23 @@ class Machine(machine.Machine):
         " takes for a reboot; no log has a word of it",
         "no_zone": "ZONE: the sets lack the time zone that their own /etc/localtime leads to, which"
         " is the default of the installer's question",
-        "mirror": "URL DIRECTORY: what fw_update fetches below URL is in DIRECTORY of the server",
     }
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.accounts = Accounts(self)
-        self.network = Network(self)
-        self.services = Services(self)
-        self.sysctl = Sysctl(self)
-        self.pf = Pf(self)
-        self.wire = Wire(self)
-        self.vmm = Vmm(self)
-        self.ttys = Ttys(self)
-        self.vmd = Vmd(self)
-        self.dhcpd = Dhcpd(self)
-        self.httpd = Httpd(self)
-        self.sensorsd = Sensorsd(self)
-        self.sshd = Sshd(self)
+        self.accounts = accounts.Accounts(self)
+        self.network = network.Network(self)
+        self.services = services.Services(self)
+        self.sysctl = sysctl.Sysctl(self)
+        self.pf = pfctl.Pf(self)
+        self.wire = ping.Wire(self)
+        self.vmm = vmm.Vmm(self)
+        self.ttys = ttys.Ttys(self)
+        self.vmd = vmd.Vmd(self)
+        self.dhcpd = dhcpd.Dhcpd(self)
+        self.httpd = httpd.Httpd(self)
+        self.sensorsd = sensorsd.Sensorsd(self)
+        self.sshd = sshd.Sshd(self)
         self.guests = self.vmd.guests
         self.parts = [
             self.accounts, self.network, self.services, self.sysctl, self.pf,

@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sandbox.target.call import Result
+from sandbox.target.call import NotModelled
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts.json"
 _CHECK = re.compile(r"(vmd -n -f|dhcpd -n -c|httpd -n -f|pfctl -nf) (\S+)(; echo rc \$\?)?")
 _RELOAD = "vmctl reload; echo rc $?"
+
+
+class Refused(Exception):
+    """What the real program says of a file, as it was recorded."""
 
 
 class Recorded(NamedTuple):
@@ -46,12 +52,16 @@ def _recorded(program: str) -> tuple[Recorded, ...]:
     return tuple(rows)
 
 
-def whole(program: str, path: str, text: str) -> Result | None:
-    """What was said of a file with this very content."""
-    for row in _recorded(program):
-        if row.text == text:
-            return Result(row.rc, "", row.stderr.replace(row.path, path))
-    return None
+@contextmanager
+def known(program: str, path: str, text: str) -> Iterator[None]:
+    """Refused instead of NotModelled, where the whole file was seen to be refused."""
+    try:
+        yield
+    except NotModelled:
+        for row in _recorded(program):
+            if row.text == text and row.rc:
+                raise Refused(row.stderr.replace(row.path, path)) from None
+        raise
 
 
 def line(program: str, path: str, number: int, text: str) -> str:

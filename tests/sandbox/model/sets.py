@@ -8,12 +8,8 @@ import gzip
 import hashlib
 import io
 import tarfile
-from typing import TYPE_CHECKING
 
 from sandbox.model.system.signify import sign
-
-if TYPE_CHECKING:
-    from sandbox.model.machine import Machine
 
 NAMES = ("base", "comp", "man", "game", "xbase", "xshare", "xfont", "xserv")
 KERNELS = ("bsd", "bsd.mp", "bsd.rd")
@@ -64,11 +60,3 @@ def release_directory(release: str) -> dict[str, bytes]:
     files = release_files(release)
     lines = [index_line(name, len(content)) for name, content in sorted(files.items())]
     return {**files, "index.txt": "".join(lines).encode()}
-
-
-def provide_sets(machine: Machine, release: str, directory: str) -> None:
-    """Put the stand-in release into a directory of the server, such as /var/www/htdocs/amd64."""
-    if not machine.files.is_dir(directory):
-        machine.files.mkdir(directory, parents=True)
-    for name, content in release_directory(release).items():
-        machine.files.write_bytes(f"{directory}/{name}", content, mode=0o644, owner=(0, 0))

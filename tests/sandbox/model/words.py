@@ -1,99 +1,88 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What the readers of configuration files have in common: words with their lines, one ahead."""
+"""What the readers of configuration files have in common: words, and statements with blocks."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from sandbox.target.call import NotModelled
 
-NEWLINE, END = "\n", ""
+NEWLINE = "\n"
 _TOKEN = re.compile(
     r'(?P<blank>[ \t]+|#[^\n]*)|"(?P<quoted>[^"\\\n]*)"|(?P<sign>[{}(),;!<>=\n])'
     r'|(?P<word>[^\s{}(),;!<>="#]+)'
 )
 
 
-class Refused(Exception):
-    """What the real program says of a file, as it was recorded."""
+class Word(str):
+    """A word, or a sign, with its line."""
+
+    line = 0
+    quoted = False
 
 
-@dataclass(frozen=True)
-class Word:
-    text: str
-    line: int
-    quoted: bool = False
+@dataclass
+class Statement:
+    """The words of a statement, the first one unquoted, and what is in the braces behind it."""
 
-
-class Words:
-    """Takes one word after the other; NotModelled names the place of what is not expected."""
-
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.lines = text.split("\n")
-        self._words: list[Word] = []
-        line, place = 1, 0
-        while place < len(text):
-            match = _TOKEN.match(text, place)
-            if match is None:
-                raise NotModelled(f"{path}:{line}: {self.lines[line - 1].strip()}")
-            place = match.end()
-            if match["blank"] is None:
-                quoted = match["quoted"] is not None
-                shown = match["quoted"] if quoted else match[0]
-                self._words.append(Word(shown, line, quoted))
-            line += match[0].count("\n")
-        self._words.append(Word(END, line))
-        self._place = 0
+    words: list[Word]
+    block: list[Statement] | None = None
 
     @property
     def line(self) -> int:
-        return self._words[self._place].line
+        return self.words[0].line
 
-    def peek(self) -> str:
-        """The next word unless it is quoted: what may be a keyword or a sign."""
-        word = self._words[self._place]
-        return "" if word.quoted else word.text
 
-    @property
-    def ended(self) -> bool:
-        return self._place == len(self._words) - 1
+def not_modelled(path: str, text: str, line: int) -> NotModelled:
+    """Names the place, for a reader to raise."""
+    return NotModelled(f"{path}:{line}: {line_of(text, line) or 'end of file'}")
 
-    def take(self) -> Word:
-        if self.ended:
-            raise self.unknown()
-        self._place += 1
-        return self._words[self._place - 1]
 
-    def text(self, *, quoted: bool = False) -> str:
-        """The next word, which is no sign; with ``quoted`` it must stand in quotes."""
-        word = self._words[self._place]
-        if not word.quoted and (quoted or word.text in "{}(),;!<>=\n"):
-            raise self.unknown()
-        return self.take().text
+def line_of(text: str, line: int) -> str:
+    lines = text.split("\n")
+    return lines[line - 1].strip() if line <= len(lines) else ""
 
-    def accept(self, *texts: str) -> str:
-        """The next word if it is one of these, unquoted; else an empty string."""
-        return self.take().text if not self.ended and self.peek() in texts else ""
 
-    def expect(self, *texts: str) -> None:
-        """All of these words, one after the other."""
-        for text in texts:
-            if self.peek() != text or self.ended:
-                raise self.unknown()
-            self.take()
+def words(path: str, text: str) -> Iterator[Word]:
+    """NotModelled for what is no word."""
+    line, place = 1, 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise not_modelled(path, text, line)
+        place = match.end()
+        if match["blank"] is None:
+            word = Word(match[0] if match["quoted"] is None else match["quoted"])
+            word.line, word.quoted = line, match["quoted"] is not None
+            yield word
+        line += match[0].count("\n")
 
-    def newlines(self) -> None:
-        while self.accept(NEWLINE):
-            pass
 
-    def unknown(self) -> NotModelled:
-        """The place, for a reader to raise."""
-        shown = self.lines[self.line - 1].strip() if self.line <= len(self.lines) else "end of file"
-        return NotModelled(f"{self.path}:{self.line}: {shown}")
-
-    @property
-    def line_text(self) -> str:
-        return self.lines[self.line - 1].strip() if self.line <= len(self.lines) else ""
+def statements(path: str, text: str, end: Literal[";", "\n"]) -> list[Statement]:
+    """All of a file in which this ends a statement, and braces hold those of a block."""
+    open_blocks: list[list[Statement]] = [[]]
+    current: list[Word] = []
+    for word in words(path, text):
+        sign = "" if word.quoted else str(word)
+        # The last statement of a block ends with it, too, where lines end statements.
+        if sign == end or (sign == "}" and end == NEWLINE):
+            open_blocks[-1] += [Statement(current)] if current else []
+            current = []
+        if sign == "{" and current:
+            block: list[Statement] = []
+            open_blocks[-1].append(Statement(current, block))
+            open_blocks.append(block)
+            current = []
+        elif sign == "}" and not current and len(open_blocks) > 1:
+            open_blocks.pop()
+        elif sign in ("{", "}") or (word.quoted and not current):
+            raise not_modelled(path, text, word.line)
+        elif sign not in (NEWLINE, end):
+            current.append(word)
+    if current or len(open_blocks) > 1:
+        raise not_modelled(path, text, text.count("\n") + 1)
+    return open_blocks[0]

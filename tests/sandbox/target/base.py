@@ -3,7 +3,7 @@
 """The part of a server that no session can change: /bin, /sbin and /usr, of the host's programs.
 
 It is made once for a directory of servers. Programs of the host that are safe to use lie below
-/usr/libexec/sandbox/host, out of the PATH; what stands in the PATH takes OpenBSD's options.
+/usr/libexec/sandbox/host, out of the PATH; what stands in the PATH is the model's.
 """
 
 from __future__ import annotations
@@ -96,15 +96,8 @@ def fakeroot_library() -> str:
 
 
 def _make(path: Path, model: Model, perl: list[str], commands: tuple[str, ...]) -> None:
-    for name in (
-        "bin",
-        "sbin",
-        "usr/bin",
-        "usr/sbin",
-        f"{LIBEXEC}/host",
-        f"{LIBEXEC}/proc",
-        f"{LIBEXEC}/record",
-    ):
+    own = [f"{LIBEXEC}/{name}" for name in ("host", "proc", "record")]
+    for name in ("bin", "sbin", "usr/bin", "usr/sbin", *own):
         (path / name).mkdir(parents=True)
     for name in ("socket", "speed"):
         (path / LIBEXEC / name).touch()
@@ -189,10 +182,7 @@ def _vendor_directories() -> list[str]:
 
 
 def _fingerprint(commands: tuple[str, ...]) -> str:
-    sources = [
-        HERE / "base.py",
-        *HERE.parent.glob("**/inside/**/*"),
-        *HERE.parent.glob("**/tools.py"),
-    ]
+    above = HERE.parent
+    sources = [HERE / "base.py", *above.glob("**/inside/**/*"), *above.glob("**/tools.py")]
     newest = max(one.stat().st_mtime_ns for one in sources)
     return f"{newest} {' '.join(sorted(commands))}\n"

@@ -22,7 +22,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Exec:
-    """Another program that takes the caller's place, as su(1) and doas(1) do it.
+    """Another program that takes the caller's place, as su(1) does it.
 
     The environment is the whole of the new one; ``argv0`` is what the program sees as its name.
     """
@@ -50,8 +50,8 @@ NOT_MODELLED = 99
 class Streams:
     """The caller's standard streams; this one has only bytes that are known beforehand."""
 
-    def __init__(self, stdin: bytes = b"") -> None:
-        self.input = stdin
+    def __init__(self) -> None:
+        self.input = b""
         self.complete = True
         self.stdout: list[str] = []
         self.stderr: list[str] = []
@@ -68,7 +68,7 @@ class Streams:
 class Call:
     """A call of a modelled command.
 
-    The machine's lock is held while a handler runs; ``stdin``, ``hang`` and ``sleep`` let go of it.
+    The machine's lock is held while a handler runs; ``stdin`` and ``sleep`` let go of it.
     """
 
     argv: tuple[str, ...]
@@ -106,12 +106,6 @@ class Call:
         """Waits with the machine's lock released; False if the caller gave up meanwhile."""
         with self.wakeup:
             return not self.wakeup.wait_for(self.cancelled.is_set, seconds)
-
-    def hang(self) -> Result:
-        """Blocks until the caller gives up, as a command that never returns."""
-        with self.wakeup:
-            self.wakeup.wait_for(self.cancelled.is_set)
-        return Result(143)
 
     def cancel(self) -> None:
         """The caller is gone."""

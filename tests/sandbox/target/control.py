@@ -31,7 +31,6 @@ class Control:
             "fault": lambda ask: self._machine.faults.set(*ask["fault"]),
             "clear": lambda ask: self._machine.faults.clear(ask["name"]),
             "faults": lambda _: self._machine.faults.dump(),
-            "cut": lambda _: self._sessions.cut(),
             "state": lambda _: self._machine.state,
             "read": self._read,
             "write": self._write,

@@ -184,7 +184,7 @@ class Files:
                 host.unlink()
 
     def listdir(self, path: str) -> list[str]:
-        """Names in a directory, sorted by byte order as OpenBSD does."""
+        """Names in a directory, sorted by their bytes."""
         with _named(path):
             return sorted(os.listdir(self.resolve(path)), key=os.fsencode)
 

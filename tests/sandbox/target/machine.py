@@ -4,35 +4,50 @@
 
 from __future__ import annotations
 
-import random
+import os
 import shlex
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from .call import NOT_MODELLED, Call, Handler, NotModelled, Reply, Result, Streams
-from .clock import Clock
+from .call import NOT_MODELLED, Call, Handler, NotModelled, Reply, Result
 from .faults import Faults
 from .files import Files
 
 # Above the numbers that processes inside really have, so that kill(1) never hits one of those.
-_FIRST_PID, _LAST_PID = 40000, 99999
+_FIRST_PID = 40000
+
+
+@dataclass(frozen=True)
+class Clock:
+    """``speed`` divides every modelled wait: 10 makes an install of 60 seconds take 6."""
+
+    speed: float = float(os.environ.get("SANDBOX_SPEED", "1"))
+
+    def now(self) -> datetime:
+        """The time of day, in UTC, as the server's own zone is UTC."""
+        return datetime.now(UTC)
+
+    def real(self, seconds: float) -> float:
+        """Real seconds that a modelled wait takes."""
+        return seconds / self.speed
 
 
 class Machine:
     """One target. Handlers run one at a time, under ``lock``.
 
     A model derives its own class, with the commands it answers by their absolute paths and parts
-    that may have install(), called when a target is made, start() and stop(), called after loading
-    and before saving the state, and watch(), called after each command. ``state`` maps a subsystem
-    to plain data that JSON can hold; it is saved when the target stops.
+    that may have start() and stop(), called after loading and before saving the state, and watch(),
+    called after each command. ``state`` maps a subsystem to plain data that JSON can hold; it is
+    saved when the target stops.
     """
 
     COMMANDS: ClassVar[Mapping[str, Handler]] = {}
     FAULTS: ClassVar[Mapping[str, str]] = {}
-    DEFAULT_FAULTS: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def __init__(
         self,
@@ -48,16 +63,11 @@ class Machine:
         self.lock = threading.RLock()
         self.wakeup = threading.Condition(self.lock)
         self.state: dict[str, Any] = {} if state is None else state
-        self.hostname: str = self.subsystem("system").get("hostname", hostname)
-        self.faults = Faults(self.FAULTS, self.state.get("faults", self.DEFAULT_FAULTS))
+        self.hostname = hostname
+        self.faults = Faults(self.FAULTS, self.state.get("faults", ()))
         self.on_cut: Callable[[int], None] = lambda session: None
-        self._random = random.Random()
         self._timers: set[threading.Timer] = set()
         self.parts: list[Any] = []
-
-    def install(self) -> None:
-        """Lets the parts put their files into a root that has just been made."""
-        self._each("install")
 
     def start(self) -> None:
         """Brings the parts to life: called once, with the state loaded and the files there."""
@@ -90,12 +100,10 @@ class Machine:
         return []
 
     def pid(self) -> int:
-        """A process id that no other process of the model has had in this run."""
-        used = self.subsystem("pids").setdefault("used", [])
-        while (fresh := self._random.randint(_FIRST_PID, _LAST_PID)) in used:
-            continue
-        used.append(fresh)
-        return fresh
+        """A process id that no other process of the model has had."""
+        state = self.subsystem("pids")
+        state["last"] = state.get("last", _FIRST_PID) + 1
+        return int(state["last"])
 
     def later(self, seconds: float, action: Callable[[], None]) -> threading.Timer:
         """Does something after a modelled wait, with the lock held; the timer can be cancelled."""
@@ -129,7 +137,7 @@ class Machine:
                     return Result(int(rc), "", f"{text}\n" if text else "")
             handler = self.COMMANDS.get(call.path) or self._by_name(name)
             if handler is None:
-                return Result(127, "", f"ksh: {name}: not found\n")
+                return Result(127, "", f"sh: {name}: not found\n")
             try:
                 reply = handler(self, call)
             except NotModelled as problem:
@@ -143,21 +151,23 @@ class Machine:
         print(f"not modelled: {text}", file=sys.stderr)
         return Result(NOT_MODELLED, "", f"not modelled: {text}\n")
 
-    def run(
-        self, command: str, *, uid: int = 0, user: str = "root", cwd: str = "/", stdin: bytes = b""
-    ) -> Result:
-        """Runs one command in this process, for tests of models: no shell, words only."""
-        streams = Streams(stdin)
+    def run(self, command: str, patience: float = 10) -> Result:
+        """Runs one command in this process as root, for tests of models: no shell, words only.
+
+        Whoever calls it gives up after real seconds, with the status of timeout(1).
+        """
         argv = tuple(shlex.split(command))
-        call = Call(argv, argv[0], cwd, uid, uid, user, streams=streams)
+        call = Call(argv, argv[0])
+        timer = threading.Timer(patience, call.cancel)
+        timer.start()
         reply = self.handle(call)
+        timer.cancel()
         if not isinstance(reply, Result):
             raise TypeError(f"{command}: runs another program: {reply}")
-        stdout, stderr = "".join(streams.stdout), "".join(streams.stderr)
-        return Result(reply.rc, stdout + reply.stdout, stderr + reply.stderr)
+        rc = 124 if call.cancelled.is_set() else reply.rc
+        stdout, stderr = "".join(call.streams.stdout), "".join(call.streams.stderr)
+        return Result(rc, stdout + reply.stdout, stderr + reply.stderr)
 
     def _by_name(self, name: str) -> Handler | None:
         paths = [path for path in self.COMMANDS if PurePosixPath(path).name == name]
-        # A script in /etc has its daemon's name, and is no command to be found by name.
-        paths = [path for path in paths if not path.startswith("/etc/rc.d/")]
         return self.COMMANDS[paths[0]] if paths else None

@@ -58,14 +58,10 @@ def prepare_run(run: Path) -> None:
             (run / "etc" / name).symlink_to(f"/run/host-etc/{name}")
 
 
-def session(
-    directory: Path, base: Base, home: str, hidden: Iterable[str], closed: Iterable[str]
-) -> list[str]:
+def session(directory: Path, base: Base, home: str, closed: Iterable[str]) -> list[str]:
     """The command line in front of a shell in the server's root.
 
-    ``hidden`` programs do not run, and files that are ``closed`` cannot be opened.
-
-    ``directory`` is the server's own on the host.
+    ``directory`` is the server's own on the host. Files that are ``closed`` cannot be opened.
     """
     root = directory / "root"
     words = ["bwrap", "--bind", str(root), "/"]
@@ -76,8 +72,6 @@ def session(
     words += ["--bind", str(root / "usr/local"), "/usr/local"]
     for name in _DEVICES:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    for path in hidden:
-        words += ["--ro-bind", "/dev/null", path]
     for path in closed:
         words += ["--ro-bind", str(directory / "closed"), path]
     words += ["--ro-bind", "/proc", "/usr/libexec/sandbox/proc"]

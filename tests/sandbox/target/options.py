@@ -1,9 +1,10 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Command line options as OpenBSD's getopt(3) takes them: up to the first operand, no long ones."""
+"""Command line options as getopt(3) of POSIX takes them: up to the first operand, no long ones."""
 
 from __future__ import annotations
 
+import getopt as library
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,21 +28,8 @@ class Options:
 
 def getopt(arguments: Sequence[str], letters: str) -> Options:
     """Splits arguments (without the program's name); NotModelled for any other option."""
-    given: list[tuple[str, str]] = []
-    rest = list(arguments)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        word = rest.pop(0)
-        if word == "--":
-            break
-        letter, more = word[1], word[2:]
-        while letter:
-            if letter == ":" or letter not in letters:
-                raise NotModelled(f"option -- {letter}")
-            if letters[letters.index(letter) + 1 :].startswith(":"):
-                if not more and not rest:
-                    raise NotModelled(f"option requires an argument -- {letter}")
-                given.append((letter, more or rest.pop(0)))
-                break
-            given.append((letter, ""))
-            letter, more = more[:1], more[1:]
-    return Options(tuple(given), tuple(rest))
+    try:
+        given, operands = library.getopt(list(arguments), letters)
+    except library.GetoptError as error:
+        raise NotModelled(str(error)) from None
+    return Options(tuple((name[1:], value) for name, value in given), tuple(operands))

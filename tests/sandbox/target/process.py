@@ -12,7 +12,6 @@ import ctypes
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -47,7 +46,6 @@ class Process:
         if not self.root.exists():
             self.root.mkdir()
             model.plant(self.machine, settings["key"])
-            self.machine.install()
         else:
             owners.restore(self.machine.files, directory / "owners.json")
         base.put_stubs(self.machine.files, self.machine.COMMANDS)
@@ -59,11 +57,8 @@ class Process:
         self.stubs = Stubs(self.machine, self.sessions)
         self.control = control.Control(self.machine, self.sessions, self.ended.set)
 
-    def run(self, port: int, watched: int) -> None:
-        """Serves until it is told to end, then saves everything.
-
-        ``watched`` is a descriptor of the process that it shall not outlive, or -1.
-        """
+    def run(self, port: int) -> None:
+        """Serves until it is told to end, then saves everything."""
         self.machine.start()
         self.full_disks.start()
         self.sessions.write_accounts()
@@ -75,8 +70,6 @@ class Process:
         print(listener.getsockname()[1], flush=True)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.ended.set())
-        if watched >= 0:
-            threading.Thread(target=self._outlive_not, args=(watched,), daemon=True).start()
         self.ended.wait()
         listener.close()
         with self.machine.lock:
@@ -85,10 +78,6 @@ class Process:
             owners.save(self.machine.files, self.directory / "owners.json")
             text = json.dumps(self.machine.state, indent=1, sort_keys=True)
             (self.directory / "state.json").write_text(text + "\n")
-
-    def _outlive_not(self, watched: int) -> None:
-        select.select([watched], [], [])
-        self.ended.set()
 
     def _local(self, peer: socket.socket) -> None:
         if peer.recv(1, socket.MSG_PEEK) == b"H":
@@ -124,12 +113,12 @@ class Process:
 
 
 def main() -> None:
-    """``python -m sandbox.target.process DIRECTORY PORT FD``; settings are JSON in a variable."""
+    """``python -m sandbox.target.process DIRECTORY PORT``; settings are JSON in a variable."""
     # Capabilities stay here, for mount(2): bubblewrap refuses to start with any.
     ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
     os.umask(0o022)
     settings = json.loads(os.environ["SANDBOX_SETTINGS"])
-    Process(Path(sys.argv[1]), settings).run(int(sys.argv[2]), int(sys.argv[3]))
+    Process(Path(sys.argv[1]), settings).run(int(sys.argv[2]))
     os._exit(0)
 
 

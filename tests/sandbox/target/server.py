@@ -79,11 +79,10 @@ class Target:
         self.root = self.home / "root"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, *, speed: float = 1, with_process: int = 0) -> Self:
+    def start(self, *, speed: float = 1) -> Self:
         """Starts the server and returns when ssh answers; ServerError with its output otherwise.
 
-        Modelled waits are ``speed`` times shorter. The server ends when the process
-        ``with_process`` does, if it is given.
+        Modelled waits are ``speed`` times shorter.
         """
         if self.running:
             return self
@@ -95,7 +94,6 @@ class Target:
         with base.locked(self._shared("key.lock")):
             key = sshd.make_key(self._shared("key"), "client")
         sshd.make_key(self.home / "host_key", self.name)
-        (self.home / "hostname").write_text(self.hostname + "\n")
         shutil.copy(Path(__file__).parent / "inside/session.pl", run / "shell")
         (run / "shell").chmod(0o755)
         settings = {
@@ -122,10 +120,9 @@ class Target:
         }
         log_file = self.home / "machine.log"
         logged = log_file.stat().st_size if log_file.exists() else 0
-        watched = os.pidfd_open(with_process) if with_process else -1
         with log_file.open("a") as log:
             self._process = subprocess.Popen(
-                [*words, str(self.home), str(self._wanted_port()), str(watched)],
+                [*words, str(self.home), str(self._wanted_port())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -133,10 +130,7 @@ class Target:
                 env=environment,
                 cwd="/",
                 start_new_session=True,
-                pass_fds=[watched] if with_process else [],
             )
-        if with_process:
-            os.close(watched)
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
         line = self._process.stdout.readline() if ready else ""
@@ -207,7 +201,7 @@ class Target:
         return [Execution(**json.loads(line)) for line in log.read_text().splitlines()]
 
     def record(self, module: str) -> list[str]:
-        """What programs asked OpenBSD::Pledge ("pledge") or ::Unveil ("unveil"), a line a call."""
+        """What programs of the model noted below /usr/libexec/sandbox/record, a line each."""
         place = self.home / "record" / module
         return place.read_text().splitlines() if place.exists() else []
 
@@ -229,10 +223,6 @@ class Target:
         saved = self.home / "state.json"
         state = self.state() if self.running else json.loads(saved.read_text())
         return [*state.get("unmodelled", {}).get("met", []), *self.record("unmodelled")]
-
-    def cut(self) -> None:
-        """Drops every connection that has a session running."""
-        self._ask("cut")
 
     def state(self) -> dict[str, Any]:
         """The models' data."""

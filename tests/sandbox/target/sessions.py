@@ -53,7 +53,6 @@ class Sessions:
         self._directory = directory
         self._base = base
         self._running: dict[int, Session] = {}
-        self._switched: dict[int, tuple[int, int]] = {}
         self._count = 0
 
     def accounts(self) -> list[Account]:
@@ -138,10 +137,10 @@ class Sessions:
                 self._running.pop(session.number, None)
         return subprocess.CompletedProcess(argv, child.returncode, stdout, stderr)
 
-    def cut(self, number: int = 0) -> None:
-        """Ends the connection of a session, or of all sessions there are."""
+    def cut(self, number: int) -> None:
+        """Ends the connection of a session."""
         for session in list(self._running.values()):
-            if number in (0, session.number) and session.daemon:
+            if number == session.number and session.daemon:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(session.daemon, signal.SIGKILL)
 
@@ -154,8 +153,6 @@ class Sessions:
         """uid and gid of a process that has lost its environment: those of its nearest ancestor."""
         sessions = {one.pid: one.user for one in self._running.values()}
         for one in _ancestors(pid):
-            if one in self._switched:
-                return self._switched[one]
             if one in sessions and (found := self.account(sessions[one])):
                 return found.uid, found.gid
         return 0, 0
@@ -172,9 +169,8 @@ class Sessions:
     def _entry(self, user: str, command: str | None, shown: list[str]) -> list[str]:
         account = self.account(user) or Account(user, 32767, 32767, "/", "/sbin/nologin")
         home = account.home if self._machine.files.is_dir(account.home) else "/"
-        hidden = self._machine.subsystem("hidden").get("paths", [])
         closed = self._machine.closed_to(account.name)
-        words = namespace.session(self._directory, self._base, home, hidden, closed)
+        words = namespace.session(self._directory, self._base, home, closed)
         name = Path(account.shell).name
         words += ["/bin/sh", "-c", _LOGIN, "sh", account.shell]
         words += [f"-{name}"] if command is None else [name, "-c", command]

@@ -68,7 +68,7 @@ class Wire:
 
 @pytest.fixture(scope="module", name="wire")
 def _wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
-    machine = bare.machine(bare.plant(tmp_path_factory.mktemp("server")))
+    machine = bare.machine(tmp_path_factory.mktemp("server"))
     taps = {TAP_WEB1: "vm1nic", TAP_DB1: "vm2nic", TAP_STRANGER: ""}
     for name in ("veb42", "bridge7", "pair84", "pair85", "vio1", *taps, TAP_ELSEWHERE, "tap8"):
         run(machine, f"ifconfig {name} create") if name != "vio1" else physical(machine, name)
@@ -228,7 +228,7 @@ def test_response_files_are_for_the_vm_at_its_own_tap(wire: Wire) -> None:
 
 def test_without_the_pair_the_server_is_not_heard(tmp_path: Path) -> None:
     """veb(4) with link1 drops what the server sends through vport(4); dhcpd(8) writes frames."""
-    machine = bare.machine(bare.plant(tmp_path))
+    machine = bare.machine(tmp_path)
     for name in ("veb42", "vport42", "tap0"):
         run(machine, f"ifconfig {name} create")
     run(machine, f"ifconfig vport42 inet {SERVER}/24")
@@ -255,7 +255,7 @@ def mutated(drop: str) -> Callable[[str], str]:
     ],
 )
 def test_each_rule_is_needed(tmp_path: Path, drop: str, packet: Packet) -> None:
-    machine = bare.machine(bare.plant(tmp_path))
+    machine = bare.machine(tmp_path)
     run(machine, "ifconfig tap0 create")
     run(machine, "ifconfig tap0 group vm1nic")
     load(machine, rules())
@@ -280,7 +280,7 @@ def _serving(wire: Wire) -> Machine:
                 machine.files.mkdir("/".join(parts[:depth]))
     machine.files.write_text(f"/var/www/htdocs/install/{RESPONSE}@{WEB1}", "secret\n")
     machine.files.write_text("/etc/httpd.conf", CONF.read_text())
-    assert machine.httpd.launch().ok
+    assert machine.httpd.launch(()).ok
     return machine
 
 

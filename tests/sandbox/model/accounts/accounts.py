@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from sandbox.model.errors import failure
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
 
 MASTER, PASSWD, GROUP = "/etc/master.passwd", "/etc/passwd", "/etc/group"
 LOCK = "/etc/ptmp"
+READ, WRITE = 4, 2
 
 
 @dataclass(frozen=True)
@@ -94,21 +98,10 @@ class Accounts:
         others = [one.gid for one in self.groups() if user.name in one.members]
         return list(dict.fromkeys([user.gid, *others]))
 
-    def login_class(self, name: str) -> bool:
-        """Whether login.conf(5) knows the class; the empty one is `default`."""
-        if self._files.exists(f"/etc/login.conf.d/{name}") and name:
-            return True
-        text = self._files.read_text("/etc/login.conf")
-        return any(line.startswith(f"{name or 'default'}:") for line in text.splitlines())
-
     def write_users(self, users: list[User]) -> None:
-        """Replaces master.passwd and passwd, as pwd_mkdb(8) does it: by rename."""
+        """Replaces master.passwd and passwd as pwd_mkdb(8) does it, by rename."""
         self._replace(MASTER, "".join(one.master_line() for one in users), 0o600)
         self._replace(PASSWD, "".join(one.line() for one in users), 0o644)
-        for name, mode in (("/etc/pwd.db", 0o644), ("/etc/spwd.db", 0o640)):
-            self._replace(name, "", mode)
-        if (shadow := self.group("_shadow")) is not None:
-            self._files.chown("/etc/spwd.db", 0, shadow.gid)
 
     def write_groups(self, groups: list[Group]) -> None:
         """Replaces group(5)."""
@@ -126,3 +119,31 @@ class Accounts:
     def _replace(self, path: str, text: str, mode: int) -> None:
         self._files.write_text(f"{path}.new", text, mode, (0, 0))
         self._files.rename(f"{path}.new", path)
+
+
+# May a user do that to a file? The machine's process may do all, so the models have to ask.
+
+
+def groups(machine: Machine, uid: int) -> list[int]:
+    user = machine.accounts.user(uid)
+    return machine.accounts.groups_of(user) if user else []
+
+
+def check(machine: Machine, uid: int, path: str, wanted: int) -> None:
+    """OSError if the file is not there, or the user may not; directories are not looked at."""
+    found = machine.files.stat(path)
+    require(machine, uid, found.st_mode, (found.st_uid, found.st_gid), wanted)
+
+
+def require(machine: Machine, uid: int, mode: int, owner: tuple[int, int], wanted: int) -> None:
+    """The first class that fits decides: owner, group, others. Root may read and write all."""
+    if uid == 0:
+        return
+    if uid == owner[0]:
+        bits = mode >> 6
+    elif owner[1] in groups(machine, uid):
+        bits = mode >> 3
+    else:
+        bits = mode
+    if bits & wanted != wanted:
+        raise failure(errno.EACCES)

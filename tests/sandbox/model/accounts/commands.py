@@ -49,11 +49,10 @@ class _Run:
 
     def need_lock(self) -> None:
         """Waits for the lock, which a crashed editor leaves behind (facts 11)."""
-        waited = 0
-        while self.machine.files.exists(LOCK):
-            if waited == _LOCK_SECONDS or not self.call.sleep(1):
-                raise Refused("can't obtain pw_lock: File exists")
-            waited += 1
+        for _second in range(_LOCK_SECONDS):
+            if not self.machine.files.exists(LOCK) or not self.call.sleep(1):
+                return
+        raise Refused("can't obtain pw_lock: File exists")
 
     def create_group(self, name: str, gid: int) -> bool:
         groups = self.known.groups()
@@ -91,7 +90,7 @@ def _program(letters: str, action: Callable[[_Run], None]) -> Handler:
 
 
 def _useradd(run: _Run) -> None:
-    name, known, files = run.operand, run.known, run.machine.files
+    name, known = run.operand, run.known
     if not _USER.fullmatch(name) or len(name) > _NAME_MAX:
         raise Refused(f"`{name}' is not a valid login name")
     run.need_lock()
@@ -103,7 +102,7 @@ def _useradd(run: _Run) -> None:
         raise Refused(f"uid {uid} is already in use")
     if known.user(name):
         raise Refused(f"already a `{name}' user")
-    home = run.option("d") or f"/home/{name}"
+    home = f"/home/{name}"
     if not run.options.has("m"):
         raise NotModelled("no -m")
     _make_home(run, home, (uid, uid))
@@ -117,15 +116,13 @@ def _useradd(run: _Run) -> None:
     )
     text = f"new user added: name={name}, uid={uid}, gid={uid}, home={home}, shell={shell}"
     run.machine.log(run.name, text, run.machine.pid(), "authlog")
-    assert files.exists(home)
 
 
 def _make_home(run: _Run, home: str, owner: tuple[int, int]) -> None:
-    """Makes the directory and copies /etc/skel, with modes and times, for the new owner."""
+    """Makes the directory and copies /etc/skel, with modes, for the new owner."""
     files = run.machine.files
     if os.path.lexists(files.resolve(home, follow=False)):
         raise Refused(f"home directory `{home}' already exists")
-    files.mkdir(os.path.dirname(home), parents=True)
     files.mkdir(home, files.mode(_SKELETON), owner)
     todo = [""]
     while todo:
@@ -138,8 +135,6 @@ def _make_home(run: _Run, home: str, owner: tuple[int, int]) -> None:
                 todo.append(f"{place}/{name}")
             else:
                 files.write_bytes(target, files.read_bytes(source), mode, owner)
-                times = files.stat(source)
-                os.utime(files.resolve(target), ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _usermod(run: _Run) -> None:
@@ -214,10 +209,6 @@ def id_(machine: Machine, call: Call) -> Result:
         return Result(stdout=" ".join(words) + "\n")
     shown = [f"{one}({names[one]})" if one in names else str(one) for one in gids]
     return Result(stdout=f"uid={user.uid}({user.name}) gid={shown[0]} groups={', '.join(shown)}\n")
-
-
-def whoami(machine: Machine, call: Call) -> Result:
-    return Result(stdout=f"{call.user}\n")
 
 
 def getent(machine: Machine, call: Call) -> Result:
@@ -301,13 +292,12 @@ def su(machine: Machine, call: Call) -> Reply:
 
 
 COMMANDS: dict[str, Handler] = {
-    "/usr/sbin/useradd": _program("mG:c:d:g:p:s:u:", _useradd),
+    "/usr/sbin/useradd": _program("mG:c:g:p:s:u:", _useradd),
     "/usr/sbin/usermod": _program("G:S:UZc:p:s:", _usermod),
     "/usr/sbin/userdel": _program("r", _userdel),
     "/usr/sbin/groupadd": _program("", _groupadd),
     "/usr/sbin/groupdel": _program("", _groupdel),
     "/usr/bin/id": id_,
-    "/usr/bin/whoami": whoami,
     "/usr/bin/getent": getent,
     "/usr/bin/doas": doas,
     "/usr/bin/su": su,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from sandbox.model import replay
-from sandbox.model.words import Refused, Words
-from sandbox.target.call import NotModelled
+from sandbox.model.replay import Refused
+from sandbox.model.words import Statement, Word, not_modelled, statements
 
 _MAC = re.compile(r"([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*")
@@ -55,112 +55,83 @@ class Config:
 
 def read(path: str, text: str) -> Config:
     """Refused for what dhcpd(8) was seen to refuse, NotModelled for what else is not known."""
-    try:
+    with replay.known("dhcpd", path, text):
         return _Reader(path, text).config
-    except NotModelled:
-        recorded = replay.whole("dhcpd", path, text)
-        if recorded is None or recorded.rc == 0:
-            raise
-        raise Refused(recorded.stderr) from None
 
 
 class _Reader:
     def __init__(self, path: str, text: str) -> None:
-        self.words = Words(path, text)
+        self.path, self.text = path, text
         self.config = Config()
-        root = Scope()
-        while not self._end():
-            self._statement(root, None, None)
+        self._block(statements(path, text, ";"), Scope())
 
-    def _end(self) -> bool:
-        self.words.newlines()
-        return self.words.ended
+    def _block(
+        self, rows: list[Statement], scope: Scope, subnet: Subnet | None = None,
+        host: Host | None = None,
+    ) -> None:  # fmt: skip
+        for row in rows:
+            try:
+                known = self._braces(row, scope) if row.block is not None else (
+                    self._parameter(row.words, scope)
+                    or (subnet is not None and self._of_subnet(row.words, subnet))
+                    or (host is not None and self._of_host(row.words, host))
+                )  # fmt: skip
+            except ValueError:
+                known = False
+            if not known:
+                raise not_modelled(self.path, self.text, row.line)
 
-    def _word(self, *, quoted: bool = False) -> str:
-        self.words.newlines()
-        return self.words.text(quoted=quoted)
-
-    def _address(self) -> IPv4Address:
-        shown = self.words.unknown()
-        try:
-            return IPv4Address(self._word())
-        except ValueError:
-            raise shown from None
-
-    def _statement(self, scope: Scope, subnet: Subnet | None, host: Host | None) -> None:
-        unknown = self.words.unknown()
-        match self._word():
-            case "subnet" if subnet is None:
-                self._subnet(scope)
-                return
-            case "host" if host is None:
-                self._host(scope)
-                return
-            case "option":
-                name = self._word()
-                if name not in ("domain-name", "domain-name-servers", "routers", "host-name"):
-                    raise unknown
-                values = [self._word(quoted=name in ("domain-name", "host-name"))]
-                while self.words.accept(","):
-                    values.append(str(self._address()))
-                scope.options[name] = tuple(values)
-            case "filename":
-                scope.filename = self._word(quoted=True)
-            case "server-name":
-                self._word(quoted=True)
-            case "next-server":
-                scope.next_server = self._address()
-            case "deny":
-                self.words.expect("unknown-clients")
-                scope.unknown_clients = False
-            case "not":
-                self.words.expect("authoritative")
-            case "range" if subnet is not None:
-                low, high = self._address(), self._address()
-                if low not in subnet.network or high not in subnet.network:
-                    raise Refused(
-                        f"fatal in dhcpd: Address range {low} to {high} not on net"
-                        f" {subnet.network.network_address}/{subnet.network.netmask}!\n"
-                    )
-                subnet.ranges.append((low, high))
-            case "hardware" if host is not None:
-                self.words.expect("ethernet")
-                host.mac = self._word().lower()
-                if not _MAC.fullmatch(host.mac):
-                    raise unknown
-            case "fixed-address" if host is not None:
-                host.address = self._address()
+    def _braces(self, row: Statement, scope: Scope) -> bool:
+        match row.words:
+            case ["subnet", address, "netmask", mask]:
+                subnet = Subnet(IPv4Network(f"{address}/{mask}"), scope.inner())
+                self.config.subnets.append(subnet)
+                self._block(row.block or [], subnet.scope, subnet)
+            case ["host", name] if not name.quoted and _NAME.fullmatch(name):
+                host = Host(name, scope.inner())
+                self.config.hosts.append(host)
+                self._block(row.block or [], host.scope, None, host)
             case _:
-                raise unknown
-        self.words.newlines()
-        self.words.expect(";")
+                return False
+        return True
 
-    def _subnet(self, scope: Scope) -> None:
-        address = self._address()
-        self.words.expect("netmask")
-        unknown = self.words.unknown()
-        try:
-            network = IPv4Network(f"{address}/{self._address()}")
-        except ValueError:
-            raise unknown from None
-        one = Subnet(network, scope.inner())
-        self.config.subnets.append(one)
-        self._block(one.scope, one, None)
+    def _parameter(self, words: list[Word], scope: Scope) -> bool:
+        match words:
+            case ["option", "domain-name" | "host-name" as name, value] if value.quoted:
+                scope.options[name] = (value,)
+            case ["option", "domain-name-servers" | "routers" as name, *values]:
+                scope.options[name] = tuple(str(IPv4Address(one)) for one in values if one != ",")
+            case ["filename", value] if value.quoted:
+                scope.filename = value
+            case ["next-server", address]:
+                scope.next_server = IPv4Address(address)
+            case ["server-name", value] if value.quoted:
+                pass
+            case ["deny", "unknown-clients"]:
+                scope.unknown_clients = False
+            case ["not", "authoritative"]:
+                pass
+            case _:
+                return False
+        return True
 
-    def _host(self, scope: Scope) -> None:
-        unknown, quoted = self.words.unknown(), self.words.peek() == ""
-        name = self._word()
-        if quoted or not _NAME.fullmatch(name):
-            raise unknown
-        one = Host(name, scope.inner())
-        self.config.hosts.append(one)
-        self._block(one.scope, None, one)
+    def _of_subnet(self, words: list[Word], subnet: Subnet) -> bool:
+        match words:
+            case ["range", low, high]:
+                subnet.ranges.append((IPv4Address(low), IPv4Address(high)))
+                if not all(one in subnet.network for one in subnet.ranges[-1]):
+                    net = f"{subnet.network.network_address}/{subnet.network.netmask}"
+                    said = f"fatal in dhcpd: Address range {low} to {high} not on net {net}!\n"
+                    raise Refused(said)
+                return True
+        return False
 
-    def _block(self, scope: Scope, subnet: Subnet | None, host: Host | None) -> None:
-        self.words.newlines()
-        self.words.expect("{")
-        while True:
-            self.words.newlines()
-            if self.words.accept("}"):
-                return
-            self._statement(scope, subnet, host)
+    def _of_host(self, words: list[Word], host: Host) -> bool:
+        match words:
+            case ["hardware", "ethernet", mac] if _MAC.fullmatch(mac):
+                host.mac = mac.lower()
+            case ["fixed-address", address]:
+                host.address = IPv4Address(address)
+            case _:
+                return False
+        return True

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
+from sandbox.target.call import NotModelled
+
 _BLANKS = " \t"
 
 
@@ -78,14 +80,20 @@ class Dialog:
         self.say(shown + answer)
         return answer
 
-    def ask_yes(self, question: str, *, default: bool = False) -> bool:
+    def usual(self, question: str, default: str, *others: str) -> str:
+        """Ask what no response file of the collection answers in another way."""
+        answer = self.ask(question, default)
+        if answer not in (default, *others):
+            raise NotModelled(f"installer: {question} {answer}")
+        return answer
+
+    def ask_yes(self, question: str) -> bool:
         """Anything but yes and no ends the installation."""
-        answer = self.ask(question, "yes" if default else "no")
+        answer = self.ask(question, "no")
         if answer.lower() not in ("y", "yes", "n", "no"):
             self.exit(f"'{answer}' is not a valid choice.")
         return answer.lower() in ("y", "yes")
 
-    def ask_password(self, question: str) -> str:
-        answer = self._respond(f"{question} ", question, "")
+    def ask_password(self, question: str) -> None:
+        self._respond(f"{question} ", question, "")
         self.say(f"{question} <provided>")
-        return answer

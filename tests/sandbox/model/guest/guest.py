@@ -25,7 +25,6 @@ BOOT = 20  # until sshd(8) of an installed system answers
 SHUTDOWN = 20
 RAMDISK_SHUTDOWN = 2
 NO_INIT = 120  # vmd's patience with a guest that acknowledged and does nothing
-CONSOLE_LINES = 1000
 READER_SECONDS = 4  # real ones, whatever the clock's speed
 RAMDISK_NAME = "bsd.rd"
 
@@ -61,22 +60,11 @@ class Guests:
         self.machine = machine
         self.ended = ended
         self.running: dict[str, Guest] = {}
-        self.consoles: dict[str, list[str]] = {}
 
     # what tests and other models ask
 
-    def get(self, name: str) -> Guest | None:
-        return self.running.get(name)
-
-    def answers(self, address: str) -> bool:
-        """Whether a guest that is up, on a switch that is up, has port 22 open on the address.
-
-        A guest that was installed without sshd(8) has no address here.
-        """
-        return self.at(address) is not None
-
     def at(self, address: str) -> Guest | None:
-        """The guest that answers on the address."""
+        """The guest that is up, on a switch that is up, with port 22 open on the address."""
         wanted = ipaddress.ip_address(address)
         for guest in self.running.values():
             if wanted not in [ipaddress.ip_address(one) for one in guest.addresses]:
@@ -85,26 +73,15 @@ class Guests:
                 return guest
         return None
 
-    def console(self, name: str) -> list[str]:
-        """The lines of the console since the machine's first start."""
-        return self.consoles.setdefault(name, [])
-
-    def reboot(self, name: str) -> None:
-        """The guest reboots by itself."""
-        with self.machine.lock:
-            self._end(self.running[name], reboot=True)
-
     # what vmd does to guests
 
     def boot(self, vm: Known) -> None:
         guest = Guest(vm, BIOS)
         self.running[vm.name] = guest
         kernel = vm.once or vm.boot
-        try:
-            guest.record = self._record(vm) or {}
-        except (OSError, ValueError):
-            self._say(guest, "disk unreadable")
-        if kernel and self.is_ramdisk(kernel):
+        guest.record = self._record(vm) or {}
+        # By its name alone: any kernel with this in its name is the installer's.
+        if RAMDISK_NAME in kernel.rpartition("/")[2]:
             self._ramdisk(guest)
         elif vm.config.boot_device == "cdrom":
             # fw_cfg_init() of vmd/fw_cfg.c has the BIOS begin with it.
@@ -154,9 +131,6 @@ class Guests:
 
     def _say(self, guest: Guest, line: str) -> None:
         """A line of the console, or a prompt, which ends in a blank."""
-        lines = self.console(guest.vm.name)
-        lines.append(line)
-        del lines[:-CONSOLE_LINES]
         if guest.vm.tty:
             end = "" if line.endswith(" ") else "\r\n"
             guest.typed += self.machine.ttys.write(guest.vm.tty, line + end)
@@ -173,14 +147,6 @@ class Guests:
             return self._image(disk.path, disk.format).record()
         return None
 
-    def is_ramdisk(self, kernel: str) -> bool:
-        """Whether a kernel is the installer's: by its name, or by being a copy of /bsd.rd."""
-        if RAMDISK_NAME in kernel.rpartition("/")[2]:
-            return True
-        files = self.machine.files
-        original = f"/{RAMDISK_NAME}"
-        return files.exists(original) and files.read_bytes(kernel) == files.read_bytes(original)
-
     def _ramdisk(self, guest: Guest) -> None:
         config = guest.vm.config
         if config.boot_device != "net" or not config.nics:
@@ -188,12 +154,10 @@ class Guests:
             self._say(guest, "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? ")
             return
         guest.kind = INSTALLING
-        disks = [
-            images.GuestDisk(f"sd{number}", self._image(disk.path, disk.format))
-            for number, disk in enumerate(config.disks)
-        ]
+        (disk,) = config.disks
+        image = images.Image(self.machine.files, disk.path, disk.format)
         job = Installation(
-            self.machine, config.nics[0].lladdr, guest.vm.taps[0], disks,
+            self.machine, config.nics[0].lladdr, guest.vm.taps[0], image,
             lambda line: self._say(guest, line), lambda: guest.typed,
         )  # fmt: skip
 
@@ -219,64 +183,19 @@ class Guests:
         if guest.cancelled.is_set():
             return
         guest.up = True
-        guest.addresses = self._addresses(guest) if guest.record.get("sshd", True) else []
+        guest.addresses = self._addresses(guest)
         self._say(guest, f"OpenBSD/amd64 ({guest.record.get('hostname', '')}) (tty00)")
         self._say(guest, "login: ")
         self.machine.wakeup.notify_all()
 
     def _addresses(self, guest: Guest) -> list[str]:
-        """Fixed addresses as they were installed, and what dhcpd(8) gives for `autoconf`."""
-        found = []
-        for number, nic in enumerate(guest.vm.config.nics):
-            wanted = guest.record.get("interfaces", {}).get(f"vio{number}", {})
-            for family in ("ipv4", "ipv6"):
-                value = wanted.get(family, "none")
-                if value == "autoconf":
-                    found += self._lease(nic.lladdr, guest.vm.taps[number], family)
-                elif value != "none":
-                    found.append(value.partition("/")[0])
-        return found
-
-    def _lease(self, mac: str, tap: str, family: str) -> list[str]:
-        if family != "ipv4":
-            return []
-        lease = GuestNetwork(self.machine, tap, mac).ask_for_lease()
-        return [] if lease is None else [str(lease.address.ip)]
+        """What dhcpd(8) gives its first interface, and the IPv6 address it was installed with."""
+        nics, found = guest.vm.config.nics, []
+        if nics:
+            lease = GuestNetwork(self.machine, guest.vm.taps[0], nics[0].lladdr).ask_for_lease()
+            found = [str(lease.address.ip)] if lease else []
+        return [*found, *([guest.record["ipv6"]] if guest.record["ipv6"] else [])]
 
     def _attached(self, vm: Known) -> bool:
         network = self.machine.network
         return any(network.neighbours(tap) for tap in vm.taps)
-
-    # state
-
-    def dump(self) -> dict[str, Any]:
-        """Guests and consoles as plain data; the guests stand still from here on."""
-        for guest in self.running.values():
-            guest.cancelled.set()
-        guests = {
-            name: {
-                "kind": guest.kind,
-                "record": guest.record,
-                "up": guest.up,
-                "addresses": guest.addresses,
-            }
-            for name, guest in self.running.items()
-        }
-        return {"guests": guests, "consoles": self.consoles}
-
-    def load(self, data: dict[str, Any], vms: list[Known]) -> None:
-        """Go on with the guests; one that was booting, installing or ending begins anew."""
-        self.consoles = data["consoles"]
-        for vm in vms:
-            known = data["guests"].get(vm.name)
-            if known is None:
-                continue
-            unfinished = known["kind"] == INSTALLING or (
-                known["kind"] == OPENBSD and not known["up"]
-            )
-            if unfinished and not vm.shutdown:
-                self.boot(vm)
-                continue
-            self.running[vm.name] = Guest(vm, **known)
-            if vm.shutdown:
-                self.shut_down(vm)

@@ -56,25 +56,24 @@ def _new(host: Path) -> Any:
 
 @dataclass(frozen=True)
 class Image:
-    """An image as a guest's disk; `path` is the server's."""
+    """An image as a guest's disk of that name; `path` is the server's."""
 
     files: Files
     path: str
     format: str  # raw, qcow2
+    name: str = "sd0"
 
     @property
     def host(self) -> Path:
         return self.files.resolve(self.path)
 
+    @property
     def size(self) -> int:
-        """What the guest sees; ValueError where the file is not what its format says."""
+        """What the guest sees."""
         if self.format == "raw":
             return self.host.stat().st_size
         with self.host.open("rb") as stream:
-            data = stream.read(_HEADER.size)
-        if not data.startswith(MAGIC) or len(data) < _HEADER.size:
-            raise ValueError("invalid magic numbers" if data else "short read on header")
-        return int(_HEADER.unpack(data)[5])
+            return int(_HEADER.unpack(stream.read(_HEADER.size))[5])
 
     def record(self) -> dict[str, Any] | None:
         """What was installed last on the image."""
@@ -94,7 +93,7 @@ class Image:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Install: OSError ENOSPC if the disk is too small for it."""
-        if self.size() < _INSTALLED:
+        if self.size < _INSTALLED:
             raise failure(errno.ENOSPC)
         body = _MARK + json.dumps(dict(record), sort_keys=True).encode() + b"\0"
         with self.host.open("r+b") as stream:
@@ -103,18 +102,3 @@ class Image:
             stream.seek(_RECORD)
             stream.write(body.ljust(_RECORD_MAX, b"\0"))
             stream.write(os.urandom(_INSTALLED - _RECORD - _RECORD_MAX))
-
-
-@dataclass(frozen=True)
-class GuestDisk:
-    """A disk as the guest names it. The installer calls `write` once the sets are on it."""
-
-    name: str  # sd0
-    image: Image
-
-    @property
-    def size(self) -> int:
-        return self.image.size()
-
-    def write(self, record: Mapping[str, Any]) -> None:
-        self.image.write(record)

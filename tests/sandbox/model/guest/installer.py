@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.target.call import NotModelled
@@ -32,7 +32,7 @@ TIMER_SECONDS = 5
 FETCH_SECONDS = 1
 FINISH_SECONDS = 8
 PROMPT = "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? "
-MODE = re.compile(r"((?:.*/)?)auto_(install|upgrade)", re.DOTALL)
+MODE = re.compile(r"((?:.*/)?)auto_install", re.DOTALL)
 
 
 class _CancelledError(Exception):
@@ -44,21 +44,20 @@ class _StuckError(Exception):
 
 
 class Installation:
-    """One boot of the installer. `console` gets its lines; `result` is there after a success.
+    """One boot of the installer. `console` gets its lines.
 
     `typed` is what came in at the console since the boot.
     """
 
     def __init__(
-        self, machine: Machine, mac: str, tap: str, disks: Sequence[Disk],
+        self, machine: Machine, mac: str, tap: str, disk: Disk,
         console: Callable[[str], None], typed: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self.machine = machine
         self.network = GuestNetwork(machine, tap, mac)
-        self.disks = disks
+        self.disk = disk
         self.console = console
         self.typed = typed
-        self.result: Installed | None = None
         self._cancelled = threading.Event()
 
     def run(self, cancelled: threading.Event) -> End:
@@ -106,7 +105,7 @@ class Installation:
     def _response_file(self) -> tuple[str, str]:
         """The host name of the lease, and the text of the first response file that is there."""
         dialog = Dialog(self.console, Answers(""))
-        asking = Questions(dialog, self.network, self.disks, Installed(), self._wait)
+        asking = Questions(dialog, self.network, self.disk, Installed(), self._wait)
         lease = asking.network.lease if asking.lease() else None
         mode = MODE.fullmatch(lease.filename) if lease else None
         if lease is None or mode is None:
@@ -115,22 +114,14 @@ class Installation:
             self.console("Could not determine auto mode.")
             default = f"[http://{lease.next_server}/install.conf] " if lease else ""
             raise self._stuck(f"Response file location? {default}")
-        path, kind = mode.groups()
         names = [self.network.mac, *([lease.host_name] if lease.host_name else [])]
-        for name in (*(f"{one}-{kind}" for one in names), kind):
-            url = f"http://{lease.next_server}/{path}{name}.conf?path={SETS_DIRECTORY}"
+        for name in (*(f"{one}-install" for one in names), "install"):
+            url = f"http://{lease.next_server}/{mode[1]}{name}.conf?path={SETS_DIRECTORY}"
             self.console(f"Fetching {url}")
             self._wait(FETCH_SECONDS)
-            try:
-                text = self.network.fetch(url).decode("utf-8", "surrogateescape")
-            except FetchError:
-                continue
-            if kind == "upgrade":
-                self.console("Performing non-interactive upgrade...")
-                raise InstallerExit
-            return lease.host_name, text
-        default = f"http://{lease.next_server}/install.conf"
-        raise self._stuck(f"Response file location? [{default}] ")
+            with contextlib.suppress(FetchError):
+                return lease.host_name, self.network.fetch(url).decode("utf-8", "surrogateescape")
+        raise self._stuck(f"Response file location? [http://{lease.next_server}/install.conf] ")
 
     def _stuck(self, prompt: str) -> _StuckError:
         self.console(prompt)
@@ -139,31 +130,25 @@ class Installation:
     def _install(self, host_name: str, text: str) -> None:
         dialog = Dialog(self.console, Answers(text))
         installed = Installed()
-        questions = Questions(dialog, self.network, self.disks, installed, self._wait)
+        questions = Questions(dialog, self.network, self.disk, installed, self._wait)
         questions.host_name(host_name)
         questions.ask_network()
         questions.accounts()
-        disk = questions.root_disk()
-        sets = SetsQuestions(dialog, self.network, installed, disk, self._wait)
+        questions.root_disk()
+        sets = SetsQuestions(dialog, self.network, installed, self.disk, self._wait)
         sets.run()
         if f"base{VERSION}.tgz" in installed.sets:
             questions.timezone(*(zone for (zone,) in self.machine.faults.arguments("no_zone")))
-        self.console("Saving configuration files... done.")
-        self.console("Making all device nodes... done.")
         # All of install.site that is modelled: the addresses that it asks for in the end.
         for url in sets.calls:
             with contextlib.suppress(FetchError):
                 self.network.fetch(url)
         self._wait(FINISH_SECONDS)
-        self.console("Relinking to create unique kernel... done.")
         try:
             with self.machine.lock:
                 if self._cancelled.is_set():
                     raise _CancelledError
-                disk.write(installed.record())
+                self.disk.write(installed.record())
         except OSError as error:
             dialog.exit(f"/mnt: write failed, file system is full ({error.strerror})")
-        self.result = installed
-        self.console("")
         self.console("CONGRATULATIONS! Your OpenBSD install has been successfully completed!")
-        self.console("")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.model.system.signify import verify
-from sandbox.target.call import NotModelled
 
 from .. import sets
 from .dialog import Dialog
@@ -43,40 +42,23 @@ class SetsQuestions:
     calls: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """Ask for locations until the sets are installed."""
+        """Install the sets of one http server."""
         short = self.installed.hostname.partition(".")[0]
         self.site = [f"site{VERSION}.tgz", f"site{VERSION}-{short}.tgz"]
         self.missing = list(_RELEASE_SETS)
-        self.dialog.say("")
-        self.dialog.say("Let's install the sets!")
-        default, server = "http", ""
-        while True:
-            answer = self.dialog.ask("Location of sets? (disk http nfs or 'done')", default)
-            if answer == "done":
-                break
-            if not answer.startswith("h"):
-                raise NotModelled(f"installer: sets from {answer}")
-            server = self._http(server)
-            default = "done"
+        question = "Location of sets? (disk http nfs or 'done')"
+        self.dialog.usual(question, "http")
+        self._http()
+        self.dialog.usual(question, "done")
         for name in ("bsd", _BASE):
             question = f"Are you *SURE* your install is complete without '{name}'?"
             if name in self.missing and not self.dialog.ask_yes(question):
                 self.dialog.exit()
 
-    def _http(self, default: str) -> str:
-        """Installs from one server, and gives its name."""
-        if (
-            self.dialog.ask("HTTP proxy URL? (e.g. 'http://proxy:8080', or 'none')", "none")
-            != "none"
-        ):
-            raise NotModelled("installer: a proxy")
+    def _http(self) -> None:
+        self.dialog.usual("HTTP proxy URL? (e.g. 'http://proxy:8080', or 'none')", "none")
         self.dialog.say("(Unable to get list from openbsd.org, but that is OK)")
-        server = self.dialog.ask("HTTP Server? (hostname or 'done')", default)
-        while not re.fullmatch(r"(?:https?://)?[A-Za-z0-9:.\[\]%_-]+", server):
-            self.dialog.say(f"'{server}' is not a valid hostname.")
-            server = self.dialog.ask("HTTP Server? (hostname or 'done')", default)
-        if server == "done":
-            return default
+        server = self.dialog.ask("HTTP Server? (hostname or 'done')")
         scheme, _, name = server.rpartition("://")
         directory = self.dialog.ask("Server directory?", f"pub/OpenBSD/{SETS_DIRECTORY}")
         place = f"{name}/{directory.lstrip('/')}"
@@ -87,9 +69,6 @@ class SetsQuestions:
             self.dialog.say("Unable to connect using HTTPS; using HTTP instead.")
             base, signed = self._signed_list("http", place)
         self._install(base, self._file_list(base, signed))
-        url = f"{scheme or 'http'}://{place}".removesuffix(f"/{ARCHITECTURE}")
-        self.installed.installurl = url.removesuffix(f"/{RELEASE}").removesuffix("/snapshots")
-        return name
 
     def _signed_list(self, scheme: str, place: str) -> tuple[str, bytes | None]:
         """SHA256.sig, and where it came from: nowhere if there was no answer at all."""
@@ -143,13 +122,6 @@ class SetsQuestions:
     def _select(self, available: list[str]) -> list[str]:
         """The sets that are marked in the end; patterns are applied one after the other."""
         selected = [one for one in available if one in (*_RELEASE_SETS, self.site[1])]
-        self.dialog.say("")
-        self.dialog.say(
-            "Select sets by entering a set name, a file name pattern or 'all'. De-select"
-        )
-        self.dialog.say(
-            "sets by prepending a '-', e.g.: '-game*'. Selected sets are labelled '[X]'."
-        )
         while True:
             marks = "".join(f"    [{'X' if one in selected else ' '}] {one}" for one in available)
             self.dialog.say(marks)

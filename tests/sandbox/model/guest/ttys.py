@@ -53,18 +53,6 @@ class Ttys:
             self._writers[path] = os.open(host, os.O_WRONLY | os.O_NONBLOCK)
             os.close(reader)
 
-    def start(self) -> None:
-        """A FIFO does not survive a stop: those of guests that run are made again."""
-        files = self.machine.files
-        for name in files.listdir("/dev"):
-            if name.startswith("ttyp"):
-                path = f"/dev/{name}"
-                owner, mode = files.owner(path), files.mode(path)
-                files.remove(path)
-                self.open(path, int(name[-1], 36))
-                files.chown(path, *owner)
-                files.chmod(path, mode)
-
     def close(self, path: str) -> None:
         with self._lock:
             writer = self._writers.pop(path, None)

@@ -8,22 +8,15 @@ import urllib.parse
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
-from sandbox.model.network.frames import answers, from_server, port_before, ports, stacks
-from sandbox.model.network.names import Address, address_of, lookup
+from sandbox.model.network.frames import answers, from_server, interface_behind, ports, stacks
+from sandbox.model.network.interfaces import Address, address_of
 from sandbox.model.pf.packets import Packet
 
 if TYPE_CHECKING:
     from sandbox.model.dhcpd.dhcpd import Lease
     from sandbox.model.machine import Machine
 
-REDIRECTS = 10
-PHRASES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    500: "Internal Server Error",
-}
+PHRASES = {301: "Moved Permanently", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
 
 
 class FetchError(Exception):
@@ -35,7 +28,7 @@ class FetchError(Exception):
 
 
 class GuestNetwork:
-    """One NIC on its segment. Addresses and gateways are those set so far."""
+    """One NIC on its segment. Addresses are those set so far."""
 
     def __init__(self, machine: Machine, tap: str, mac: str) -> None:
         self.machine = machine
@@ -45,8 +38,6 @@ class GuestNetwork:
 
     def reset(self) -> None:
         self.addresses: list[IPv4Interface | IPv6Interface] = []
-        self.gateways: list[Address] = []
-        self.nameservers: list[str] = []
         self.lease: Lease | None = None
 
     def ask_for_lease(self) -> Lease | None:
@@ -60,14 +51,12 @@ class GuestNetwork:
             self.lease = next((one for one in offers if one is not None), None)
         if self.lease is not None:
             self.addresses.append(self.lease.address)
-            self.gateways += self.lease.routers[:1]
-            self.nameservers += [str(one) for one in self.lease.dns]
         return self.lease
 
     def _offer(self, interface: str) -> Lease | None:
         """What dhcpd(8) sends, by bpf(4) past pf on its own interface, if it comes through."""
         asks = Packet("0.0.0.0", "255.255.255.255", "udp", 68, 67, to_all=True)
-        if port_before(self.machine, interface) not in ports(self.machine, self.tap, asks):
+        if interface_behind(self.machine, interface) not in ports(self.machine, self.tap, asks):
             return None
         lease = self.machine.dhcpd.lease(self.mac, interface)
         if lease is None:
@@ -76,35 +65,12 @@ class GuestNetwork:
         offer = Packet(server, str(lease.address.ip), "udp", 67, 68)
         return lease if self.tap in from_server(self.machine, interface, offer, made=True) else None
 
-    def is_local(self, address: Address) -> bool:
-        """Whether the address is on a network of the guest's own."""
-        return any(address in one.network for one in self.addresses)
-
-    def add_gateway(self, text: str) -> bool:
-        """route(8) takes a default router only if it can be reached."""
-        address = address_of(text)
-        if address is None or not (self.is_local(address) or address.is_link_local):
-            return False
-        self.gateways.append(address)
-        return True
-
     def fetch(self, url: str) -> bytes:
-        for _ in range(REDIRECTS):
-            status, body, location = self._get(url)
-            if status in (301, 302, 303, 307, 308) and location:
-                url = urllib.parse.urljoin(url, location)
-                continue
-            if status != 200:
-                phrase = f"{status} {PHRASES.get(status, 'Unknown Error')}"
-                raise FetchError(f"ftp: Error retrieving {url}: {phrase}", connected=True)
-            return body
-        raise FetchError("ftp: Too many redirections requested")
-
-    def _get(self, url: str) -> tuple[int, bytes, str]:
         parts = urllib.parse.urlsplit(url)
         name = parts.hostname or ""
         with self.machine.lock:
-            address = self._resolve(name)
+            if (address := address_of(name)) is None:
+                raise FetchError(f"ftp: {name}: no address associated with name")
             client = next(
                 (str(one.ip) for one in self.addresses if one.version == address.version), ""
             )
@@ -122,27 +88,14 @@ class GuestNetwork:
                 )
             except ConnectionRefusedError as error:
                 raise FetchError("ftp: connect: Connection refused") from error
-        return found.status, found.body, found.uri
-
-    def _resolve(self, name: str) -> Address:
-        literal = address_of(name)
-        if literal is not None:
-            return literal
-        found = lookup(self.machine, name) if self.nameservers else []
-        if not found:
-            raise FetchError(f"ftp: {name}: no address associated with name")
-        return found[0]
+        if found.status != 200:
+            text = f"ftp: Error retrieving {url}: {found.status} {PHRASES[found.status]}"
+            raise FetchError(text, connected=True)
+        return found.body
 
     def _reaches(self, address: Address) -> bool:
-        """Whether packets come to one of the server's own addresses; other hosts there are none."""
+        """Whether it is the server's own on the guest's network; other hosts there are none."""
         network = self.machine.network
-        if not network.own(str(address)):
-            return False
-        near = {
-            one.ip for name in stacks(self.machine, self.tap) for one in network.addresses(name)
-        }
-        if self.is_local(address):
-            return address in near
-        gateways = [one for one in self.gateways if one.version == address.version]
-        # A router that is not the server stands for the world, which knows the way back.
-        return any(one in near or not network.own(str(one)) for one in gateways)
+        names = stacks(self.machine, self.tap)
+        near = {one.ip for name in names for one in network.addresses(name)}
+        return address in near and any(address in one.network for one in self.addresses)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import posixpath
 import re
@@ -13,7 +12,7 @@ import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.model.network.names import Address
+from sandbox.model.network.interfaces import Address
 from sandbox.target.call import NotModelled
 
 from .conf import Rules, Server
@@ -27,20 +26,19 @@ UNENCODED = "/!$'()*+,;:@=[]\\^`{|}>~"
 
 @dataclass(frozen=True)
 class Answer:
-    """`path` is the request's path as it is `logged`; `uri` where a redirection leads."""
+    """`path` is the request's path as it is `logged`."""
 
     status: int
     body: bytes = b""
     server: str = ""
     path: str = ""
-    uri: str = ""
     logged: bool = True
 
 
 class _HttpError(Exception):
-    def __init__(self, status: int, uri: str = "") -> None:
+    def __init__(self, status: int) -> None:
         super().__init__(str(status))
-        self.status, self.uri = status, uri
+        self.status = status
 
 
 def answer(
@@ -63,10 +61,10 @@ def answer(
             # server_response(): the location of the rewritten path counts, and is final.
             place = _expand(rules.rewrite, path, client)
             rules = _rules(server, chroot, place)
-        body = _body(server, chroot, rules, place)
+        body = _body(chroot, rules, place)
     except _HttpError as error:
-        return Answer(error.status, b"", server.name, path, error.uri, rules.logged)
-    return Answer(200, body, server.name, path, "", rules.logged)
+        return Answer(error.status, b"", server.name, path, rules.logged)
+    return Answer(200, body, server.name, path, rules.logged)
 
 
 def _canonical(path: str) -> str:
@@ -79,9 +77,7 @@ def _canonical(path: str) -> str:
     return shown if shown == "/" else shown + tail
 
 
-def _body(server: Server, chroot: Files, rules: Rules, path: str) -> bytes:
-    if rules.block:
-        raise _HttpError(rules.block)
+def _body(chroot: Files, rules: Rules, path: str) -> bytes:
     place = _place(rules, path)
     mode = _open(chroot, place)
     if not stat.S_ISDIR(mode):
@@ -89,18 +85,7 @@ def _body(server: Server, chroot: Files, rules: Rules, path: str) -> bytes:
             raise _HttpError(404 if path.endswith("/") else 403)
         return chroot.read_bytes(place)
     if not path.endswith("/"):
-        raise _HttpError(301, urllib.parse.quote(path, safe=UNENCODED) + "/")
-    index = _rules(server, chroot, f"{path}index.html")
-    if index.block:
-        raise _HttpError(index.block)
-    try:
-        _open(chroot, _place(index, f"{path}index.html"))
-        return chroot.read_bytes(_place(index, f"{path}index.html"))
-    except _HttpError as error:
-        if error.status != 404:
-            raise
-    if index != rules:
-        raise _HttpError(404)
+        raise _HttpError(301)
     if not rules.auto_index:
         raise _HttpError(403)
     return "".join(f'<a href="{name}">{name}</a>\n' for name in chroot.listdir(place)).encode()
@@ -156,8 +141,7 @@ def _open(chroot: Files, path: str) -> int:
                 raise _HttpError(404)
         return _need(chroot, f"/{inside}", _READ)
     except OSError as error:
-        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        raise _HttpError(404 if missing else 500) from error
+        raise _HttpError(404) from error
 
 
 def _need(chroot: Files, path: str, bit: int) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sandbox.model import replay
-from sandbox.model.network.names import Address
-from sandbox.model.words import NEWLINE, Refused, Words
+from sandbox.model.network.interfaces import Address
+from sandbox.model.replay import Refused
+from sandbox.model.words import Statement, not_modelled, statements
 from sandbox.target.call import NotModelled
 
 
@@ -28,13 +29,12 @@ class Listen:
 class Rules:
     """What server and location blocks have in common; None where nothing is said.
 
-    `rewrite` is the path that is looked for instead; `block` is a status, or 0 where `pass` undoes
-    it; `strip` is the one rule that a location does not take from its server.
+    `rewrite` is the path that is looked for instead; `strip` is the one rule that a location does
+    not take from its server.
     """
 
     root: str | None = None
     auto_index: bool | None = None
-    block: int | None = None
     rewrite: str | None = None
     log: bool | None = None
     strip: int = 0
@@ -45,11 +45,8 @@ class Rules:
         return self.log is not False
 
     def inside(self, server: Rules) -> Rules:
-        names = [
-            name
-            for name in ("root", "auto_index", "block", "rewrite", "log")
-            if getattr(self, name) is None
-        ]
+        own = ("root", "auto_index", "rewrite", "log")
+        names = [name for name in own if getattr(self, name) is None]
         return replace(self, **{name: getattr(server, name) for name in names})
 
 
@@ -72,105 +69,64 @@ class Server:
 
 def read(path: str, text: str, resolve: Callable[[str], list[Address]]) -> list[Server]:
     """`resolve` gives the addresses of an interface. Refused as httpd(8) was seen to refuse."""
-    try:
+    with replay.known("httpd", path, text):
         return _Reader(path, text, resolve).servers
-    except NotModelled:
-        recorded = replay.whole("httpd", path, text)
-        if recorded is None or recorded.rc == 0:
-            raise
-        raise Refused(recorded.stderr) from None
 
 
 class _Reader:
     def __init__(self, path: str, text: str, resolve: Callable[[str], list[Address]]) -> None:
-        self.words = words = Words(path, text)
-        self.path, self.resolve = path, resolve
+        self.path, self.text, self.resolve = path, text, resolve
         self.servers: list[Server] = []
-        words.newlines()
-        while not words.ended:
-            self._server()
-            words.newlines()
+        for row in statements(path, text, "\n"):
+            match row.words:
+                case ["server", name] if name.quoted and row.block is not None:
+                    self._server(Server(name), row)
+                case _:
+                    raise self._unknown(row)
         if not self.servers:
-            raise Refused("no actions, nothing to do\n")
+            raise not_modelled(path, text, 1)
 
-    def _server(self) -> None:
-        words = self.words
-        words.expect("server")
-        server = Server(words.text(quoted=True))
-        words.expect("{", NEWLINE)
-        while not words.accept("}"):
-            if words.accept(NEWLINE):
-                continue
-            if words.accept("listen"):
-                self._listen(server)
-            elif words.accept("connection"):
-                words.expect("max", "requests", "1")
-            elif words.accept("location"):
-                server.locations.append(self._location())
-            else:
-                server.rules = self._rule(server.rules)
-            words.expect(NEWLINE)
-        if not server.listens:
-            said = f"{self.path}:{words.line}: listen address not specified\n"
-            raise Refused(f"{said}no actions, nothing to do\n")
-        for other in self.servers:
-            if other.name == server.name and set(other.listens) & set(server.listens):
-                said = f'{self.path}:{words.line}: server "{server.name}" defined twice\n'
-                raise Refused(said)
+    def _unknown(self, row: Statement) -> NotModelled:
+        return not_modelled(self.path, self.text, row.line)
+
+    def _server(self, server: Server, block: Statement) -> None:
+        for row in block.block or []:
+            match row.words:
+                case ["listen", "on", name, "port", port] if port.isdigit():
+                    self._listen(server, row, name, int(port))
+                case ["connection", "max", "requests", "1"]:
+                    pass
+                case ["location", *found, pattern] if pattern.quoted and found in ([], ["found"]):
+                    rules = Rules()
+                    for one in row.block or []:
+                        rules = self._rule(rules, one)
+                    server.locations.append(Location(pattern, rules, bool(found)))
+                case _:
+                    server.rules = self._rule(server.rules, row)
+        if not server.listens or server.name in [other.name for other in self.servers]:
+            raise self._unknown(block)
         self.servers.append(server)
 
-    def _listen(self, server: Server) -> None:
-        words = self.words
-        words.expect("on")
-        line, name = words.line, words.text()
+    def _listen(self, server: Server, row: Statement, name: str, port: int) -> None:
         addresses = self.resolve("0.0.0.0" if name == "*" else name)
         if not addresses:
-            said = f"{self.path}:{line}: invalid listen ip: {name}\n"
+            said = f"{self.path}:{row.line}: invalid listen ip: {name}\n"
             raise Refused(f"{said}no actions, nothing to do\n")
-        words.expect("port")
-        unknown, port = words.unknown(), words.text()
-        if not port.isdigit():
-            raise unknown
-        server.listens += [Listen(one, int(port)) for one in addresses]
+        server.listens += [Listen(one, port) for one in addresses]
 
-    def _location(self) -> Location:
-        words, rules = self.words, Rules()
-        found = bool(words.accept("found"))
-        pattern = words.text(quoted=True)
-        words.expect("{")
-        while not words.accept("}"):
-            if not words.accept(NEWLINE):
-                rules = self._rule(rules)
-        return Location(pattern, rules, found)
-
-    def _rule(self, rules: Rules) -> Rules:
-        words = self.words
-        unknown = words.unknown()
-        match words.text():
-            case "root":
-                return replace(rules, root=words.text(quoted=True))
-            case "request":
-                if words.accept("rewrite"):
-                    return replace(rules, rewrite=words.text(quoted=True))
-                words.expect("strip")
-                count = words.text()
-                if not count.isdigit():
-                    raise unknown
+    def _rule(self, rules: Rules, row: Statement) -> Rules:
+        # In a line, or in braces: directory auto index.
+        match [*row.words, *(word for one in row.block or [] for word in one.words)]:
+            case ["root", path] if path.quoted:
+                return replace(rules, root=path)
+            case ["request", "rewrite", path] if path.quoted:
+                return replace(rules, rewrite=path)
+            case ["request", "strip", count] if count.isdigit():
                 return replace(rules, strip=int(count))
-            case "directory":
-                braces = words.accept("{")
-                no = bool(words.accept("no"))
-                words.expect("auto", "index", *(["}"] if braces else []))
-                return replace(rules, auto_index=not no)
-            case "block":
-                status = int(words.text()) if words.accept("return") else 403
-                return replace(rules, block=status)
-            case "no":
-                words.expect("log")
+            case ["no", "log"]:
                 return replace(rules, log=False)
-            case "log":
-                words.expect("style", "common")
+            case ["log", "style", "common"]:
                 return replace(rules, log=True)
-            case "pass":
-                return replace(rules, block=0)
-        raise unknown
+            case ["directory", "auto", "index"]:
+                return replace(rules, auto_index=True)
+        raise self._unknown(row)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import errno
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.model import errors
-from sandbox.model.network.names import Address, address_of
-from sandbox.model.rc.daemon import Background, Daemon, Outcome
-from sandbox.model.words import Refused
+from sandbox.model.network.interfaces import Address, address_of
+from sandbox.model.rc.daemon import Daemon, Outcome
+from sandbox.model.replay import Refused
 from sandbox.target.call import Call, Handler, NotModelled, Result
 from sandbox.target.files import Files
 from sandbox.target.options import getopt
@@ -25,54 +25,33 @@ if TYPE_CHECKING:
 CONFIGURATION, CHROOT, LOGS = "/etc/httpd.conf", "/var/www", "/var/www/logs"
 
 
-class Httpd:
+class Httpd(Daemon):
     """The daemon. It serves what it read at its start or last reload."""
 
     def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+        super().__init__(machine, "httpd")
         self.servers: list[Server] = []
-        self.process = Background(machine, "httpd")
-        machine.services.register(
-            Daemon(
-                "httpd",
-                start=lambda _flags: self.launch(),
-                stop=lambda _timeout: self.end(),
-                alive=lambda: self.alive,
-                reload=self.reload,
-                configtest=lambda: self.test(CONFIGURATION),
-            )
-        )
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return self.machine.subsystem("httpd")
-
-    @property
-    def alive(self) -> bool:
-        return self.process.alive
 
     def start(self) -> None:
         if self.alive:
-            self.servers = read(CONFIGURATION, self.state["text"], self._resolve)
+            self.servers = self.load(CONFIGURATION)
 
     def _resolve(self, name: str) -> list[Address]:
         literal = address_of(name)
         if literal is not None:
             return [literal]
-        network = self.machine.network
-        names = [name] if network.exists(name) else [one.name for one in network.group(name)]
-        return [one.ip for interface in names for one in network.addresses(interface)]
+        return [one.ip for one in self.machine.network.addresses(name)]
 
-    def load(self, path: str) -> tuple[list[Server], str]:
-        """What is to be served, and the file's text; Refused with what httpd writes."""
+    def load(self, path: str) -> list[Server]:
+        """What is to be served; Refused with what httpd writes."""
         try:
             text = self.machine.files.read_text(path)
         except OSError as error:
             reason = errors.text(error.errno or errno.EIO)
             raise Refused(f"pushfile: {path}: {reason}\n") from None
-        return read(path, text, self._resolve), text
+        return read(path, text, self._resolve)
 
-    def test(self, path: str) -> Outcome:
+    def test(self, path: str = CONFIGURATION) -> Outcome:
         """httpd -n."""
         try:
             self.load(path)
@@ -80,41 +59,27 @@ class Httpd:
             return Outcome(ok=False, stderr=str(refused))
         return Outcome(ok=True, stderr="configuration OK\n")
 
-    def launch(self) -> Outcome:
+    def launch(self, flags: tuple[str, ...]) -> Outcome:
         """What it reads before it goes into the background decides the outcome, no more."""
-        try:
-            servers, text = self.load(CONFIGURATION)
-        except Refused as refused:
-            return Outcome(ok=False, stderr=str(refused))
-        self.process.begin()
-        self.process.log("startup")
-        self._serve(servers, text)
-        return Outcome(ok=True)
+        super().launch(flags)
+        self.log("startup")
+        self._serve()
+        return Outcome()
 
     def reload(self) -> Outcome:
-        """SIGHUP: what cannot be read any more is served no longer."""
-        self.process.log("parent_sig_handler: reload requested with SIGHUP")
-        try:
-            servers, text = self.load(CONFIGURATION)
-        except Refused as refused:
-            servers, text = [], ""
-            for line in str(refused).splitlines():
-                self.process.log(line)
-        self._serve(servers, text)
-        return Outcome(ok=True)
+        self.log("parent_sig_handler: reload requested with SIGHUP")
+        self._serve()
+        return Outcome()
 
-    def end(self) -> Outcome:
-        self.process.finish()
+    def end(self, timeout: float = 0) -> Outcome:
         self.servers = []
-        return Outcome(ok=True)
+        return super().end()
 
-    def _serve(self, servers: list[Server], text: str) -> None:
-        problem = self._why_not(servers)
-        if problem:
-            self.process.log(f"parent: {problem}")
+    def _serve(self) -> None:
+        self.servers = self.load(CONFIGURATION)
+        if problem := self._why_not(self.servers):
+            self.log(f"parent: {problem}")
             self.end()
-            return
-        self.servers, self.state["text"] = servers, text
 
     def _why_not(self, servers: list[Server]) -> str:
         """What ends httpd after it went into the background."""
@@ -151,8 +116,6 @@ def httpd(machine: Machine, call: Call) -> Result:
     if options.operands or not options.has("n"):
         raise NotModelled(" ".join(call.argv[1:]))
     outcome = machine.httpd.test(options.last("f", CONFIGURATION) or "")
-    if outcome.ok and call.uid != 0:
-        outcome = Outcome(ok=False, stderr="need root privileges\n")
     return Result(int(not outcome.ok), "", outcome.stderr)
 
 

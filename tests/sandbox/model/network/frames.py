@@ -68,14 +68,10 @@ def _bridged(machine: Machine, source: str, others: list[str], packet: Packet) -
 
 
 def interface_behind(machine: Machine, port: str) -> str:
-    """The interface that has the network stack of a port: the other end of a pair(4), or itself."""
+    """The other end of a pair(4), or the interface itself: from the switch's port to what has the
+    network stack, and back."""
     one = machine.network.interfaces.get(port)
     return one.patch if one is not None and one.patch else port
-
-
-def port_before(machine: Machine, interface: str) -> str:
-    """The port by which a packet of the server's interface comes into the switch."""
-    return interface_behind(machine, interface)
 
 
 def stacks(machine: Machine, tap: str) -> list[str]:
@@ -100,7 +96,7 @@ def from_server(
     machine: Machine, interface: str, packet: Packet, *, made: bool = False
 ) -> list[str]:
     """The ports that a packet of the server reaches from its interface; pf let it go out there."""
-    return ports(machine, port_before(machine, interface), packet, made=made)
+    return ports(machine, interface_behind(machine, interface), packet, made=made)
 
 
 def answers(machine: Machine, tap: str, packet: Packet) -> Packet | None:

@@ -1,21 +1,19 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""ifconfig(8): words are carried out from left to right, addresses last."""
+"""ifconfig(8): words are carried out from left to right, an address once all of it was read."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.model.errors import failure
 from sandbox.target.call import NotModelled, Result
 
-from . import interfaces
-from .interfaces import LINKS, Interface
+from .interfaces import CLONERS, LINKS, Interface, show, type_of
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
@@ -23,10 +21,9 @@ if TYPE_CHECKING:
 
     from .network import Network
 
-_IFNAME_MAX, _DESCRIPTION_MAX = 16, 64
-_TRUNK_PROTOCOLS = ("roundrobin", "failover", "lacp", "loadbalance", "none", "broadcast")
-# Words that have no effect here.
-_IGNORED = ("autoconf", "-autoconf")
+_IFNAME_MAX = 16
+_TRUNK_PROTOCOLS = ("roundrobin", "failover", "lacp", "loadbalance", "broadcast")
+_GROUP = re.compile(r"[a-z][a-z0-9_.-]{0,13}[a-z_.-]", re.IGNORECASE)
 
 
 class _Stop(Exception):
@@ -34,307 +31,161 @@ class _Stop(Exception):
 
 
 def run(machine: Machine, call: Call) -> Result:
-    words = list(call.argv[1:])
+    name, *words = call.argv[1:] or ("",)
     network = machine.network
-    if words == ["-A"]:
-        return Result(
-            0,
-            "".join(
-                interfaces.show(one, network.interfaces) for one in network.interfaces.values()
-            ),
-        )
-    if not words or words[0].startswith("-"):
-        raise NotModelled(" ".join(words))
-    name = words.pop(0)
-    if len(name) >= _IFNAME_MAX:
-        return Result(1, stderr=f"ifconfig: interface name '{name}' too long\n")
+    if not words and (name == "-A" or name[:1] not in ("", "-")):
+        return _show(network, name)
+    if len(name) >= _IFNAME_MAX or not name.isalnum():
+        raise NotModelled(" ".join(call.argv[1:]))
     command = _Command(network, name, call.uid == 0)
     try:
-        printed = command.run(words)
+        command.run(words)
     except _Stop as stop:
-        return Result(1, stderr=f"{''.join(command.warnings)}{stop}\n")
-    if printed:
-        return _show(network, name)
-    return Result(0, stderr="".join(command.warnings))
+        return Result(1, stderr=f"{command.warned}{stop}\n")
+    return Result(0, stderr=command.warned)
 
 
 def _show(network: Network, name: str) -> Result:
+    """An interface, those of a group or of a kind, or all there are."""
     known = network.interfaces
-    if name[-1:].isdigit():
-        found = [known[name]] if name in known else []
-    else:
-        found = network.group(name) or [
-            one for one in known.values() if re.match(re.escape(name) + r"\d", one.name)
-        ]
+    found = [one for one in known.values() if name in ("-A", one.name) or name in one.groups]
+    found = found or [one for one in known.values() if type_of(one.name) == name]
     if not found:
         return Result(1, stderr=f"{name}: no such interface\n")
-    return Result(0, "".join(interfaces.show(one, known) for one in found))
+    return Result(0, "".join(show(one, known) for one in found))
 
 
-@dataclass
 class _Command:
-    network: Network
-    name: str
-    root: bool
-    warnings: list[str] = field(default_factory=list)
-    family: int = 4
-    alias: int = 0  # 1: add, -1: remove
-    address: str = ""
-    length: int | None = None
+    def __init__(self, network: Network, name: str, root: bool) -> None:
+        self.network, self.name, self.root = network, name, root
+        self.warned = ""
 
-    def run(self, words: list[str]) -> bool:
-        """True if nothing was asked for but the listing."""
-        if words and words[0] in ("inet", "inet6"):
-            self.family = 6 if words.pop(0) == "inet6" else 4
-        if words[:1] == ["create"]:
-            del words[0]
-            self.kernel("SIOCIFCREATE", lambda: self.network.create(self.name))
-            if not words:
-                return False
-        if not words:
-            return True
-        if words[0] != "destroy" and self.name[-1:].isdigit():
-            self.create_silently()
+    def run(self, words: Sequence[str]) -> None:
+        # Any other word makes the interface, too.
+        made = words[0] not in ("create", "destroy") and not self.network.exists(self.name)
+        if made and self.root and type_of(self.name) in CLONERS:
+            self.network.create(self.name)
         while words:
-            self.word(words)
-        self.set_address()
-        return False
+            words = self._word(words)
 
-    def create_silently(self) -> None:
-        """Any other word makes the interface, too, and says nothing if that fails."""
-        if self.root and not self.network.exists(self.name):
-            try:
-                self.network.create(self.name)
-            except OSError:
-                return
-
-    def kernel(self, what: str, action: Callable[[], object], subject: str | None = None) -> None:
+    def _kernel(self, what: str, action: Callable[[], object]) -> None:
         """Do what only root may do; a failure ends the command."""
         try:
             if not self.root:
                 raise failure(errno.EPERM)
             action()
         except OSError as error:
-            name = self.name if subject is None else subject
-            prefix = ": ".join(part for part in (name, what) if part)
-            raise _Stop(f"ifconfig: {prefix}: {error.strerror}") from None
+            raise _Stop(f"ifconfig: {what}: {error.strerror}") from None
 
-    def soft(self, what: str, action: Callable[[], object]) -> None:
+    def _soft(self, what: str, action: Callable[[], object]) -> None:
         """The same for a failure that is only warned of."""
         try:
-            self.kernel(what, action, "")
+            self._kernel(what, action)
         except _Stop as stop:
-            self.warnings.append(f"{stop}\n")
+            self.warned += f"{stop}\n"
 
-    def word(self, words: list[str]) -> None:
-        word = words.pop(0)
-        action = getattr(self, f"do_{word.replace('-', 'no_')}", None)
-        if word.removeprefix("-") in LINKS:
-            self.link_flag(LINKS[word.removeprefix("-")], on=not word.startswith("-"))
-            return
-        if word in _IGNORED:
-            return
-        if action is None:
-            self.parse_address(word)
-            return
-        count = action.__code__.co_argcount - 1
-        if len(words) < count:
-            raise NotModelled(f"{self.name} {word} without a value")
-        action(*[words.pop(0) for _ in range(count)])
+    def _word(self, words: Sequence[str]) -> Sequence[str]:
+        """Carries out the first word with its arguments, and gives the rest."""
+        name, network = self.name, self.network
+        rest: Sequence[str]
+        match words:
+            case ["create", *rest]:
+                self._kernel(f"{name}: SIOCIFCREATE", lambda: network.create(name))
+            case ["destroy", *rest]:
+                self._kernel(f"{name}: SIOCIFDESTROY", lambda: network.destroy(name))
+            case ["up" | "down" as word, *rest]:
+                self._kernel(f"{name}: SIOCSIFFLAGS", lambda: self._set(up=word == "up"))
+            case [word, *rest] if word.removeprefix("-") in LINKS:
+                self._kernel(f"{name}: SIOCSIFFLAGS", lambda: self._flag(word))
+            case ["description", text, *rest]:
+                self._soft("SIOCSIFDESCR", lambda: self._set(description=text))
+            case ["add", member, *rest]:
+                self._add(member)
+            case ["del", member, *rest]:
+                what = f"{name}: {member}"
+                self._kernel(what, lambda: network.remove_member(name, member))
+            case ["trunkport", port, *rest]:
+                what = f"{name} {port}: SIOCSTRUNKPORT"
+                self._kernel(what, lambda: network.add_port(name, port))
+            case ["-trunkport", port, *rest]:
+                what = f"{name}: {port}: SIOCSTRUNKDELPORT"
+                self._kernel(what, lambda: network.remove_port(name, port))
+            case ["trunkproto", protocol, *rest] if protocol in _TRUNK_PROTOCOLS:
+                what = f"{name}: SIOCSTRUNK"
+                self._kernel(what, lambda: network.set_protocol(name, protocol))
+            case ["group" | "-group" as word, group, *rest] if _GROUP.fullmatch(group):
+                what = "SIOCAIFGROUP" if word == "group" else "SIOCDIFGROUP"
+                self._kernel(f"{group}: {what}", lambda: self._group(word, group))
+            case ["vnetid", number, *rest] if number.isdigit() and 0 < int(number) < 4095:
+                self._soft("SIOCSVNETID", lambda: network.set_vnetid(name, int(number)))
+            case ["parent", parent, *rest]:
+                what = f"{name}: {parent}: SIOCSIFPARENT"
+                self._soft(what, lambda: network.set_parent(name, parent))
+            case ["patch", end, *rest]:
+                # setpair() of sbin/ifconfig, and pairioctl() of sys/net/if_pair.c.
+                if not network.exists(end):
+                    raise _Stop(f"ifconfig: patch {end}: No such file or directory")
+                self._soft("SIOCSIFPAIR", lambda: network.patch(name, end))
+            case ["-patch", *rest]:
+                self._soft("SIOCSIFPAIR", lambda: network.patch(name, ""))
+            case ["inet" | "inet6" as family, *more]:
+                rest = self._address(family, more)
+            case _:
+                raise NotModelled(f"{name} {' '.join(words)}")
+        return rest
 
-    def interface(self) -> Interface:
+    def _interface(self) -> Interface:
         return self.network.get(self.name)
 
-    def set(self, what: str, **values: object) -> None:
-        def change() -> None:
-            one = self.interface()
-            for key, value in values.items():
-                setattr(one, key, value)
+    def _set(self, **values: object) -> None:
+        for key, value in values.items():
+            setattr(self._interface(), key, value)
 
-        self.soft(what, change)
+    def _flag(self, word: str) -> None:
+        one, bit = self._interface(), LINKS[word.removeprefix("-")]
+        one.flags = one.flags & ~bit if word.startswith("-") else one.flags | bit
 
-    def flag(self, up: bool) -> None:
-        if not self.network.exists(self.name):
-            raise _Stop(f"ifconfig: {self.name}: SIOCGIFFLAGS: Device not configured")
-        self.kernel("SIOCSIFFLAGS", lambda: setattr(self.interface(), "up", up))
+    def _group(self, word: str, group: str) -> None:
+        groups = self._interface().groups
+        if word == "group" and group not in groups:
+            groups.append(group)
+        elif word == "-group":
+            if group not in groups:
+                raise failure(errno.ENOENT)
+            groups.remove(group)
 
-    def link_flag(self, bit: int, *, on: bool) -> None:
-        def change() -> None:
-            one = self.interface()
-            one.flags = one.flags | bit if on else one.flags & ~bit
-
-        self.kernel("SIOCSIFFLAGS", change)
-
-    # the words; the number of their parameters is the number of the word's arguments
-
-    def do_up(self) -> None:
-        self.flag(True)
-
-    def do_down(self) -> None:
-        self.flag(False)
-
-    def do_create(self) -> None:
-        self.kernel("SIOCIFCREATE", lambda: self.network.create(self.name))
-
-    def do_destroy(self) -> None:
-        self.kernel("SIOCIFDESTROY", lambda: self.network.destroy(self.name))
-
-    def do_add(self, member: str) -> None:
+    def _add(self, member: str) -> None:
+        """For a bridge(4) it is no error that the member is there."""
+        what = f"{self.name}: {member}"
         try:
-            self.kernel(member, lambda: self.network.add_member(self.name, member))
+            self._kernel(what, lambda: self.network.add_member(self.name, member))
         except _Stop as stop:
             if not str(stop).endswith("File exists"):
                 raise
 
-    def do_del(self, member: str) -> None:
-        self.kernel(member, lambda: self.network.remove_member(self.name, member))
-
-    def do_trunkport(self, port: str) -> None:
-        self.trunk(f"{self.name} {port}: SIOCSTRUNKPORT",
-                   lambda: self.network.add_port(self.name, port))  # fmt: skip
-
-    def do_no_trunkport(self, port: str) -> None:
-        self.trunk(f"{self.name}: {port}: SIOCSTRUNKDELPORT",
-                   lambda: self.network.remove_port(self.name, port))  # fmt: skip
-
-    def do_trunkproto(self, protocol: str) -> None:
-        if protocol not in _TRUNK_PROTOCOLS:
-            raise _Stop(f"ifconfig: Invalid TRUNK protocol: {protocol}")
-        self.trunk(f"{self.name}: SIOCSTRUNK",
-                   lambda: self.network.set_protocol(self.name, protocol))  # fmt: skip
-
-    def trunk(self, what: str, action: Callable[[], object]) -> None:
-        self.kernel(what, action, "")
-
-    def do_description(self, text: str) -> None:
-        self.set("SIOCSIFDESCR", description=text[: _DESCRIPTION_MAX - 1])
-
-    def do_no_description(self) -> None:
-        self.set("SIOCSIFDESCR", description="")
-
-    def do_group(self, name: str) -> None:
-        if not name or len(name) >= _IFNAME_MAX or name[-1].isdigit():
-            raise NotModelled(f"group {name}")
-        if not self.network.exists(self.name) or name not in self.interface().groups:
-            self.kernel("SIOCAIFGROUP", lambda: self.interface().groups.append(name), name)
-
-    def do_no_group(self, name: str) -> None:
-        def remove() -> None:
-            if name not in self.interface().groups:
-                raise failure(errno.ENOENT)
-            self.interface().groups.remove(name)
-
-        self.kernel("SIOCDIFGROUP", remove, name)
-
-    def do_vnetid(self, number: str) -> None:
-        if not number.isdigit():
-            raise _Stop(f"ifconfig: vnetid {number}: invalid")
-
-        def change() -> None:
-            if self.interface().type != "vlan" or not 0 < int(number) < 4095:
-                raise failure(errno.EINVAL if self.interface().type == "vlan" else errno.ENOTTY)
-            self.network.free_vlan(self.interface(), self.interface().parent, int(number))
-            self.interface().vnetid = int(number)
-
-        self.soft("SIOCSVNETID", change)
-
-    def do_parent(self, name: str) -> None:
-        def change() -> None:
-            parent = self.network.interfaces.get(name)
-            if self.interface().type != "vlan":
-                raise failure(errno.ENOTTY)
-            if parent is None or not parent.is_ethernet:
-                raise failure(errno.EPROTONOSUPPORT if parent else errno.EINVAL)
-            if self.interface().parent == name:
-                return
-            # if_vlan.c: a parent is changed only while the interface does not run.
-            if self.interface().up and self.interface().parent:
-                raise failure(errno.EBUSY)
-            self.network.free_vlan(self.interface(), name, self.interface().vnetid)
-            self.interface().parent, self.interface().lladdr = name, parent.lladdr
-
-        self.soft(f"{self.name}: {name}: SIOCSIFPARENT", change)
-
-    def do_patch(self, end: str) -> None:
-        """setpair() of sbin/ifconfig and pairioctl() of sys/net/if_pair.c."""
-        if not self.network.exists(end):
-            raise _Stop(f"ifconfig: patch {end}: No such file or directory")
-        self.soft("SIOCSIFPAIR", lambda: self.network.patch(self.name, end))
-
-    def do_no_patch(self) -> None:
-        self.soft("SIOCSIFPAIR", lambda: self.network.patch(self.name, ""))
-
-    # addresses
-
-    def do_inet(self) -> None:
-        self.family = 4
-
-    def do_inet6(self) -> None:
-        self.family = 6
-
-    def do_alias(self) -> None:
-        self.alias = 1
-
-    def do_no_alias(self) -> None:
-        self.alias = -1
-
-    def do_netmask(self, text: str) -> None:
-        self.length = ipaddress.IPv4Network(f"0.0.0.0/{text}").prefixlen
-
-    def do_prefixlen(self, text: str) -> None:
-        if not text.isdigit() or int(text) > (128 if self.family == 6 else 32):
-            raise NotModelled(f"prefix {text}")
-        self.length = int(text)
-
-    def do_broadcast(self, text: str) -> None:
-        """netstart(8) gives it; it is always the network's."""
-
-    def parse_address(self, text: str) -> None:
-        address, slash, length = text.partition("/")
+    def _address(self, family: str, words: Sequence[str]) -> Sequence[str]:
+        """[alias] ADDRESS[/LENGTH] [prefixlen LENGTH | netmask MASK] [alias | -alias]."""
+        alias, text, length, rest = "", "", "", words
+        while True:
+            match rest:
+                case ["alias" | "-alias" as alias, *rest]:
+                    continue
+                case ["prefixlen" | "netmask", length, *rest] if text:
+                    continue
+                case [first, *more] if not text:
+                    text, rest = first, more
+                case _:
+                    break
         try:
-            found = ipaddress.ip_address(address)
-            if found.version != self.family:
-                raise ValueError(address)
+            given = f"{text}/{length}" if length else text
+            address = ipaddress.ip_interface(given if "/" in given else f"{given}/24")
+            if (address.version == 6) != (family == "inet6"):
+                raise ValueError(text)
         except ValueError:
-            raise NotModelled(f"{self.name} {text}") from None
-        self.address = address
-        if slash:
-            self.do_prefixlen(length)
-        elif self.length is None:
-            self.length = 64 if self.family == 6 else 24
-
-    def set_address(self) -> None:
-        if not self.address and self.alias >= 0:
-            return
-
-        def change() -> None:
-            one = self.interface()
-            addresses = one.inet6 if self.family == 6 else one.inet
-            same = [text for text in addresses if text.partition("/")[0] == self.address]
-            if self.alias < 0:
-                gone = same if self.address else addresses[:1]
-                if not gone:
-                    raise failure(errno.EADDRNOTAVAIL)
-                addresses.remove(gone[0])
-                return
-            if self.alias == 0 and self.family == 4:
-                del addresses[:1]
-            for text in [text for text in same if text in addresses]:
-                addresses.remove(text)
-            addresses.append(f"{self.address}/{self.length}")
-            one.up = True
-            if self.family == 6 and one.lladdr and len(addresses) == 1:
-                addresses.insert(0, f"{_link_local(one.lladdr)}/64")
-
-        self.kernel("SIOCDIFADDR" if self.alias < 0 else "SIOCAIFADDR", change, "")
-
-
-def _link_local(lladdr: str) -> ipaddress.IPv6Address:
-    octets = [int(octet, 16) for octet in lladdr.split(":")]
-    octets[0] ^= 2
-    return ipaddress.IPv6Address(
-        bytes([0xFE, 0x80, *[0] * 6, *octets[:3], 0xFF, 0xFE, *octets[3:]])
-    )
+            raise NotModelled(f"{self.name} {family} {' '.join(words)}") from None
+        what = "SIOCDIFADDR" if alias == "-alias" else "SIOCAIFADDR"
+        self._kernel(what, lambda: self.network.set_address(self.name, address, alias))
+        return rest
 
 
 COMMANDS: dict[str, Handler] = {"/sbin/ifconfig": run}

@@ -27,6 +27,7 @@ _FLAGS = {
     AUTOCONF4: "AUTOCONF4",
     LRO: "LRO",
 }
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _ETHERNET = BROADCAST | SIMPLEX | MULTICAST
 SWITCHES = ("bridge", "veb")
 TRUNKS = ("aggr", "trunk")
@@ -85,6 +86,14 @@ class Interface:
             idle = (kind == "tap" and not self.opened) or (kind == "vlan" and not self.parent)
             flags |= 0 if idle else RUNNING
         return flags | (PROMISC if in_switch else 0)
+
+
+def address_of(text: str) -> Address | None:
+    """An address written out; None for anything else."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def type_of(name: str) -> str:

@@ -11,14 +11,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sandbox.model.errors import failure
+from sandbox.target.call import NotModelled
 
-from . import netstart
-from .interfaces import AUTOCONF4, CLONERS, PROMISC, SWITCHES, TRUNKS, Interface, type_of
+from .interfaces import AUTOCONF4, CLONERS, PROMISC, TRUNKS, Interface, type_of
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
 
-_TAPS = 256
 _FIXED = ("vio", "enc0", "lo0")
 # The octet that vmd's and the kernel's made-up addresses have by type.
 _FAKE_LLADDR = "fe:e1:ba:d{:x}:{:02x}:{:02x}"
@@ -60,7 +59,6 @@ class Network:
         log.up, log.mtu, log.flags = True, 33136, PROMISC
         if not self.machine.files.exists("/etc/hostname.vio0"):
             self.machine.files.write_text("/etc/hostname.vio0", "inet autoconf\n", 0o640)
-        netstart.at_boot(self.machine)
 
     def _add(self, name: str) -> Interface:
         self._index += 1
@@ -100,10 +98,6 @@ class Network:
         wanted = ipaddress.ip_address(address)
         return any(wanted == one.ip for name in self.interfaces for one in self.addresses(name))
 
-    def members(self, switch: str) -> list[str]:
-        one = self.interfaces.get(switch)
-        return list(one.members) if one else []
-
     def switch_of(self, member: str) -> str:
         """The bridge or veb that an interface is in, or an empty string."""
         return next((one.name for one in self.interfaces.values() if member in one.members), "")
@@ -114,9 +108,6 @@ class Network:
         if switch is None or not switch.up:
             return []
         return [name for name in switch.members if name != member and self.interfaces[name].up]
-
-    def group(self, name: str) -> list[Interface]:
-        return [one for one in self.interfaces.values() if name in one.groups]
 
     # changes, as the kernel takes or refuses them
 
@@ -129,9 +120,10 @@ class Network:
         return self._add(name)
 
     def destroy(self, name: str) -> None:
-        one = self.get(name)
+        if name not in self.interfaces:
+            raise failure(errno.ENXIO)
         if name.startswith(_FIXED):
-            raise failure(errno.EINVAL if one.type == "vio" else errno.EPERM)
+            raise NotModelled(f"{name} destroy")
         for other in self.interfaces.values():
             if name in other.members:
                 other.members.remove(name)
@@ -146,22 +138,18 @@ class Network:
     def add_member(self, switch: str, name: str) -> None:
         """Put an interface into a bridge or veb; bridge(4) and veb(4) refuse in different words."""
         one, member = self.get(switch), self.interfaces.get(name)
-        if not one.is_switch:
-            raise failure(errno.ENOTTY)
-        is_veb = one.type == "veb"
         if member is None:
-            raise failure(errno.EINVAL if is_veb else errno.ENOENT)
-        if not member.is_ethernet:
-            raise failure(errno.EPROTONOSUPPORT if is_veb else errno.EINVAL)
+            raise failure(errno.EINVAL if one.type == "veb" else errno.ENOENT)
+        if not one.is_switch or not member.is_ethernet:
+            raise NotModelled(f"{switch} add {name}")
         current = self.switch_of(name)
         if current:
-            raise failure(errno.EEXIST if current == switch and not is_veb else errno.EBUSY)
+            again = current == switch and one.type == "bridge"
+            raise failure(errno.EEXIST if again else errno.EBUSY)
         one.members.append(name)
 
     def remove_member(self, switch: str, name: str) -> None:
         one = self.get(switch)
-        if not one.is_switch:
-            raise failure(errno.ENOTTY)
         if name not in one.members:
             raise failure(errno.ESRCH if one.type == "veb" else errno.ENOENT)
         one.members.remove(name)
@@ -169,12 +157,10 @@ class Network:
     def add_port(self, trunk: str, name: str) -> None:
         """Put an Ethernet interface into an aggr or trunk (if_aggr.c, if_trunk.c)."""
         one, port = self.get(trunk), self.interfaces.get(name)
-        if one.type not in TRUNKS:
-            raise failure(errno.ENOTTY)
         if port is None:
             raise failure(errno.EINVAL)
-        if not port.is_ethernet:
-            raise failure(errno.EPROTONOSUPPORT)
+        if one.type not in TRUNKS or not port.is_ethernet:
+            raise NotModelled(f"{trunk} trunkport {name}")
         if self.switch_of(name) or any(name in other.ports for other in self.interfaces.values()):
             raise failure(errno.EBUSY)
         one.ports.append(name)
@@ -182,36 +168,68 @@ class Network:
     def remove_port(self, trunk: str, name: str) -> None:
         one = self.get(trunk)
         if name not in one.ports:
-            raise failure(errno.EINVAL if one.type in TRUNKS else errno.ENOTTY)
+            raise failure(errno.EINVAL)
         one.ports.remove(name)
 
     def set_protocol(self, trunk: str, protocol: str) -> None:
         one = self.get(trunk)
         if one.type != "trunk":
-            raise failure(errno.EPROTONOSUPPORT if one.type == "aggr" else errno.ENOTTY)
+            raise NotModelled(f"{trunk} trunkproto {protocol}")
         one.protocol = protocol
 
-    def free_vlan(self, one: Interface, parent: str, vnetid: int | None) -> None:
+    def set_vnetid(self, name: str, vnetid: int) -> None:
+        one = self.get(name)
+        if one.type != "vlan":
+            raise failure(errno.ENOTTY)
+        self._free_vlan(one, one.parent, vnetid)
+        one.vnetid = vnetid
+
+    def set_parent(self, name: str, parent: str) -> None:
+        """if_vlan.c: a parent is changed only while the interface does not run."""
+        one, other = self.get(name), self.interfaces.get(parent)
+        if one.type != "vlan":
+            raise failure(errno.ENOTTY)
+        if other is None or not other.is_ethernet:
+            raise failure(errno.EPROTONOSUPPORT if other else errno.EINVAL)
+        if one.parent != parent:
+            if one.up and one.parent:
+                raise failure(errno.EBUSY)
+            self._free_vlan(one, parent, one.vnetid)
+            one.parent, one.lladdr = parent, other.lladdr
+
+    def _free_vlan(self, one: Interface, parent: str, vnetid: int | None) -> None:
         """OSError EADDRINUSE where another vlan has this number on this parent."""
-        if not parent or vnetid is None:
-            return
         for other in self.interfaces.values():
-            if other is not one and (other.parent, other.vnetid) == (parent, vnetid):
+            taken = (other.parent, other.vnetid) == (parent, vnetid) and parent and vnetid
+            if other is not one and taken:
                 raise failure(errno.EADDRINUSE)
+
+    def set_address(self, name: str, address: Address, alias: str) -> None:
+        """With alias one more, with -alias one less, else in place of the first one of IPv4."""
+        one = self.get(name)
+        texts = one.inet6 if address.version == 6 else one.inet
+        same = [text for text in texts if text.partition("/")[0] == str(address.ip)]
+        if alias == "-alias":
+            if not same:
+                raise failure(errno.EADDRNOTAVAIL)
+            texts.remove(same[0])
+            return
+        if not alias and address.version == 4:
+            del texts[:1]
+        texts[:] = [*(text for text in texts if text not in same), address.with_prefixlen]
+        one.up = True
+        if address.version == 6 and one.lladdr and len(texts) == 1:
+            texts.insert(0, f"{_link_local(one.lladdr)}/64")
 
     def patch(self, name: str, end: str) -> None:
         """Connect two ends of pair(4), or with an empty `end` take the connection away."""
         one = self.get(name)
-        if one.type != "pair":
-            raise failure(errno.ENOTTY)
         if one.patch == end:
             return
-        if end == name:
-            raise failure(errno.EINVAL)
+        if type_of(name) != "pair" or end and (type_of(end) != "pair" or end == name):
+            raise NotModelled(f"{name} patch {end}")
         if end:
             other = self.get(end)
-            if other.type != "pair":
-                raise failure(errno.ENODEV)
             if other.patch:
                 raise failure(errno.EBUSY)
             other.patch = name
@@ -219,29 +237,23 @@ class Network:
             self.get(one.patch).patch = ""
         one.patch = end
 
-    def open_tap(self, description: str = "", name: str = "") -> str:
-        """Open the device of one tap, or of the first that is free, and give its name.
+    def open_tap(self) -> str:
+        """Open the device of the first tap that is free, and give its name.
 
-        The node must be in /dev: the search for a free one ends where a node is missing. Raises
-        OSError ENOENT for a missing node and EBUSY for a device that is open, with the tap's name
-        as file name.
+        The node must be in /dev: the search for a free one ends where a node is missing, with
+        OSError ENOENT and the tap's name as file name.
         """
-        for number in range(_TAPS):
-            unit = name or f"tap{number}"
-            if not self.machine.files.exists(f"/dev/{unit}"):
-                raise OSError(errno.ENOENT, "No such file or directory", unit)
-            one = self.interfaces.get(unit)
-            if one is not None and one.opened:
-                if name:
-                    raise OSError(errno.EBUSY, "Device busy", unit)
-                continue
-            if one is None:
-                one = self._add(unit)
-                one.kept = False
-            one.opened = True
-            one.description = description or one.description
-            return unit
-        raise OSError(errno.EBUSY, "Device busy", f"tap{_TAPS}")
+        number = 0
+        while (one := self.interfaces.get(f"tap{number}")) is not None and one.opened:
+            number += 1
+        unit = f"tap{number}"
+        if not self.machine.files.exists(f"/dev/{unit}"):
+            raise OSError(errno.ENOENT, "No such file or directory", unit)
+        if one is None:
+            one = self._add(unit)
+            one.kept = False
+        one.opened = True
+        return unit
 
     def close_tap(self, name: str) -> None:
         """Close the device; an interface that the opening made goes away with all it had."""
@@ -253,23 +265,9 @@ class Network:
             self.destroy(name)
 
 
-def provision(
-    machine: Machine, preset: str, unit: int, address: str, *, vlan: tuple[int, str] | None = None
-) -> None:
-    """Do what an operator does before VMs: a switch, the server's address on it, and their files.
-
-    `preset` is veb or bridge, `address` is address/length, `vlan` a VLAN and its parent interface.
-    """
-    if preset not in SWITCHES:
-        raise ValueError(f"{preset!r} is no preset; use one of {', '.join(SWITCHES)}")
-    host = f"{'vport' if preset == 'veb' else 'vether'}{unit}"
-    files = {f"{preset}{unit}": f"add {host}\nup\n", host: f"inet {address}\nup\n"}
-    if vlan is not None:
-        number, parent = vlan
-        files[f"vlan{number}"] = f"vnetid {number} parent {parent}\nup\n"
-        files[f"{preset}{unit}"] = f"add vlan{number}\nadd {host}\nup\n"
-    for name, content in files.items():
-        machine.files.write_text(f"/etc/hostname.{name}", content, 0o640, (0, 0))
-    result = machine.run("/etc/netstart " + " ".join(files))
-    if result.rc or result.stderr:
-        raise RuntimeError(f"netstart: {result.stderr}")
+def _link_local(lladdr: str) -> ipaddress.IPv6Address:
+    octets = [int(octet, 16) for octet in lladdr.split(":")]
+    octets[0] ^= 2
+    return ipaddress.IPv6Address(
+        bytes([0xFE, 0x80, *[0] * 6, *octets[:3], 0xFF, 0xFE, *octets[3:]])
+    )

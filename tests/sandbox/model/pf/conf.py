@@ -11,8 +11,10 @@ from itertools import product
 from typing import Any, TypeVar
 
 from sandbox.model import replay
-from sandbox.model.words import END, NEWLINE, Refused, Words
+from sandbox.model.replay import Refused
 from sandbox.target.call import NotModelled
+
+from .words import Words
 
 T = TypeVar("T")
 _PROTOCOLS = ("tcp", "udp", "icmp", "icmp6")
@@ -32,14 +34,14 @@ _SET = ("skip", "limit", "block-policy", "loginterface", "optimization")
 
 @dataclass(frozen=True)
 class End:
-    """One end of a rule: `host` is any, an address, a network or (interface); ports low to high."""
+    """One end of a rule: `host` is any, an address or a network; ports low to high."""
 
     host: str = "any"
     ports: tuple[int, int] | None = None
 
     @property
     def af(self) -> str:
-        if self.host.removeprefix("! ")[0] in "a(":
+        if self.host.endswith("any"):
             return ""
         return "inet6" if ":" in self.host else "inet"
 
@@ -67,7 +69,7 @@ class Rule:
     state: str = ""  # no, keep, or as by default
     rates: str = ""  # of packets, or of connections: as they are printed
     rdr: tuple[str, int] | None = None
-    rest: str = ""  # label, tag, user, as they are printed
+    rest: str = ""  # label, user, as they are printed
     anchor: str = ""
 
     def __str__(self) -> str:
@@ -105,23 +107,20 @@ class Ruleset:
 
 
 class Reader:
-    """Reads one file, and those that it includes. Refused for what pfctl(8) was seen to refuse.
+    """Reads one file. Refused for what pfctl(8) was seen to refuse."""
 
-    `read` gives the text of a file and raises OSError; `resolve` the addresses of an interface.
-    """
-
-    def __init__(self, read: Callable[[str], str], resolve: Callable[[str], list[str]]) -> None:
-        self.read, self.resolve = read, resolve
+    def __init__(self) -> None:
         self.ruleset = Ruleset()
 
     def file(self, path: str, text: str) -> Ruleset:
         words = Words(path, text)
-        while words.peek() != END or not words.ended:
+        while not words.ended:
             line, shown = words.line, words.line_text
             try:
                 self._statement(words)
-                if not words.ended:
-                    words.expect(NEWLINE)
+                if not words.statement_ended():
+                    raise words.unknown()
+                words.accept("\n")
             except NotModelled:
                 if said := replay.line("pfctl", path, line, shown):
                     raise Refused(said) from None
@@ -129,11 +128,8 @@ class Reader:
         return self.ruleset
 
     def _statement(self, words: Words) -> None:
-        kind = words.accept("pass", "block", "match", "anchor", "set", "load", "include")
-        if kind == "include":
-            path = words.text(quoted=True)
-            self.file(path, self.read(path))
-        elif kind == "load":
+        kind = words.accept("pass", "block", "match", "anchor", "set", "load")
+        if kind == "load":
             words.expect("anchor")
             name = words.text(quoted=True)
             words.expect("from")
@@ -142,8 +138,8 @@ class Reader:
             option = words.text()
             if option not in _SET:
                 raise words.unknown()
-            while words.peek() != NEWLINE and not words.ended:
-                word = words.take().text
+            while not words.statement_ended():
+                word = words.take()
                 if option == "skip" and word not in ("on", "{", "}", ","):
                     self.ruleset.skip.append(word)
         elif kind == "anchor":
@@ -209,7 +205,7 @@ class Reader:
     def _ends(self, words: Words) -> list[End]:
         hosts = ["any"]
         if words.peek() != "port":
-            hosts = [host for group in self._list(words, self._host) for host in group]
+            hosts = self._list(words, self._host)
         ports: list[tuple[int, int] | None] = [None]
         if words.accept("port"):
             ports = [*self._list(words, self._port)]
@@ -224,28 +220,19 @@ class Reader:
         if word in _KEYWORDS:
             raise Refused(f"{place}: syntax error\n")
 
-    def _host(self, words: Words) -> list[str]:
+    def _host(self, words: Words) -> str:
         self._refuse_word(words)
         if words.accept("!"):
-            return [f"! {one}" for one in self._host(words)]
+            return f"! {self._host(words)}"
         if words.accept("any"):
-            return ["any"]
-        if words.accept("("):
-            name = words.text()
-            words.expect(")")
-            return [f"({name})"]
-        name = words.peek()
+            return "any"
         try:
-            network = ip_network(name, strict=False)
+            network = ip_network(words.peek(), strict=False)
         except ValueError:
-            found = self.resolve(name)
-            if not found:
-                raise words.unknown() from None
-            words.take()
-            return found
+            raise words.unknown() from None
         words.take()
         whole = network.prefixlen == network.max_prefixlen
-        return [str(network.network_address) if whole else str(network)]
+        return str(network.network_address) if whole else str(network)
 
     def _port(self, words: Words) -> tuple[int, int]:
         words.accept("=")
@@ -267,7 +254,7 @@ class Reader:
 
     def _options(self, words: Words) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        while words.peek() != NEWLINE and not words.ended:
+        while not words.statement_ended():
             match words.text():
                 case "no" | "keep" as state:
                     words.expect("state")
@@ -282,14 +269,13 @@ class Reader:
                     options["rates"] = f"{word} {self._rate(words)}"
                 case "icmp6-type" | "icmp-type":
                     options["icmp_type"] = words.text()
-                case "label" | "tag" | "tagged" as word:
-                    value = words.text()
-                    options["rest"] = f'{word} "{value}"' if word == "label" else f"{word} {value}"
+                case "label":
+                    options["rest"] = f'label "{words.text()}"'
                 case "user":
                     name = words.text()
                     options["rest"] = f"user = {_UIDS.get(name, name)}"
                 case "rdr-to":
-                    (host,) = self._host(words)
+                    host = self._host(words)
                     port = self._port(words)[0] if words.accept("port") else 0
                     options["rdr"] = (host, port)
                 case _:

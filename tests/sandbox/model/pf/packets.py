@@ -3,8 +3,8 @@
 """What pf(4) does with a packet, by the rules that are loaded.
 
 The last rule that matches decides, or the first one with `quick`. A `pass` with rdr-to translates
-only where it is that rule; a `match` with rdr-to translates at once, for the rules after it, too.
-States are not kept: who asks for an answer to something that was let in with state, says so.
+only where it is that rule. States are not kept: who asks for an answer to something that was let
+in with state, says so.
 """
 
 from __future__ import annotations
@@ -116,12 +116,7 @@ class _Walk:
     def _is_host(self, host: str, address: str) -> bool:
         if host == "any":
             return True
-        if host == "(self)":
-            return self.machine.network.own(address)
-        wanted = ip_address(address)
-        if host.startswith("("):
-            return wanted in [one.ip for one in self.machine.network.addresses(host[1:-1])]
-        network = ip_network(host)
+        wanted, network = ip_address(address), ip_network(host)
         return network.version == wanted.version and wanted in network
 
 

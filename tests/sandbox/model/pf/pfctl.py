@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sandbox.model import errors, replay
-from sandbox.model.network.names import lookup
-from sandbox.model.words import Refused
+from sandbox.model.replay import Refused
 from sandbox.target.call import Call, Handler, NotModelled, Result
 from sandbox.target.options import getopt
 
-from .conf import End, Reader, Rule, Ruleset
+from .conf import Reader, Rule
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
@@ -27,65 +25,34 @@ class Pf:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.anchors: dict[str, list[Rule]] = {}
+        self.anchors: dict[str, list[Rule]] = {"": []}
 
     @property
     def state(self) -> dict[str, Any]:
         return self.machine.subsystem("pf")
 
     def start(self) -> None:
-        """The first boot: enabled, with the rules of /etc/pf.conf."""
-        if "rules" in self.state:
-            saved = self.state["rules"].items()
-            self.anchors = {path: [_rule(one) for one in rules] for path, rules in saved}
-            return
+        """At a boot: enabled unless it was disabled, with the rules of /etc/pf.conf."""
         now = self.machine.clock.now().timestamp()
-        self.state.update(enabled=True, since=now, skip=[])
-        self.anchors = {"": []}
+        self.state.update(enabled=self.state.get("enabled", True), since=now, skip=[])
         if self.machine.files.exists(CONFIGURATION):
             self.load("", CONFIGURATION, self.machine.files.read_text(CONFIGURATION))
 
-    def stop(self) -> None:
-        rules = self.anchors.items()
-        self.state["rules"] = {path: [asdict(one) for one in row] for path, row in rules}
-
-    def _read(self, path: str) -> str:
-        try:
-            return self.machine.files.read_text(path)
-        except OSError as error:
-            raise errors.failure(error.errno or errno.EIO) from error
-
-    def _resolve(self, name: str) -> list[str]:
-        found = self.machine.network.addresses(name) if self.machine.network.exists(name) else []
-        return [str(one.ip) for one in found] or [str(one) for one in lookup(self.machine, name)]
-
-    def read(self, path: str, text: str) -> Ruleset:
-        """Raises Refused, NotModelled, and OSError for an included file."""
-        return Reader(self._read, self._resolve).file(path, text)
-
-    def load(self, anchor: str, path: str, text: str, *, test: bool = False) -> list[Rule]:
-        """Rules into an anchor, all or nothing; errors as of `read`."""
-        ruleset = self.read(path, text)
+    def load(self, anchor: str, path: str, text: str, *, test: bool = False) -> None:
+        """Rules into an anchor, all or nothing. Raises Refused, NotModelled, and OSError."""
+        ruleset = Reader().file(path, text)
         loaded = {anchor: ruleset.rules}
         for name, file in ruleset.load:
-            loaded[f"{anchor}/{name}".lstrip("/")] = self.read(file, self._read(file)).rules
+            more = Reader().file(file, self.machine.files.read_text(file))
+            loaded[f"{anchor}/{name}".lstrip("/")] = more.rules
         if not test:
             self.anchors.update(loaded)
             if not anchor:
                 self.state["skip"] = ruleset.skip
-        return ruleset.rules
-
-
-def _rule(data: dict[str, Any]) -> Rule:
-    ends = {
-        key: End(data[key]["host"], tuple(data[key]["ports"]) if data[key]["ports"] else None)
-        for key in ("source", "target")
-    }
-    return Rule(**{**data, **ends, "rdr": tuple(data["rdr"]) if data["rdr"] else None})
 
 
 def pfctl(machine: Machine, call: Call) -> Result:
-    options = getopt(call.argv[1:], "a:deF:f:nqs:v")
+    options = getopt(call.argv[1:], "a:deF:f:ns:")
     if options.operands or not options.given:
         raise NotModelled(" ".join(call.argv[1:]))
     pf, anchor = machine.pf, options.last("a", "") or ""
@@ -107,9 +74,8 @@ def pfctl(machine: Machine, call: Call) -> Result:
         elif letter == "f":
             done = _load(machine, call, anchor, value, test=options.has("n"))
             ok = ok and done.rc == 0
-            stdout += done.stdout if options.has("v") else ""
             said.append(done.stderr)
-    return Result(int(not ok), stdout, "" if options.has("q") and ok else "".join(said))
+    return Result(int(not ok), stdout, "".join(said))
 
 
 def _enable(machine: Machine, enabled: bool, said: list[str]) -> bool:
@@ -131,24 +97,17 @@ def _load(machine: Machine, call: Call, anchor: str, path: str, *, test: bool) -
         said = f"pfctl: pushfile: {path}: {reason}\n"
         return Result(1, "", f"{said}pfctl: cannot open the main config file!: {reason}\n{failed}")
     try:
-        rules = machine.pf.load(anchor, path, text, test=test)
+        with replay.known("pfctl", path, text):
+            machine.pf.load(anchor, path, text, test=test)
     except Refused as refused:
         return Result(1, "", f"{refused}{failed}")
-    except NotModelled:
-        if (recorded := replay.whole("pfctl", path, text)) is None or not recorded.rc:
-            raise
-        return Result(recorded.rc, "", recorded.stderr + failed)
-    return Result(0, "".join(f"{rule}\n" for rule in rules))
+    return Result()
 
 
 def _show(machine: Machine, anchor: str, what: str) -> str:
     pf = machine.pf
     if "rules".startswith(what):
         return "".join(f"{rule}\n" for rule in pf.anchors.get(anchor, []))
-    if "Anchors".startswith(what):
-        parts = [path.split("/") for path in pf.anchors if path]
-        paths = {"/".join(one[:depth]) for one in parts for depth in range(1, len(one) + 1)}
-        return "".join(f"  {path}\n" for path in sorted(paths))
     if not "info".startswith(what):
         raise NotModelled(f"-s {what}")
     since = int(machine.clock.now().timestamp() - pf.state["since"])

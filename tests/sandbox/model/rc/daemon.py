@@ -1,10 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a daemon is to rc.d(8), and how most of them run in the background."""
+"""What an rc.d(8) script does with a daemon, whose model derives its own class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,47 +15,45 @@ if TYPE_CHECKING:
 class Outcome:
     """How an action of a daemon ended; `stderr` is what its own program wrote."""
 
-    ok: bool
+    ok: bool = True
     stderr: str = ""
 
 
-@dataclass(frozen=True)
 class Daemon:
-    """A daemon as its rc.d script presents it.
+    """A daemon of which nothing is modelled but whether it runs: `state` has its process id then.
 
-    `start` gets the words of NAME_flags, `stop` NAME_timeout in seconds. `reload` and `configtest`
-    are None where the script does not support the action. configtest is called before start,
-    reload and restart; start never for a daemon that lives, stop never for one that does not.
+    `test` is called before launch and reload; `launch` never for a daemon that lives, `end` never
+    for one that does not.
     """
-
-    name: str
-    start: Callable[[tuple[str, ...]], Outcome]
-    stop: Callable[[float], Outcome]
-    alive: Callable[[], bool]
-    reload: Callable[[], Outcome] | None = None
-    configtest: Callable[[], Outcome] | None = None
-
-
-class Background:
-    """A daemon's process: its id is kept in the saved data of the subsystem of its name."""
 
     def __init__(self, machine: Machine, name: str) -> None:
         self.machine, self.name = machine, name
+        machine.services.daemons[name] = self
 
     @property
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return self.machine.subsystem(self.name)
 
     @property
     def alive(self) -> bool:
-        return "pid" in self._state
+        return "pid" in self.state
 
-    def begin(self) -> None:
-        self._state["pid"] = self.machine.pid()
+    def test(self) -> Outcome:
+        return Outcome()
 
-    def finish(self) -> None:
-        self._state.pop("pid", None)
+    def launch(self, flags: tuple[str, ...]) -> Outcome:
+        """With the words of NAME_flags."""
+        self.state["pid"] = self.machine.pid()
+        return Outcome()
+
+    def reload(self) -> Outcome:
+        return Outcome()
+
+    def end(self, timeout: float = 0) -> Outcome:
+        """With NAME_timeout in seconds."""
+        self.state.pop("pid", None)
+        return Outcome()
 
     def log(self, text: str) -> None:
         """A line of the daemon in the system's log."""
-        self.machine.log(self.name, text, self._state["pid"])
+        self.machine.log(self.name, text, self.state.get("pid"))

@@ -24,9 +24,7 @@ class Script:
     on: bool = False
     flags: str = ""
     reload: bool = True
-    configtest: bool = False
     user_check: bool = True
-    process: str = ""
 
 
 # The daemons that anything here starts, and those that run on a fresh server.
@@ -34,20 +32,20 @@ SCRIPTS = {
     one.name: one
     for one in (
         Script("cron", on=True),
-        Script("dhcpd", reload=False, configtest=True),
-        Script("dhcpleased", on=True, reload=False, process="/sbin/dhcpleased"),
-        Script("httpd", configtest=True),
+        Script("dhcpd", reload=False),
+        Script("dhcpleased", on=True, reload=False),
+        Script("httpd"),
         Script("nsd", flags="-c /var/nsd/etc/nsd.conf", user_check=False),
         Script("ntpd", on=True, reload=False),
-        Script("pflogd", on=True, process="pflogd: [priv] (pflogd)"),
-        Script("resolvd", on=True, reload=False, process="/sbin/resolvd"),
+        Script("pflogd", on=True),
+        Script("resolvd", on=True, reload=False),
         Script("sensorsd"),
-        Script("slaacd", on=True, reload=False, process="/sbin/slaacd"),
-        Script("smtpd", on=True, reload=False, configtest=True),
-        Script("sndiod", on=True, process="/usr/bin/sndiod"),
-        Script("sshd", on=True, configtest=True, process="sshd: /usr/sbin/sshd [listener]"),
-        Script("syslogd", on=True, process="syslogd: [priv] (syslogd)"),
-        Script("vmd", configtest=True),
+        Script("slaacd", on=True, reload=False),
+        Script("smtpd", on=True, reload=False),
+        Script("sndiod", on=True),
+        Script("sshd", on=True),
+        Script("syslogd", on=True),
+        Script("vmd"),
     )
 }
 SPECIAL = ("pf",)

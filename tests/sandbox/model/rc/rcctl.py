@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sandbox.target.call import Call, Handler, NotModelled, Result
@@ -12,7 +11,7 @@ from sandbox.target.options import getopt
 
 from . import rc_conf
 from .rc_conf import SCRIPTS, SPECIAL, VARIABLES
-from .services import ACTIONS, TIMEOUT, Options
+from .services import ACTIONS, TIMEOUT
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
@@ -27,14 +26,11 @@ class RcctlError(Exception):
 
 
 def rcctl(machine: Machine, call: Call) -> Result:
-    given = getopt(call.argv[1:], "fq")
-    options = Options(given.has("f"), given.has("q"), call.uid)
-    action, *words = given.operands or ("",)
-    run = _Rcctl(machine, options)
+    action, *words = getopt(call.argv[1:], "").operands or ("",)
+    run = _Rcctl(machine, call.uid)
     if action in ACTIONS and words:
         return run.act(action, words)
     table = {"enable": run.switch, "disable": run.switch, "get": run.get, "set": run.set}
-    table["ls"] = run.listed
     if action not in table or not words:
         raise NotModelled(" ".join(call.argv[1:]))
     try:
@@ -43,26 +39,16 @@ def rcctl(machine: Machine, call: Call) -> Result:
         return Result(failure.rc, "", str(failure))
 
 
-def rc_script(name: str, machine: Machine, call: Call) -> Result:
-    given = getopt(call.argv[1:], "fq")
-    if len(given.operands) != 1 or given.operands[0] not in ACTIONS:
-        raise NotModelled(" ".join(call.argv))
-    options = Options(given.has("f"), given.has("q"), call.uid)
-    return machine.services.act(name, given.operands[0], options)
-
-
 class _Rcctl:
-    def __init__(self, machine: Machine, options: Options) -> None:
-        self.machine, self.options = machine, options
+    def __init__(self, machine: Machine, uid: int) -> None:
+        self.machine, self.uid = machine, uid
         self.values = rc_conf.read(machine.files)
 
     def need_root(self, what: str) -> None:
-        if self.options.uid != 0:
+        if self.uid != 0:
             raise RcctlError(f'"{what}" needs root privileges')
 
     def check_name(self, name: str) -> None:
-        if name == "all":
-            raise NotModelled("get all")
         if name not in SPECIAL and name not in SCRIPTS:
             raise RcctlError(f"service {name} does not exist", 2)
 
@@ -74,16 +60,10 @@ class _Rcctl:
     def value(self, name: str, variable: str) -> str:
         if variable == "flags":
             return self.flags(name)
-        if variable == "class":
-            return name if self._has_class(name) else "daemon"
-        defaults = {"rtable": "0", "timeout": TIMEOUT, "user": "root"}
+        # Of the daemons here vmd(8) alone has a class of its own in login.conf(5).
+        class_ = "vmd" if name == "vmd" else "daemon"
+        defaults = {"class": class_, "rtable": "0", "timeout": TIMEOUT, "user": "root"}
         return self.values.get(f"{name}_{variable}", "") or defaults.get(variable, "")
-
-    def _has_class(self, name: str) -> bool:
-        files = self.machine.files
-        paths = (f"/etc/login.conf.d/{name}", "/etc/login.conf")
-        texts = [files.read_text(path) for path in paths if files.exists(path)]
-        return any(f"\n{name}:" in f"\n{text}" for text in texts)
 
     def get(self, _action: str, words: list[str]) -> Result:
         name, variable = (*words, "")[:2]
@@ -97,14 +77,6 @@ class _Rcctl:
         if name in SPECIAL:
             return Result(off, f"{name}={self.flags(name)}\n")
         return Result(off, "".join(f"{name}_{v}={self.value(name, v)}\n" for v in VARIABLES))
-
-    def listed(self, _action: str, words: list[str]) -> Result:
-        if words != ["on"]:
-            raise NotModelled(" ".join(("ls", *words)))
-        # rc.conf(8) has check_quotas on, which nothing of the collection ever turns off.
-        on = {name for name in {*SPECIAL, *SCRIPTS} if self.flags(name) != "NO"}
-        names = sorted(on | {"check_quotas"})
-        return Result(stdout="".join(f"{name}\n" for name in names))
 
     def switch(self, action: str, words: list[str]) -> Result:
         for name in words:
@@ -155,14 +127,11 @@ class _Rcctl:
         for name in words:
             if name in SPECIAL:
                 raise NotModelled(f"{action} {name}")
-            result = self.machine.services.act(name, action, self.options)
+            result = self.machine.services.act(name, action, self.uid)
             rc = result.rc or rc
             stdout += result.stdout
             stderr += result.stderr
         return Result(rc, stdout, stderr)
 
 
-COMMANDS: dict[str, Handler] = {
-    "/usr/sbin/rcctl": rcctl,
-    **{f"/etc/rc.d/{name}": partial(rc_script, name) for name in SCRIPTS},
-}
+COMMANDS: dict[str, Handler] = {"/usr/sbin/rcctl": rcctl}

@@ -9,9 +9,9 @@ server's configuration what decides where keys are: the blocks that begin with M
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sandbox.model.rc.daemon import Background, Daemon, Outcome
+from sandbox.model.rc.daemon import Daemon, Outcome
 from sandbox.target.base import host_program, real_environment
 from sandbox.target.call import Call, Handler, NotModelled, Result
 
@@ -21,45 +21,26 @@ if TYPE_CHECKING:
 CONFIGURATION = "/etc/ssh/sshd_config"
 
 
-class Sshd:
+class Sshd(Daemon):
     """The daemon: it reads its file when it starts, and on SIGHUP."""
 
     def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.process = Background(machine, "sshd")
-        machine.services.register(
-            Daemon(
-                "sshd",
-                start=lambda _flags: self.launch(),
-                stop=lambda _timeout: self.end(),
-                alive=lambda: self.process.alive,
-                reload=self.reload,
-                configtest=lambda: self.check(CONFIGURATION),
-            )
-        )
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return self.machine.subsystem("sshd")
+        super().__init__(machine, "sshd")
 
     def start(self) -> None:
         """The first boot."""
         if "loaded" not in self.state:
-            self.launch()
+            self.launch(())
 
-    def launch(self) -> Outcome:
-        self.process.begin()
+    def launch(self, flags: tuple[str, ...]) -> Outcome:
+        super().launch(flags)
         return self.reload()
-
-    def end(self) -> Outcome:
-        self.process.finish()
-        return Outcome(ok=True)
 
     def reload(self) -> Outcome:
         self.state["loaded"] = self.machine.files.read_text(CONFIGURATION)
-        return Outcome(ok=True)
+        return Outcome()
 
-    def check(self, path: str) -> Outcome:
+    def test(self, path: str = CONFIGURATION) -> Outcome:
         """What OpenSSH says of a file, with the path that it has on the server."""
         host_path = str(self.machine.files.resolve(path))
         key = str(self.machine.root.parent / "host_key")
@@ -84,7 +65,7 @@ class Sshd:
 def sshd(machine: Machine, call: Call) -> Result:
     if len(call.argv) != 4 or call.argv[1:3] != ("-t", "-f"):
         raise NotModelled(" ".join(call.argv[1:]))
-    outcome = machine.sshd.check(call.argv[3])
+    outcome = machine.sshd.test(call.argv[3])
     return Result(0 if outcome.ok else 255, "", outcome.stderr)
 
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 _NAMES = {"s": "OpenBSD", "r": "7.8", "v": "GENERIC#0", "m": "amd64"}
 # Blocks of 1,024 bytes.
 _DISK = {
-    "device": "/dev/sd0a", "on": "/", "options": "local", "blocks": 1032160336, "used": 2240430,
-    "available": 978311890,
+    "device": "/dev/sd0a", "blocks": 1032160336, "used": 2240430, "available": 978311890,
 }  # fmt: skip
 _TAP_MAJOR, _ALL_TAPS = 93, ("tap0", "tap1", "tap2", "tap3")
 _LOG_FILES = {"daemon": "daemon", "auth": "authlog", "user": "messages"}
@@ -35,33 +34,20 @@ def uname(machine: Machine, call: Call) -> Result:
 
 def hostname(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "s")
-    if options.operands:
-        (machine.hostname,) = options.operands
-        machine.subsystem("system")["hostname"] = machine.hostname
-        return Result()
     return Result(stdout=f"{machine.short_name if options.has('s') else machine.hostname}\n")
 
 
-def disks(machine: Machine) -> list[dict[str, Any]]:
-    """The mounted file systems: device, on, options, and blocks, used, available (in 1 KB)."""
-    mounted: list[dict[str, Any]] = machine.subsystem("disks").setdefault("mounted", [dict(_DISK)])
-    return mounted
-
-
 def df(machine: Machine, call: Call) -> Result:
-    """df -k of one path."""
-    options = getopt(call.argv[1:], "k")
-    (path,) = options.operands
+    """df -k of one path; there is one file system."""
+    (path,) = getopt(call.argv[1:], "k").operands
     if not machine.files.exists(path):
         return Result(1, "", f"df: {path}: No such file or directory\n")
-    around = [one for one in disks(machine) if f"{path}/".startswith(f"{one['on'].rstrip('/')}/")]
-    one = max(around, key=lambda one: len(one["on"]))
-    percent = round(100 * one["used"] / max(1, one["used"] + one["available"]))
-    width = max(len("Filesystem"), len(one["device"])) + 1
-    numbers = f"{one['blocks']:>9} {one['used']:>9} {one['available']:>9}"
+    one: dict[str, Any] = {**_DISK, **machine.subsystem("disk")}
+    percent = round(100 * one["used"] / (one["used"] + one["available"]))
+    numbers = f"{one['blocks']:>9} {one['used']:>9} {one['available']:>9} {percent:>5}%"
     return Result(
-        stdout=f"{'Filesystem':<{width}} 1K-blocks      Used     Avail Capacity  Mounted on\n"
-        f"{one['device']:<{width}} {numbers} {percent:>5}%    {one['on']}\n"
+        stdout="Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
+        f"{one['device']:<11} {numbers}    /\n"
     )
 
 
@@ -87,18 +73,18 @@ def mail(machine: Machine, call: Call) -> Result:
 def makedev(machine: Machine, call: Call) -> Result:
     """It works in the caller's directory, and makes the nodes again (facts 8)."""
     out, files = "", machine.files
-    for name in call.argv[1:]:
-        for node in _ALL_TAPS if name == "all" else (name,):
-            match = re.fullmatch(r"tap(\d+)", node)
-            if match is None:
-                out += f"{node}: unknown device\n"
-                continue
-            path = call.absolute(node)
-            if call.uid != 0:
-                return Result(0, out, f"mknod: {node}: Operation not permitted\n")
-            if os.path.lexists(files.resolve(path, follow=False)):
-                files.remove(path)
-            files.mknod(path, 0o600, _TAP_MAJOR, int(match[1]))
+    names = [*_ALL_TAPS] if call.argv[1:] == ("all",) else call.argv[1:]
+    for node in names:
+        match = re.fullmatch(r"tap(\d+)", node)
+        if match is None:
+            out += f"{node}: unknown device\n"
+            continue
+        path = call.absolute(node)
+        if call.uid != 0:
+            return Result(0, out, f"mknod: {node}: Operation not permitted\n")
+        if os.path.lexists(files.resolve(path, follow=False)):
+            files.remove(path)
+        files.mknod(path, 0o600, _TAP_MAJOR, int(match[1]))
     return Result(0, out)
 
 

@@ -5,21 +5,18 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.model import errors
-from sandbox.target.call import Call, Handler, Result
+from sandbox.target.call import Call, Handler, NotModelled, Result
 from sandbox.target.options import getopt
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
 
 LEVELS = ("top", "second", "third", "fourth", "fifth", "sixth")
-INT_MIN, INT_MAX = -(2**31), 2**31 - 1
-# Nodes that can be empty.
-EMPTY_NODES = ("hw.sensors",)
 
 
 @dataclass(frozen=True)
@@ -29,8 +26,8 @@ class Variable:
     value: str
     writable: bool = True
     number: bool = True
-    low: int = INT_MIN
-    high: int = INT_MAX
+    low: int = -(2**31)
+    high: int = 2**31 - 1
 
 
 _FIXED = {
@@ -68,43 +65,31 @@ class Sysctl:
 
     def set(self, name: str, value: str) -> None:
         """Raises OSError as the kernel refuses: EPERM or EINVAL."""
-        variable = TABLE.get(name, Variable("", writable=False))
+        variable = TABLE[name]
         if not variable.writable:
             raise errors.failure(errno.EPERM)
-        number = variable.number and value.lstrip("-").isdigit()
-        if number and not variable.low <= int(value) <= variable.high:
+        if variable.number and not variable.low <= int(value) <= variable.high:
             raise errors.failure(errno.EINVAL)
         self.changed[name] = value
 
 
 def _unknown(name: str) -> str:
-    """What sysctl(8) says of a name that is in none of its trees, or an empty string."""
+    """What sysctl(8) says of a name that is in none of its trees."""
     parts = name.split(".")
     for level in range(1, len(parts) + 1):
         prefix = ".".join(parts[:level])
-        if prefix in EMPTY_NODES or any(f"{one}.".startswith(f"{prefix}.") for one in TABLE):
-            continue
-        if ".".join(parts[: level - 1]) in TABLE:
-            return f"name {'.'.join(parts[level - 1 :])} in {name} is unknown"
-        return f"{LEVELS[level - 1]} level name {parts[level - 1]} in {name} is invalid"
-    return ""
-
-
-def _number_problem(value: str) -> str:
-    """strtonum(3)'s word for a value that is no int, or an empty string."""
-    digits = value.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
-        return "invalid"
-    if int(value) < INT_MIN:
-        return "too small"
-    return "too large" if int(value) > INT_MAX else ""
+        if not any(f"{one}.".startswith(f"{prefix}.") for one in TABLE):
+            return f"{LEVELS[level - 1]} level name {parts[level - 1]} in {name} is invalid"
+    raise NotModelled(name)
 
 
 def _assign(current: Sysctl, name: str, value: str, uid: int) -> str:
     """The new value; raises OSError or ValueError."""
     if TABLE[name].number:
-        if problem := _number_problem(value):
-            raise ValueError(f"value is {problem}: {value}")
+        if not re.fullmatch(r"-?[0-9]+", value):
+            raise ValueError(f"value is invalid: {value}")
+        if len(value) > 9:
+            raise NotModelled(f"{name}={value}")
         value = str(int(value))
     if uid != 0:
         raise errors.failure(errno.EPERM)
@@ -112,39 +97,24 @@ def _assign(current: Sysctl, name: str, value: str, uid: int) -> str:
     return value
 
 
-def _words(text: str) -> Iterator[str]:
-    """Of a file: a line ends at its first blank or `#`; with blanks first it names nothing."""
-    for line in text.splitlines(keepends=True):
-        cut = min((line.index(char) for char in " \t\n#" if char in line), default=len(line))
-        first = len(line) - len(line.lstrip(" \t"))
-        if first not in (cut, len(line)):
-            yield line[:cut]
-
-
 def sysctl(machine: Machine, call: Call) -> Result:
-    options = getopt(call.argv[1:], "f:nq")
-    path = options.last("f")
-    words = [*_words(machine.files.read_text(call.absolute(path)))] if path else []
+    """It exits 0 whatever it says."""
+    options = getopt(call.argv[1:], "n")
     current, stdout, stderr = machine.sysctl, "", ""
-    for word in (*words, *options.operands):
+    for word in options.operands:
         name, _, value = word.partition("=")
-        value = value.lstrip()
-        if problem := _unknown(name):
-            stderr += f"sysctl: {problem}\n"
-        elif name in TABLE and value:
+        if name not in TABLE:
+            stderr += f"sysctl: {_unknown(name)}\n"
+        elif value:
             old = current.get(name)
             try:
                 value = _assign(current, name, value, call.uid)
             except (OSError, ValueError) as error:
                 stderr += f"sysctl: {name}: {getattr(error, 'strerror', error)}\n"
                 continue
-            if not options.has("q"):
-                stdout += f"{value}\n" if options.has("n") else f"{name}: {old} -> {value}\n"
+            stdout += f"{value}\n" if options.has("n") else f"{name}: {old} -> {value}\n"
         else:
-            for one in TABLE:
-                if f"{one}.".startswith(f"{name}."):
-                    shown = "" if options.has("n") else f"{one}="
-                    stdout += f"{shown}{current.get(one)}\n"
+            stdout += f"{'' if options.has('n') else f'{name}='}{current.get(name)}\n"
     return Result(0, stdout, stderr)
 
 

@@ -38,41 +38,25 @@ sys:*:3:root
 tty:*:4:root
 operator:*:5:root
 bin:*:7:
-wsrc:*:9:
-users:*:10:
-auth:*:11:
-games:*:13:
 staff:*:20:root
 sshd:*:27:
 guest:*:31:root
 _pbuild:*:55:
 _shadow:*:65:
-crontab:*:66:
 www:*:67:
-_syslogd:*:73:
 _dhcp:*:77:
-_smtpd:*:95:
 _nsd:*:97:
 _vmd:*:107:
-_slaacd:*:115:
-nogroup:*:32766:
 nobody:*:32767:
 """
 USERS = """\
 root::0:0:daemon:0:0:Charlie &:/root:/bin/ksh
 daemon:*:1:1::0:0:The devil himself:/root:/sbin/nologin
-operator:*:2:5::0:0:System &:/operator:/sbin/nologin
-bin:*:3:7::0:0:Binaries Commands and Source:/:/sbin/nologin
-build:*:21:21:build:0:0:base and xenocara build:/var/empty:/bin/ksh
 sshd:*:27:27::0:0:sshd privsep:/var/empty:/sbin/nologin
-_pbuild:*:55:55:pbuild:0:0:dpb build user:/nonexistent:/sbin/nologin
 www:*:67:67::0:0:HTTP Server:/var/www:/sbin/nologin
-_syslogd:*:73:73::0:0:Syslog Daemon:/var/empty:/sbin/nologin
 _dhcp:*:77:77::0:0:DHCP programs:/var/empty:/sbin/nologin
-_smtpd:*:95:95::0:0:SMTP Daemon:/var/empty:/sbin/nologin
 _nsd:*:97:97::0:0:NSD Daemon:/var/empty:/sbin/nologin
 _vmd:*:107:107::0:0:VM Daemon:/var/empty:/sbin/nologin
-_slaacd:*:115:115::0:0:SLAAC Daemon:/var/empty:/sbin/nologin
 nobody:*:32767:32767::0:0:Unprivileged user:/nonexistent:/sbin/nologin
 """
 _PROFILE = """\
@@ -115,12 +99,10 @@ _FILES: dict[str, tuple[str, int]] = {
     "/bsd": ("stands for the kernel\n", 0o700),
     "/bsd.rd": ("stands for the installer's kernel\n", 0o600),
     FIRMWARE: ("stands for the firmware of virtual machines\n", 0o644),
-    "/etc/fstab": ("/dev/sd0a / ffs rw 1 1\n", 0o644),
     "/etc/hosts": ("127.0.0.1\tlocalhost\n::1\t\tlocalhost\n", 0o644),
     "/etc/installurl": ("https://cdn.openbsd.org/pub/OpenBSD\n", 0o644),
     "/etc/login.conf": (_LOGIN_CONF, 0o644),
     "/etc/motd": ("OpenBSD 7.8 (GENERIC)\n", 0o644),
-    "/etc/mygate": ("10.0.2.2\n", 0o644),
     "/etc/pf.conf": (_PF_CONF, 0o600),
     "/etc/rc": ("# Started by init(8) when the machine boots.\n", 0o644),
     "/etc/rc.conf": (rc_conf.defaults_text(), 0o644),
@@ -129,12 +111,10 @@ _FILES: dict[str, tuple[str, int]] = {
     "/etc/skel/.profile": (_PROFILE, 0o644),
     "/etc/skel/.ssh/authorized_keys": ("", 0o600),
     "/etc/ssh/sshd_config": ("PermitRootLogin prohibit-password\n", 0o644),
-    "/etc/ttys": ("", 0o644),
     "/root/.profile": (_PROFILE, 0o644),
     "/var/log/authlog": ("", 0o640),
     "/var/log/daemon": ("", 0o640),
     "/var/log/messages": ("", 0o644),
-    "/var/run/dmesg.boot": ("OpenBSD 7.8 (GENERIC)\n", 0o644),
 }
 
 

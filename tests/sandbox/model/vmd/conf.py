@@ -6,26 +6,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sandbox.model import errors, replay
-from sandbox.model.accounts import access
 from sandbox.model.guest import images
-from sandbox.model.words import Refused
-from sandbox.target.call import NotModelled
-
-from . import scaled
+from sandbox.model.replay import Refused
+from sandbox.model.words import Statement, Word, line_of, not_modelled, statements
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
 
-NAME_MAX, NICS_MAX, DISKS_MAX = 64, 4, 4
+NAME_MAX, DISKS_MAX = 64, 4
 MEGABYTE = 1024**2
 MEMORY_DEFAULT, MEMORY_MAX = 512 * MEGABYTE, 128 * 1024**3
-_WORD = r'(?:"([^"\\]*)"|([A-Za-z0-9:_/][^\s{}()"\'\\,=!#]*))'
 _LLADDR = re.compile(r"([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}", re.IGNORECASE)
+_SWITCH, _GROUP = re.compile(r"(bridge|veb)\d+"), re.compile(r".{0,14}[^0-9]")
 _KEYWORDS = frozenset("add boot disable disk enable interface memory owner switch vm".split())
 
 
@@ -45,12 +41,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class Nic:
-    """Taps are the first ones that are free; no address is a random one."""
+    """Taps are the first ones that are free."""
 
     switch: str = ""
     group: str = ""
     lladdr: str = ""
-    locked: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,18 +68,6 @@ class Vm:
     cdrom: str = ""
     owner: Identity = Identity()
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Vm:
-        changed = {
-            "disks": tuple(Disk(**one) for one in data["disks"]),
-            "nics": tuple(Nic(**one) for one in data["nics"]),
-            "owner": Identity(**data["owner"]),
-        }
-        return cls(**{**data, **changed})
-
 
 @dataclass
 class Config:
@@ -95,6 +78,12 @@ class Config:
     vms: list[tuple[Vm, bool]] = field(default_factory=list)
 
 
+def bytes_of(text: str) -> int | None:
+    """Of `50G` and the like; None for what the collection does not write."""
+    match = re.fullmatch(r"(\d+)([BKMGT]?)", text)
+    return int(match[1]) * 1024 ** "BKMGT".index(match[2] or "B") if match else None
+
+
 class _Problem(Exception):
     """An error of a statement: what vmd says of its line, and a line without place before that."""
 
@@ -103,174 +92,129 @@ class _Problem(Exception):
         self.before = before
 
 
-def read(machine: Machine, path: str, text: str, uid: int = 0) -> Config:
-    """Raises Refused with all that vmd says, each line without the program's name."""
-    try:
-        return _Reader(machine, path, text, uid).config
-    except NotModelled:
-        recorded = replay.whole("vmd", path, text)
-        if recorded is not None and recorded.rc:
-            raise Refused(recorded.stderr.replace("vmd: ", "")) from None
-        raise
+def read(machine: Machine, path: str, text: str) -> Config:
+    """Raises Refused with all that vmd says."""
+    with replay.known("vmd", path, text):
+        return _Reader(machine, path, text).config
+
+
+def _is_name(word: Word) -> bool:
+    return len(word) < NAME_MAX and (word.quoted or not (word in _KEYWORDS or word.isdigit()))
 
 
 class _Reader:
-    def __init__(self, machine: Machine, path: str, text: str, uid: int) -> None:
-        self.machine, self.path, self.uid = machine, path, uid
+    def __init__(self, machine: Machine, path: str, text: str) -> None:
+        self.machine, self.path, self.text = machine, path, text
         self.config = Config()
-        self.lines = list(self._lines(text))
         self.said: list[str] = []
-        while self.lines:
-            number, line = self.lines.pop(0)
+        for row in statements(path, text, "\n"):
             try:
-                self._global(number, line)
+                self._global(row)
             except _Problem as problem:
-                self._report(number, problem)
+                self._report(row, problem)
         if self.said:
-            raise Refused("".join(f"{line}\n" for line in self.said))
+            raise Refused("".join(f"vmd: {line}\n" for line in self.said))
 
-    def _lines(self, text: str) -> Iterator[tuple[int, str]]:
-        if "\r" in text or re.search(r"\\\n", text):
-            raise NotModelled(f"{self.path}: a carriage return or a line that goes on")
-        for number, line in enumerate(text.split("\n"), 1):
-            if shown := re.sub(r"^\s*#.*", "", line).strip():
-                yield number, shown
-
-    def _block(self) -> list[tuple[int, str]]:
-        """The rest of the block that is being read, taken."""
-        depth, rest = 1, []
-        while self.lines and depth:
-            number, line = self.lines.pop(0)
-            depth += line.endswith("{") - (line == "}")
-            rest.append((number, line))
-        return rest
-
-    def _report(self, number: int, problem: _Problem) -> None:
+    def _report(self, row: Statement, problem: _Problem) -> None:
         if problem.before:
             self.said.append(problem.before)
-        self.said.append(f"{self.path}:{number}: {problem}")
+        self.said.append(f"{self.path}:{row.line}: {problem}")
 
-    def _global(self, number: int, line: str) -> None:
-        if line == "agentx":
-            return
-        if value := self._one(line, "socket owner"):
-            self.config.socket_owner = replace(owner := self._identity(value), gid=owner.gid or 0)
-        elif line.startswith("switch ") and (name := self._one(line.removesuffix(" {"), "switch")):
-            self._switch(name)
-        elif line.startswith("vm ") and (name := self._one(line.removesuffix(" {"), "vm")):
-            self._vm(number, name)
-        else:
-            self._unknown(number, line)
+    def _unknown(self, row: Statement) -> Exception:
+        said = replay.line("vmd", self.path, row.line, line_of(self.text, row.line))
+        return Refused(said) if said else not_modelled(self.path, self.text, row.line)
 
-    def _unknown(self, number: int, line: str) -> None:
-        if said := replay.line("vmd", self.path, number, line):
-            raise Refused(said.replace("vmd: ", ""))
-        raise NotModelled(f"{self.path}:{number}: {line}")
+    def _global(self, row: Statement) -> None:
+        match row.words:
+            case ["agentx"]:
+                pass
+            case ["socket", "owner", value]:
+                owner = self._identity(value)
+                self.config.socket_owner = replace(owner, gid=owner.gid or 0)
+            case ["switch", name] if row.block and _is_name(name):
+                self._switch(name, row)
+            case ["vm", name] if row.block and _is_name(name):
+                self._vm(name, row)
+            case _:
+                raise self._unknown(row)
 
-    def _one(self, line: str, statement: str) -> str:
-        match = re.fullmatch(rf"{statement} (?:{_WORD}|(:\S+))", line)
-        value = next((one for one in match.groups() if one), "") if match else ""
-        return "" if match and match[2] and (value in _KEYWORDS or value.isdigit()) else value
-
-    def _switch(self, name: str) -> None:
+    def _switch(self, name: str, block: Statement) -> None:
         one = Switch(name)
-        while True:
-            number, line = self._next()
-            if line == "}":
-                break
-            if value := self._one(line, "interface"):
-                if not re.fullmatch(r"(bridge|veb)\d+", value):
-                    self._report(number, _Problem(f"invalid switch interface: {value}"))
-                one = replace(one, interface=value)
-            elif value := self._one(line, "group"):
-                one = replace(one, group=value)
-            else:
-                self._unknown(number, line)
+        for row in block.block or []:
+            match row.words:
+                case ["interface", value] if _SWITCH.fullmatch(value):
+                    one = replace(one, interface=value)
+                case ["group", value]:
+                    one = replace(one, group=value)
+                case _:
+                    raise self._unknown(row)
         if not one.interface:
-            self._unknown(number, line)
+            raise self._unknown(block)
         self.config.switches.append(one)
 
-    def _next(self) -> tuple[int, str]:
-        if not self.lines:
-            raise NotModelled(f"{self.path}: a block without its end")
-        return self.lines.pop(0)
-
-    def _vm(self, number: int, name: str) -> None:
-        if len(name) >= NAME_MAX:
-            self._give_up(number, _Problem("vm name too long"))
-            return
-        vm, disabled = Vm(name), False
-        while (entry := self._next())[1] != "}":
-            number, line = entry
+    def _vm(self, name: str, block: Statement) -> None:
+        vm, disabled, rows = Vm(name), False, block.block or []
+        for row in rows:
             try:
-                if line == "disable":
-                    disabled = True
-                elif line == "enable":
-                    disabled = False
+                if row.words in (["disable"], ["enable"]):
+                    disabled = row.words == ["disable"]
                 else:
-                    vm = self._option(vm, number, line)
+                    vm = self._option(vm, row)
             except _Problem as problem:
-                self._give_up(number, problem)
+                self._report(row, problem)
+                # vmd's parser goes on behind the statement, where a nic's block is an error again.
+                nics = [one for one in rows[rows.index(row) :] if one.words[0] == "interface"]
+                self.said += [f"{self.path}:{one.line + 1}: syntax error" for one in nics[:1]]
                 return
         self.config.vms.append((vm, disabled))
 
-    def _give_up(self, number: int, problem: _Problem) -> None:
-        """vmd's parser goes on behind the statement, where a nic's block is an error again."""
-        self._report(number, problem)
-        if nic := next((n for n, line in self._block() if line.startswith("interface ")), 0):
-            self.said.append(f"{self.path}:{nic + 1}: syntax error")
-
-    def _option(self, vm: Vm, number: int, line: str) -> Vm:
-        if match := re.fullmatch("boot device (net|cdrom)", line):
-            return replace(vm, boot_device=match[1])
-        if value := self._one(line, "cdrom"):
-            # Nothing looks at it before the start: config_setvm() of vmd/config.c.
-            return replace(vm, cdrom=value)
-        if value := self._one(line, "boot"):
-            return replace(vm, boot=self._path(value, "kernel path not found: {}"))
-        if value := self._one(line, "owner"):
-            return replace(vm, owner=self._identity(value))
-        if value := self._one(line, "memory"):
-            return replace(vm, memory=_memory(value))
-        if match := re.fullmatch(rf"disk {_WORD}(?: format (raw|qcow2))?", line):
-            return self._disk(vm, match[1] or match[2], match[3])
-        if line == "interface tap {":
-            return replace(vm, nics=(*vm.nics, self._nic()))
-        self._unknown(number, line)
-        return vm
+    def _option(self, vm: Vm, row: Statement) -> Vm:
+        match row.words:
+            case ["boot", "device", "net" | "cdrom" as device]:
+                return replace(vm, boot_device=device)
+            case ["cdrom", path]:
+                # Nothing looks at it before the start: config_setvm() of vmd/config.c.
+                return replace(vm, cdrom=path)
+            case ["boot", path]:
+                return replace(vm, boot=self._path(path, "kernel path not found: {}"))
+            case ["owner", value]:
+                return replace(vm, owner=self._identity(value))
+            case ["memory", value] if MEGABYTE <= (size := bytes_of(value) or 0) <= MEMORY_MAX:
+                return replace(vm, memory=size // MEGABYTE * MEGABYTE)
+            case ["disk", path] if len(vm.disks) < DISKS_MAX:
+                return self._disk(vm, path, None)
+            case ["disk", path, "format", "raw" | "qcow2" as kind] if len(vm.disks) < DISKS_MAX:
+                return self._disk(vm, path, kind)
+            case ["interface", "tap"] if row.block:
+                return replace(vm, nics=(*vm.nics, self._nic(row)))
+        raise self._unknown(row)
 
     def _disk(self, vm: Vm, path: str, kind: str | None) -> Vm:
-        if len(vm.disks) >= DISKS_MAX:
-            raise _Problem(f"failed to parse disks: {path}", "too many disks")
         resolved = self._path(path, f"failed to parse disks: {path}", f"disk {path}: {{}}")
         if kind is None:
             host = self.machine.files.resolve(resolved)
             kind = "qcow2" if images.is_qcow2(host) else "raw"
         return replace(vm, disks=(*vm.disks, Disk(resolved, kind)))
 
-    def _nic(self) -> Nic:
+    def _nic(self, block: Statement) -> Nic:
         one = Nic()
-        while (entry := self._next())[1] != "}":
-            number, line = entry
-            locked = line.startswith("locked ")
-            if value := self._one(line, "switch"):
-                one = replace(one, switch=value)
-            elif value := self._one(line, "group"):
-                if len(value) >= 16 or value[-1].isdigit():
-                    self._report(number, _Problem(f"invalid group name: {value}"))
-                one = replace(one, group=value)
-            elif value := self._one(line.removeprefix("locked "), "lladdr"):
-                if not _LLADDR.fullmatch(value):
-                    # The message of vmd has a line end of its own.
-                    self._report(number, _Problem(f"invalid address: {value}\n"))
-                one = replace(one, lladdr=value.lower(), locked=locked)
-            else:
-                self._unknown(number, line)
+        for row in block.block or []:
+            match row.words:
+                case ["switch", value]:
+                    one = replace(one, switch=value)
+                case ["group", value] if _GROUP.fullmatch(value):
+                    one = replace(one, group=value)
+                case ["lladdr", value] | ["locked", "lladdr", value] if _LLADDR.fullmatch(value):
+                    one = replace(one, lladdr=value.lower())
+                case _:
+                    raise self._unknown(row)
+        if not one.lladdr:
+            raise self._unknown(block)
         return one
 
     def _path(self, path: str, message: str, before: str = "") -> str:
         try:
-            access.check(self.machine, self.uid, path, 0)
+            self.machine.files.stat(path)
         except OSError as error:
             reason = errors.text(error.errno or 0)
             raise _Problem(message.format(reason), before.format(reason)) from None
@@ -285,16 +229,3 @@ class _Reader:
         if group and members is None:
             raise _Problem(f"failed to get group: {group}")
         return Identity(account.uid if account else 0, members.gid if members else None)
-
-
-def _memory(text: str) -> int:
-    message = f"failed to parse size: {text}"
-    try:
-        size = scaled.scan(text)
-    except ValueError as error:
-        raise _Problem(message, f"invalid memory size: {text}: {error}") from None
-    if size < MEGABYTE:
-        raise _Problem(message, "memory size must be at least 1MB")
-    if size > MEMORY_MAX:
-        raise _Problem(message, f"memory size too large (limit is {scaled.show(MEMORY_MAX)})")
-    return size // MEGABYTE * MEGABYTE

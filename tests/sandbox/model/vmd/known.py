@@ -5,17 +5,14 @@
 from __future__ import annotations
 
 import errno
-import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.model import errors
-from sandbox.model.accounts import access
-from sandbox.model.guest import images
+from sandbox.model.accounts import accounts
 
-from .conf import MEGABYTE, MEMORY_DEFAULT, Identity, Nic, Vm
+from .conf import MEGABYTE, MEMORY_DEFAULT, Identity, Vm
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
@@ -23,11 +20,10 @@ if TYPE_CHECKING:
 BIOS = "/etc/firmware/vmm-bios"
 # vmd's own codes, which vmctl(8) has words for.
 BIOS_MISSING, DISK_MISSING, CDROM_MISSING = 1001, 1002, 1005
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A running machine has its BIOS twice, and the second copy counts.
 _BIOS_SIZE = 4 * MEGABYTE
-# login.conf(5), class vmd: what one process may have. And virtual processors of a server.
-_DATA_SIZE, _VCPUS_MAX, _FIRST_TOUCHED = 16 * 1024**3, 512, 16 * MEGABYTE
+# login.conf(5), class vmd: what one process may have.
+_DATA_SIZE, _FIRST_TOUCHED = 16 * 1024**3, 16 * MEGABYTE
 _TTY_GROUP = 4
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -38,7 +34,6 @@ class Known:
 
     vmid: int
     config: Vm
-    from_config: bool = True
     boot: str = ""  # kernel of vm.conf, read again with each start
     once: str = ""  # kernel of `vmctl start -b`, for the next start only
     waiting: bool = False
@@ -64,18 +59,8 @@ class Known:
 
     @property
     def state(self) -> str:
-        """What vmctl status shows; the first that applies hides the others."""
-        states = {"waiting": self.waiting, "stopping": self.shutdown}
-        return next(
-            (name for name, on in states.items() if on), "running" if self.running else "stopped"
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "config": self.config.to_json()}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Known:
-        return cls(**{**data, "config": Vm.from_json(data["config"])})
+        """What vmctl status shows."""
+        return "stopping" if self.shutdown else "running" if self.running else "stopped"
 
 
 class NoStart(Exception):
@@ -93,7 +78,7 @@ def may(machine: Machine, uid: int, owner: Identity, running: Known | None = Non
     """
     if uid in (0, running.uid if running is not None and running.running else owner.uid):
         return True
-    return owner.gid is not None and owner.gid in access.groups(machine, uid)
+    return owner.gid is not None and owner.gid in accounts.groups(machine, uid)
 
 
 @dataclass
@@ -142,15 +127,6 @@ class Starter:
             if code := code or (errno.EAGAIN if disk.path in locked else 0):
                 self.log(f"can't open disk {disk.path}: {errors.text(code)}")
                 raise NoStart(DISK_MISSING)
-            if not stat.S_ISREG(self.machine.files.stat(disk.path).st_mode):
-                self.log(f'vm "{self.vm.name}" unable to access disk {disk.path}')
-                raise NoStart(-1)
-            try:
-                images.Image(self.machine.files, disk.path, disk.format).size()
-            except ValueError as error:
-                self.log(str(error))
-                self.log(f'vm "{self.vm.name}" unable to read base for disk {disk.path}')
-                raise NoStart(-1) from None
 
     def _taps(self) -> None:
         for _nic in self.vm.config.nics:
@@ -166,7 +142,7 @@ class Starter:
         Memory is not reserved: a server takes machines with more than it has, until they use it.
         """
         full = used + _FIRST_TOUCHED > int(self.machine.sysctl.get("hw.physmem"))
-        if full or self.vm.config.memory > _DATA_SIZE or len(self.running) >= _VCPUS_MAX:
+        if full or self.vm.config.memory > _DATA_SIZE:
             raise NoStart(errno.ENOMEM)
 
 
@@ -185,9 +161,3 @@ def close_tty(machine: Machine, path: str) -> None:
     if machine.files.exists(path):
         machine.files.chown(path, 0, 0)
         machine.files.chmod(path, 0o666)
-
-
-def with_address(nic: Nic, number: int, low: int, high: int) -> Nic:
-    """The nic with an address that vmd makes up where it has none."""
-    made_up = f"fe:e1:bb:d{number + 1:x}:{low:02x}:{high:02x}"
-    return nic if nic.lladdr else Nic(nic.switch, nic.group, made_up, nic.locked)

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.model import errors
-from sandbox.model.accounts import access
+from sandbox.model.accounts import accounts
 from sandbox.model.guest import images
 from sandbox.target.call import NotModelled, Result
 from sandbox.target.options import getopt
 
 from . import known as vms
-from . import scaled, vmd
-from .conf import MEGABYTE
+from . import vmd
+from .conf import MEGABYTE, bytes_of
 
 if TYPE_CHECKING:
     from sandbox.model.machine import Machine
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from .known import Known
     from .vmd import Life
 
-# Numbers of the requests that only root may send.
-_REQUESTS = {"load": 21, "reload": 24}
-_OWNER_MAX = 15
+_OWNER_MAX, _UNITS = 15, "BKMGTPE"
 _WORDS = {
     vms.BIOS_MISSING: "vmm bios firmware file not found.",
     vms.CDROM_MISSING: "could not find specified iso image",
@@ -68,7 +66,7 @@ class _Vmctl:
         """Raises Failed where there is no daemon, or no way to it for this user."""
         reason = 0
         try:
-            access.check(self.machine, self.call.uid, vmd.SOCKET, access.WRITE)
+            accounts.check(self.machine, self.call.uid, vmd.SOCKET, accounts.WRITE)
         except OSError as error:
             reason = error.errno or errno.EACCES
         life = self.machine.vmd.life
@@ -77,11 +75,9 @@ class _Vmctl:
             raise Failed(f"vmctl: connect: {vmd.SOCKET}: {errors.text(reason)}\n")
         return life
 
-    def root_only(self, request: str) -> Life:
+    def root_only(self) -> Life:
         life = self.connect()
         if self.call.uid != 0:
-            text = f"denied request {_REQUESTS[request]} from uid {self.call.uid}"
-            self.machine.vmd.log(text, "control")
             raise Failed(f"vmctl: command failed: {errors.text(errno.EPERM)}\n")
         return life
 
@@ -110,13 +106,9 @@ class _Vmctl:
         options = getopt(words, "s:")
         kind, _, path = self.one(list(options.operands)).rpartition(":")
         kind = kind or ("qcow2" if path.endswith(".qcow2") else "raw")
-        word = options.last("s", "") or ""
-        try:
-            size = scaled.scan(word)
-        except ValueError as error:
-            raise Failed(f"vmctl: invalid disk size: {word}: {error}\n") from None
-        if size < MEGABYTE:
-            raise Failed("vmctl: disk size must be at least 1MB\n")
+        size = bytes_of(options.last("s", "") or "")
+        if size is None or size < MEGABYTE:
+            raise NotModelled(" ".join(self.call.argv[1:]))
         try:
             self._make(kind, self.call.absolute(path), size // MEGABYTE * MEGABYTE)
         except OSError as error:
@@ -127,7 +119,7 @@ class _Vmctl:
 
     def _make(self, kind: str, path: str, size: int) -> None:
         files, directory = self.machine.files, os.path.dirname(path)
-        access.check(self.machine, self.call.uid, directory, access.SEARCH | access.WRITE)
+        accounts.check(self.machine, self.call.uid, directory, accounts.WRITE)
         for full, *free in self.machine.faults.arguments("disk_full"):
             if path.startswith(full) and not free:
                 raise errors.failure(errno.ENOSPC)
@@ -141,13 +133,11 @@ class _Vmctl:
         name, kernel = self.one(list(options.operands)), options.last("b", "") or ""
         if kernel:
             try:
-                access.check(self.machine, self.call.uid, kernel, access.READ)
+                accounts.check(self.machine, self.call.uid, kernel, accounts.READ)
             except OSError as error:
                 reason = errors.text(error.errno or 0)
                 raise Failed(f"vmctl: cannot open kernel '{kernel}': {reason}\n") from None
         self.connect()
-        if not vms.NAME.fullmatch(name):
-            raise Failed("vmctl: invalid VM name\n")
         code, vm = self.machine.vmd.request_start(name, self.call.uid, kernel)
         if code or vm is None:
             text = _WORDS.get(code) or f"start vm command failed: {errors.text(code)}"
@@ -171,14 +161,14 @@ class _Vmctl:
         current, tty, pid = "-", "-", "-"
         if vm.running:
             guest = self.machine.guests.running.get(vm.name)
-            current = scaled.show(guest.used if guest else 0)
+            current = _shown(guest.used if guest else 0)
             tty, pid = vm.tty.removeprefix("/dev/"), str(vm.pid)
         uid = vm.uid if vm.running else vm.owner.uid
         user = self.machine.accounts.user(uid)
         owner = user.name if user else str(uid)
         if vm.owner.gid is not None and (group := self.machine.accounts.group(vm.owner.gid)):
             owner += f":{group.name}"
-        memory = scaled.show(vm.memory)
+        memory = _shown(vm.memory)
         return _row(
             str(vm.vmid), pid, "1", memory, current, tty, owner[:_OWNER_MAX], vm.state, vm.name
         )
@@ -203,15 +193,15 @@ class _Vmctl:
         return 0
 
     def do_reload(self, words: list[str]) -> int:
-        return self.configure("reload", "" if not words else self.one(["-"]))
+        return self.configure("" if not words else self.one(["-"]))
 
     def do_load(self, words: list[str]) -> int:
         # The daemon opens the file, and its directory is /.
-        return self.configure("load", f"/{self.one(words).lstrip('/')}")
+        return self.configure(f"/{self.one(words).lstrip('/')}")
 
-    def configure(self, request: str, path: str) -> int:
-        life = self.root_only(request)
-        if not self.machine.vmd.reload(path):
+    def configure(self, path: str) -> int:
+        life = self.root_only()
+        if not self.machine.vmd.load(path):
             raise Failed("vmctl: command failed\n")
         self.answer(life)
         return 0
@@ -221,6 +211,22 @@ def _row(*cells: str) -> str:
     widths = (5, 5, 5, 7, 7, 7, 12, 8)
     padded = [cell.rjust(width) for cell, width in zip(cells, widths, strict=False)]
     return " ".join((*padded, cells[-1])) + "\n"
+
+
+def _shown(number: int) -> str:
+    """A number of bytes in at most four digits, such as 68.0M."""
+    unit = 0
+    while unit < len(_UNITS) - 1 and number // 1024 >= 1024**unit:
+        unit += 1
+    whole, rest = divmod(number, 1024**unit)
+    tenths = (10 * (rest // 1024 ** max(0, unit - 1)) + 512) // 1024
+    if tenths >= 10:
+        whole, tenths = whole + 1, 0
+    if whole == 0:
+        return "0B"
+    if unit == 0 or whole >= 100:
+        return f"{whole + (tenths >= 5)}{_UNITS[unit]}"
+    return f"{whole}.{tenths}{_UNITS[unit]}"
 
 
 COMMANDS: dict[str, Handler] = {"/usr/sbin/vmctl": run}

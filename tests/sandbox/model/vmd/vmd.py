@@ -6,24 +6,21 @@ from __future__ import annotations
 
 import errno
 import os
-import random
-import re
 import stat
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sandbox.model import errors
-from sandbox.model.accounts import access
 from sandbox.model.guest.guest import Guests
 from sandbox.model.rc.daemon import Daemon, Outcome
-from sandbox.model.words import Refused
+from sandbox.model.replay import Refused
 from sandbox.target.call import Call, Handler, NotModelled, Result
 from sandbox.target.options import getopt
 
 from . import known as vms
-from .conf import Config, Identity, Switch, Vm, read
+from .conf import Config, Identity, Switch, read
 from .known import Known, NoStart, Starter, may
 
 if TYPE_CHECKING:
@@ -35,121 +32,88 @@ ASYNCHRONOUS = 0.2  # seconds until the privileged process has looked at a switc
 # Seconds before the end of the time limit at which rc.subr(8) sends SIGTERM.
 _LAST_CHANCE = 2
 _DESCRIPTION_MAX = 63
-# In which order the processes say good-bye is a race.
-_ORDERS = (("agentx", "control", "vmm", "priv"), ("control", "agentx", "vmm", "priv"))
-_PROCESSES = ("parent", "priv", "control", "vmm", "agentx")
-
-
-class AlreadyKnown(Exception):
-    """With the machine that has the name."""
-
-    def __init__(self, vm: Known) -> None:
-        super().__init__(vm.name)
-        self.vm = vm
 
 
 @dataclass
 class Life:
-    """One life of the daemon: its processes, and what it has counted."""
+    """One life of the daemon, and what it has counted. One process stands for its five."""
 
-    pids: dict[str, int]
+    pid: int
     socket_owner: list[int] = field(default_factory=lambda: [0, 0])
-    known_ids: dict[str, int] = field(default_factory=dict)  # "name uid" to id
+    known_ids: dict[str, int] = field(default_factory=dict)
     switches: int = 0
     starts: int = 0
 
 
-class Vmd:
+class Vmd(Daemon):
     """The daemon; `life` is None while it is down."""
 
     def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+        super().__init__(machine, "vmd")
         self.life: Life | None = None
         self.switches: list[Switch] = []
         self.vms: list[Known] = []
         self.guests = Guests(machine, self.ended)
         self.ends: dict[int, int] = {}  # how often each machine ended or rebooted, for waiters
-        self._random = random.Random()
-        machine.services.register(
-            Daemon(
-                "vmd",
-                start=lambda _flags: self.launch(),
-                stop=self.end,
-                alive=lambda: self.life is not None,
-                reload=self.hang_up,
-                configtest=lambda: self.test(CONFIGURATION, 0),
-            )
-        )
 
     # the model's own life
 
     def start(self) -> None:
-        state = self.machine.subsystem("vmd")
-        if "life" not in state:
-            return
-        self.life = Life(**state["life"])
-        # The kind of a file is not kept with its owner.
-        self._make_socket()
-        self.switches = [Switch(**one) for one in state["switches"]]
-        self.vms = [Known.from_json(one) for one in state["vms"]]
-        self.guests.load(state["guests"], [vm for vm in self.vms if vm.running])
+        """As after a loss of power: it runs again, and the VMs of vm.conf that ran are started."""
+        if (names := self.state.pop("ran", None)) is not None:
+            self.launch(())
+            for vm in self.vms:
+                if vm.name in names and not vm.running:
+                    self.launch_vm(vm, vm.owner.uid)
 
     def stop(self) -> None:
-        state = self.machine.subsystem("vmd")
-        stops = state.get("stops", 0)
-        state.clear()
-        state["stops"] = stops
         if self.life is not None:
-            state.update(
-                life=asdict(self.life),
-                switches=[asdict(one) for one in self.switches],
-                vms=[vm.to_json() for vm in self.vms],
-                guests=self.guests.dump(),
-            )
+            self.state["ran"] = [vm.name for vm in self.running]
+            for vm in self.running:
+                self.guests.kill(vm)
+                self._release(vm, keep_tty=False)
 
     # the daemon's life
+
+    @property
+    def alive(self) -> bool:
+        return self.life is not None
 
     @property
     def running(self) -> list[Known]:
         """In the order in which the kernel lists them: the last one started first."""
         return sorted((vm for vm in self.vms if vm.running), key=lambda vm: -vm.order)
 
-    def log(self, message: str, process: str = "parent") -> None:
-        pid = self.life.pids[process] if self.life else None
-        self.machine.log("vmd", message.rstrip("\n"), pid)
+    def log(self, text: str) -> None:
+        self.machine.log("vmd", text, self.life.pid if self.life else None)
 
-    def test(self, path: str, uid: int, *, named: bool = False) -> Outcome:
+    def test(self, path: str = CONFIGURATION, *, named: bool = False) -> Outcome:
         """vmd -n: a file that is not there passes, with a warning if it was asked for."""
         try:
-            access.check(self.machine, uid, path, access.READ)
             text = self.machine.files.read_text(path)
         except OSError as error:
             said = f"vmd: failed to open {path}: {errors.text(error.errno or 0)}\n"
-            if error.errno != errno.ENOENT:
-                return Outcome(ok=False, stderr=said)
             return Outcome(ok=True, stderr=f"{said if named else ''}configuration OK\n")
         try:
-            read(self.machine, path, text, uid)
+            read(self.machine, path, text)
         except Refused as refused:
-            lines = re.split(r"(?<=\n)(?!\n|$)", str(refused))
-            shown = [one if one.startswith(("warning:", "\n")) else f"vmd: {one}" for one in lines]
-            return Outcome(ok=False, stderr="".join(shown))
+            return Outcome(ok=False, stderr=str(refused))
         return Outcome(ok=True, stderr="configuration OK\n")
 
-    def launch(self) -> Outcome:
+    def launch(self, flags: tuple[str, ...]) -> Outcome:
         """It goes into the background before it reads anything, so it always seems to succeed."""
         if self.machine.faults.active("no_vmm"):
             reason = errors.text(errno.ENODEV)
             self.log(f"fatal: {VMM_NODE}: {reason}")
             return Outcome(ok=False, stderr=f"vmd: {VMM_NODE}: {reason}\n")
-        self.life = Life({name: self.machine.pid() for name in _PROCESSES})
+        self.life = Life(self.machine.pid())
         self.log("startup")
         self.vms, self.switches = [], []
         self._make_socket()
         if self._read(CONFIGURATION):
             self._start_enabled()
         else:
-            self._exit(("control", "vmm", "agentx", "priv"))
+            self._exit()
         return Outcome(ok=True)
 
     def _make_socket(self) -> None:
@@ -164,7 +128,7 @@ class Vmd:
         assert self.life is not None
         self.machine.files.chown(SOCKET, *self.life.socket_owner)
 
-    def end(self, timeout: float) -> Outcome:
+    def end(self, timeout: float = 0) -> Outcome:
         """As its rc.d script: stop every guest, one after the other, then the daemon.
 
         Guests that are not done two seconds before the limit (in seconds) lose their power.
@@ -174,50 +138,37 @@ class Vmd:
         for vm in self.running:
             if vm.running and not vm.shutdown and time.monotonic() < deadline:
                 self.request_stop(vm, 0, force=False)
-            done = partial(self._ended_or_gone, vm, life)
-            self.machine.wakeup.wait_for(done, max(0.0, deadline - time.monotonic()))
+            while vm.running and self.life is life and time.monotonic() < deadline:
+                self.machine.wakeup.wait(deadline - time.monotonic())
             complete = complete and not vm.running
         if self.life is life and life is not None:
-            self.terminate()
+            self.log("terminating")
+            self._exit()
         return Outcome(complete)
 
-    def _ended_or_gone(self, vm: Known, life: Life | None) -> bool:
-        return not vm.running or self.life is not life
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        state = self.machine.subsystem("vmd")
-        state["stops"] = state.get("stops", 0) + 1
-        self._exit(_ORDERS[(state["stops"] - 1) % len(_ORDERS)], "terminating")
-
-    def _exit(self, order: tuple[str, ...], last: str = "") -> None:
-        assert self.life is not None
+    def _exit(self) -> None:
         for vm in self.running:
             self._lose(vm)
             self._release(vm, keep_tty=False)
-        for name in order:
-            self.log(f"{name} exiting, pid {self.life.pids[name]}", name)
-        if last:
-            self.log(last)
         self.life, self.vms, self.switches = None, [], []
         self.machine.wakeup.notify_all()
 
-    def hang_up(self) -> Outcome:
+    def reload(self) -> Outcome:
         """SIGHUP; whether the file could be read is nowhere to be seen but in the log."""
         self.log("vmd_sighdlr: reload requested with SIGHUP")
-        self.reload()
-        return Outcome(ok=True)
+        self.load()
+        return Outcome()
 
     # configuration
 
-    def reload(self, load: str = "") -> bool:
+    def load(self, more: str = "") -> bool:
         """Read vm.conf again, or another file in addition; False if it cannot be read.
 
         A reload forgets every machine that does not run, before anything else.
         """
-        if not load:
+        if not more:
             self.vms = [vm for vm in self.vms if vm.running]
-        if not self._read(load or CONFIGURATION):
+        if not self._read(more or CONFIGURATION):
             return False
         self._start_enabled()
         return True
@@ -234,7 +185,7 @@ class Vmd:
             config = read(self.machine, path, text)
         except Refused as refused:
             for line in str(refused).splitlines():
-                self.log(line)
+                self.log(line.removeprefix("vmd: "))
             return False
         self._take(config)
         return True
@@ -255,18 +206,18 @@ class Vmd:
             text = f"switch{self.life.switches}-{switch.name}"
             interface.description, interface.up = text[:_DESCRIPTION_MAX], True
         for vm, disabled in config.vms:
-            try:
-                known = self.register(vm, 0)
-                known.waiting = not disabled
-            except AlreadyKnown as already:
-                known = already.vm
-            known.boot, known.once, known.from_config = vm.boot, "", True
+            # A name that is known stays what it was, but for the kernel.
+            if (known := self.by_name(vm.name)) is None:
+                ids = self.life.known_ids
+                known = Known(ids.setdefault(vm.name, len(ids) + 1), vm, waiting=not disabled)
+                self.vms.append(known)
+            known.boot, known.once = vm.boot, ""
 
     def _die(self, life: Life, interface: str) -> None:
         """A switch without its interface is the end of all."""
         if self.life is life:
-            self.log(f'priv: priv_dispatch_parent: bridge "{interface}" does not exist', "priv")
-            self._exit(("control", "vmm", "agentx"))
+            self.log(f'priv: priv_dispatch_parent: bridge "{interface}" does not exist')
+            self._exit()
 
     def _start_enabled(self) -> None:
         """vmd(8) starts them in batches; one with all of them stands for those here."""
@@ -278,21 +229,6 @@ class Vmd:
 
     def by_name(self, name: str) -> Known | None:
         return next((vm for vm in self.vms if vm.name == name), None)
-
-    def register(self, vm: Vm, uid: int) -> Known:
-        """Make a machine known; AlreadyKnown for a name that is. Ids stay per name and user."""
-        assert self.life is not None
-        if (known := self.by_name(vm.name)) is not None:
-            raise AlreadyKnown(known)
-        roll = self._random.randrange
-        nics = tuple(
-            vms.with_address(nic, n, roll(256), roll(256)) for n, nic in enumerate(vm.nics)
-        )
-        ids = self.life.known_ids
-        number = ids.setdefault(f"{vm.name} {uid}", len(ids) + 1)
-        known = Known(number, replace(vm, nics=nics), from_config=False)
-        self.vms.append(known)
-        return known
 
     def launch_vm(self, vm: Known, uid: int) -> int:
         """Start a machine; 0 or an errno (or one of vmd's own codes)."""
@@ -309,7 +245,6 @@ class Vmd:
             if vm.tty:
                 self.log(f"{vm.name}: failed to start vm")
             self._release(vm, keep_tty=False)
-            self._terminated(vm)
             return problem.code
         self._run(vm)
         return 0
@@ -335,7 +270,7 @@ class Vmd:
                 try:
                     self.machine.network.add_member(switch.interface, tap)
                 except OSError as error:
-                    self.log(f"SIOCBRDGADD: {error.strerror}", "priv")
+                    self.log(f"SIOCBRDGADD: {error.strerror}")
             for group in (nic.group, switch.group if switch else ""):
                 if group and group not in interface.groups:
                     interface.groups.append(group)
@@ -348,8 +283,6 @@ class Vmd:
         self._release(vm, keep_tty=again)
         if again:
             self.launch_vm(vm, uid)
-        else:
-            self._terminated(vm)
         self.ends[vm.vmid] = self.ends.get(vm.vmid, 0) + 1
         self.machine.wakeup.notify_all()
 
@@ -362,11 +295,6 @@ class Vmd:
             if vm.tty:
                 vms.close_tty(self.machine, vm.tty)
             vm.tty, vm.uid = "", 0
-
-    def _terminated(self, vm: Known) -> None:
-        """A machine of vm.conf stays known, another one is forgotten."""
-        if not vm.from_config and vm in self.vms:
-            self.vms.remove(vm)
 
     def _lose(self, vm: Known) -> None:
         """The guest is ended from outside."""
@@ -395,9 +323,14 @@ class Vmd:
 
     def request_stop(self, vm: Known | None, uid: int, *, force: bool) -> int:
         """Ask for the end of a machine; 0 says that it was asked."""
-        code = self.check_running(vm, uid, force=force)
-        if code or vm is None:
-            return code
+        if vm is None:
+            return errno.ENOENT
+        if vm.shutdown and not force:
+            return errno.EALREADY
+        if not vm.running:
+            return errno.EINVAL
+        if not may(self.machine, uid, vm.owner, vm):
+            return errno.EPERM
         if force:
             self._lose(vm)
             self.ended(vm, reboot=False)
@@ -406,15 +339,6 @@ class Vmd:
             self.guests.shut_down(vm)
         return 0
 
-    def check_running(self, vm: Known | None, uid: int, *, force: bool = False) -> int:
-        if vm is None:
-            return errno.ENOENT
-        if vm.shutdown and not force:
-            return errno.EALREADY
-        if not vm.running:
-            return errno.EINVAL
-        return 0 if may(self.machine, uid, vm.owner, vm) else errno.EPERM
-
 
 def vmd(machine: Machine, call: Call) -> Result:
     """vmd -n; the daemon itself is rcctl(8)'s to start."""
@@ -422,9 +346,7 @@ def vmd(machine: Machine, call: Call) -> Result:
     if options.operands or not options.has("n"):
         raise NotModelled(" ".join(call.argv[1:]))
     path = options.last("f")
-    outcome = machine.vmd.test(
-        call.absolute(path or CONFIGURATION), call.uid, named=path is not None
-    )
+    outcome = machine.vmd.test(call.absolute(path or CONFIGURATION), named=path is not None)
     return Result(int(not outcome.ok), "", outcome.stderr)
 
 

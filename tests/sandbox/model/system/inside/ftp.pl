@@ -6,17 +6,18 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
+use NotModelled;
 
-my ($BLOCK, $REDIRECTS) = (131_072, 10);
+my $BLOCK = 131_072;
 my %given;
 while (@ARGV && $ARGV[0] =~ /\A - ([MVCow]) \z/x) {
     my $letter = $1;
     shift @ARGV;
     $given{$letter} = $letter =~ /[ow]/ ? shift @ARGV : 1;
 }
-fail("not modelled: ftp @ARGV") if @ARGV != 1 || $ARGV[0] =~ /\A-/;
+NotModelled::answer("ftp @ARGV") if @ARGV != 1 || $ARGV[0] =~ /\A-/;
 my $seconds = $given{w} // 0;
-exit(get($ARGV[0], 0) ? 0 : 1);
+exit(get($ARGV[0]) ? 0 : 1);
 
 sub fail {
     my ($text) = @_;
@@ -31,10 +32,10 @@ sub warnx {
 }
 
 sub get {
-    my ($url, $redirects) = @_;
+    my ($url) = @_;
     my ($scheme, $host, $port, $path) = $url =~ m{\A (https?)://([^/:]+)(?::(\d+))?/(.*) \z}xs
         or fail("$url: URL not permitted");
-    fail('TLS is not modelled') if $scheme eq 'https';
+    NotModelled::answer('ftp: TLS') if $scheme eq 'https';
     my $file = $given{o} // ($path =~ m{([^/]*)\z})[0];
     return warnx("No filename after directory (use -o): $url") if $file eq '';
     $port //= 80;
@@ -56,16 +57,12 @@ sub get {
     my ($status, $phrase) = $head =~ m{\A\S+ [ ] (\d{3})([^\r\n]*)}x or return warnx("Improper response from $host");
     my (undef, @lines) = split /\n/, $head;
     my %header = map { /\A([^:]+):[ \t]*(.*?)[ \t\r]*\z/x ? (lc $1 => $2) : () } @lines;
-    if ($status =~ /\A30[12378]\z/x) {
-        return warnx('Too many redirections requested') if $redirects > $REDIRECTS;
-        my $to = $header{location} // return warnx("Improper response from $host");
-        return get($to =~ m{\A[a-z]+:} ? $to : "http://$where$to", $redirects + 1);
-    }
     return warnx('File is already fully retrieved.') if $status == 416;
+    NotModelled::answer('ftp: a redirection') if $status =~ /\A3/x;
     return warnx("Error retrieving $url: $status$phrase") if $status !~ /\A20[06]\z/;
     my $resume = $given{C};
     if ($status == 200 && $have) { warnx('Server does not support resume.'); ($have, $resume) = (0, 0) }
-    fail('Transfer-Encoding is not modelled') if $header{'transfer-encoding'};
+    NotModelled::answer('ftp: Transfer-Encoding') if $header{'transfer-encoding'};
     return store($socket, $buffer, $file, $resume, $header{'content-length'});
 }
 

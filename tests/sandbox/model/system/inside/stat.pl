@@ -5,13 +5,14 @@
 # stat(1) with -f and the fields that tests look at.
 use strict;
 use warnings;
+use NotModelled;
 
 if (!exists $ENV{FAKEROOTKEY}) {
     @ENV{qw(LD_PRELOAD FAKEROOTKEY)} = ('/usr/libexec/sandbox/libfakeroot.so', '7800');
     exec $^X, $0, @ARGV or die "stat: $!\n";
 }
 my ($option, $format, @paths) = @ARGV;
-($option // '') eq '-f' or die "not modelled: stat @ARGV\n";
+($option // '') eq '-f' or NotModelled::answer("stat @ARGV");
 my $rc = 0;
 for my $path (@paths) {
     my @stat = lstat $path;
@@ -31,6 +32,7 @@ for my $path (@paths) {
     );
     my $line = $format;
     $line =~ s/% (OMp|OLp|Sp|Lp|Su|Sg|Hr|Lr|[zNiTZ])/$field{$1}/gx;
+    NotModelled::answer("stat -f $format") if $line =~ /%/;
     print "$line\n";
 }
 exit $rc;

@@ -6,6 +6,7 @@
 # letters of getopt(3). Anything else is not modelled. Waits are shortened as the server's clock is.
 use strict;
 use warnings;
+use NotModelled;
 
 my $SANDBOX = '/usr/libexec/sandbox';
 my %LETTERS = (
@@ -46,10 +47,10 @@ sub options {
         my ($letter, $more) = $word =~ /\A-(.)(.*)\z/s;
         while (defined $letter) {
             my $place = $letter eq q(:) ? -1 : index $LETTERS{$name}, $letter;
-            not_modelled() if $place < 0;
+            NotModelled::answer("$name @ARGV") if $place < 0;
             my ($colons) = substr($LETTERS{$name}, $place + 1) =~ /\A(:*)/;
             if ($colons eq q(:)) {
-                not_modelled() if $more eq q() && !@todo;
+                NotModelled::answer("$name @ARGV") if $more eq q() && !@todo;
                 push @given, "-$letter", $more ne q() ? $more : shift @todo;
                 last;
             }
@@ -59,13 +60,4 @@ sub options {
         }
     }
     return \@given, @todo;
-}
-
-sub not_modelled {
-    if (open my $file, '>>', "$SANDBOX/record/unmodelled") {
-        print {$file} "$name @ARGV\n";
-        close $file;
-    }
-    print {*STDERR} "not modelled: $name @ARGV\n";
-    exit 99;
 }
