@@ -27,10 +27,14 @@ def wait_for_another(path: Path) -> None:
     """Wait until another process has the file open."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        for process in Path("/proc").glob("[0-9]*"):
+            descriptors: list[Path] = []
             with suppress(OSError):
-                if descriptor.parts[2] != str(os.getpid()) and descriptor.readlink() == path:
-                    return
+                descriptors += (process / "fd").iterdir()
+            for descriptor in descriptors:
+                with suppress(OSError):
+                    if process.name != str(os.getpid()) and descriptor.readlink() == path:
+                        return
         time.sleep(0.05)
     raise AssertionError(f"nobody opened {path}")
 
