@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from integration.harness import (
     CHECKOUT,
     SERVERS,
@@ -66,14 +67,14 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def copy(common: Path) -> Copy:
     """Copies servers that were prepared once to a directory; the name says how."""
-    prepare = {"converged": _converged, "installed": _installed}
+    prepare = {"converged": _converged, "installed": _installed, "booted": _booted}
 
     def put(directory: Path, name: str) -> None:
         place = common / f"prepared-{name}"
         with (common / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (place / "done").exists():
-                if name == "installed":
+                if name != "converged":
                     put(place, "converged")
                 with servers(place, shared=common / "shared") as site:
                     prepare[name](site)
@@ -99,6 +100,17 @@ def _installed(site: Site) -> None:
     provide_sets(site.server1)
     result = site.play("vm", "-e", "vm=web1")
     assert result.returncode == 0, messages(result)
+
+
+def _booted(site: Site) -> None:
+    """VMs start quickly when the system boots, and their images hold something."""
+    group = site.directory / "inventories/example/group_vars/vmd_servers.yml"
+    given = yaml.safe_load(group.read_text())
+    given |= {"vmd_autostart_parallel": 1, "vmd_autostart_delay": 1}
+    group.write_text(yaml.safe_dump(given))
+    for name in ("db1", "shop1", "web1"):
+        provide_system(site.server1, name)
+    site.converged("--limit", "server1")
 
 
 @pytest.fixture
@@ -131,4 +143,12 @@ def installed(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
     copy(tmp_path, "installed")
     with servers(tmp_path, shared=common / "shared") as made:
         assert made.server1.run("vmctl start mail1").returncode == 0
+        yield made
+
+
+@pytest.fixture
+def booted(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
+    """Servers of the test's own that start VMs when they boot, with a system on each."""
+    copy(tmp_path, "booted")
+    with servers(tmp_path, shared=common / "shared") as made:
         yield made

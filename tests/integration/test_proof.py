@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from integration.conftest import servers
+from integration.conftest import Copy, servers
 from integration.harness import Site, messages, provide_sets
 
 WEB1 = ("-e", "vm=web1")
@@ -24,19 +25,12 @@ FLOOD = (
 )
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with servers(tmp_path_factory.mktemp("site"), speed=SPEED) as made:
-        made.converged("--limit", "server1", "-e", "vmm_install=false")
+@pytest.fixture
+def site(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
+    copy(tmp_path, "converged")
+    with servers(tmp_path, speed=SPEED, shared=common / "shared") as made:
         provide_sets(made.server1)
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _restored(site: Site) -> Iterator[None]:
-    yield
-    site.server1.clear()
-    shell(site, "vmctl stop -f web1; sleep 1")
 
 
 def shell(site: Site, command: str) -> str:
@@ -89,9 +83,6 @@ def test_a_question_that_is_asked_without_end(site: Site) -> None:
 
 
 def test_nothing_is_recorded_and_nobody_calls(site: Site) -> None:
-    # Sets of installations before, to which no response file agrees any more.
-    shell(site, "cd /var/www/htdocs/amd64 && rm -f site78*.tgz")
-    provide_sets(site.server1)
     site.server1.fault("deaf_tty")
     said = fails(site, *NO_SITE)
     assert "web1: nothing of its console is recorded" in said, said
@@ -102,8 +93,6 @@ def test_nothing_is_recorded_and_nobody_calls(site: Site) -> None:
 def test_a_call_from_install_site_is_a_proof_too(site: Site) -> None:
     """And a flood of lines in access.log keeps nobody from seeing it."""
     site.converged("--limit", "server1", "-e", "vmm_install=false", *RELEASE)
-    provide_sets(site.server1)
-    site.converged("--limit", "server1", "-e", "vmm_install=false", *RELEASE)
     site.server1.fault("deaf_tty")
     flood = shell(site, FLOOD).strip()
     try:
@@ -113,7 +102,6 @@ def test_a_call_from_install_site_is_a_proof_too(site: Site) -> None:
     assert "fetches sets (" in said, said
     log = site.server1.run("grep -c index.txt?installed /var/www/logs/access.log").stdout
     assert log.strip() == b"1"
-    shell(site, "rm /var/vmm/web1.* /var/vmm/.web1*; : >/var/www/logs/access.log")
 
 
 def test_a_busy_server_is_asked_once_more_and_a_first_start_that_fails_says_why(

@@ -61,8 +61,8 @@ def test_a_number_that_vmd_cannot_use_is_refused(converged: Site) -> None:
     before = state(converged.server1)
     count = len(converged.executions())
     # Four are a number that vmd(8) could use, so the server is looked at, and left.
-    for number, looks in (("257", 0), ("0", 0), ("many", 0), ("4", 1)):
-        result = converged.play("site", "-e", f"vmm_tap_count={number}")
+    for number, looks in (("257", 0), ("4", 1)):
+        result = converged.play("site", "--limit", "server1", "-e", f"vmm_tap_count={number}")
         assert result.returncode != 0
         assert "vmm_tap_count" in messages(result)
         assert len(converged.executions()) == count + looks

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
 import time
 
 import pytest
-import yaml
 from integration.harness import (
     CHECKOUT,
     Site,
@@ -20,7 +20,8 @@ from integration.harness import (
     state,
 )
 
-from sandbox.model.system.fw_update import package
+from sandbox.model.sets import tarball
+from sandbox.model.system.signify import sign
 from sandbox.server import Server
 
 SYSTEMS = ("db1", "mail1", "shop1", "web1")
@@ -31,8 +32,12 @@ SOME = ("--limit", "server1")
 
 
 def provide_firmware(server: Server, directory: str) -> None:
-    for name, content in package("vmm", "vmm-bios", b"new bios\n").items():
-        server.write(f"{directory}/{name}", content)
+    """A package of one file, and the list of packages, as a mirror has them."""
+    name = "vmm-firmware-1.0.tgz"
+    archive = tarball(name, {"+CONTENTS": b"@name\n", "firmware/vmm-bios": b"new bios\n"})
+    listed = f"SHA256 ({name}) = {hashlib.sha256(archive).hexdigest()}\n".encode()
+    server.write(f"{directory}/{name}", archive)
+    server.write(f"{directory}/SHA256.sig", sign(listed, "78"))
 
 
 def running(server: Server) -> list[str]:
@@ -110,20 +115,6 @@ def test_a_server_without_vmm_can_be_configured_all_the_same(site: Site) -> None
     told = site.play("vm", "-e", "vm=db1", "-e", "verb=restart", *more)
     assert "cannot start from its disk" in messages(told)
     assert running(server) == []
-
-
-@pytest.fixture
-def booted(ready: Site) -> Site:
-    """Servers that start VMs quickly, and whose images hold something."""
-    group = ready.directory / "inventories/example/group_vars/vmd_servers.yml"
-    given = yaml.safe_load(group.read_text())
-    given |= {"vmd_autostart_parallel": 1, "vmd_autostart_delay": 1}
-    group.write_text(yaml.safe_dump(given))
-    for name in SYSTEMS:
-        if name != "mail1":
-            provide_system(ready.server1, name)
-    ready.converged()
-    return ready
 
 
 def test_vms_start_when_the_system_boots(booted: Site) -> None:

@@ -116,7 +116,7 @@ def test_children_are_counted_even_if_nobody_waits_for_them(tmp_path: Path) -> N
 
 def test_ssh_left_in_the_background_is_counted_by_itself(tmp_path: Path) -> None:
     (tmp_path / "ssh").symlink_to("/bin/sh")
-    loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo >done; sleep 60"
+    loop = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo >done; sleep 60"
     program = f"""
 import os, subprocess, time
 subprocess.Popen(["./ssh", "-c", {loop!r}], start_new_session=True)

@@ -172,8 +172,7 @@ def test_a_file_that_grows_while_it_is_read_comes_to_an_end(host: Host) -> None:
     grow = "while [ ! -e /srv/stop ]; do head -c 1048576 /dev/zero >>/srv/log; done"
     writer = host.popen("sh", "-c", grow)
     try:
-        for _ in range(5):
-            assert "failed" not in host.probe("/srv/log")
+        assert "failed" not in host.probe("/srv/log")
     finally:
         (host.srv / "stop").touch()
         writer.communicate(timeout=20)
