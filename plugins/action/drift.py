@@ -29,15 +29,19 @@ class ActionModule(Action):
             _write(table, Path(args["path"]))
         self._display.display(f"\n{table.table()}\n")
         result: dict[str, t.Any] = untrusted(
-            {"differs": bool(table.rows), "summary": table.summary(), "drift": table.data()}
+            {"differs": bool(table.rows), "summary": table.summary(), **_data(table)}
         )
         return result
+
+
+def _data(table: drift.Drift) -> dict[str, t.Any]:
+    return {"drift": table.data(), "generations": dict(table.generations)}
 
 
 def _write(table: drift.Drift, path: Path) -> None:
     text = f"{table.table()}\n\n{table.summary()}\n"
     if path.suffix == ".json":
-        text = json.dumps({"summary": table.summary(), "drift": table.data()}, indent=2) + "\n"
+        text = json.dumps({"summary": table.summary(), **_data(table)}, indent=2) + "\n"
     try:
         write_file(path, text.encode(), 0o644)
     except OSError as error:

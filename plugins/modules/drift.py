@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure
+  - module: puffy.vmm.rollback
 """
 
 EXAMPLES = r"""
@@ -58,6 +59,13 @@ summary:
   type: str
   returned: success
   sample: of 2 servers, 1 not as the fleet says (server1)
+generations:
+  description:
+    - By server, its present generation of files with its C(number), C(role) and C(time).
+    - See M(puffy.vmm.rollback).
+  type: dict
+  returned: success
+  sample: {server1: {number: 41, role: dhcpd, time: "2026-11-23T12:00:00Z"}}
 drift:
   description: The rows of the table.
   type: list

@@ -209,7 +209,7 @@ def requests(*transactions: tuple[t.Sequence[Wire], Wire], **more: object) -> by
             if "content" in entry:
                 entry["blob"] = blobs.add(entry.pop("content").encode())
             entries.append(entry)
-        item = {"id": RUN_ID, "name": "a role", "steps": entries, **fields}
+        item = {"id": RUN_ID, "name": "a role", "steps": entries, "generation": 1, **fields}
         if "confirm" in item:
             item["boot"] = blobs.add(program("boot"))
         if steps:

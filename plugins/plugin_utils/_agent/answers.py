@@ -12,6 +12,12 @@ from dataclasses import dataclass
 _ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 
 
+def time_of(transaction_id: str) -> str | None:
+    """When a transaction began, such as 2026-11-29T03:00:00Z; UTC."""
+    match = _ID.match(transaction_id)
+    return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
+
+
 class PathQuestion(t.TypedDict, total=False):
     """`hash` 0: no SHA-256; `read`: the content as well.
 
@@ -41,7 +47,11 @@ class RunQuestion(t.TypedDict, total=False):
 
 
 class Questions(t.TypedDict, total=False):
-    """What one asks. `rosters` are files that list accounts, which are looked at with `users`."""
+    """What one asks.
+
+    `rosters` are files that list accounts, which are looked at with `users`; `generations` 1: what
+    is kept of replaced files.
+    """
 
     paths: t.Sequence[PathQuestion]
     list: t.Sequence[ListQuestion]
@@ -51,6 +61,7 @@ class Questions(t.TypedDict, total=False):
     rosters: t.Sequence[str]
     groups: t.Sequence[str]
     log: t.Sequence[t.Mapping[str, t.Any]]
+    generations: int
 
 
 class PathAnswer(t.TypedDict, total=False):
@@ -110,12 +121,14 @@ class Answers(t.TypedDict):
 class Answer:
     """What a probe found, by the key of who asked.
 
-    `applied` is the id of the last transaction, `unfinished` says that one was cut off or waits for
+    `applied` is the id of the last transaction, `generation` has number, id and name of the last
+    that changed files, if it is kept; `unfinished` says that one was cut off or waits for
     its confirmation; `uid` and `user` are the agent's, `uname` is what uname(1) -sr prints.
     """
 
     answers: t.Mapping[str, Answers]
     applied: str | None
+    generation: t.Mapping[str, t.Any] | None
     unfinished: bool
     uid: int
     user: str
@@ -127,8 +140,7 @@ class Answer:
     @property
     def applied_at(self) -> str | None:
         """When this collection last changed the server, such as 2026-11-29T03:00:00Z; UTC."""
-        match = _ID.match(self.applied or "")
-        return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
+        return time_of(self.applied or "")
 
     @property
     def system(self) -> str:

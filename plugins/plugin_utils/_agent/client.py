@@ -10,20 +10,23 @@ while work is under way, then the answer: JSON, veiled with the request's `key`.
 is a byte.
 
     probe    {asks: {KEY: questions}}, see answers.py
-          -> {answers: {KEY: answers}, applied, unfinished, uid, user, uname}
-    apply    {by, transactions: [{id, name, steps, confirm?, boot?}]}
+          -> {answers: {KEY: answers}, applied, generation, unfinished, uid, user, uname}
+    apply    {by, transactions: [{id, name, steps, confirm?, boot?, generation?, after?,
+              others?}]}
           -> {done: [{id, name, kept}], waits?, failed?, recovered?}
     confirm  {id, by, transactions}: confirms the one that waits, then as apply
     fetch    {by, lock, seconds, files ...} -> {files: [{state, size, begun, rc, stdout, stderr}]}
 
 Where an answer is {failed: {text}} alone, nothing of the request was begun. Transactions are
 carried out in order, each with a journal of its own. `done` has those that stay, and where their
-old files are kept. The first that fails ends the request: `failed` has its id, the number of the
-step, `text`, what tools said, and how it was put back: `problems` (what could not be), `left`
-(paths that somebody else changed since) and `kept`. One with `confirm` ends the request too: it
-`waits` for so many seconds, then the server puts it back; `boot` is a Perl program that does the
-same if the server is restarted meanwhile. Before all this, what an earlier run left unfinished is
-put back: `recovered` has its id, name, by, time, problems, left and kept.
+old files are kept: those of one with `generation` that changed files, in a directory whose name is
+a number, with `after` (steps that have services read the files again) and `others` (what else it
+changed, in words), for whoever goes back to one. The first that fails ends the request: `failed`
+has its id, the number of the step, `text`, what tools said, and how it was put back: `problems`
+(what could not be), `left` (paths that somebody else changed since) and `kept`. One with `confirm`
+ends the request too: it `waits` for so many seconds, then the server puts it back; `boot` is a Perl
+program that does the same if the server is restarted meanwhile. Before all this, what an earlier
+run left unfinished is put back: `recovered` has its id, name, by, time, problems, left and kept.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ _CHANGES: t.Final = (
 )
 # A verb's program is these parts of the agent, in this order; "boot" is for rc(8).
 PROGRAMS: t.Final[t.Mapping[str, str]] = {
-    "probe": "base logs verified probe confine main",
+    "probe": "base logs verified generations probe confine main",
     "apply": _CHANGES,
     "confirm": _CHANGES,
     "fetch": "base change fetch confine main",

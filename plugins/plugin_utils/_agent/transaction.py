@@ -7,7 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import NOBODYS, Change, Step
+
+# Steps that change a file whose content or attributes before are kept.
+FILE_STEPS: t.Final = frozenset({"commit", "remove", "attributes"})
 
 
 @dataclass(frozen=True)
@@ -16,12 +20,15 @@ class Transaction:
 
     `name` says whose it is, such as a role's; the server's journal, its old files and errors have
     it. With `confirm` the server puts it back after so many seconds, unless a new connection
-    confirms it before.
+    confirms it before. The old files of one that `stays` are kept as a generation, with the steps
+    `after` that have services read them again.
     """
 
     name: str
     steps: tuple[Step, ...]
     confirm: int | None = None
+    stays: bool = False
+    after: tuple[Step, ...] = ()
 
 
 class Blobs:
@@ -54,4 +61,26 @@ def on_the_wire(
     request: dict[str, t.Any] = {"id": transaction_id, "name": transaction.name, "steps": steps}
     if transaction.confirm:
         request |= {"confirm": transaction.confirm, "boot": blobs.add(boot)}
+    if transaction.stays:
+        others = [
+            masked(str(step.change))
+            for step in transaction.steps
+            if step.change and not step.change.consequence and step.do not in FILE_STEPS
+        ]
+        after = [_as_data(step) for step in transaction.after]
+        request |= {"generation": 1, "after": after, "others": others}
     return request
+
+
+def _as_data(step: Step) -> dict[str, t.Any]:
+    change = [step.change.kind, step.change.subject] if step.change else None
+    return {"do": step.do, "title": step.title, "fields": dict(step.fields), "change": change}
+
+
+def from_data(data: t.Mapping[str, t.Any]) -> Step:
+    """A step that a generation was kept with: it only follows from what goes before it."""
+    change = None
+    if data["change"]:
+        kind, subject = data["change"]
+        change = Change(kind, subject, vms=NOBODYS, consequence=True)
+    return Step(data["do"], data["title"], data["fields"], change=change)

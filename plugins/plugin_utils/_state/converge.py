@@ -28,11 +28,16 @@ Show = t.Callable[[str], None]
 
 @dataclass(frozen=True)
 class Look:
-    """What a server answered; `applied` is when this collection last changed it, in UTC."""
+    """What a server answered.
+
+    `applied` is when this collection last changed it, in UTC; `generation` has number, id and name
+    of the last change of files.
+    """
 
     answers: t.Mapping[str, Answer]
     raw: t.Mapping[str, t.Any]
     applied: str | None = None
+    generation: t.Mapping[str, t.Any] | None = None
     release: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -48,6 +53,7 @@ class Outcome:
     errors: tuple[tuple[str, str], ...] = ()
     diffs: list[dict[str, str]] = field(default_factory=list)
     applied: str | None = None
+    generation: t.Mapping[str, t.Any] | None = None
 
     def result(self, *, diffs: bool) -> dict[str, t.Any]:
         """The result as Ansible shows it; secrets of installations are masked."""
@@ -69,6 +75,8 @@ class Outcome:
             ]
         if self.applied:
             result["last_applied"] = self.applied
+        if self.generation:
+            result["generation"] = present(self.generation)
         if self.pending:
             result["pending_restart"] = list(self.pending)
         if self.warnings:
@@ -76,6 +84,12 @@ class Outcome:
         if diffs:
             result["diff"] = self.diffs
         return result
+
+
+def present(generation: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """A generation as results name it: its number, its role, and its time in UTC."""
+    at = answers.time_of(generation["id"])
+    return {"number": generation["number"], "role": generation["name"], "time": at}
 
 
 def look(
@@ -101,7 +115,9 @@ def look(
         warnings += agent.apply([]).warnings
         seen = agent.probe(asks)
     typed = {name: Answer.of(raw) for name, raw in seen.answers.items()}
-    return Look(typed, seen.answers, seen.applied_at, seen.release, tuple(warnings))
+    return Look(
+        typed, seen.answers, seen.applied_at, seen.generation, seen.release, tuple(warnings)
+    )
 
 
 def refuse_others(system: str, uid: int, user: str) -> None:
@@ -147,6 +163,16 @@ class Converger:
             made.raise_errors()
         if only is not None:
             self._refuse_others(made, only)
+        return self.carry_out_plan(made, seen, before, after)
+
+    def carry_out_plan(
+        self,
+        made: Plan,
+        seen: Look,
+        before: t.Sequence[Transaction] = (),
+        after: t.Sequence[Transaction] = (),
+    ) -> Outcome:
+        """Carries out what was planned, or shows it in check mode. Raises OperatorError."""
         changes = (*_changes(before), *made.changes, *_changes(after))
         shown = diff.diffs(made.shown, self._old(made)) if self.diff else []
         notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
@@ -159,7 +185,16 @@ class Converger:
             self.tell(changes)
         else:
             self._apply(made, before, after, changes)
-        return Outcome(changes, notices, tuple(warnings), pending, made.errors, shown, seen.applied)
+        return Outcome(
+            changes,
+            notices,
+            tuple(warnings),
+            pending,
+            made.errors,
+            shown,
+            seen.applied,
+            seen.generation,
+        )
 
     def _apply(
         self,

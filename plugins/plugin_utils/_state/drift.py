@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 Result = t.Mapping[str, t.Any]
 
@@ -30,10 +30,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Drift:
-    """All differences of these servers, in the order of the servers and roles."""
+    """All differences of these servers, in the order of the servers and roles.
+
+    `generations` has the present one by the server's name, see generations.py.
+    """
 
     servers: tuple[str, ...]
     rows: tuple[Row, ...]
+    generations: t.Mapping[str, t.Mapping[str, t.Any]] = field(default_factory=dict)
 
     @property
     def fine(self) -> tuple[str, ...]:
@@ -75,6 +79,9 @@ class Drift:
             lines.append("")
         if self.fine:
             lines.append(f"as the fleet says: {', '.join(self.fine)}")
+        if self.generations:
+            present = [f"{name} {one['number']}" for name, one in self.generations.items()]
+            lines.append(f"present generation of files: {', '.join(present)}")
         return "\n".join(lines).rstrip()
 
     def data(self) -> list[dict[str, t.Any]]:
@@ -88,7 +95,10 @@ def drift(results: t.Mapping[str, Result]) -> Drift:
     A server without a result was not looked at, so nobody knows, and that is shown too.
     """
     rows = [row for server, result in results.items() for row in _of_server(server, result)]
-    return Drift(tuple(results), tuple(rows))
+    present = {
+        server: result["generation"] for server, result in results.items() if "generation" in result
+    }
+    return Drift(tuple(results), tuple(rows), present)
 
 
 def _of_server(server: str, result: Result) -> t.Iterator[Row]:

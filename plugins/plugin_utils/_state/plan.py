@@ -39,6 +39,7 @@ class Part:
     steps: tuple[Step, ...] = ()
     jobs: tuple[Job, ...] = ()
     confirm: int | None = None
+    after: tuple[Step, ...] = ()
     warnings: tuple[Notice, ...] = ()
     pending: tuple[str, ...] = ()
     error: str | None = None
@@ -91,7 +92,13 @@ class Plan:
         """
         needs = [Transaction(part.name, part.needs) for part in self.parts if part.needs]
         own = [
-            Transaction(part.name, (*brought.get(part.name, ()), *part.steps), part.confirm)
+            Transaction(
+                part.name,
+                (*brought.get(part.name, ()), *part.steps),
+                part.confirm,
+                stays=True,
+                after=part.after,
+            )
             for part in self.parts
             if part.steps or brought.get(part.name)
         ]
@@ -147,6 +154,7 @@ def _part(document: Document, answers: Answers, world: World) -> Part:
         steps,
         tuple(out.jobs),
         document.confirm,
+        tuple(out.after),
         tuple(out.warnings),
         tuple(out.pending),
     )

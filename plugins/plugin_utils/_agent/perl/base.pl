@@ -205,6 +205,21 @@ sub users_of ($ask) {
 	return keys %users;
 }
 
+# The numbers of the generations that are kept, the newest last: old files of
+# transactions that were carried out, each with its journal.
+sub generations () {
+	my @numbers = sort { $a <=> $b } grep { /\A[1-9]\d*\z/xms } @{names_in($STATE) // []};
+	return @numbers;
+}
+
+# The line of a journal that says whose it is.
+sub head_of ($path) {
+	open my $in, '<', $path or return {};
+	my $head = eval { $JSON->decode(scalar <$in>) } // {};
+	close $in or return {};
+	return $head;
+}
+
 # The journal of a transaction that is not finished, {} if there is none: a line
 # that says whose it is, and a line with its steps.
 sub journal () {

@@ -11,6 +11,10 @@ use v5.36;
 my $AT_BOOT = '/etc/rc.firsttime';
 my $CALL    = "[ ! -f $PENDING/boot ] || /usr/bin/perl $PENDING/boot\n";
 
+# How many generations are kept, and how many bytes of them.
+my $GENERATIONS = 50;
+my $BYTES       = 1 << 28;
+
 # The journal says, before anything is changed, how each thing was and how it
 # will be; the way back needs nothing else, also after a crash.
 sub write_journal ($transaction, $by, $blobs) {
@@ -31,7 +35,7 @@ sub write_journal ($transaction, $by, $blobs) {
 		}
 		push @entries, \%entry;
 	}
-	my %head = (by => $by, time => time, map { $_ => $transaction->{$_} } qw(id name confirm keep));
+	my %head = (by => $by, time => time, map { $_ => $transaction->{$_} } qw(id name confirm keep generation after others));
 	write_file("$PENDING/new", $JSON->encode(\%head) . "\n" . $JSON->encode(\@entries) . "\n");
 	rename "$PENDING/new", "$PENDING/journal" or fail("$PENDING/journal: $!");
 	sync_directory("$PENDING/journal");
@@ -69,46 +73,63 @@ sub note_begun ($step) {
 	return;
 }
 
-# The transaction is done once its journal has another name. What comes after
-# that is no reason to fail: a full disk, say.
+# The transaction is done once its journal has another name: a number where it
+# changed files, which are a generation then. What comes after that is no reason
+# to fail: a full disk, say.
 sub conclude ($journal) {
-	close_journal($journal);
+	my $number = $journal->{generation} && grep({ file_step($_) } @{$journal->{steps}})
+	    ? 1 + ((generations())[-1] // 0) : undef;
+	my $place = "$STATE/" . ($number // $journal->{id});
+	close_journal($journal, $place);
 	my $done = eval {
 		unlink "$STATE/applied.new";
 		write_file("$STATE/applied.new", "$journal->{id}\n");
 		rename "$STATE/applied.new", "$STATE/applied";
 	};
-	my $old  = grep { defined $_->{old} && !$_->{sensitive} } @{$journal->{steps}};
-	my $kept = tidy($journal, $old > 0);
-	return {%{$journal}{qw(id name)}, kept => $kept};
+	strip($journal, $place);
+	if   ($number) { drop_generations($journal->{keep} // $GENERATIONS) }
+	else           { remove_tree($place) }
+	return {%{$journal}{qw(id name)}, kept => $number ? $place : undef};
 }
 
-sub close_journal ($journal) {
+# Whether a step changed a file that can be put back later: no secret, whose old
+# content is not kept, and no note of how something is that is not a file.
+sub file_step ($step) {
+	return $step->{do} =~ /\A(?:commit|remove|attributes)\z/xms && !$step->{sensitive} && !$step->{stays};
+}
+
+sub close_journal ($journal, $place) {
 	# It has been decided; what stayed of this would do nothing.
 	my $ok = eval { call_at_boot(0) if $journal->{confirm}; 1 };
-	rename $PENDING, "$STATE/$journal->{id}" or fail("$STATE/$journal->{id}: $!");
+	rename $PENDING, $place or fail("$place: $!");
 	sync_directory($PENDING);
 	return;
 }
 
-# What is left of a transaction: its old files where they are of use, without
-# secrets, and of each name the last few of them. Returns where they are.
-sub tidy ($journal, $of_use) {
-	my $place = "$STATE/$journal->{id}";
+# No secret stays, nor what only a transaction under way needs.
+sub strip ($journal, $place) {
 	unlink map { "$place/$_->{old}" } grep { defined $_->{old} && $_->{sensitive} } @{$journal->{steps}};
 	unlink map { "$place/$_" } qw(boot begun waiting confirmed expired);
-	if (!$of_use) { remove_tree($place); return }
-	my %count;
-	for my $id (reverse grep { /\A\d{8}T\d{6}/xms } @{names_in($STATE) // []}) {
-		my $name = head_of("$STATE/$id/journal")->{name} // q{};
-		remove_tree("$STATE/$id") if ++$count{$name} > ($journal->{keep} // 10);
-	}
-	return $place;
+	return;
 }
 
-sub head_of ($path) {
-	open my $in, '<', $path or return {};
-	my $head = eval { $JSON->decode(scalar <$in>) } // {};
-	close $in or return {};
-	return $head;
+# The oldest go first, so that those that stay follow each other.
+sub drop_generations ($keep) {
+	my ($count, $size) = (0, 0);
+	for my $number (reverse generations()) {
+		$size += -s "$STATE/$number/$_" for @{names_in("$STATE/$number") // []};
+		remove_tree("$STATE/$number") if ++$count > $keep || $count > 1 && $size > $BYTES;
+	}
+	return;
+}
+
+# What is left of a transaction that was put back: its old files where they are of
+# use, and those of a few before it. Returns where they are.
+sub tidy ($journal, $of_use) {
+	my $place = "$STATE/$journal->{id}";
+	strip($journal, $place);
+	if (!$of_use) { remove_tree($place); return }
+	my @all = reverse grep { /\A\d{8}T\d{6}/xms } @{names_in($STATE) // []};
+	remove_tree("$STATE/$_") for splice @all, 10;
+	return $place;
 }

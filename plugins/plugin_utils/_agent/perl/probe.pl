@@ -64,6 +64,7 @@ sub answer_to ($ask) {
 		$answer{groups}{$name} = $is[3];
 	}
 	$answer{log} = logs($ask->{log}) if $ask->{log};
+	$answer{generations} = kept_files() if $ask->{generations};
 	return \%answer;
 }
 
@@ -93,6 +94,7 @@ sub probe ($request, @) {
 	return {
 		answers    => \%answers,
 		applied    => -e "$STATE/applied"   ? slurp("$STATE/applied") : undef,
+		generation => scalar present_generation(),
 		unfinished => -e "$PENDING/journal" ? JSON::PP::true()        : JSON::PP::false(),
 		uid        => $>,
 		user       => name_of($>, 'user'),

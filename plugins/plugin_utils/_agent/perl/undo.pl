@@ -123,7 +123,7 @@ sub put_back ($journal, $steps) {
 	my $outcome = way_back($steps, $journal->{id});
 	return $outcome if @{$outcome->{problems}};
 	my $ok = eval {
-		close_journal($journal);
+		close_journal($journal, "$STATE/$journal->{id}");
 		$outcome->{kept} = tidy($journal, @{$outcome->{left}} > 0);
 		1;
 	};
@@ -146,7 +146,7 @@ sub recover () {
 		fail("an earlier run ($journal->{by}) was cut off and there is no room to undo it: @problems; "
 			. 'make room on that disk and run again')
 		    if $outcome->{full};
-		close_journal($journal);
+		close_journal($journal, "$STATE/$journal->{id}");
 		$outcome->{kept} = tidy($journal, 1);
 	}
 	return {%{$journal}{qw(id name by time)}, %{$outcome}};

@@ -68,7 +68,7 @@ class Answer:
     def of(cls, raw: t.Mapping[str, t.Any]) -> Answer:
         """From the JSON of one key."""
         return cls(
-            paths={path: _path(facts) for path, facts in raw.get("paths", {}).items()},
+            paths={path: path_facts(facts) for path, facts in raw.get("paths", {}).items()},
             read={path: base64.b64decode(text) for path, text in raw.get("read", {}).items()},
             entries={path: tuple(names) for path, names in raw.get("list", {}).items()},
             runs={
@@ -89,7 +89,8 @@ class Answer:
 _FIELDS: t.Final = frozenset(PathFacts.__dataclass_fields__)
 
 
-def _path(facts: t.Mapping[str, t.Any] | None) -> PathFacts | None:
+def path_facts(facts: t.Mapping[str, t.Any] | None) -> PathFacts | None:
+    """What lstat(2) said, from the agent's JSON; None for nothing."""
     if facts is None:
         return None
     return PathFacts(**{name: value for name, value in facts.items() if name in _FIELDS})

@@ -17,8 +17,9 @@ class File:
 
     `note` says what a change of it brings, `gone` are VMs that it names no more, `vms` and `joint`
     whose it is (see Change), `quiet` that no service has to read it again, `internal` that it is a
-    note of this collection, which is not shown to anybody, and `check_last` that its checker reads
-    files of the same document that must be in place by then.
+    note of this collection, which is not shown to anybody, `check_last` that its checker reads
+    files of the same document that must be in place by then, and `stays` that it goes with
+    something that is not a file, so that no rollback puts it back.
     """
 
     path: str
@@ -35,6 +36,7 @@ class File:
     quiet: bool = False
     internal: bool = False
     check_last: bool = False
+    stays: bool = False
 
 
 def parent(path: str) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     digest,
     run,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import FILE_STEPS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, PathFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
@@ -107,6 +108,10 @@ class Planning:
         self.jobs: list[Job] = []
         # Services that this server cannot run, and why.
         self.unable: dict[str, str] = {}
+        # Whether the files go with what is not a file, so that no rollback puts them back.
+        self.stays = False
+        # What has services read the files again, if any of them is put back later.
+        self.after: list[Step] = []
         # Whether this collection wrote a file of the document before.
         self.ours = False
         self._steps: dict[Phase, list[Step]] = defaultdict(list)
@@ -213,7 +218,14 @@ class Planning:
         if self._steps[Phase.SERVICE]:
             self._steps[Phase.SERVICE][:0] = self._before_services
         phases = [phase for phase in Phase if phase != Phase.NEED]
-        return tuple(step for phase in phases for step in self._steps[phase])
+        return tuple(self._kept(step) for phase in phases for step in self._steps[phase])
+
+    def _kept(self, step: Step) -> Step:
+        """The step, with a mark where no rollback undoes it."""
+        item = self._files.get(str(step.fields.get("path")))
+        if step.do in FILE_STEPS and (self.stays or (item and item.stays)):
+            return replace(step, fields={**step.fields, "stays": True})
+        return step
 
     def _differs(self, item: File) -> bool:
         facts = self.path(item.path)
@@ -228,8 +240,9 @@ class Planning:
             if differ(facts, item):
                 kind = "change mode or owner of"
                 change = Change(kind, item.path, vms=item.vms, joint=item.joint)
-                fields = {"path": item.path, **attributes(item)}
+                fields: dict[str, t.Any] = {"path": item.path, **attributes(item)}
                 shown = None if item.internal else change
+                fields |= {"internal": True} if item.internal else {}
                 self.step(Phase.COMMIT, Step("attributes", title, fields, change=shown))
         else:
             before = [facts.sha256 if facts else None]
@@ -298,7 +311,7 @@ def _commit(title: str, item: File, before: list[str | None], old: bytes | None)
         "sensitive": item.sensitive,
     }
     if item.internal:
-        return Step("commit", title, fields)
+        return Step("commit", title, {**fields, "internal": True})
     return Step(
         "commit",
         title,

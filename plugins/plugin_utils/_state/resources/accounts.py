@@ -157,6 +157,8 @@ class Accounts:
                 out.step(Phase.PREPARE, *_lock(name, user, want.groups, out))
         text = "".join(f"{name}\n" for name in sorted(names))
         out.file(File(want.roster, text.encode(), internal=True))
+        # An account that is gone, or a key that was withdrawn, does not come back with a file.
+        out.stays = True
 
     def review(self, want: Wanted, out: Planning) -> None:
         for account in want.accounts:

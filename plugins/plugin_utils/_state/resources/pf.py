@@ -140,6 +140,7 @@ class PfRules:
         rules = _rules(want)
         out.file(replace(rules, vms=frozenset(blocks.changed("pf.conf", old, rules.content))))
         _main(want, out)
+        out.after.append(_load_all(out.title("pf(4)")))
         self._load(want, facts, out, _way_back(want, had_main=had_main, had_rules=had_rules))
         if want.enable and not facts.enabled:
             title = out.title("pf(4)")
@@ -192,6 +193,14 @@ class PfRules:
     def review(self, want: Pf, out: Planning) -> None:
         out.file(_rules(want))
         _main(want, out)
+
+
+def _load_all(title: str) -> Step:
+    """Loads what the files say, once they are the ones of another time."""
+    argv = [_PFCTL, "-f", PF_CONF]
+    change = Change("load the rules of", PF_CONF, vms=NOBODYS, consequence=True)
+    back = [undo(*argv, ok=[0], timeout=_SECONDS)]
+    return run(title, argv, change=change, undo=back, undo_always=True, timeout=_SECONDS)
 
 
 def _rules(pf: Pf) -> File:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import rcctl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -191,12 +191,20 @@ def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
     settings = list(_settings(service, facts, out))
     state = list(_state(service, facts, out, running=running))
     out.step(Phase.SERVICE, *settings, *state)
+    title = out.title(f"{service.name} does not run after the change")
+    # A daemon may go to the background before it reads its file: a good start proves nothing.
+    check = {"argv": rcctl("check", service.name), "settle": 2, "seconds": 20, "explain": LOG}
     if running and state:
-        title = out.title(f"{service.name} does not run after the change")
-        # A daemon may go to the background before it reads its file: a good start proves nothing.
-        check = {"argv": rcctl("check", service.name), "settle": 2, "seconds": 20, "explain": LOG}
         out.step(Phase.SERVICE, Step("wait", title, check))
+    if running and service.on_change != "nothing" and not service.never_stopped:
+        again = _read_again(service, service.on_change, out)
+        out.after += [_of(service, again), _of(service, Step("wait", title, check))]
     return bool(settings or state)
+
+
+def _of(service: Service, step: Step) -> Step:
+    """A step that is left out where the service does not run by then."""
+    return replace(step, fields={**step.fields, "service": service.name})
 
 
 def _record_of_start(service: Service, facts: ServiceFacts, out: Planning) -> None:
@@ -210,7 +218,7 @@ def _record_of_start(service: Service, facts: ServiceFacts, out: Planning) -> No
     path = runfile(service.name)
     line = Line(path, f"daemon_timeout={service.timeout}", "daemon_timeout")
     note = f"{service.name} runs with another time limit"
-    out.edit(path, line.put(out.text(path)), note=note, quiet=True)
+    out.edit(path, line.put(out.text(path)), note=note, quiet=True, stays=True)
 
 
 def _settings(service: Service, facts: ServiceFacts, out: Planning) -> t.Iterator[Step]:
@@ -266,11 +274,17 @@ def _state(
         how = "restart"
     if how == "nothing":
         return
+    yield _read_again(service, how, out)
+
+
+def _read_again(service: Service, how: str, out: Planning) -> Step:
+    """Has a service that runs read its files: `how` is reload or restart."""
+    name = service.name
     command, seconds = rcctl(how, name), SERVICE_SECONDS
     if how == "reload" and service.reload:
         command, seconds = [*service.reload], service.reload_seconds
-    yield run(
-        title,
+    return run(
+        out.title(name),
         command,
         change=Change(how, name, vms=NOBODYS, consequence=True),
         ok=list(service.reload_ok) if how == "reload" else [0],

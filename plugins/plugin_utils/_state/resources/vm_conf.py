@@ -61,6 +61,13 @@ _RELOAD_SECONDS: t.Final = 8
 _TIMED_OUT: t.Final = 124
 _STATUS: t.Final = [TOOLS["vmctl"], "status"]
 _KEEP: t.Final = "stopping vmd would stop every VM of this server"
+# How vmd(8) reads its file again, as fields of its service.
+RELOAD: t.Final[t.Mapping[str, t.Any]] = {
+    "reload": (TOOLS["vmctl"], "reload"),
+    "reload_ok": (0, _TIMED_OUT),
+    "reload_seconds": _RELOAD_SECONDS,
+    "never_stopped": _KEEP,
+}
 
 
 @dataclass(frozen=True)
@@ -120,10 +127,7 @@ class VmConf:
             given["service"],
             timeout=given.get("timeout"),
             on_change="reload",
-            reload=(TOOLS["vmctl"], "reload"),
-            reload_ok=(0, _TIMED_OUT),
-            reload_seconds=_RELOAD_SECONDS,
-            never_stopped=_KEEP,
+            **RELOAD,
         )
         foreign = given.get("foreign")
         others = Foreign(**foreign) if foreign else None
@@ -163,7 +167,9 @@ class VmConf:
         running = {name for name in facts.running if not out.made("stopped VM", name)}
         pending = _pending(facts.pending, running, old != new, changed)
         if pending or out.path(PENDING_FILE):
-            out.edit(PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True)
+            out.edit(
+                PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True, stays=True
+            )
         out.pending += pending
         acted = plan_service(want.service, facts.service, out)
         waiting = [*facts.waiting, *(_waits(old, new) if facts.service.running else ())]
@@ -209,7 +215,7 @@ def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
     if waiting or out.path(WAITING_FILE):
         head = f"# {service.name} has a time limit of {service.timeout} s\n" if waiting else ""
         text = head + "".join(f"{line}\n" for line in waiting)
-        out.edit(WAITING_FILE, text, internal=True, quiet=True)
+        out.edit(WAITING_FILE, text, internal=True, quiet=True, stays=True)
 
 
 def _pending(

@@ -76,7 +76,7 @@ def test_many_transactions_are_one_execution(connection: Connection, agent: Agen
     (connection.host.srv / "a").write_text("old")
     applied = agent.apply(
         [
-            Transaction("sysctl", writes("sysctl", "/srv/a", "new", "old")),
+            Transaction("sysctl", writes("sysctl", "/srv/a", "new", "old"), stays=True),
             Transaction("nothing", ()),
             Transaction("tap", writes("tap", "/srv/b", "b")),
         ]
@@ -84,7 +84,7 @@ def test_many_transactions_are_one_execution(connection: Connection, agent: Agen
     assert applied.done == ("sysctl", "tap")
     (kept,) = applied.kept.items()
     assert kept[0] == "sysctl"
-    assert kept[1].startswith("/var/backups/puffy.vmm/2")
+    assert kept[1] == "/var/backups/puffy.vmm/1"
     assert connection.executions == 1
     assert connection.host.tree() == {"a": b"new", "b": b"b"}
 
@@ -117,7 +117,7 @@ def test_a_failure_says_what_failed_and_what_stays(connection: Connection, agent
     with pytest.raises(ApplyError) as caught:
         agent.apply(
             [
-                Transaction("sysctl", writes("sysctl", "/srv/a", "new", "old")),
+                Transaction("sysctl", writes("sysctl", "/srv/a", "new", "old"), stays=True),
                 Transaction("network", writes("network", "/srv/b", "b"), confirm=20),
                 Transaction("accounts", (*writes("accounts", "/srv/c", "c"), fails("accounts"))),
                 Transaction("vmd", writes("vmd", "/srv/d", "d")),

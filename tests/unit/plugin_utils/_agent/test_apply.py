@@ -45,7 +45,7 @@ def test_apply_writes_files_with_their_attributes(host: Host) -> None:
     assert host.tree() == {"new": None, "new/a": b"hello\n", "old": b"after"}
     assert (host.srv / "new").stat().st_mode & 0o7777 == 0o755
     assert (host.srv / "new/a").stat().st_mode & 0o7777 == 0o640
-    kept = list(host.backups.glob("puffy.vmm/2026*/*"))
+    kept = list(host.backups.glob("puffy.vmm/1/*"))
     assert "before" in [path.read_text() for path in kept if path.name.isdigit()]
 
 
@@ -257,7 +257,7 @@ def test_a_change_that_is_confirmed_stays(host: Host) -> None:
     assert "failed" not in host.confirm(run_id)
     assert host.probe()["unfinished"] is False
     assert (host.srv / "a").read_text() == "new"
-    assert (host.backups / "puffy.vmm" / run_id).is_dir()
+    assert (host.backups / "puffy.vmm/1").is_dir()
 
 
 def test_a_change_that_nobody_confirms_is_put_back(host: Host) -> None:
@@ -305,8 +305,8 @@ def test_old_files_are_kept_for_some_generations_but_no_secrets(host: Host) -> N
         ]
         run_id = f"20261123T12000{number}-0badcafe"
         assert "failed" not in host.apply(*steps, id=run_id, keep=2)
-    generations = sorted(path.name[:15] for path in host.backups.glob("puffy.vmm/2026*"))
-    assert generations == ["20261123T120003", "20261123T120004"]
+    generations = sorted(path.name for path in host.backups.glob("puffy.vmm/[1-9]*"))
+    assert generations == ["3", "4"]
     kept = b"".join(p.read_bytes() for p in host.backups.rglob("*") if p.is_file())
     assert b"secret" not in kept.replace(b"sensitive", b"")
 

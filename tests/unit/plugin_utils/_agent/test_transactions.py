@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from unit.agent_host import RUN_ID, Host, put, request, requests, sh, until
 
 # A clock that is an hour later whenever somebody looks.
@@ -36,14 +37,14 @@ def test_transactions_are_carried_out_in_order_and_each_keeps_its_old_files(host
     assert names(answer) == ["one", "two", "three"]
     assert host.tree() == {"a": b"new", "b": b"new", "c": b"c"}
     kept = [item["kept"] for item in answer["done"]]
-    assert kept == [f"/var/backups/puffy.vmm/{RUN_ID}one", None, None]
-    head, steps = (host.state / f"{RUN_ID}one" / "journal").read_text().splitlines()
+    assert kept == ["/var/backups/puffy.vmm/1", None, "/var/backups/puffy.vmm/2"]
+    head, steps = (host.state / "1/journal").read_text().splitlines()
     head = json.loads(head)
     assert (head["name"], head["by"], head["id"]) == ("one", "a test", f"{RUN_ID}one")
     assert abs(head["time"] - time.time()) < 60
     assert [step["do"] for step in json.loads(steps)] == ["stage", "commit"]
-    assert (host.state / f"{RUN_ID}one" / "0").read_text() == "old"
-    assert sorted(os.listdir(host.state)) == [f"{RUN_ID}one", "applied", "lock"]
+    assert (host.state / "1/0").read_text() == "old"
+    assert sorted(os.listdir(host.state)) == ["1", "2", "applied", "lock"]
     assert host.probe()["applied"] == f"{RUN_ID}three\n"
 
 
@@ -94,8 +95,8 @@ def test_a_transaction_that_is_confirmed_is_followed_by_the_next(host: Host) -> 
     second = (put("/srv/b", "b"), {"id": f"{RUN_ID}2", "name": "vmd"})
     answer = host.confirm(RUN_ID, second)
     assert names(answer) == ["network", "vmd"]
-    assert answer["done"][0]["kept"] == f"/var/backups/puffy.vmm/{RUN_ID}"
-    assert sorted(os.listdir(host.state / RUN_ID)) == ["0", "journal"]
+    assert answer["done"][0]["kept"] == "/var/backups/puffy.vmm/2"
+    assert sorted(os.listdir(host.state / "2")) == ["0", "journal"]
     assert host.tree() == {"a": b"new", "b": b"b", "x": b"x"}
     assert host.probe()["unfinished"] is False
     assert not (host.etc / "rc.firsttime").exists()
@@ -188,15 +189,70 @@ def test_what_others_do_at_the_next_boot_stays(host: Host, theirs: str) -> None:
     assert host.boot() == ""
 
 
-def test_old_files_are_kept_by_name(host: Host) -> None:
+def test_the_last_generations_of_all_names_are_kept(host: Host) -> None:
     (host.srv / "a").write_text("0")
     (host.srv / "b").write_text("0")
     for number in range(1, 5):
         for name in "ab" if number == 1 else "a":
             steps = put(f"/srv/{name}", str(number), str(number - 1))
-            host.apply(*steps, id=f"20261123T12000{number}-{name}", name=name, keep=2)
-    generations = sorted(path.name for path in host.state.glob("2026*"))
-    assert generations == ["20261123T120001-b", "20261123T120003-a", "20261123T120004-a"]
+            host.apply(*steps, id=f"20261123T12000{number}-{name}", name=name, keep=3)
+    assert sorted(path.name for path in host.state.glob("[1-9]*")) == ["3", "4", "5"]
+
+
+def test_what_takes_much_room_is_kept_for_fewer_generations(host: Host) -> None:
+    (host.srv / "a").write_text("0")
+    for size, content in ((1, "1"), (1 << 28, "2"), (1, "3"), (1, "4")):
+        (host.srv / "a").write_bytes(b"0" * size)
+        host.apply(*put("/srv/a", content, "0" * size), id=f"20261123T120000-{content}")
+    assert sorted(path.name for path in host.state.glob("[1-9]*")) == ["3", "4"]
+
+
+def test_what_changed_no_file_or_was_put_back_is_no_generation(host: Host) -> None:
+    (host.srv / "a").write_text("old")
+    secret = put("/srv/s", "secret", sensitive=1)
+    host.apply(sh("true"), *secret)
+    host.apply(*put("/srv/a", "new", "old"), generation=0, id=f"{RUN_ID}1")
+    host.apply(*put("/srv/a", "newer", "new"), sh("false"), id=f"{RUN_ID}2")
+    assert sorted(os.listdir(host.state)) == ["applied", "lock"]
+    assert host.probe()["generation"] is None
+    host.apply(*put("/srv/a", "newer", "new"), id=RUN_ID)
+    assert host.probe()["generation"] == {"id": RUN_ID, "name": "a role", "number": 1}
+
+
+def test_a_generation_has_all_that_the_way_back_needs(host: Host) -> None:
+    (host.srv / "a").write_text("old")
+    (host.srv / "s").write_text("secret")
+    (host.srv / "gone").write_text("gone")
+    check = {"do": "run", "argv": ["/bin/cat", {"path": "/srv/a"}]}
+    again = {"do": "run", "title": "x", "fields": {"argv": ["/bin/true"]}, "change": None}
+    stage, commit = put("/srv/a", "new", "old")
+    host.apply(
+        stage, check, commit,
+        *put("/srv/s", "secret 2", "secret", sensitive=1),
+        *put("/srv/new", "new", stays=1),
+        {"do": "remove", "path": "/srv/gone", "before": [digest(b"gone")]},
+        after=[again], others=["start x"], name="httpd",
+    )  # fmt: skip
+    (one,) = host.probe(generations=1)["generations"]
+    assert (one["number"], one["name"], one["after"], one["others"]) == (
+        1, "httpd", [again], ["start x"],
+    )  # fmt: skip
+    files = {file["path"]: file for file in one["files"]}
+    assert sorted(files) == ["/srv/a", "/srv/gone", "/srv/new", "/srv/s"]
+    assert files["/srv/a"]["was"]["sha256"] == digest(b"old")
+    assert (files["/srv/new"]["was"], files["/srv/new"]["stays"]) == (None, 1)
+    assert one["checks"] == [{"n": 1, "argv": check["argv"]}]
+    assert files["/srv/s"]["sensitive"] == 1
+    kept = {path.name: path.read_text() for path in (host.state / "1").iterdir()}
+    del kept["journal"]
+    assert kept == {
+        str(files["/srv/a"]["old"]): "old",
+        str(files["/srv/gone"]["old"]): "gone",
+    }
+    # One that cannot be read hides no other.
+    (host.state / "2").mkdir()
+    (host.state / "2/journal").write_text("{")
+    assert [item["number"] for item in host.probe(generations=1)["generations"]] == [1]
 
 
 def test_a_finished_change_is_not_called_failed_nor_undone(host: Host) -> None:
@@ -214,7 +270,7 @@ def test_a_change_that_cannot_be_concluded_is_put_back(host: Host) -> None:
     (host.srv / "a").write_text("old")
     (host.state / RUN_ID).mkdir(parents=True)
     (host.state / RUN_ID / "in the way").touch()
-    answer = host.apply(*put("/srv/a", "new", "old"))
+    answer = host.apply(*put("/srv/a", "new", "old"), generation=0)
     assert answer["failed"]["id"] == RUN_ID
     assert answer["failed"]["problems"] == []
     assert (host.srv / "a").read_text() == "old"

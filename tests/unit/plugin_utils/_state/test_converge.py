@@ -42,7 +42,7 @@ class FakeAgent:
         raw = {key: self.server.raw(questions) for key, questions in asks.items()}
         applied = "20261129T030000-0badcafe"
         return answers.Answer(
-            t.cast(t.Any, raw), applied, self.unfinished, self.uid, "mira", self.uname
+            t.cast(t.Any, raw), applied, None, self.unfinished, self.uid, "mira", self.uname
         )
 
     def look(self, questions: t.Any) -> dict[str, t.Any]:
