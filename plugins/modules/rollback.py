@@ -9,7 +9,7 @@ version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - A generation is a transaction that changed files on a server, such as that of a role in
-    C(puffy.vmm.site). The server keeps the last 50 of them, 256 MiB at most, with the old files
+    C(puffy.vmm.site). The server keeps the last 100 of them, 256 MiB at most, with the old files
     and how they were, readable for root alone.
   - Without O(to), shows them, the newest first, and changes nothing.
   - With O(to), undoes all later generations, the newest first, so that each file has the content,

@@ -114,7 +114,7 @@ def _generation(raw: t.Mapping[str, t.Any]) -> Generation:
         time_of(raw["id"]) or "",
         str(raw["by"]),
         tuple(_replaced(item, raw) for item in raw["files"]),
-        tuple(raw["others"] or ()),
+        tuple(shown_text(text) for text in raw["others"] or ()),
         tuple(from_data(item) for item in raw["after"] or ()),
         raw["confirm"],
     )

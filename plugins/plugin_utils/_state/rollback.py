@@ -45,7 +45,8 @@ VMS: t.Final = "VMs"
 _VM_CONF: t.Final = "/etc/vm.conf"
 # Files that a VM which runs must not vanish from: their language, and what it calls a VM.
 _NAME_VMS: t.Final = {_VM_CONF: ("vm.conf", "VM "), "/etc/dhcpd.conf": ("dhcpd.conf", "host ")}
-# What everything is read through that goes back.
+# Files that the kernel's state follows when the server boots.
+_AT_BOOT: t.Final = ("/etc/hostname.", "/etc/sysctl.conf")
 Answers = t.Mapping[str, Answer]
 
 
@@ -254,6 +255,11 @@ class _Back:
             )
         if any(file.secret for file in self._way.files.values()):
             self._out.warn("secret files", "stay as they are, since none is kept")
+        later = [path for path in sorted(self._changed) if path.startswith(_AT_BOOT)]
+        if later:
+            self._out.warn(
+                ", ".join(later), "holds from the next boot on: what it is about is not a file"
+            )
         for path in self._way.edited_before:
             if path in self._changed:
                 self._out.warn(

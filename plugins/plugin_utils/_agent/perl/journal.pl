@@ -12,7 +12,7 @@ my $AT_BOOT = '/etc/rc.firsttime';
 my $CALL    = "[ ! -f $PENDING/boot ] || /usr/bin/perl $PENDING/boot\n";
 
 # How many generations are kept, and how many bytes of them.
-my $GENERATIONS = 50;
+my $GENERATIONS = 100;
 my $BYTES       = 1 << 28;
 
 # The journal says, before anything is changed, how each thing was and how it

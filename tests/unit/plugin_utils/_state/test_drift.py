@@ -125,3 +125,14 @@ def test_a_table_of_many_servers() -> None:
         "server": "server3", "role": "dhcpd", "kind": "change", "what": "start dhcpd",
         "last_applied": TIME,
     }  # fmt: skip
+
+
+def test_the_present_generations_are_named() -> None:
+    generation = {"number": 41, "id": "20261123T120000-0badcafe", "name": "dhcpd"}
+    named = Outcome(generation=generation).result(diffs=False)
+    found = drift({"server1": named, "server2": FINE})
+    assert found.table().splitlines() == [
+        "as the fleet says: server1, server2",
+        "present generation of files: server1 41",
+    ]
+    assert found.generations == {"server1": {"number": 41, "role": "dhcpd", "time": TIME}}
