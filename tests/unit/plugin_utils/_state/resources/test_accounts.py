@@ -263,3 +263,17 @@ def test_somebody_else_in_the_group_does_not_lose_the_keys_of_a_home() -> None:
     assert plan_on(owners(PUFFY), admins).steps == ()
     with pytest.raises(DocumentError, match="'a,b' is not a valid name for an account"):
         owners(PUFFY, others=["a,b"])
+
+
+def test_no_rollback_gives_an_account_or_a_key_back() -> None:
+    made = plan_on(owners({**PUFFY, "ssh_keys": ["other"]}), FINE)
+    purged = plan_on(
+        wants(directories=[{"path": KEYS, "purge": "*"}], accounts={
+            "users": [], "groups": list(GROUPS), "roster": ROSTER, "keys": KEYS,
+        }),
+        FINE,
+    )  # fmt: skip
+    for plan, kind in ((made, "commit"), (purged, "remove")):
+        (step,) = (one for one in plan.steps if one.fields.get("path") == f"{KEYS}/puffy"
+                   and one.do == kind)  # fmt: skip
+        assert step.fields["stays"] is True
