@@ -110,6 +110,41 @@ def test_a_rollback_that_is_cut_off_leaves_the_server_as_it_was(ready: Site) -> 
     assert result.returncode == 0, messages(result)
 
 
+def test_definitions_of_vms_go_back_and_vms_go_on(ready: Site) -> None:
+    server, first = ready.server1, present(ready)
+    assert server.run("vmctl start mail1").returncode == 0
+    before = server.read("/etc/vm.conf"), server.read("/etc/pf.puffy.vmm.conf")
+    vm = ready.vm_file("mail1")
+    vm.write_text(re.sub(r"^memory:.*\n", "", vm.read_text(), flags=re.MULTILINE) + "memory: 3G\n")
+    host = ready.directory / "inventories/example/host_vars/server1.yml"
+    host.write_text(host.read_text() + "pf_httpd_clients: [203.0.113.9]\n")
+    ready.converged("--limit", "server1")
+    changed = state(server)
+    assert b"3G" in server.read("/etc/vm.conf")
+    assert server.read("/etc/pf.puffy.vmm.conf") != before[1]
+    runs = server.run("vmctl status | grep mail1").stdout
+
+    # vmd(8) takes no file with an image that is not there.
+    image = "/var/vmm/mail1.qcow2"
+    server.run(f"mv {image} {image}.away")
+    result = rollback(ready, "-e", f"to={first}")
+    assert result.returncode == 2
+    assert "/etc/vm.conf: vmd refuses it" in messages(result), messages(result)
+    server.run(f"mv {image}.away {image}")
+    assert state(server) == changed
+
+    result = rollback(ready, "-e", f"to={first}")
+    said = messages(result)
+    assert result.returncode == 0, said
+    for text in ("reload vmd", "load the rules of /etc/pf.conf", "pending restart: mail1"):
+        assert text in said, said
+    assert (server.read("/etc/vm.conf"), server.read("/etc/pf.puffy.vmm.conf")) == before
+    assert server.run("vmctl status | grep mail1").stdout == runs
+    label = re.search(rb'match label "(puffy[^"]+)"', before[1])
+    assert label
+    assert label[1] in server.run("pfctl -a puffy.vmm -s rules").stdout
+
+
 def test_what_would_disturb_a_vm_is_refused(ready: Site) -> None:
     server = ready.server1
     assert server.run("vmctl start mail1").returncode == 0

@@ -48,6 +48,9 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.site -e vmm_install=false --ask-vault-pass": GUIDE,
     f"{PLAY}.check": GUIDE,
     f"{PLAY}.report": ("tests/integration/test_report.py", 'play("report")'),
+    f"{PLAY}.rollback -e server=server1": (
+        "tests/integration/test_rollback.py", "server=server1",
+    ),
     f"{PLAY}.sets": (
         "tests/integration/test_sets.py", '"sets"',
     ),

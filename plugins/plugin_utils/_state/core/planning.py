@@ -294,9 +294,10 @@ def argv(command: str) -> tuple[str, ...]:
 
 
 def _check(title: str, item: File) -> Step:
-    command = item.validate or ""
-    words = [{"path": item.path} if word == "{path}" else word for word in argv(command)]
-    return run(f"{title}: {command.split()[0]} refuses it", words, timeout=_CHECK_SECONDS)
+    command = argv(item.validate or "")
+    words = [{"path": item.path} if word == "{path}" else word for word in command]
+    program = command[0].rpartition("/")[2]
+    return run(f"{title}: {program} refuses it", words, timeout=_CHECK_SECONDS)
 
 
 def _commit(title: str, item: File, before: list[str | None], old: bytes | None) -> Step:
