@@ -22,7 +22,8 @@ description:
   - A file that somebody changes between the look and the change stops the run.
   - The server needs OpenBSD's base system and nothing else, no Python. A Perl program comes over
     the connection with each request, and nothing of it stays there. Files that were replaced are
-    kept under C(/var/backups/puffy.vmm), readable by root alone, the last ten of each name.
+    kept under C(/var/backups/puffy.vmm), readable by root alone, for the last 100 transactions that
+    changed files. M(puffy.vmm.rollback) goes back to them.
 options:
   name:
     description: The name of the document in messages. The default is the name of the role.

@@ -50,6 +50,14 @@ def test_a_probe_keeps_to_what_it_asks_for(host: WatchedHost) -> None:
     assert (answer["paths"]["/none/x"], answer["paths"]["/"]["type"]) == (None, "directory")
 
 
+def test_who_asks_for_generations_sees_what_is_kept(host: WatchedHost) -> None:
+    (host.srv / "a").write_text("old")
+    host.apply(*put("/srv/a", "new", "old"))
+    answer = host.probe("/var/backups/puffy.vmm/1/0", generations=1)
+    assert [one["number"] for one in answer["generations"]] == [1]
+    assert answer["paths"]["/var/backups/puffy.vmm/1/0"]["sha256"] == digest(b"old")
+
+
 def test_a_fetch_keeps_to_its_files(host: WatchedHost) -> None:
     fetch = {"path": "/srv/new/set", "argv": ["/bin/sh", "-c", "echo set >/srv/new/set"], **ME}
     (host.srv / "new").mkdir()
