@@ -774,6 +774,20 @@ last_applied:
   type: str
   returned: when it ever did
   sample: "2026-11-23T12:00:00Z"
+generation:
+  description: The server's present generation of files before this run, see M(puffy.vmm.rollback).
+  type: dict
+  returned: when there is one
+  contains:
+    number:
+      description: Its number.
+      type: int
+    role:
+      description: The state document that was carried out, or which rollback it was.
+      type: str
+    time:
+      description: When it began, in UTC.
+      type: str
 pending_restart:
   description: VMs that run with an older definition than vm.conf's until they are restarted.
   type: list
