@@ -7,21 +7,30 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import markdown
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import records
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
     FLEET_DIRECTORY,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import HAND_OVER
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
+    CREDENTIALS,
+    HAND_OVER,
+    HAND_OVER_PAGE,
+    HAND_OVER_TEXT,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import (
     HostKeyError,
     HostKeyFiles,
 )
+
+Vm = t.Mapping[str, t.Any]
 
 
 class ActionModule(Action):
@@ -30,7 +39,11 @@ class ActionModule(Action):
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "vms": {"type": "list", "elements": "dict", "required": True},
         "host_keys": {"type": "dict", "required": True},
+        "server_keys": {"type": "list", "elements": "str", "default": []},
+        "server": {"type": "str", "default": ""},
+        "passwords": {"type": "bool", "default": True},
         "template": {"type": "str", "default": "hand-over.md.j2"},
+        "page": {"type": "str", "default": "hand-over.html.j2"},
         "fleet": {"type": "path"},
     }
 
@@ -38,27 +51,59 @@ class ActionModule(Action):
         path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
         if not path:
             raise OperatorError("fleet: the inventory names no fleet directory; give it")
-        fleet = Path(self._loader.path_dwim(str(path)))
-        templates = Templates(self, task_vars)
+        self._fleet = Path(self._loader.path_dwim(str(path)))
+        self._templates = Templates(self, task_vars)
+        self._args = args
         host_keys: dict[str, list[str]] = plain(args["host_keys"])
         written: list[str] = []
+        passwords: dict[str, str] = {}
         try:
             for vm in args["vms"]:
-                name, keys = vm["name"], host_keys.get(vm["name"], [])
-                extra = {
-                    "item": vm,
-                    "fingerprints": sorted(hand_over.fingerprint(key) for key in keys),
-                    "sshfp": sorted(records(keys)),
-                }
-                text = templates.render(args["template"], extra)
+                name, keys = plain(vm["name"]), host_keys.get(vm["name"], [])
+                text, page = self._sheet(vm, keys)
                 if self.check_mode:
                     continue
-                if keys and HostKeyFiles(fleet).write(name, keys):
+                if keys and HostKeyFiles(self._fleet).write(name, keys):
                     written.append(f"host_keys/{name}.pub")
-                if hand_over.write(fleet, name, text):
-                    written.append(f"{HAND_OVER}/{name}.md")
+                written += hand_over.write(self._fleet, name, text, page)
+                if self._has_password(name):
+                    passwords[name] = self._credentials(name)
+                self._tell(name)
         except (HostKeyError, Refused, Unreadable) as error:
             raise OperatorError(str(error)) from error
         except OSError as error:
             raise OperatorError(f"{error.filename}: {error.strerror}") from error
-        return {"changed": bool(written), "written": written}
+        return {"changed": bool(written), "written": written, "first_passwords": passwords}
+
+    def _sheet(self, vm: Vm, keys: t.Sequence[str]) -> tuple[str, str]:
+        """The sheet as a text and as a page. Raises Refused for what is not a key."""
+        hostname, server = vm["hostname"], self._args["server"]
+        extra = {
+            "fingerprints": _fingerprints(keys, hostname),
+            "server_fingerprints": _fingerprints(self._args["server_keys"], server),
+            "key_fingerprints": [parse_ssh_key(plain(key)).fingerprint() for key in vm["ssh_keys"]],
+            "sshfp": sorted(records(keys)),
+            "password": self._has_password(plain(vm["name"])),
+        }
+        text = self._templates.render(self._args["template"], {**untrusted(extra), "item": vm})
+        parts = {"title": markdown.title(text), "body": markdown.to_html(text)}
+        return text, self._templates.render(self._args["page"], untrusted(parts))
+
+    def _has_password(self, name: str) -> bool:
+        return self._args["passwords"] and (self._fleet / self._credentials(name)).is_file()
+
+    def _credentials(self, name: str) -> str:
+        return f"{CREDENTIALS}/{name}.yml"
+
+    def _tell(self, name: str) -> None:
+        """What the operator has to know, and the customer has not."""
+        sheet = f"{HAND_OVER}/{name}{HAND_OVER_TEXT} and {HAND_OVER_PAGE}"
+        where = "it was installed without a password"
+        if self._has_password(name):
+            path = self._fleet / self._credentials(name)
+            where = f"its first password is not in them: ansible-vault view {path}"
+        self._display.display(f"  {name}: {sheet} are for its owner; {where}")
+
+
+def _fingerprints(keys: t.Iterable[str], name: str) -> list[str]:
+    return sorted(parse_ssh_key(key).fingerprint(name) for key in plain(list(keys)))

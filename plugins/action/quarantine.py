@@ -17,6 +17,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import A
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     CREDENTIALS,
     HAND_OVER,
+    HAND_OVER_PAGE,
+    HAND_OVER_TEXT,
     HOST_KEYS,
     ORDERS,
     VMS,
@@ -31,7 +33,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory i
 _FILES: t.Final = (
     (CREDENTIALS, ".yml"),
     (HOST_KEYS, ".pub"),
-    (HAND_OVER, ".md"),
+    (HAND_OVER, HAND_OVER_PAGE),
+    (HAND_OVER, HAND_OVER_TEXT),
     (ORDERS, ".yml"),
     (VMS, ".yml"),
 )

@@ -8,7 +8,6 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
@@ -23,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.installer 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import Limits
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import host_keys
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
@@ -98,7 +98,10 @@ class ActionModule(Action):
             say = self._display.display
             wait_for_ssh(agent, new, args["wait_for_ssh"], say)
             if new:
-                result["host_keys"] = _host_keys(agent, new)
+                asks = {"run": host_keys.vm_questions(new), "paths": host_keys.server_questions()}
+                answer = agent.look(asks)
+                result["host_keys"] = host_keys.of_vms(answer, new)
+                result["server_keys"] = host_keys.of_server(answer).lines
             try:
                 wait_for_ssh(agent, old, min(args["wait_for_ssh"], _OLD_SECONDS), say)
             except OperatorError as failure:
@@ -131,19 +134,6 @@ class ActionModule(Action):
             "installed": outcome.installed,
             "failures": outcome.failures,
         }
-
-
-def _host_keys(agent: Agent, vms: t.Sequence[Machine]) -> dict[str, list[str]]:
-    """The public host keys of VMs, over the server's own switch and its trusted connection."""
-    argv = [TOOLS["ssh-keyscan"], "-T", "10"]
-    runs = [{"name": vm.name, "argv": [*argv, vm.ipv4], "timeout": 60} for vm in vms]
-    answer = agent.look({"run": runs})
-    keys = {}
-    for vm in vms:
-        lines = answer["run"][vm.name]["stdout"].splitlines()
-        words = (line.split() for line in lines if not line.startswith("#"))
-        keys[vm.name] = [f"{line[1]} {line[2]}" for line in words if len(line) == 3]
-    return keys
 
 
 def _steps(step: str, vm: Machine, facts: VmFacts) -> t.Iterable[Step]:

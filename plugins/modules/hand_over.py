@@ -8,8 +8,11 @@ short_description: Keep host keys of VMs that were installed, and write their ha
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Writes C(host_keys/NAME.pub), from which SSHFP records are made, and C(handover/NAME.md), a page
-    for the VM's owner, into the fleet directory. There is no secret in either.
+  - Writes C(host_keys/NAME.pub), from which SSHFP records are made, and the sheet for the VM's
+    owner, as the text C(handover/NAME.md) and the page C(handover/NAME.html), into the fleet
+    directory. There is no secret in any of them.
+  - The sheet can be sent as it is. What is for the operator alone, where the first password is, is
+    shown by the run and returned as RV(first_passwords).
   - Runs on the controller alone and connects to no server.
 options:
   vms:
@@ -21,12 +24,38 @@ options:
     description: The public host keys of each, a list of lines by the VM's name.
     type: dict
     required: true
+  server_keys:
+    description: The public host keys of the server, where owners reach the consoles of their VMs.
+    type: list
+    elements: str
+    default: []
+  server:
+    description: The name under which owners know the server, in the lines of its fingerprints.
+    type: str
+    default: ""
+  passwords:
+    description:
+      - Whether VMs whose credentials are in the fleet were installed with them. With V(false) they
+        have no password.
+    type: bool
+    default: true
   template:
     description:
-      - The template of the sheet, of the role C(vmd). It has the VM as C(item), C(fingerprints) as
-        ssh-keygen(1) shows them, and C(sshfp), the data of its SSHFP records.
+      - The template of the text, of the role C(vmd). It has the VM as C(item); C(fingerprints),
+        C(server_fingerprints) and C(key_fingerprints), of the VM, the server and the owner's keys,
+        as lines of C(ssh-keygen -l); C(sshfp), the data of the VM's SSHFP records; and C(password),
+        whether it has one.
+      - The text is in a part of Markdown that reads well as it stands. Blocks with empty lines
+        between them are headings (C(#), C(##)), code (four spaces), lists (C(- )) or paragraphs. A
+        list whose items all are C(Label) C(:) text is a table in the page.
     type: str
     default: hand-over.md.j2
+  page:
+    description:
+      - The template of the page. It has C(title), the first heading as text, and C(body), the HTML
+        of all of the text.
+    type: str
+    default: hand-over.html.j2
 attributes:
   check_mode:
     description: Can run in check mode and show what would change without changing it.
@@ -59,5 +88,10 @@ written:
   type: list
   elements: str
   returned: success
-  sample: [host_keys/web1.pub, handover/web1.md]
+  sample: [host_keys/web1.pub, handover/web1.html, handover/web1.md]
+first_passwords:
+  description: The files with first passwords, relative to the fleet directory, by the VM's name.
+  type: dict
+  returned: success
+  sample: {web1: credentials/web1.yml}
 """

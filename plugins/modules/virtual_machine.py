@@ -124,4 +124,10 @@ host_keys:
   returned: for O(step=start), where VMs were just installed, but not in check mode
   sample:
     web1: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR]
+server_keys:
+  description: The public host keys of the server itself, for the owners of those VMs.
+  type: list
+  elements: str
+  returned: for O(step=start), where VMs were just installed, but not in check mode
+  sample: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHyeDe5dxgpdmYh+2nDqxnMCsiO4IUbXQMNAcEtQ1lWi]
 """

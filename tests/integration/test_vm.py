@@ -49,10 +49,13 @@ def test_install(ready: Site) -> None:
     keys = (converged.fleet / "host_keys/web1.pub").read_text()
     assert keys.startswith("ssh-ed25519 ")
     for text in (
-        "SHA256:", "vmctl console web1", "203.0.113.14/24", "web1.example.org. IN SSHFP 4 2 ",
-        "ansible-vault view credentials/web1.yml",
+        " web1.example.org (ED25519)", "ssh -t puffy@server1 vmctl console web1",
+        "203.0.113.14/24", "web1.example.org. IN SSHFP 4 2 ", "the same first password",
     ):  # fmt: skip
         assert text in sheet
+    assert "ansible" not in sheet
+    assert (converged.fleet / "handover/web1.html").is_file()
+    assert f"ansible-vault view {converged.fleet}/credentials/web1.yml" in messages(result)
 
     again = converged.play("vm", "-e", "vm=web1")
     assert again.returncode == 0, messages(again)

@@ -38,6 +38,17 @@ _SSHFP_ALGORITHMS = {"ssh-rsa": 1, "ecdsa": 3, "ssh-ed25519": 4}
 _SSHFP_SHA256 = 2
 
 
+# What ssh-keygen(1) -l calls each type, and the bits of its keys; None for those of the modulus.
+_KINDS: dict[str, tuple[str, int | None]] = {
+    "ssh-ed25519": ("ED25519", 256),
+    "ecdsa-sha2-nistp256": ("ECDSA", 256),
+    "ecdsa-sha2-nistp384": ("ECDSA", 384),
+    "ecdsa-sha2-nistp521": ("ECDSA", 521),
+    "ssh-rsa": ("RSA", None),
+    "sk-ssh-ed25519@openssh.com": ("ED25519-SK", 256),
+    "sk-ecdsa-sha2-nistp256@openssh.com": ("ECDSA-SK", 256),
+}
+
 # Each type with the one that its key proper has.
 _TYPES = {
     "ssh-ed25519": "ssh-ed25519",
@@ -73,6 +84,15 @@ class SshKey:
     def __str__(self) -> str:
         encoded = base64.b64encode(self.blob).decode("ascii")
         return " ".join(part for part in (self.type, encoded, self.comment) if part)
+
+    def fingerprint(self, name: str = "") -> str:
+        """The line that ssh-keygen(1) -l shows, with a name in the place of the comment."""
+        kind, bits = _KINDS[self.type]
+        if bits is None:
+            *_type_and_exponent, modulus = _strings(self.blob)
+            bits = int.from_bytes(modulus, "big").bit_length()
+        digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode("ascii").rstrip("=")
+        return f"{bits} SHA256:{digest} {name or self.comment or 'no comment'} ({kind})"
 
     def sshfp(self) -> tuple[int, int, str]:
         """Return algorithm, digest type and digest of the key's SSHFP record, with SHA-256.

@@ -37,9 +37,10 @@ KEPT = "kept"
 CREDENTIALS = "credentials"
 HOST_KEYS = "host_keys"
 HAND_OVER = "handover"
+HAND_OVER_TEXT, HAND_OVER_PAGE = ".md", ".html"
 
 # What a VM has that was installed and has answered once.
-_LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: ".md"}
+_LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: HAND_OVER_TEXT}
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
 _LIMITS = {

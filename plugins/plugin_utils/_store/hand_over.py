@@ -1,31 +1,39 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Hand-over sheets: what the owner of a new VM is told, in a file a VM in the fleet."""
+"""Hand-over sheets: what the owner of a VM gets, as a text and as a page in the fleet."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import HAND_OVER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
+    HAND_OVER,
+    HAND_OVER_PAGE,
+    HAND_OVER_TEXT,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 
-
-def fingerprint(key: str) -> str:
-    """A public key's fingerprint as ssh-keygen(1) -l shows it. Raises Refused."""
-    parsed = parse_ssh_key(key)
-    digest = base64.b64encode(hashlib.sha256(parsed.blob).digest()).decode().rstrip("=")
-    return f"SHA256:{digest} ({parsed.type})"
+_MODE = 0o644
 
 
-def write(fleet: Path, vm: str, text: str) -> bool:
-    """Write the sheet of a VM; return whether it is another one than before. Raises OSError."""
-    path = fleet / HAND_OVER / f"{vm}.md"
-    content = text.encode()
+def write(fleet: Path, vm: str, text: str, page: str) -> list[str]:
+    """Write the sheet of a VM; return the paths in the fleet of files with another content now.
+
+    The text comes last: where it is, the page is. Raises Refused for a name that no VM has, and
+    OSError.
+    """
+    contents = {HAND_OVER_PAGE: page, HAND_OVER_TEXT: text}
+    return [
+        str(path.relative_to(fleet))
+        for suffix, content in contents.items()
+        if _write(path := fleet / HAND_OVER / f"{vm_name(vm)}{suffix}", content.encode())
+    ]
+
+
+def _write(path: Path, content: bytes) -> bool:
     if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
         return False
     path.parent.mkdir(mode=0o755, exist_ok=True)
-    write_file(path, content, 0o644)
+    write_file(path, content, _MODE)
     return True

@@ -10,17 +10,23 @@ from typing import Any
 from unit.sites import Site
 
 PURGE: dict[str, Any] = {"puffy.vmm.quarantine": {"vms": ["web1", "nobody"]}}
-FOLDERS = {"credentials": "yml", "host_keys": "pub", "handover": "md", "vms": "yml"}
+FILES = (
+    "credentials/{}.yml",
+    "host_keys/{}.pub",
+    "handover/{}.md",
+    "handover/{}.html",
+    "vms/{}.yml",
+)
 
 
 def test_a_purged_vm_leaves_its_number_alone(site: Site) -> None:
     for name in ("web1", "web2"):
         site.vm(name)
     assert site.play({"puffy.vmm.allocate": {}}).returncode == 0
-    for folder, suffix in FOLDERS.items():
-        (site.fleet / folder).mkdir(exist_ok=True)
+    for file in FILES:
         for name in ("web1", "web2"):
-            path = site.fleet / folder / f"{name}.{suffix}"
+            path = site.fleet / file.format(name)
+            path.parent.mkdir(exist_ok=True)
             if not path.exists():
                 path.write_text("x\n")
     before = site.files()
@@ -32,7 +38,7 @@ def test_a_purged_vm_leaves_its_number_alone(site: Site) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     left = site.files()
     gone = {path for path in before if path not in left}
-    assert len(gone) == len(FOLDERS)
+    assert len(gone) == len(FILES)
     assert all("web1" in str(path) for path in gone)
     ledgers = [path.read_text() for path in (site.fleet / "allocations").glob("*.yml")]
     (purged,) = (x for text in ledgers for x in text.splitlines() if "vm: web1, since: " in x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import (
@@ -169,6 +170,22 @@ def test_a_comment_that_cannot_be_kept_is_left_out(comment: str) -> None:
 )
 def test_sshfp(text: str, record: tuple[int, int, str]) -> None:
     assert parse_ssh_key(text).sshfp() == record
+
+
+FINGERPRINTS = [
+    KEY, ECDSA_256, ECDSA_521, RSA_2048, line(SK_ED25519, bytes(32), b"ssh:"),
+    line(SK_ECDSA, b"nistp256", POINT, b"ssh:"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FINGERPRINTS)
+def test_a_fingerprint_is_that_of_ssh_keygen(text: str) -> None:
+    shown = subprocess.run(
+        ["ssh-keygen", "-lf", "-"], input=text, text=True, capture_output=True, check=True
+    )
+    assert parse_ssh_key(text).fingerprint() == shown.stdout.strip()
+    name = parse_ssh_key(text).comment or "no comment"
+    assert parse_ssh_key(text).fingerprint("web1") == shown.stdout.strip().replace(name, "web1")
 
 
 def test_an_sk_key_has_no_sshfp() -> None:

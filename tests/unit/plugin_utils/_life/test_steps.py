@@ -11,7 +11,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
 from unit.machines import NOTHING, machine, variables
 
 VM = machine()
@@ -118,10 +117,3 @@ def test_the_table_shows_that_an_image_is_missing() -> None:
     for known in given:
         (_head, line) = vm_table([{**vm, **known}], {"web1": looked(image="absent")})
         assert ("image missing" in line) == any(known.values())
-
-
-def test_a_fingerprint_is_what_ssh_keygen_shows() -> None:
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR"
-    assert hand_over.fingerprint(key) == (
-        "SHA256:bXbZvasGwtOD7AHya5OPvqqsrcqz2gjwRYQXs3rv4Zw (ssh-ed25519)"
-    )
