@@ -20,7 +20,7 @@ vms:
 # Comments may have all of this.
 COMMENT = "<script>alert(1)</script>&{{ 7*6 }}"
 # What the operator has to know, and nobody else.
-NOT_FOR_CUSTOMERS = ("ansible", "vault", "credentials", "fleet", "{{", "{%", "None")
+NOT_FOR_CUSTOMERS = ("ansible", "vault", "credentials", "fleet", "localhost", "{{", "{%", "None")
 
 
 @dataclass
@@ -142,6 +142,15 @@ WITHOUT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] 
     "no doas, no password": (
         {"autoinstall_doas": "none"}, {},
         ["New to OpenBSD?"], ["doas", "syspatch", "su -", "no password yet"],
+    ),
+    "where Ansible connects to": (
+        {"ansible_host": "vmm7.example.net", "ansible_port": 2222}, {},
+        ["    ssh -t -p 2222 puffy@vmm7.example.net vmctl console web1\n",
+         " vmm7.example.net (ED25519)"],
+        [],
+    ),
+    "where Ansible connects to by name": (
+        {}, {}, ["    ssh -t puffy@server1 vmctl console web1\n"], [],
     ),
     "no site sets": (
         {"autoinstall_site_sets": False}, {}, [], ["doas", "Passwords are for the console"],
