@@ -19,7 +19,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.first_answ
     wait_for_ssh,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.installer import Installer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import Limits
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import LOGS, log_sizes
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import host_keys
@@ -52,8 +54,20 @@ class ActionModule(Action):
         vms = Machine.all_of(plain(args["vms"]))
         if not vms:
             return {"changed": False, "changes": []}
+        self._report = Report(self._display.display)
+        try:
+            return self._carry_out(vms, args, task_vars)
+        except OperatorError as error:
+            error.fields["progress"] = self._report.steps
+            raise
+
+    def _carry_out(
+        self, vms: t.Sequence[Machine], args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
         agent = Agent(self.execute, self.run_process)
-        answer = agent.look(vm_facts.questions(vms))
+        asked = vm_facts.questions(vms)
+        asked["paths"] += [{"path": path, "hash": 0} for path in LOGS]
+        answer = agent.look(asked)
         facts = vm_facts.parse(answer, vms)
         if answer["run"]["check"]["rc"] != 0:
             raise OperatorError("vmd does not run on this server; look into /var/log/daemon there")
@@ -61,7 +75,7 @@ class ActionModule(Action):
             self._without_firmware(args["step"], vms, facts)
         if args["step"] == "install":
             return self._install(agent, vms, args, task_vars)
-        return self._change(agent, vms, facts, args)
+        return self._change(agent, vms, facts, log_sizes(answer), args)
 
     def _without_firmware(
         self, step: str, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
@@ -82,6 +96,7 @@ class ActionModule(Action):
         agent: Agent,
         vms: t.Sequence[Machine],
         facts: t.Mapping[str, VmFacts],
+        sizes: t.Mapping[str, int],
         args: t.Mapping[str, t.Any],
     ) -> dict[str, t.Any]:
         steps = [step for vm in vms for step in _steps(args["step"], vm, facts[vm.name])]
@@ -95,18 +110,20 @@ class ActionModule(Action):
             new = [vm for vm in vms if facts[vm.name].installed]
             # Nobody knows what answers in a guest that was installed by somebody else.
             old = [vm for vm in vms if steps and vm.autoinstalled and vm not in new]
-            say = self._display.display
-            wait_for_ssh(agent, new, args["wait_for_ssh"], say)
+            begins = {vm.name: sizes for vm in vms if not facts[vm.name].running}
+            wait_for_ssh(agent, new, args["wait_for_ssh"], self._report, begins)
             if new:
                 asks = {"run": host_keys.vm_questions(new), "paths": host_keys.server_questions()}
                 answer = agent.look(asks)
                 result["host_keys"] = host_keys.of_vms(answer, new)
                 result["server_keys"] = host_keys.of_server(answer).lines
             try:
-                wait_for_ssh(agent, old, min(args["wait_for_ssh"], _OLD_SECONDS), say)
+                seconds = min(args["wait_for_ssh"], _OLD_SECONDS)
+                wait_for_ssh(agent, old, seconds, self._report, begins)
             except OperatorError as failure:
                 # What its owner made of it since is the owner's own affair.
                 result["warnings"] = [str(failure)]
+            result["progress"] = self._report.steps
         return result
 
     def _install(
@@ -126,13 +143,24 @@ class ActionModule(Action):
             return templates.render(args["template"], variables).encode()
 
         limits = Limits(args["timeout"], args["total_timeout"])
-        installer = Installer(agent, conf, self._display.display, limits, args["interval"])
+        host = task_vars.get("vmm_host", {})
+        serves = host and host["sets_server"] == host["ipv4"]["server"]
+        installer = Installer(
+            agent,
+            conf,
+            self._report,
+            limits,
+            args["interval"],
+            sets_directory=host["sets_directory"] if serves else "",
+            release=host.get("release") or "",
+        )
         outcome = installer.install(vms)
         return {
             "changed": True,
             "changes": changes,
             "installed": outcome.installed,
             "failures": outcome.failures,
+            "progress": self._report.steps,
         }
 
 

@@ -118,6 +118,55 @@ failures:
   returned: for O(step=install), where there are O(vms)
   sample:
     mail1: "mail1: the installer gave up while it has its response file (64 s after ..."
+progress:
+  description:
+    - The steps of each VM, in the order of their last lines. While the task works, the same lines
+      are shown.
+  type: list
+  elements: dict
+  returned: for O(step=install) and O(step=start), where there are O(vms), but not in check mode
+  contains:
+    vm:
+      description: The VM.
+      type: str
+    step:
+      description: What it does, as in C(fetches sets).
+      type: str
+    begun:
+      description: How many seconds after the beginning of the work this was first shown.
+      type: int
+    seconds:
+      description: The same for its last line.
+      type: int
+    known:
+      description: What the last line had in parentheses.
+      type: str
+    waits_for:
+      description: What it waited for, empty at an end.
+      type: str
+    fetched:
+      description: Bytes of sets that were fetched, for O(step=install).
+      type: int
+    unpacked:
+      description: Bytes of sets that were unpacked.
+      type: int
+    total:
+      description: Bytes of all sets for this VM. V(0) where the server itself does not have them.
+      type: int
+    image:
+      description: Bytes that its new image takes on the server's disk.
+      type: int
+  sample:
+    - vm: web1
+      step: fetches sets
+      begun: 31
+      seconds: 76
+      known: base78.tgz 42 %, 198 of 501 MiB
+      waits_for: the rest of base78.tgz
+      fetched: 207618048
+      unpacked: 0
+      total: 525336576
+      image: 8388608
 host_keys:
   description: The public host keys of VMs that were just installed, by their names.
   type: dict

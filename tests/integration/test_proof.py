@@ -67,7 +67,7 @@ def test_a_processor_that_dies_is_no_reboot(site: Site) -> None:
         "web1: it has no process, and nothing shows that the installer finished while it ",
         "Its console ended with",
         "Installing base78.tgz",
-        "dhcpd(8) said last: DHCPACK on 203.0.113.14 to fe:e1:bb:d1:c6:05",
+        ": DHCPACK on 203.0.113.14 to fe:e1:bb:d1:c6:05",
         "run again to install it again",
     ):
         assert text in said, said
@@ -117,9 +117,10 @@ def test_a_busy_server_is_asked_once_more_and_a_first_start_that_fails_says_why(
     assert said.count("it is started once more") == 1
     assert "web1 has rebooted" in said
     for text in (
-        "web1: no answer on port 22 after",
-        "vmctl shows it as running",
-        "dhcpd(8) said last: DHCPACK on 203.0.113.14",
+        "web1: no answer on port 22 of 203.0.113.14 after",
+        "vmctl shows it as running; dhcpd(8) said last, at ",
+        ": DHCPACK on 203.0.113.14 to fe:e1:bb:d1:c6:05",
+        "It is up and has its address, so something drops the packets",
         "Its console ended with",
         "login:",
     ):

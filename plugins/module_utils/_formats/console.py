@@ -17,6 +17,14 @@ _SHUT_DOWN: t.Final = "syncing disks..."
 _GAVE_UP: t.Final = "failed; check /tmp/ai/ai.log"
 _UNANSWERED = re.compile(r'^Question has no answer in response file: "(?P<question>.+)"$')
 _INSTALLING = re.compile(r"^(?:Installing|Extracting) (?P<name>\S+)")
+# A line of ftp(1)'s meter, which the installer has it show: usr.bin/ftp/util.c, progressmeter().
+_METER = re.compile(
+    r"^(?P<verb>Get/Verify|Verifying|Installing|Extracting) +(?P<name>\S+) +(?P<percent>\d{1,3})% "
+    r"\|[* ]*\| +(?P<size>\d{1,7}) (?P<unit>[ KMGTP])[ B]"
+)
+_UNITS: t.Final = " KMGTP"
+# What it does once the sets are unpacked, which takes some minutes.
+_FINISHING = ("Making all device nodes...", "Relinking to create unique kernel...", _DONE)
 # A question with hints in parentheses, the default in brackets, and what was answered.
 _QUESTION = re.compile(
     r"^(?P<question>[^?\[\]]*\?(?=\s|$)(?:\s*\([^)]*\)(?=\s|$))*)\s*(?:\[[^\]]*\])?\s*(?P<answer>.*)$"
@@ -29,6 +37,11 @@ _NO_NETWORK: t.Final = (
     "Could not determine auto server",
     "Response file location?",
 )
+# What a kernel says that ends in ddb(4), and that debugger's prompt.
+_CRASHED = re.compile(r"^(?:panic: |ddb(?:\{\d+\})?>|Stopped at )")
+# What the firmware says, which is SeaBIOS, and what biosboot(8) says.
+_NO_SYSTEM = re.compile(r"^(?:No bootable device|Boot failed: |ERR [MR]$)")
+_LOGIN = re.compile(r"(?:^| )login: *$")
 _TAIL_LINES: t.Final = 20
 
 
@@ -38,6 +51,19 @@ class Question:
 
     text: str
     answer: str
+
+
+@dataclass(frozen=True)
+class Meter:
+    """How far a file is, that is fetched or unpacked: `size` is in bytes, rounded down."""
+
+    name: str
+    percent: int
+    size: int
+    fetches: bool
+
+    def __str__(self) -> str:
+        return self.name if self.percent == 100 else f"{self.name} {self.percent} %"
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,40 @@ class Console:
         """The set that was unpacked last."""
         found = (_INSTALLING.match(line) for line in reversed(self.lines))
         return next((match["name"] for match in found if match), "")
+
+    @cached_property
+    def meters(self) -> tuple[Meter, ...]:
+        """All that the installer showed of files, in their order."""
+        return tuple(
+            Meter(
+                match["name"],
+                min(int(match["percent"]), 100),
+                int(match["size"]) << 10 * _UNITS.index(match["unit"]),
+                match["verb"] == "Get/Verify",
+            )
+            for line in self.lines
+            if (match := _METER.match(line)) and not match["name"].endswith("...")
+        )
+
+    @property
+    def finishing(self) -> bool:
+        """Whether all sets are unpacked, and the new system is being made ready."""
+        return any(line.startswith(_FINISHING) for line in self.lines)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the kernel stands in its debugger."""
+        return any(_CRASHED.match(line) for line in self.lines[-_TAIL_LINES:])
+
+    @property
+    def no_system(self) -> bool:
+        """Whether there is nothing on the disk that boots."""
+        return any(_NO_SYSTEM.match(line) for line in self.lines[-_TAIL_LINES:])
+
+    @property
+    def waits_for_login(self) -> bool:
+        """Whether it ends with the prompt of getty(8)."""
+        return bool(self.lines) and bool(_LOGIN.search(self.lines[-1]))
 
     @property
     def tail(self) -> str:

@@ -173,7 +173,12 @@ class Agent:
     def look(self, questions: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """The answer to one that asks alone, with what every answer has. Raises OperatorError."""
         answer = self.probe({"": t.cast(Questions, questions)})
-        return {**answer[""], "applied": answer.applied, "unfinished": answer.unfinished}
+        return {
+            **answer[""],
+            "applied": answer.applied,
+            "unfinished": answer.unfinished,
+            "release": answer.release,
+        }
 
     def carry_out(self, name: str, steps: t.Iterable[Step]) -> Applied:
         """One transaction. Raises ApplyError."""

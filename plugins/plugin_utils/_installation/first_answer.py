@@ -6,63 +6,88 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import shown
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.no_answer import explain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Watch, log_sizes
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
-_ASK: t.Final = ("/usr/bin/nc", "-z", "-w", "2")
+# With -v it says why it fails: usr.bin/nc/netcat.c, remote_connect().
+_ASK: t.Final = ("/usr/bin/nc", "-v", "-z", "-w", "2")
+_FAILED: t.Final = " failed: "
+# Seconds between two lines on a VM, with something new and without.
 _LINE_SECONDS: t.Final = 15
+_STILL_SECONDS: t.Final = 60
 # As much of the daemons' log as the starts of some VMs write, in bytes; what others write is more.
 _LOG_BYTES: t.Final = 1 << 24
 
 
+@dataclass
+class _Shown:
+    """The reason that the last line on a VM had, and when that was, in seconds."""
+
+    reason: str = ""
+    at: float = 0.0
+
+    def is_due(self, reason: str, passed: float) -> bool:
+        return passed - self.at >= (_LINE_SECONDS if reason != self.reason else _STILL_SECONDS)
+
+
 def wait_for_ssh(
-    agent: Agent, vms: t.Sequence[Machine], seconds: int, say: t.Callable[[str], None]
+    agent: Agent,
+    vms: t.Sequence[Machine],
+    seconds: int,
+    report: Report,
+    begins: t.Mapping[str, t.Mapping[str, int]],
 ) -> None:
-    """Returns once all answer. Raises OperatorError after so many seconds; 0 does not wait."""
+    """Returns once all answer. Raises OperatorError after so many seconds; 0 does not wait.
+
+    `begins` has the sizes of logs when a VM was started, for those that this run started.
+    """
     left = {vm.name: vm for vm in vms} if seconds else {}
+    lines = {name: _Shown() for name in left}
     begin = time.monotonic()
-    said = begin
     while left:
         runs = [{"name": name, "argv": [*_ASK, vm.ipv4, "22"]} for name, vm in left.items()]
-        answer = agent.look({"run": runs})
-        now = time.monotonic()
-        passed = int(now - begin)
-        for name, result in answer["run"].items():
+        results = agent.look({"run": runs})["run"]
+        passed = time.monotonic() - begin
+        reasons = {name: _reason(result) for name, result in results.items()}
+        for name, result in results.items():
             if result["rc"] == 0:
                 del left[name]
-                say(f"  {name} answers on port 22 [{passed} s]")
+                report.step(name, "answers on port 22", passed)
+            elif lines[name].is_due(reasons[name], passed):
+                lines[name] = _Shown(reasons[name], passed)
+                waits_for = "an answer on port 22"
+                report.step(name, "starts", passed, known=reasons[name], waits_for=waits_for)
         if not left:
             return
         if passed > seconds:
-            raise OperatorError(_why(agent, list(left.values()), passed))
-        if now - said >= _LINE_SECONDS:
-            said = now
-            say(f"  {', '.join(left)}: waiting for an answer on port 22 [{passed} s]")
+            raise OperatorError(_why(agent, list(left.values()), reasons, int(passed), begins))
         time.sleep(1)
 
 
-def _why(agent: Agent, vms: t.Sequence[Machine], passed: int) -> str:
+def _reason(result: t.Mapping[str, t.Any]) -> str:
+    """Why nc(1) failed, such as "Connection refused"; empty if it did not say."""
+    return shown_text(result["stderr"].strip().rpartition(_FAILED)[2])
+
+
+def _why(
+    agent: Agent,
+    vms: t.Sequence[Machine],
+    reasons: t.Mapping[str, str],
+    passed: int,
+    begins: t.Mapping[str, t.Mapping[str, int]],
+) -> str:
     """What the server knows of VMs that do not answer."""
     watch = Watch(vms, {})
     sizes = log_sizes(agent.look({**watch.questions(), "log": []}))
-    begins = {log: max(size - _LOG_BYTES, 0) for log, size in sizes.items()}
-    watch = Watch(vms, {vm.name: begins for vm in vms})
+    recent = {log: max(size - _LOG_BYTES, 0) for log, size in sizes.items()}
+    watch = Watch(vms, {vm.name: begins.get(vm.name, recent) for vm in vms})
     # The first look shows whose consoles were recorded, the second what they said.
     for _look in range(2):
         watch.feed(agent.look(watch.questions()))
-    texts = []
-    for vm in vms:
-        name, now = vm.name, watch.progress[vm.name]
-        state = f"vmctl shows it as {now.state}" if now.state else "it does not run any more"
-        lease = now.lease or "dhcpd(8) has logged nothing of it, so it has not asked for an address"
-        texts.append(
-            f"{name}: no answer on port 22 after {passed} s ({state}; {lease}). See its console "
-            f"(as root on the server: vmctl console {name}), whether {vm.ipv4} is up in it and "
-            "sshd(8) runs, and whether pf(4) lets port 22 pass; run again to wait again"
-            f"{shown(now)}"
-        )
-    return "\n".join(texts)
+    return "\n".join(explain(vm, watch.progress[vm.name], reasons[vm.name], passed) for vm in vms)

@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import watch as vm_watch
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import (
     Elapsed,
     End,
@@ -32,6 +33,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import names_for
 
 _TTY = re.compile("tty[A-Za-z0-9]+")
 # Seconds between two lines on a VM that is in the same stage, and between lines with nothing new.
@@ -56,14 +58,12 @@ class _Clock:
     moved: float
     quiet: float
     last: Progress = field(default_factory=Progress)
-    line: str = ""
-    line_at: float = 0.0
+    shown: tuple[str, str] | None = None
+    shown_at: float = 0.0
 
     def look(self, progress: Progress, now: float) -> None:
         last, self.last = self.last, progress
-        if (str(last), last.fetched, last.written) != (
-            str(progress), progress.fetched, progress.written,
-        ):  # fmt: skip
+        if (str(last), last.sets, last.written) != (str(progress), progress.sets, progress.written):
             self.moved = now
         if last.console != progress.console:
             self.quiet = now
@@ -73,24 +73,27 @@ class _Clock:
 
     def is_due(self, before: Progress, now: float) -> bool:
         """Whether a line is to be shown: for a new stage, or for what changed in it since."""
-        if not self.line or self.last.stage != before.stage:
+        if not self.shown or self.last.stage != before.stage:
             return True
-        least = _LINE_SECONDS if self.line != self.last.line else _STILL_SECONDS
-        return now - self.line_at >= least
+        is_new = self.shown != (str(self.last), self.last.known)
+        return now - self.shown_at >= (_LINE_SECONDS if is_new else _STILL_SECONDS)
 
 
 @dataclass(frozen=True)
 class Installer:
-    """`conf` gives the vm.conf(5) to load for a VM; `say` shows a line to the operator.
+    """`conf` gives the vm.conf(5) to load for a VM; `interval` is between two looks, in seconds.
 
-    `interval` is between two looks, in seconds.
+    `sets_directory` is where this server has the sets, empty if another one serves them, and
+    `release` which they are of, empty for the server's own.
     """
 
     agent: Agent
     conf: t.Callable[[Machine], bytes]
-    say: t.Callable[[str], None]
+    report: Report
     limits: Limits
     interval: float
+    sets_directory: str = ""
+    release: str = ""
 
     def install(self, vms: t.Sequence[Machine]) -> Outcome:
         """Installs them, or continues with what an earlier run began. Raises OperatorError."""
@@ -109,7 +112,7 @@ class Installer:
             if now.installed and not now.begun:
                 outcome.installed.append(name)
             elif now.running and now.under_way and now.marker:
-                self.say(f"  {name} is being installed already")
+                self.report.say(f"{name} is being installed already")
                 begins[name] = now.marker.offsets
             elif name in unseen:
                 self._conclude(vm, now, outcome)
@@ -122,8 +125,22 @@ class Installer:
                 # Another run was faster by a moment.
                 del outcome.failures[name]
                 begins[name] = again.marker.offsets
-        self._watch([vm for vm in vms if vm.name in begins], begins, once_more, outcome)
+        watched = [vm for vm in vms if vm.name in begins]
+        watch = Watch(watched, begins, self._sets(watched, answer))
+        self._follow(watched, watch, once_more, outcome)
         return outcome
+
+    def _sets(
+        self, vms: t.Sequence[Machine], answer: t.Mapping[str, t.Any]
+    ) -> dict[str, tuple[str, ...]]:
+        """The paths on the server of the sets that each VM fetches, as far as that is known."""
+        release = self.release or answer.get("release", "")
+        if not self.sets_directory or not release:
+            return {}
+        return {
+            vm.name: tuple(f"{self.sets_directory}/{name}" for name in names_for(vm, release))
+            for vm in vms
+        }
 
     def _ended_unseen(
         self, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
@@ -158,14 +175,9 @@ class Installer:
             return False
         return True
 
-    def _watch(
-        self,
-        vms: t.Sequence[Machine],
-        begins: t.Mapping[str, t.Mapping[str, int]],
-        once_more: set[str],
-        outcome: Outcome,
+    def _follow(
+        self, vms: t.Sequence[Machine], watch: Watch, once_more: set[str], outcome: Outcome
     ) -> None:
-        watch = Watch(vms, begins)
         begin = time.monotonic()
         clocks = {vm.name: _Clock(begin, begin, begin) for vm in vms}
         left = {vm.name: vm for vm in vms}
@@ -192,7 +204,7 @@ class Installer:
                 if name in once_more and may_begin_again(end, progress):
                     once_more.remove(name)
                     why = progress.console.no_network
-                    self.say(f"  {name} had no network ({why}); it is started once more")
+                    self.report.say(f"{name} had no network ({why}); it is started once more")
                     if self._begins_again(vm, watch, outcome):
                         clocks[name] = _Clock(now, now, now)
                         continue
@@ -207,8 +219,18 @@ class Installer:
         before = clock.last
         clock.look(progress, now)
         if clock.is_due(before, now):
-            clock.line, clock.line_at = progress.line, now
-            self.say(f"  {name} {progress.line} [{now - clock.begin:.0f} s]")
+            clock.shown, clock.shown_at = (str(progress), progress.known), now
+            self.report.step(
+                name,
+                progress.stage,
+                now - clock.begin,
+                known=progress.known,
+                waits_for=progress.waits_for,
+                fetched=progress.sets.received,
+                unpacked=sum(progress.sets.unpacked.values()),
+                total=progress.sets.total,
+                image=0 if progress.blank else progress.written,
+            )
 
     def _record(self, vm: Machine, facts: VmFacts, progress: Progress) -> None:
         """Has the console recorded where it is not, which is of use and not needed.
@@ -222,7 +244,7 @@ class Installer:
             try:
                 self.agent.carry_out("install", vm_steps.record_console(vm))
             except OperatorError as failure:
-                self.say(f"  {vm.name}: its console is not recorded: {failure}")
+                self.report.say(f"{vm.name}: its console is not recorded: {failure}")
 
     def _say_if_nothing_is_recorded(
         self, name: str, progress: Progress, elapsed: Elapsed, told: set[str]
@@ -231,8 +253,8 @@ class Installer:
             return
         if elapsed.total > self.limits.question or progress.stage == SETS:
             told.add(name)
-            self.say(
-                f"  {name}: nothing of its console is recorded; only a call from install.site can "
+            self.report.say(
+                f"{name}: nothing of its console is recorded; only a call from install.site can "
                 "show that it was installed"
             )
 
@@ -247,7 +269,7 @@ class Installer:
         """Concludes what was installed; of anything else nothing is given up but the record."""
         name, progress = vm.name, watch.progress[vm.name]
         if end is End.INSTALLED:
-            self.say(f"  {name} has rebooted [{elapsed.total:.0f} s]")
+            self.report.step(name, "has rebooted", elapsed.total)
             self._conclude(vm, self._now(vm), outcome)
             return
         outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)

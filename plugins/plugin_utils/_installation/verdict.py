@@ -82,15 +82,8 @@ def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits
     ]
     return (
         f"{name}: {_reason(end, now, limits)} while it {now} ({'; '.join(seen)}). "
-        f"{_advice(name, end)}{shown(now)}"
+        f"{_advice(name, end)}{now.console_end}"
     )
-
-
-def shown(now: Progress) -> str:
-    """The end of the console, for the end of a message."""
-    if now.console.tail:
-        return f"\nIts console ended with\n{now.console.tail}"
-    return "\nNothing was recorded of its console."
 
 
 def _reason(end: End, now: Progress, limits: Limits) -> str:

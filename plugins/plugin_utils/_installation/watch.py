@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VmFacts,
@@ -20,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     questions as vm_questions,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import Sets
 
 DAEMON_LOG: t.Final = "/var/log/daemon"
 ACCESS_LOG: t.Final = "/var/www/logs/access.log"
@@ -30,13 +31,17 @@ ADDRESS: t.Final = "has its address"
 RESPONSE: t.Final = "has its response file"
 SETS: t.Final = "fetches sets"
 UNPACKS: t.Final = "unpacks sets"
+FINISHES: t.Final = "makes its new system ready"
+# The installer runs, and what its console shows is of sets.
+_WITH_CONSOLE: t.Final = (RESPONSE, SETS, UNPACKS, FINISHES)
 # What comes next in each stage.
 _NEXT: t.Final[t.Mapping[str, str]] = {
     BOOTS: "its request for an address",
     ADDRESS: "its request for the response file",
     RESPONSE: "its request for the first set",
     SETS: "the next set",
-    UNPACKS: "the installer's reboot",
+    UNPACKS: "the next set",
+    FINISHES: "the installer's reboot",
 }
 
 _CONSOLE_BYTES: t.Final = 8192
@@ -46,7 +51,11 @@ CALL_HOME: t.Final = "installed"
 # vmd(8) starts, or a vCPU is taken away from a VM (usr.sbin/vmd/vm.c: vcpu_run_loop).
 _VIOLENT = re.compile(r" vmd\[(?P<pid>[0-9]+)\]: (?P<what>startup$|vcpu_run_loop: )")
 _OF_VMD: t.Final = ("]: startup", "]: vcpu_run_loop: ")
-_DHCP = re.compile(r" dhcpd\[[0-9]+\]: (?P<text>DHCP.*)$")
+# syslogd(8) writes either kind of time; dhcpd(8) also names clients that it does not know.
+_DHCP = re.compile(
+    r"^(?P<at>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-\S+) \S+ "
+    r"dhcpd\[[0-9]+\]: (?P<text>.*)$"
+)
 # A line of httpd(8), `log style common`, as of 7.8: usr.sbin/httpd/server_http.c.
 _REQUEST = re.compile(
     r'^\S+ (?P<client>\S+) \S+ \S+ \[[^]]*\] "GET (?P<path>[^ "?]+)(?:\?(?P<query>[^ "]*))?[^"]*" '
@@ -58,17 +67,18 @@ _REQUEST = re.compile(
 class Progress:
     """How far one VM is: `stage` is one of the constants here, `detail` what was fetched last.
 
-    `received` and `written` are bytes of sets and of the new image, which is `blank` before the
-    installer touched it. `state` is vmctl's word for a VM that has a process, None for one that has
-    none; `ran` says that it was seen to have one, `stopped` that somebody or something was seen
-    ending it, `rests` for how many looks there has been no process. `recorded` is the size of the
-    record of its console in bytes, None where there is none. `lease` is what dhcpd(8) said last.
+    `written` are the bytes of the new image, which is `blank` before the installer touched it.
+    `state` is vmctl's word for a VM that has a process, None for one that has none; `ran` says that
+    it was seen to have one, `stopped` that somebody or something was seen ending it, `rests` for
+    how many looks there has been no process. `recorded` is the size of the record of its console in
+    bytes, None where there is none. `lease` is what dhcpd(8) said last, and `has_address` that this
+    gave it its address. The log alone has that: dhcpd.leases(5) has no address that dhcpd.conf(5)
+    fixes (usr.sbin/dhcpd/dhcp.c, ack_lease: STATIC_LEASE).
     """
 
     stage: str = BOOTS
     detail: str = ""
-    fetched: int = 0
-    received: int = 0
+    sets: Sets = field(default_factory=Sets)
     written: int = 0
     blank: bool = True
     state: str | None = "running"
@@ -79,6 +89,7 @@ class Progress:
     recorded: int | None = None
     rests: int = 0
     lease: str = ""
+    has_address: bool = False
     called_home: bool = False
 
     @property
@@ -95,16 +106,27 @@ class Progress:
         return f"{self.stage} ({self.detail})" if self.detail else self.stage
 
     @property
-    def line(self) -> str:
-        """Stage, how far the sets are, and what is waited for."""
-        parts = [self.detail] if self.detail else []
-        if self.fetched:
-            files = "1 file" if self.fetched == 1 else f"{self.fetched} files"
-            parts.append(f"{files}, {self.received >> 20} MiB fetched")
+    def console_end(self) -> str:
+        """The end of the console, for the end of a message."""
+        if self.console.tail:
+            return f"\nIts console ended with\n{self.console.tail}"
+        return "\nNothing was recorded of its console."
+
+    @property
+    def known(self) -> str:
+        """The file, how far the sets are, and how large the image is."""
+        parts = [self.detail, "" if self.stage == FINISHES else self.sets.shown]
         if self.written and not self.blank:
             parts.append(f"image {self.written >> 20} MiB")
-        known = f" ({', '.join(parts)})" if parts else ""
-        return f"{self.stage}{known}, waiting for {_NEXT[self.stage]}"
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def waits_for(self) -> str:
+        """What comes next, as far as it goes well."""
+        meter = self.sets.current
+        if self.stage in (SETS, UNPACKS) and meter and str(meter) == self.detail != meter.name:
+            return f"the rest of {meter.name}"
+        return _NEXT[self.stage]
 
 
 def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
@@ -113,12 +135,20 @@ def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
 
 
 class Watch:
-    """Installations of one server. `begins` has, by the VM's name, the sizes of the logs then."""
+    """Installations of one server.
+
+    `begins` has, by the VM's name, the sizes of the logs then, and `sets` the paths of the sets
+    that it fetches, where the server has them.
+    """
 
     def __init__(
-        self, vms: t.Sequence[Machine], begins: t.Mapping[str, t.Mapping[str, int]]
+        self,
+        vms: t.Sequence[Machine],
+        begins: t.Mapping[str, t.Mapping[str, int]],
+        sets: t.Mapping[str, t.Sequence[str]] | None = None,
     ) -> None:
         self._vms = vms
+        self._sets = dict(sets or {})
         self._begins = dict(begins)
         self._offsets = {
             log: min((begin.get(log, 0) for begin in begins.values()), default=0) for log in LOGS
@@ -129,7 +159,8 @@ class Watch:
     def questions(self) -> dict[str, t.Any]:
         """The probe request: how the VMs are, their consoles, and lines of logs that are new."""
         request = vm_questions(self._vms)
-        request["paths"] += [{"path": path, "hash": 0} for path in LOGS]
+        sets = {path for paths in self._sets.values() for path in paths}
+        request["paths"] += [{"path": path, "hash": 0} for path in (*LOGS, *sorted(sets))]
         for vm in self._vms:
             path = vm.console
             request["paths"].append({"path": path, "hash": 0})
@@ -181,7 +212,7 @@ class Watch:
     def begin_again(self, name: str) -> dict[str, int]:
         """Forgets what was seen of a VM, which is started once more; returns where logs are now."""
         self._begins[name] = dict(self._offsets)
-        self.progress[name] = Progress()
+        self.progress[name] = Progress(sets=Sets(total=self.progress[name].sets.total))
         return dict(self._offsets)
 
     def _look(self, vm: Machine, facts: VmFacts, answer: t.Mapping[str, t.Any]) -> None:
@@ -192,13 +223,18 @@ class Watch:
         said = answer["run"].get(f"console {name}")
         record = answer["paths"].get(vm.console)
         console = Console(said["stdout"]) if said and said["rc"] == 0 else now.console
-        stage, detail = now.stage, now.detail
-        if console.installing and stage in (SETS, UNPACKS):
-            stage, detail = UNPACKS, console.installing
+        sets = now.sets
+        if paths := self._sets.pop(name, ()):
+            found = (answer["paths"].get(path) for path in paths)
+            sets = replace(sets, total=sum(facts["size"] for facts in found if facts))
+        if said and now.stage in _WITH_CONSOLE:
+            sets = sets.read(console.meters)
+        stage, detail = _by_console(now, console)
         self.progress[name] = replace(
             now,
             stage=stage,
             detail=detail,
+            sets=sets,
             state=state,
             pid=pid or now.pid,
             ran=now.ran or state is not None,
@@ -218,8 +254,10 @@ class Watch:
             if violent["what"] == "startup" or int(violent["pid"]) == now.pid:
                 now = replace(now, stopped=True)
         elif (dhcp := _DHCP.search(line)) and f" {vm.mac} " in f"{line} ":
-            now = replace(now, lease=f"dhcpd(8) said last: {dhcp['text']}")
-            if now.stage == BOOTS and f"DHCPACK on {vm.ipv4} to {vm.mac} " in f"{line} ":
+            acked = dhcp["text"].startswith(f"DHCPACK on {vm.ipv4} to {vm.mac}")
+            said = f"dhcpd(8) said last, at {dhcp['at']}: {shown_text(dhcp['text'])}"
+            now = replace(now, lease=said, has_address=acked)
+            if acked and now.stage == BOOTS:
                 now = replace(now, stage=ADDRESS)
         self.progress[vm.name] = now
 
@@ -229,12 +267,27 @@ def _fetched(now: Progress, line: str, vm: Machine) -> Progress:
     request = _REQUEST.match(line)
     if not request or request["client"] != vm.ipv4:
         return now
-    name = request["path"].rpartition("/")[2]
+    name = shown_text(request["path"].rpartition("/")[2])
     if request["code"] != "200":
         return replace(now, detail=f"{name}: {request['code']}")
     if name == f"{vm.mac}-install.conf":
-        return replace(now, stage=RESPONSE, detail="", fetched=0, received=0)
+        return replace(now, stage=RESPONSE, detail="", sets=Sets(total=now.sets.total))
     if request["query"] == CALL_HOME:
         return replace(now, called_home=True)
-    received = now.received + int(request["bytes"])
-    return replace(now, stage=SETS, detail=name, fetched=now.fetched + 1, received=received)
+    sets = now.sets.fetch(name, int(request["bytes"]))
+    return replace(now, stage=SETS, detail=name, sets=sets)
+
+
+def _by_console(now: Progress, console: Console) -> tuple[str, str]:
+    """Stage and detail, with what the console shows of it; a mirror's log is not seen."""
+    if now.stage not in _WITH_CONSOLE:
+        return now.stage, now.detail
+    if console.finishing:
+        return FINISHES, ""
+    meter = console.meters[-1] if console.meters else None
+    if console.installing:
+        return UNPACKS, str(meter) if meter and not meter.fetches else console.installing
+    # What the log has of a set that is whole is newer than its meter.
+    if meter and meter.fetches and (meter.percent < 100 or now.stage == RESPONSE):
+        return SETS, str(meter)
+    return now.stage, now.detail

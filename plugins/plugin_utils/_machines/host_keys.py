@@ -62,9 +62,7 @@ def vm_questions(vms: t.Iterable[Machine]) -> list[dict[str, t.Any]]:
     return [{"name": vm.name, "argv": [*argv, vm.ipv4], "timeout": 60} for vm in vms]
 
 
-def of_vms(
-    answer: t.Mapping[str, t.Any], vms: t.Iterable[Machine]
-) -> dict[str, list[str]]:
+def of_vms(answer: t.Mapping[str, t.Any], vms: t.Iterable[Machine]) -> dict[str, list[str]]:
     """Type and base64 text of each key that a VM has, by the VM's name."""
     keys = {}
     for vm in vms:

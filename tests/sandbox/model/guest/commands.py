@@ -24,14 +24,15 @@ _TYPE = b"ssh-ed25519"
 
 def nc(machine: Machine, call: Call) -> Result:
     """nc -z: whether a guest's port 22 is open."""
-    options = getopt(call.argv[1:], "zw:")
+    options = getopt(call.argv[1:], "vzw:")
     if len(options.operands) != 2 or not options.has("z"):
         raise NotModelled(" ".join(call.argv[1:]))
     address, port = options.operands
     if port == _SSH and machine.guests.at(address) is not None:
         return Result()
     call.sleep(machine.clock.real(float(options.last("w", "1") or 1)))
-    return Result(1)
+    said = f"nc: connect to {address} port {port} (tcp) failed: Operation timed out\n"
+    return Result(1, "", said if options.has("v") else "")
 
 
 def ssh_keyscan(machine: Machine, call: Call) -> Result:

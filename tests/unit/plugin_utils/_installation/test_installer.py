@@ -13,6 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.installer 
     Installer,
     Outcome,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import Limits
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import ACCESS_LOG
 from unit.plugin_utils._installation.test_watch import (
@@ -60,7 +61,8 @@ def _no_sleep() -> Iterator[None]:
 def install(server: Server, silence: int = 150, total: int = 10_000) -> tuple[Outcome, list[str]]:
     said: list[str] = []
     limits = Limits(silence, total)
-    installer = Installer(t.cast(t.Any, server), lambda vm: b"", said.append, limits, 0)
+    report = Report(said.append)
+    installer = Installer(t.cast(t.Any, server), lambda vm: b"", report, limits, 0)
     with mock.patch("time.monotonic", side_effect=lambda: server.now):
         return installer.install([VM]), said
 
@@ -94,9 +96,7 @@ def test_lines_are_shown_for_steps_and_not_more_often_than_every_15_s() -> None:
     _outcome, said = install(Server(*looks, *end))
     lines = [line for line in said if "fetches sets (" in line]
     assert 5 <= len(lines) <= 7
-    assert lines[0] == (
-        "  web1 fetches sets (set0.tgz, 1 file, 0 MiB fetched), waiting for the next set [30 s]"
-    )
+    assert lines[0] == ("  web1 fetches sets (set0.tgz, 0 KiB), waiting for the next set [30 s]")
     assert said[1].startswith("  web1 boots the installer, waiting for")
     assert said[2].startswith("  web1 has its response file")
 
@@ -185,4 +185,4 @@ def test_logs_that_rotate_hide_nothing() -> None:
     rotated = answer(RUNS)
     rotated["log"][ACCESS_LOG] = found(fetched("/bsd"), other=True, inode=8)
     _outcome, said = install(Server(*looks, rotated))
-    assert any("fetches sets (bsd, 1 file," in line for line in said)
+    assert any("fetches sets (bsd, 0 KiB" in line for line in said)

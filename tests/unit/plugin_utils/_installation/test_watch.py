@@ -10,12 +10,14 @@ import typing as t
 from dataclasses import replace
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     ACCESS_LOG,
     ADDRESS,
     BOOTS,
     DAEMON_LOG,
+    FINISHES,
     RESPONSE,
     SETS,
     UNPACKS,
@@ -25,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker as vm_marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Silent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import Sets
 from unit.machines import machine
 
 MAC = "fe:e1:bb:d1:c6:05"
@@ -144,13 +147,13 @@ def test_the_next_look_continues_where_the_last_one_ended() -> None:
     ask = log_questions(watch)[ACCESS_LOG]
     assert (ask["offset"], ask["inode"]) == (len(RESPONSE_FILE), 7)
     more = answer()
-    more["log"][ACCESS_LOG] = found(fetched("/SHA256.sig", size=3 << 20), len(RESPONSE_FILE))
+    more["log"][ACCESS_LOG] = found(fetched("/bsd", size=3 << 20), len(RESPONSE_FILE))
     watch.feed(more)
     assert watch.progress["web1"].stage == SETS
     # newsyslog(8) was there: the lines of the new file have small offsets.
     watch.feed(more | {"log": {ACCESS_LOG: found(fetched("/base78.tgz"), other=True, inode=8)}})
     now = watch.progress["web1"]
-    assert (now.detail, now.fetched, now.received) == ("base78.tgz", 2, 3 << 20)
+    assert (now.detail, now.sets.fetched) == ("base78.tgz", {"bsd": 3 << 20, "base78.tgz": 0})
     assert log_questions(watch)[ACCESS_LOG]["inode"] == 8
 
 
@@ -228,33 +231,116 @@ def test_a_console_is_read_once_something_is_recorded() -> None:
     assert watch.questions()["run"][-1]["name"] == "console web1"
 
 
-def test_a_line_says_how_far_it_is() -> None:
-    watch = Watch([VM], {"web1": {}})
-    assert (
-        watch.progress["web1"].line == "boots the installer, waiting for its request for an address"
-    )
-    sets = RESPONSE_FILE + fetched("/bsd", size=30 << 20) + fetched("/base78.tgz", size=300 << 20)
+def meter(verb: str, name: str, percent: int, mib: int) -> str:
+    """A line of ftp(1)'s meter, as usr.bin/ftp/util.c writes it."""
+    size = f"{mib:5} MB" if mib >= 100 else f"{mib << 10:5} KB"
+    left = "   00:12    " if percent == 100 else "   00:12 ETA"
+    return f"\r{verb} {name:<12} {percent:3}% |{'*' * (percent // 5):<20}| {size} {left}"
+
+
+def known(watch: Watch) -> tuple[str, str, str]:
+    now = watch.progress["web1"]
+    return now.stage, now.known, now.waits_for
+
+
+def test_how_far_the_sets_are_is_in_bytes() -> None:
+    directory = "/var/www/htdocs/amd64"
+    names = ("bsd", "base78.tgz", "comp78.tgz")
+    watch = Watch([VM], {"web1": {}}, {"web1": [f"{directory}/{name}" for name in names]})
+    assert known(watch) == (BOOTS, "", "its request for an address")
+    asked = [ask["path"] for ask in watch.questions()["paths"]]
+    assert f"{directory}/base78.tgz" in asked
+    sets = RESPONSE_FILE + fetched("/SHA256.sig", size=2324) + fetched("/bsd", size=30 << 20)
     look = answer(access=sets)
+    for name, mib in zip(names, (30, 400, 70), strict=True):
+        look["paths"][f"{directory}/{name}"] = {"size": mib << 20}
+    watch.feed(recorded(look, ""))
+    # The server was asked once.
+    assert f"{directory}/base78.tgz" not in [ask["path"] for ask in watch.questions()["paths"]]
+    assert known(watch) == (SETS, "bsd, 30 of 500 MiB", "the next set")
+    whole = meter("Get/Verify", "bsd", 100, 30)
+    fetches = f"{whole}\n{meter('Get/Verify', 'base78.tgz', 42, 168)}"
+    watch.feed(recorded(answer(), fetches))
+    assert known(watch) == (SETS, "base78.tgz 42 %, 198 of 500 MiB", "the rest of base78.tgz")
+    rest = fetched("/base78.tgz", size=400 << 20) + fetched("/comp78.tgz", size=70 << 20)
+    watch.feed(recorded(answer(access=rest), meter("Get/Verify", "comp78.tgz", 100, 70)))
+    assert known(watch) == (SETS, "comp78.tgz, 500 of 500 MiB", "the next set")
+    whole = meter("Installing", "bsd", 100, 30)
+    unpacks = f"{whole}\n{meter('Installing', 'base78.tgz', 50, 200)}"
+    look = recorded(answer(), unpacks)
     look["paths"]["/var/vmm/web1.installing.qcow2"] = {"size": 4 << 20, "blocks": 8 << 11}
     watch.feed(look)
-    assert watch.progress["web1"].line == (
-        "fetches sets (base78.tgz, 2 files, 330 MiB fetched, image 8 MiB), waiting for the next set"
-    )
-    look["log"] = {}
-    watch.feed(recorded(look, "Installing base78.tgz  45% |***"))
-    assert watch.progress["web1"].stage == UNPACKS
-    assert watch.progress["web1"].line.endswith("image 8 MiB), waiting for the installer's reboot")
+    assert known(watch) == (
+        UNPACKS, "base78.tgz 50 %, 230 of 500 MiB, image 8 MiB", "the rest of base78.tgz",
+    )  # fmt: skip
+    look = recorded(answer(), f"{unpacks}\nMaking all device nodes... done.\n")
+    watch.feed(look)
+    assert known(watch)[0] == FINISHES
+    assert known(watch)[2] == "the installer's reboot"
 
 
-def test_what_dhcpd_said_last_is_kept() -> None:
+def test_sets_from_a_mirror_are_seen_at_the_console_alone() -> None:
     watch = Watch([VM], {"web1": {}})
-    line = f"Nov 24 23:19:10 server1 dhcpd[41]: DHCPDISCOVER from {MAC} via vport42"
-    watch.feed(answer(daemon=f"{line}: network 203.0.113.0/24: no free leases\n"))
-    assert watch.progress["web1"].lease == (
-        f"dhcpd(8) said last: DHCPDISCOVER from {MAC} via vport42: network 203.0.113.0/24: no free "
-        "leases"
-    )
-    assert watch.progress["web1"].stage == BOOTS
+    watch.feed(recorded(answer(access=RESPONSE_FILE), ""))
+    watch.feed(recorded(answer(), meter("Get/Verify", "base78.tgz", 42, 168)))
+    assert known(watch) == (SETS, "base78.tgz 42 %, 168 MiB", "the rest of base78.tgz")
+    watch.feed(recorded(answer(), meter("Get/Verify", "base78.tgz", 100, 400)))
+    watch.feed(recorded(answer(), meter("Get/Verify", "comp78.tgz", 10, 7)))
+    assert known(watch) == (SETS, "comp78.tgz 10 %, 407 MiB", "the rest of comp78.tgz")
+
+
+def test_a_set_that_is_fetched_twice_counts_once() -> None:
+    sets = Sets().fetch("bsd", 5).fetch("bsd", 5).fetch("bsd", 3).fetch("index.txt", 9)
+    assert sets.fetched == {"bsd": 5}
+    assert Sets().read(Console(meter("Get/Verify", "bsd", 1, 0)).meters).shown == "0 KiB"
+
+
+def test_a_name_from_the_log_does_no_harm_to_a_terminal() -> None:
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer(access=RESPONSE_FILE + fetched("/a\x1b[2Jb")))
+    assert watch.progress["web1"].detail == "a\\x1b[2Jb"
+
+
+DISCOVER = f"Nov 24 23:19:10 server1 dhcpd[41]: DHCPDISCOVER from {MAC} via vport42"
+DHCP = {
+    "nothing": ("", "", False),
+    "asked": (
+        f"{DISCOVER}\n",
+        f"dhcpd(8) said last, at Nov 24 23:19:10: DHCPDISCOVER from {MAC} via vport42",
+        False,
+    ),
+    "unknown": (
+        f"{DISCOVER}\nNov 24 23:19:10 server1 dhcpd[41]: Ignoring unknown client {MAC}\n",
+        f"dhcpd(8) said last, at Nov 24 23:19:10: Ignoring unknown client {MAC}",
+        False,
+    ),
+    "answered": (
+        leased(),
+        f"dhcpd(8) said last, at Nov 24 23:19:10: DHCPACK on 203.0.113.1 to {MAC} via vport42",
+        True,
+    ),
+    "another kind of time": (
+        leased().replace("Nov 24 23:19:10", "2026-11-24T23:19:10.123Z"),
+        "dhcpd(8) said last, at 2026-11-24T23:19:10.123Z: "
+        f"DHCPACK on 203.0.113.1 to {MAC} via vport42",
+        True,
+    ),
+    "another address": (
+        leased("203.0.113.9"),
+        f"dhcpd(8) said last, at Nov 24 23:19:10: DHCPACK on 203.0.113.9 to {MAC} via vport42",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DHCP)
+def test_what_dhcpd_said_last_is_kept(name: str) -> None:
+    log, lease, has_address = DHCP[name]
+    watch = Watch([VM], {"web1": {}})
+    watch.feed(answer(daemon=log))
+    now = watch.progress["web1"]
+    assert (now.lease, now.has_address) == (lease, has_address)
+    assert now.stage == (ADDRESS if has_address else BOOTS)
 
 
 def test_silence_is_no_vm_that_rests() -> None:
