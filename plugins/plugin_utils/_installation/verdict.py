@@ -8,12 +8,28 @@ import typing as t
 from dataclasses import dataclass
 from enum import Enum
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Progress
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
+    ADDRESS,
+    BOOTS,
+    RESPONSE,
+    SETS,
+    Progress,
+)
 
 # vmd(8) starts what it has loaded a moment later.
 _START_SECONDS: t.Final = 60
 # What the console and the logs showed last is there a moment after the VM has ended.
 _LOOKS: t.Final = 2
+# Where to look on the server when an installation does not get beyond a stage.
+_LOOK_AT: t.Final[t.Mapping[str, str]] = {
+    BOOTS: (
+        "whether its interface is on the switch (ifconfig on the server shows its tap(4) there), "
+        "and whether dhcpd(8) runs and listens there"
+    ),
+    ADDRESS: "whether httpd(8) runs, and what /var/www/logs/access.log has of its response file",
+    RESPONSE: "whether its sets are where it fetches them, and what /var/www/logs/access.log has",
+    SETS: "whether its sets are where it fetches them, and what /var/www/logs/access.log has",
+}
 
 
 class End(Enum):
@@ -78,11 +94,13 @@ def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits
     seen = [
         f"{elapsed.total:.0f} s after this run began to watch",
         f"its new image has {now.written >> 20} MiB",
-        now.lease or "dhcpd(8) has logged no lease for it",
+        now.lease or "dhcpd(8) has logged nothing of it, so it has not asked for an address",
     ]
+    if now.sets.shown:
+        seen.insert(1, f"sets: {now.sets.shown}")
     return (
         f"{name}: {_reason(end, now, limits)} while it {now} ({'; '.join(seen)}). "
-        f"{_advice(name, end)}{now.console_end}"
+        f"{_advice(name, end, now)}{now.console_end}"
     )
 
 
@@ -104,7 +122,7 @@ def _reason(end: End, now: Progress, limits: Limits) -> str:
     return str(end.value)
 
 
-def _advice(name: str, end: End) -> str:
+def _advice(name: str, end: End, now: Progress) -> str:
     kept = "The old image, the response file and the note of the installation are kept as they are"
     if end is End.STOPPED:
         return (
@@ -121,8 +139,11 @@ def _advice(name: str, end: End) -> str:
         End.GAVE_UP: "remove the cause that its console shows, ",
         End.WAITS: "remove the cause that its console shows, ",
     }.get(end, "")
+    look_at = _LOOK_AT.get(now.stage, "")
+    stalls = end in (End.SILENT, End.TOO_LONG, End.WAITS, End.GAVE_UP)
+    look = f"look {look_at}, " if look_at and stalls else ""
     return (
         f"{kept}, and it still runs: see its console (as root on the server: vmctl console "
-        f"{name}), {correct}stop it (vmctl stop -f {name}) and run again to install it again, "
-        "or run again to continue watching."
+        f"{name}), {look}{correct}stop it (vmctl stop -f {name}) and run again to install it "
+        "again, or run again to continue watching."
     )

@@ -17,12 +17,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict im
     verdict,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
+    ADDRESS,
     BOOTS,
     RESPONSE,
     SETS,
     UNPACKS,
     Progress,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import Sets
 
 DONE = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n"
 DOWN = "syncing disks... done\r\nrebooting...\r\n"
@@ -94,7 +96,7 @@ def test_who_is_started_once_more(name: str) -> None:
     assert may_begin_again(end, now) is again
 
 
-LEASE = "dhcpd(8) said last: DHCPACK on 203.0.113.14 to fe:e1:bb:d1:c6:05 via vport42"
+LEASE = "dhcpd(8) said last, at Nov 24 23:19:10: DHCPACK on 203.0.113.14 to fe:e1:bb:d1:c6:05 via x"
 MESSAGES = {
     "a processor that died": (
         End.STOPPED,
@@ -119,7 +121,8 @@ MESSAGES = {
     "a question without an answer": (
         End.WAITS, progress(PROMPT, stage=BOOTS),
         ['the installer waits for an answer to "Response file location?" while it boots the',
-         "dhcpd(8) has logged no lease for it", "vmctl console web1"],
+         "dhcpd(8) has logged nothing of it", "vmctl console web1",
+         "look whether its interface is on the switch"],
     ),
     "an answer that is missing": (
         End.GAVE_UP,
@@ -128,7 +131,19 @@ MESSAGES = {
     ),
     "silence": (
         End.SILENT, progress(stage=RESPONSE),
-        ["nothing new for 100 s while it has its response file ("],
+        ["nothing new for 100 s while it has its response file (",
+         "look whether its sets are where it fetches them"],
+    ),
+    "silence without a response file": (
+        End.SILENT, progress(stage=ADDRESS, lease=LEASE), ["look whether httpd(8) runs", LEASE],
+    ),
+    "silence of sets": (
+        End.SILENT, progress(sets=Sets({"bsd": 30 << 20}, total=500 << 20)),
+        ["; sets: 30 of 500 MiB; ", "look whether its sets are where"],
+    ),
+    "silence after the sets": (
+        End.SILENT, progress(stage=UNPACKS),
+        ["vmctl console web1), stop it (vmctl stop -f web1)"],
     ),
     "too long": (End.TOO_LONG, progress(), ["it takes too long, more than 1000 s, while it"]),
     "it hangs": (
