@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 
@@ -53,3 +54,7 @@ def test_a_line_for_people_and_for_programs() -> None:
         "waits_for": "the next set",
         "fetched": 9,
     }
+
+
+def test_the_documentation_has_the_pattern() -> None:
+    assert f"^{LINE.pattern}$" in (Path(__file__).parents[4] / "docs/playbooks.md").read_text()
