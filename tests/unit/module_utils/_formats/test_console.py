@@ -115,3 +115,23 @@ def test_what_a_console_says_does_no_harm_to_a_terminal() -> None:
     many = Console(text + "\n".join(f"line {number}" for number in range(30)))
     assert len(many.tail.splitlines()) == 20
     assert many.tail.splitlines()[-1] == "    line 29"
+
+
+METERS = {
+    "bytes": ("Get/Verify SHA256.sig    100% |****|  2324       00:00    ", 2324),
+    "KB": ("Get/Verify bsd            42% |**  | 10240 KB    00:12 ETA", 10240 << 10),
+    "MB": ("Installing base78.tgz      7% |    |   120 MB - stalled -", 120 << 20),
+    "a name that is cut off": (
+        "Get/Verify site78-a-long-na... 1% || 1024 KB   --:-- ETA",
+        None,
+    ),
+    "no meter": ("Get/Verify base78.tgz", None),
+    "in an answer": ("Set name(s)? Get/Verify bsd 42% |**  | 10240 KB    00:12 ETA", None),
+}
+
+
+@pytest.mark.parametrize("name", METERS)
+def test_meters(name: str) -> None:
+    line, size = METERS[name]
+    sizes = [meter.size for meter in Console(f"x\r\n{line}\r").meters]
+    assert sizes == ([] if size is None else [size])

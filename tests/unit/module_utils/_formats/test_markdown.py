@@ -33,6 +33,10 @@ BLOCKS = {
         "See https://www.openbsd.org/faq/.",
         '<p>See <a href="https://www.openbsd.org/faq/">https://www.openbsd.org/faq/</a>.</p>',
     ),
+    "a page with a query": (
+        "https://example.org/?a=1&b=2",
+        '<p><a href="https://example.org/?a=1&amp;b=2">https://example.org/?a=1&amp;b=2</a></p>',
+    ),
     "an address of mail": (
         "Write to help@example.org, please",
         '<p>Write to <a href="mailto:help@example.org">help@example.org</a>, please</p>',

@@ -26,6 +26,7 @@ from unit.plugin_utils._installation.test_watch import (
     answer,
     fetched,
     found,
+    meter,
     recorded,
 )
 
@@ -78,6 +79,15 @@ def test_an_installer_that_writes_is_not_given_up() -> None:
     outcome, _said = install(Server(first, first, *looks))
     assert "nothing new for 150 s while it fetches sets" in outcome.failures["web1"]
     assert "image has 78 MiB" in outcome.failures["web1"]
+
+
+def test_a_set_that_arrives_slowly_is_not_silence() -> None:
+    lines = (meter("Get/Verify", "base78.tgz", 1, mib) for mib in range(30))
+    looks = [recorded(answer(RUNS), line) for line in lines]
+    first = recorded(answer(RUNS, access=RESPONSE_FILE), "")
+    outcome, _said = install(Server(first, first, *looks, looks[-1]))
+    # That is 150 s after the last byte, and not after the first one.
+    assert "470 s after this run began to watch; sets: 29 MiB" in outcome.failures["web1"]
 
 
 def test_there_is_a_limit_on_the_whole() -> None:
