@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from sandbox.server import Server, ServerError
+from sandbox.server import Server
 
 
 def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -127,11 +125,6 @@ def test_a_full_disk(server: Server) -> None:
     script = "perl -e 'print q(x) x 60000 or exit 1'"
     assert server.ssh(f"{script} >/etc/fits").returncode == 0
     assert server.ssh(f"{script} >/etc/does_not").returncode == 1
-
-
-def test_a_fault_that_there_is_none_of_is_refused(common: Server) -> None:
-    with pytest.raises(ServerError, match="no fault 'nonsense'; there are cut_after"):
-        common.fault("nonsense")
 
 
 def test_what_is_not_modelled_has_a_status_of_its_own_and_is_noted(server: Server) -> None:

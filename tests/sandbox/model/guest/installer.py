@@ -70,11 +70,10 @@ class Installation:
             self._install(host_name, text)
         except (_StuckError, _CancelledError):
             return "stuck"
-        except NotModelled as problem:
-            with self.machine.lock:
-                self.machine.not_modelled(str(problem))
-            return "stuck"
-        except InstallerExit:
+        except (InstallerExit, NotModelled) as problem:
+            if isinstance(problem, NotModelled):
+                with self.machine.lock:
+                    self.machine.not_modelled(str(problem))
             self.console("failed; check /tmp/ai/ai.log")
             self.console(PROMPT)
             return "stuck"

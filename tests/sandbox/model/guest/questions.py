@@ -128,7 +128,7 @@ class Questions:
             self.dialog.say(f"{name} is not a usable loginname.")
             name = self.dialog.ask(question, "no")
         if name != "no":
-            self.dialog.usual(f"Full name for user {name}?", name)
+            self.dialog.ask(f"Full name for user {name}?", name)
             self.dialog.ask_password(f"Password for user {name}?")
             key = self.dialog.ask(f"Public ssh key for user {name}", "none")
             self.installed.user = {"name": name, "key": key}

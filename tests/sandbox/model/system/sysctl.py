@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,11 +98,20 @@ def _assign(current: Sysctl, name: str, value: str, uid: int) -> str:
     return value
 
 
+def _words(text: str) -> Iterator[str]:
+    """Of a file: a line ends at its first blank or `#`; with blanks first it names nothing."""
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield re.split(r"[ \t#]", line)[0]
+
+
 def sysctl(machine: Machine, call: Call) -> Result:
     """It exits 0 whatever it says."""
-    options = getopt(call.argv[1:], "n")
+    options = getopt(call.argv[1:], "f:n")
+    path = options.last("f")
+    words = [*_words(machine.files.read_text(call.absolute(path)))] if path else []
     current, stdout, stderr = machine.sysctl, "", ""
-    for word in options.operands:
+    for word in (*words, *options.operands):
         name, _, value = word.partition("=")
         if name not in TABLE:
             stderr += f"sysctl: {_unknown(name)}\n"
