@@ -337,6 +337,13 @@ options:
         type: list
         elements: str
         default: []
+      resting:
+        description:
+          - VMs that are archived, each with its C(name) and C(owner). A run for one of them may
+            lock the account of an owner that has no others.
+        type: list
+        elements: dict
+        default: []
       others_advice:
         description: What the error says is to be done with somebody else there.
         type: str

@@ -53,7 +53,7 @@ def converges(site: Site, *words: str) -> None:
 
 def asked(site: Site, name: str, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
     """What a verb does; the account of an owner without another VM is locked, and opened again."""
-    return site.play("vm", "-e", f"vm={name}", "-e", f"verb={verb}", "-e", "others=allow", *words)
+    return site.play("vm", "-e", f"vm={name}", "-e", f"verb={verb}", *words)
 
 
 def test_an_image_that_was_brought_along(ready: Site) -> None:
@@ -152,7 +152,7 @@ def test_names_as_vmd_takes_them(ready: Site) -> None:
     provide_sets(server)
     add(ready, "openbsd.vm")
     add(ready, LINUX, "disks: [{size: 1G, format: raw}]", owner="Alice_2")
-    done = ready.play("vm", "-e", f"vm=openbsd.vm,{LINUX}", "-e", "others=allow")
+    done = ready.play("vm", "-e", f"vm=openbsd.vm,{LINUX}")
     assert done.returncode == 0, messages(done)
     for name in ("openbsd.vm", LINUX):
         assert status(ready)[name][1] == "running"

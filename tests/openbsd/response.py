@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,27 @@ USER = "installer"
 
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parent.parent
+
+# What a VM of vmm_vms has besides, and no response file is about.
+_NO_VM: Mapping[str, object] = {
+    "server": "localhost",
+    "number": 1,
+    "owner": USER,
+    "state": "present",
+    "autostart": False,
+    "memory": "1G",
+    "image": {"path": "/openbsd.qcow2", "format": "qcow2", "size": "1G"},
+    "interfaces": [],
+    "disks": [],
+    "made": False,
+    "detached": [],
+    "install_by": "autoinstall",
+    "cdrom": None,
+    "boot": None,
+    "installed": None,
+    "seen": False,
+    "refusal": None,
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,7 @@ class Response:
             "timezone": "UTC",
             "sets": ["-all", *self.sets],
             "install_options": answers,
+            **_NO_VM,
         }
         host: dict[str, object] = {
             "domain": HOSTNAME.partition(".")[2],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
@@ -60,6 +60,7 @@ class Wanted:
 
     `roster` is a file of the server with the names of those that this document manages. One in it
     that is no longer wanted is locked, and leaves `groups`. `others` may be in the groups besides.
+    `resting` has archived VMs by their owners: an account is locked for them, if for anybody.
     """
 
     accounts: tuple[Account, ...]
@@ -68,6 +69,7 @@ class Wanted:
     groups: tuple[str, ...]
     others: tuple[str, ...] = ()
     advice: str = ""
+    resting: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def key_file(self, account: Account) -> File:
         text = "".join(f"{line}\n" for line in account.keys)
@@ -91,6 +93,7 @@ class Accounts:
             ),
             "groups": {"type": "list", "elements": "str", "default": []},
             "others": {"type": "list", "elements": "str", "default": []},
+            "resting": {"type": "list", "elements": "dict", "default": []},
             "others_advice": {"type": "str", "default": "name it in others"},
             "key_options": {"type": "list", "elements": "str", "no_log": False, "default": []},
             "shell": {"type": "str", "default": "/bin/ksh"},
@@ -117,7 +120,11 @@ class Accounts:
             accounts.append(Account(user["name"], groups, keys, given["shell"], vms))
         roster, place = context.path(given["roster"]), context.path(given["keys"])
         others, advice = tuple(given["others"]), given["others_advice"]
-        return Wanted(tuple(accounts), roster, place, groups, others, advice)
+        resting: dict[str, frozenset[str]] = {}
+        for vm in given["resting"]:
+            owner = str(vm["owner"])
+            resting[owner] = resting.get(owner, frozenset()) | {str(vm["name"])}
+        return Wanted(tuple(accounts), roster, place, groups, others, advice, resting)
 
     def questions(self, want: Wanted) -> Questions:
         files = [want.key_file(account).path for account in want.accounts]
@@ -154,7 +161,8 @@ class Accounts:
             user = facts.users.get(name)
             if user and not _powers(user):
                 names.add(name)
-                out.step(Phase.PREPARE, *_lock(name, user, want.groups, out))
+                vms = want.resting.get(name, EVERYBODYS)
+                out.step(Phase.PREPARE, *_lock(name, vms, user, want.groups, out))
         text = "".join(f"{name}\n" for name in sorted(names))
         out.file(File(want.roster, text.encode(), internal=True))
         # An account that is gone, or a key that was withdrawn, does not come back with a file.
@@ -190,7 +198,13 @@ def _powers(user: UserFacts) -> list[str]:
     return sorted(_POWERFUL.intersection((*user.groups, user.group)))
 
 
-def _lock(name: str, user: UserFacts, groups: t.Collection[str], out: Planning) -> t.Iterator[Step]:
+def _lock(
+    name: str,
+    vms: frozenset[str],
+    user: UserFacts,
+    groups: t.Collection[str],
+    out: Planning,
+) -> t.Iterator[Step]:
     """No login, by whatever key, and no group of the document's; the home stays."""
     rest = [group for group in user.groups if group not in groups]
     if user.shell.endswith(_LOCKED) and len(rest) == len(user.groups):
@@ -198,7 +212,7 @@ def _lock(name: str, user: UserFacts, groups: t.Collection[str], out: Planning) 
     yield run(
         out.title(f"account {name}"),
         [_USERMOD, "-Z", "-S", ",".join(rest), name],
-        change=Change("lock account", name),
+        change=Change("lock account", name, vms=vms, joint=True),
         undo=[undo(_USERMOD, "-U", "-S", ",".join(user.groups), name)],
         undo_always=True,
     )

@@ -98,7 +98,7 @@ def test_names_that_are_taken(orders: Orders, name: str, detail: str) -> None:
     assert detail in answer.operator
 
 
-@pytest.mark.parametrize("name", ["../web2", "a/b", "/etc/passwd", "Web", "-x", "a\0b", "x" * 64])
+@pytest.mark.parametrize("name", ["../web2", "a/b", "/etc/passwd", "_web", "-x", "a\0b", "x" * 64])
 def test_names_that_are_none(orders: Orders, name: str) -> None:
     before = orders.files()
     answer = orders.check(order(name=name), "--write")
