@@ -29,6 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
     counted,
 )
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 TEMPLATE: t.Final = Path(__file__).with_name("template")
 _KINDS: t.Final[t.Mapping[Kind, str]] = {
@@ -105,7 +106,8 @@ def policy(style: str, script: str) -> str:
 
 def _visible(value: t.Any) -> t.Any:
     # Markup is a str too, and the template's own.
-    return shown_text(value) if type(value) is str and not value.isprintable() else value
+    foreign = isinstance(value, str) and not isinstance(value, Markup)
+    return shown_text(value) if foreign and not value.isprintable() else value
 
 
 def state_of(vm: Vm) -> State:

@@ -107,7 +107,7 @@ class _Back:
     def __init__(self, way: Way, answers: Answers, *, overwrite: bool) -> None:
         self._way, self._overwrite = way, overwrite
         self._server = answers[FILES]
-        self._vms = answers.get(VMS)
+        self._answers = answers
         self._out = Planning(f"rollback to {way.to}", World.of(answers.values()))
         self._changed: set[str] = set()
 
@@ -196,8 +196,7 @@ class _Back:
         return self._vm_facts().running
 
     def _vm_facts(self) -> vm_conf.Facts:
-        assert self._vms is not None
-        return vm_conf.VmConf().facts(self._vms, _vmd(File(_VM_CONF, b"")))
+        return vm_conf.VmConf().facts(self._answers[VMS], _vmd(File(_VM_CONF, b"")))
 
     def _refuse_for_vms(self, path: str, content: bytes) -> None:
         """A VM that runs keeps what the file says of it. Raises PlanError."""
