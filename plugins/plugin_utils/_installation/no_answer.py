@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Progress
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
+    NO_REQUEST,
+    Progress,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # What nc(1) says where something answers, but not on this port.
@@ -20,7 +23,7 @@ def explain(vm: Machine, now: Progress, reason: str, seconds: int) -> str:
     """
     name = vm.name
     state = f"vmctl shows it as {now.state}" if now.state else "it does not run any more"
-    lease = now.lease or "dhcpd(8) has logged nothing of it, so it has not asked for an address"
+    lease = now.lease or NO_REQUEST
     said = f": {reason}" if reason else ""
     return (
         f"{name}: no answer on port 22 of {vm.ipv4} after {seconds} s{said} ({state}; {lease}). "

@@ -11,6 +11,7 @@ from enum import Enum
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     ADDRESS,
     BOOTS,
+    NO_REQUEST,
     RESPONSE,
     SETS,
     Progress,
@@ -94,7 +95,7 @@ def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits
     seen = [
         f"{elapsed.total:.0f} s after this run began to watch",
         f"its new image has {now.written >> 20} MiB",
-        now.lease or "dhcpd(8) has logged nothing of it, so it has not asked for an address",
+        now.lease or NO_REQUEST,
     ]
     if now.sets.shown:
         seen.insert(1, f"sets: {now.sets.shown}")

@@ -44,6 +44,11 @@ _NEXT: t.Final[t.Mapping[str, str]] = {
     FINISHES: "the installer's reboot",
 }
 
+# Where dhcpd(8) said nothing. Nobody knows what a VM sent that did not get there.
+NO_REQUEST: t.Final = (
+    "dhcpd(8) has logged nothing of it, so no request for an address reached the server"
+)
+
 _CONSOLE_BYTES: t.Final = 8192
 # The last step of install.site asks for a file with this query.
 CALL_HOME: t.Final = "installed"

@@ -38,7 +38,7 @@ CAUSES: dict[str, tuple[Progress, str, list[str]]] = {
     "nothing is known": (
         now(), "",
         ["web1: no answer on port 22 of 203.0.113.1 after 906 s (vmctl shows it as running; "
-         "dhcpd(8) has logged nothing of it, so it has not asked for an address). ",
+         "dhcpd(8) has logged nothing of it, so no request for an address reached the server). ",
          "its interface must be on the switch", "vmctl console web1",
          "Nothing was recorded of its console."],
     ),
