@@ -102,11 +102,14 @@ def main() -> None:
     with (SOURCE / "index.md").open("a") as index:
         index.write(CONTENTS % "\n".join(names))
     what = ["--use-current", "--squash-hierarchy", "--fail-on-error"]
+    # antsibull-docs takes a directory of PATH that it may not look into for an error.
+    path = [place for place in os.get_exec_path() if os.access(place, os.X_OK)]
+    environment = {**os.environ, "TZ": "UTC", "PATH": os.pathsep.join(path)}
     for command in (
         ["antsibull-docs", "collection", *what, "--dest-dir", str(collection), "puffy.vmm"],
         ["sphinx-build", "-q", "-W", "--keep-going", "-b", "html", str(SOURCE), str(WORK / "html")],
     ):
-        subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "TZ": "UTC"})
+        subprocess.run(command, check=True, cwd=ROOT, env=environment)
     print(f"The site is in {WORK / 'html/index.html'}")
 
 
