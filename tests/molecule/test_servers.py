@@ -26,10 +26,9 @@ def test_it_is_openbsd_and_nothing_was_installed(host: Host) -> None:
 
 @pytest.mark.parametrize("name", DAEMONS)
 def test_daemons_run_and_start_at_boot(host: Host, vmm: bool, name: str) -> None:
-    service = host.service(name)
     # Without vmm(4), vmd(8) is ready for a machine that has it.
-    assert service.is_running == (vmm or name != "vmd")
-    assert service.is_enabled
+    assert (host.run("rcctl check %s", name).rc == 0) == (vmm or name != "vmd")
+    assert host.run("rcctl get %s status", name).rc == 0
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS)
