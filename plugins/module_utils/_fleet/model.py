@@ -57,12 +57,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     PREFIX,
     ServerSettings,
-    own_addresses,
+    fixed_addresses,
     read_server,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import DIRECTORY as VMS
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import SUFFIX as VM_SUFFIX
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
+    Names,
     Texts,
     Vm,
     VmFile,
@@ -79,7 +80,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import 
     describe_server,
     describe_vm,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
@@ -212,7 +212,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
         files,
         _sound(files, inputs, report),
         whole,
-        _addresses(inputs.servers, servers),
+        fixed_addresses(inputs.servers, servers),
         unread(files, ledgers, servers),
     )
     entries = with_records(allocate(known_values, report), files, whole)
@@ -263,6 +263,7 @@ def _labels(files: Sequence[VmFile], existing: Collection[str]) -> Iterator[Clai
 
 
 def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:
+    known = Names(inputs.servers, inputs.groups)
     files = []
     for file, text in sorted(inputs.vms.items()):
         name = vm_of(file)
@@ -271,7 +272,7 @@ def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:
             files.append(VmFile(name, f"{VMS}/{shown_name(file)}", {}, complete=False))
             continue
         part = report.about(vms=[name])
-        files.append(read_vm(name, _texts(inputs, name), inputs.servers, inputs.groups, part))
+        files.append(read_vm(name, _texts(inputs, name), known, part))
     for file in sorted(inputs.orders.keys() - inputs.vms.keys()):
         where = order_source(vm_of(file))
         report.warn(where, "", f"waits for {VMS}/{shown_name(file)}, which names its server")
@@ -296,26 +297,6 @@ def _sound(files: Sequence[VmFile], inputs: Inputs, report: Report) -> frozenset
     return frozenset(file.name for file in files if file.name not in concerned)
 
 
-def _addresses(
-    variables: Mapping[str, Mapping[str, object]], servers: Mapping[str, ServerSettings]
-) -> dict[Address, str]:
-    """Return the addresses of servers and their routers, also of servers with problems."""
-    addresses: dict[Address, str] = {}
-    for name, given in variables.items():
-        addresses |= {
-            address: f"an address of {name}'s network" for address in own_addresses(given)
-        }
-    for name, server in servers.items():
-        for address in (server.server_ipv4, server.server_ipv6):
-            if address is not None:
-                addresses[address] = f"the address of {name} itself"
-    for name, server in servers.items():
-        for plan in (server.ipv4, server.ipv6):
-            if plan is not None:
-                addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
-    return addresses
-
-
 def _earlier(
     left: Sequence[VmFile],
     vms: Sequence[Vm],
@@ -334,12 +315,13 @@ def _earlier(
         for server in {name for on in asked.values() for name in on}
     }
     found: dict[str, Vm] = {}
+    names = Names(inputs.servers)
     for name, on in asked.items():
         for server in on:
             if name in copies[server]:
                 copy, ledger = copies[server][name], ledgers[server]
                 seen = name in inputs.seen
-                vm = earlier_vm(name, copy, servers[server], ledger, inputs.servers, seen=seen)
+                vm = earlier_vm(name, copy, servers[server], ledger, names, seen=seen)
                 found |= {name: vm} if vm else {}
     for name in clashing(vms, list(found.values())):
         del found[name]

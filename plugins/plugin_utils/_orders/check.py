@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import (
     Known,
@@ -20,8 +19,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity import (
     SMALLEST_INSTALLATION,
     check_capacity,
+    check_sizes,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import read_copies
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
+    read_copies,
+    texts_of,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import bare_keys
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import near
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
@@ -33,10 +36,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     ServerSettings,
+    fixed_addresses,
     read_server,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
     SUFFIX,
+    Names,
     Texts,
     VmFile,
     order_source,
@@ -76,6 +81,7 @@ class Situation:
         self.texts = texts
         self._inventory = inventory or Inventory()
         self._server = server
+        self._names = Names(self._inventory.settings)
 
     def faults(self, order: Order, *, own: bool = False) -> list[Fault]:
         """Return what is wrong with an order beyond its grammar.
@@ -165,15 +171,13 @@ class Situation:
     def _read(self, file: str) -> VmFile:
         texts = self.texts
         both = Texts(texts.vms.get(file, ""), texts.orders.get(file), file in texts.orders)
-        return read_vm(vm_of(file), both, self._inventory.settings, (), Report())
+        return read_vm(vm_of(file), both, self._names, Report())
 
     def _copy(self, name: str) -> VmFile | None:
         """Return the VM as it was when its files had no problems."""
         for copies in self._copies:
             if name in copies:
-                copy = copies[name]
-                texts = Texts(copy.get("vms"), copy.get("orders", ""), "orders" in copy)
-                vm = read_vm(name, texts, self._inventory.settings, (), Report())
+                vm = read_vm(name, texts_of(copies[name]), self._names, Report())
                 if vm.values.keys() >= {"owner", "ssh_keys"}:
                     return vm
         return None
@@ -246,11 +250,11 @@ class Situation:
         others = [vm for vm in self._vms_of(server.name, known) if vm.name != order.name]
         new = _vm_file(order, server.name)
         report = Report()
-        for field, limit in (("memory", server.vm_memory_limit), ("disk", server.vm_disk_limit)):
-            if (size_of(new, field) or 0) > limit:
-                return [f"{server.name}: one VM may have {scaled(limit)} of {field}"]
+        check_sizes(server, [new], known, report)
+        if report.problems:
+            return list(map(str, report.problems))
         check_capacity(server, [*others, new], known, report)
-        taken = {address: "taken" for one in self._servers.values() for address in _own(one)}
+        taken = fixed_addresses(self._inventory.settings, self._servers)
         everybody = Known({server.name: server}, [*others, new], {new.name}, ledgers, taken, {})
         allocate(everybody, report)
         return [str(problem) for problem in report.problems if order.name in problem.vms]
@@ -265,11 +269,6 @@ class Situation:
     def _ledger(self, file: str) -> Ledger | None:
         text = self.texts.ledgers[file]
         return None if text is None else read_ledger(file, text, Report())
-
-
-def _own(server: ServerSettings) -> Iterator[Any]:
-    yield from (one for one in (server.server_ipv4, server.server_ipv6) if one is not None)
-    yield from (plan.gateway for plan in (server.ipv4, server.ipv6) if plan is not None)
 
 
 def _vm_file(order: Order, server: str | None = None) -> VmFile:

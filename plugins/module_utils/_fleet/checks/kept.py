@@ -32,6 +32,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
     DIRECTORY,
     ORDERS,
+    Names,
     Texts,
     Vm,
     VmFile,
@@ -70,20 +71,24 @@ def copy_of(texts: Texts) -> Copy:
     return {**copy, ORDERS: texts.order or ""} if texts.ordered else copy
 
 
+def texts_of(copy: Copy) -> Texts:
+    """Return what copy_of() was made from."""
+    return Texts(copy.get(DIRECTORY), copy.get(ORDERS, ""), ORDERS in copy)
+
+
 def earlier_vm(
     name: str,
     copy: Copy,
     server: ServerSettings,
     ledger: Ledger,
-    servers: Collection[str],
+    known: Names,
     *,
     seen: bool,
 ) -> Vm | None:
     """Return the VM as it was by this copy and the ledger, None if that does not do any more."""
     report = Report()
     entry = ledger.entries.get(name)
-    texts = Texts(copy.get(DIRECTORY), copy.get(ORDERS, ""), ORDERS in copy)
-    file = read_vm(name, texts, servers, (), report)
+    file = read_vm(name, texts_of(copy), known, report)
     check_interfaces(server, [file], (), report)
     if report.problems or file.server != server.name or entry is None:
         return None

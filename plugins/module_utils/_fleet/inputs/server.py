@@ -158,7 +158,7 @@ VARIABLES = (*_REQUIRED, *_OPTIONAL)
 _OWN_ADDRESSES = ("vmm_ipv4_gateway", "vmm_ipv6_gateway", "vmm_server_ipv4", "vmm_server_ipv6")
 
 
-def own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
+def _own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
     """Yield the addresses of a server and of its routers, as far as its settings are usable."""
     for variable in _OWN_ADDRESSES:
         value = variables.get(variable)
@@ -344,3 +344,23 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         sets_directory=found.get("vmm_sets_directory", "/var/www/htdocs/amd64"),
         owners_group=found.get("vmm_owners_group", "vmdusers"),
     )
+
+
+def fixed_addresses(
+    variables: Mapping[str, Mapping[str, object]], servers: Mapping[str, ServerSettings]
+) -> dict[Address, str]:
+    """Return the addresses of servers and their routers, also of servers with problems."""
+    addresses: dict[Address, str] = {}
+    for name, given in variables.items():
+        addresses |= {
+            address: f"an address of {name}'s network" for address in _own_addresses(given)
+        }
+    for name, server in servers.items():
+        for address in (server.server_ipv4, server.server_ipv6):
+            if address is not None:
+                addresses[address] = f"the address of {name} itself"
+    for name, server in servers.items():
+        for plan in (server.ipv4, server.ipv6):
+            if plan is not None:
+                addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
+    return addresses

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -196,18 +197,26 @@ class Texts:
     ordered: bool = False
 
 
-def read_vm(
-    name: str, texts: Texts, servers: Collection[str], groups: Collection[str], report: Report
-) -> VmFile:
-    """Return what the files of this VM say; the report names what is wrong.
+@dataclass(frozen=True)
+class Names:
+    """The servers that a VM may be on, and groups; no VM can have the name of either."""
 
-    groups are names that no VM can have, beside those of the servers.
-    """
+    servers: Collection[str]
+    groups: Collection[str] = ()
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The servers' names in small letters: hosts are the same in capitals, for DNS."""
+        return frozenset(server.lower() for server in self.servers)
+
+
+def read_vm(name: str, texts: Texts, known: Names, report: Report) -> VmFile:
+    """Return what the files of this VM say; the report names what is wrong."""
     own = _read_file(source(name), texts.operator, (), report)
     order = _Part()
     if texts.ordered:
         order = _read_file(order_source(name), texts.order, _OPERATORS, report)
-    _check_name(name, servers, groups, report)
+    _check_name(name, known, report)
     for twice in sorted(own.given & order.given):
         report.add(
             order_source(name),
@@ -221,8 +230,9 @@ def read_vm(
         for wanted in (one for one in FIELDS if one.required and one.name not in given):
             where = order_source(name) if texts.ordered and wanted.customer else source(name)
             report.add(where, wanted.name, f"is missing; give {_wanted(wanted.name)}")
-    if "server" in values and values["server"] not in servers:
-        report.add(source(name), "server", _unknown_server(values.pop("server"), servers))
+    if "server" in values and values["server"] not in known.servers:
+        text = _unknown_server(values.pop("server"), known.servers)
+        report.add(source(name), "server", text)
         unknown |= {"server"}
     _check_questions(source(name), values, report)
     _check_guest(source(name), values, unknown, report)
@@ -371,15 +381,12 @@ def _size(values: Mapping[str, Any], field: str) -> Size:
     return size
 
 
-def _check_name(
-    name: str, servers: Collection[str], groups: Collection[str], report: Report
-) -> None:
+def _check_name(name: str, known: Names, report: Report) -> None:
     where = source(name)
     if report.attempt(where, "name", lambda _: vm_name(name), name) is None:
         return
-    # Names of hosts are the same in capitals, for DNS and for some file systems.
-    lower = {server.lower() for server in servers}
-    for kind, found in (("server", name.lower() in lower), ("group", name in groups)):
+    taken = (("server", name.lower() in known.hosts), ("group", name in known.groups))
+    for kind, found in taken:
         if found:
             report.add(
                 where,
