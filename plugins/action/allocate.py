@@ -22,12 +22,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     ALLOCATIONS,
     FleetDirectory,
     FleetTexts,
-    NoFleet,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import LockHeld
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet import (
-    fleet_directory,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    common_directory,
     servers_of,
 )
 
@@ -62,7 +60,11 @@ class ActionModule(Action):
         groups: Mapping[str, list[str]] = task_vars["groups"]
         hostvars = task_vars["hostvars"]
         servers = servers_of(task_vars, args["servers"])
-        directory = self._directory(args["fleet"], servers.values())
+        directory = (
+            FleetDirectory(Path(self._loader.path_dwim(args["fleet"])))
+            if args["fleet"]
+            else common_directory(servers.values())
+        )
         sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
 
         inventory = inventory_of_task(groups, servers)
@@ -75,30 +77,18 @@ class ActionModule(Action):
             _compare(fleet, {name: hostvars.raw_get(name) for name in servers})
             return _allocation(fleet, inventory.kept.render(), texts)
 
-        try:
-            # Most runs change no ledger: they need no lock, and no right to write.
-            texts = directory.read()
-            found = allocation(texts)
-            if found.changed and not self.check_mode:
-                with directory.lock(args["lock_timeout"]):
-                    if (again := directory.read()) != texts:
-                        found = allocation(again)
-                    directory.write_ledgers(
-                        {name: change[1] for name, change in found.changes.items()}
-                    )
-                    directory.write_copies(found.copies)
-                    if found.inventory:
-                        directory.write_inventory(found.inventory)
-        except (NoFleet, LockHeld) as error:
-            raise OperatorError(str(error)) from error
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        # Most runs change no ledger: they need no lock, and no right to write.
+        texts = directory.read()
+        found = allocation(texts)
+        if found.changed and not self.check_mode:
+            with directory.lock(args["lock_timeout"]):
+                if (again := directory.read()) != texts:
+                    found = allocation(again)
+                directory.write_ledgers({name: change[1] for name, change in found.changes.items()})
+                directory.write_copies(found.copies)
+                if found.inventory:
+                    directory.write_inventory(found.inventory)
         return self._result(found, args["fail"])
-
-    def _directory(self, path: str | None, servers: Iterable[Mapping[str, Any]]) -> FleetDirectory:
-        if path:
-            return FleetDirectory(Path(self._loader.path_dwim(path)))
-        return fleet_directory(servers)
 
     def _refuse_other_hosts(self, fleet: Fleet, sources: Iterable[str]) -> None:
         """Refuse new VMs that are named as hosts of sources that the plugin could not know."""

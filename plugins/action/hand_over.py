@@ -5,17 +5,12 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import markdown
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.sshfp import records
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variables import (
-    FLEET_DIRECTORY,
-)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import hand_over
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
@@ -24,10 +19,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     HAND_OVER_PAGE,
     HAND_OVER_TEXT,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import (
-    HostKeyError,
-    HostKeyFiles,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import HostKeyFiles
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    fleet_directory,
 )
 
 Vm = t.Mapping[str, t.Any]
@@ -48,31 +42,23 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        path = args["fleet"] or task_vars.get(FLEET_DIRECTORY)
-        if not path:
-            raise OperatorError("fleet: the inventory names no fleet directory; give it")
-        self._fleet = Path(self._loader.path_dwim(str(path)))
+        self._fleet = fleet_directory(self, args["fleet"], task_vars).path
         self._templates = Templates(self, task_vars)
         self._args = args
         host_keys: dict[str, list[str]] = plain(args["host_keys"])
         written: list[str] = []
         passwords: dict[str, str] = {}
-        try:
-            for vm in args["vms"]:
-                name, keys = plain(vm["name"]), host_keys.get(vm["name"], [])
-                text, page = self._sheet(vm, keys)
-                if self.check_mode:
-                    continue
-                if keys and HostKeyFiles(self._fleet).write(name, keys):
-                    written.append(f"host_keys/{name}.pub")
-                written += hand_over.write(self._fleet, name, text, page)
-                if self._has_password(name):
-                    passwords[name] = self._credentials(name)
-                self._tell(name)
-        except (HostKeyError, Refused, Unreadable) as error:
-            raise OperatorError(str(error)) from error
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        for vm in args["vms"]:
+            name, keys = plain(vm["name"]), host_keys.get(vm["name"], [])
+            text, page = self._sheet(vm, keys)
+            if self.check_mode:
+                continue
+            if keys and HostKeyFiles(self._fleet).write(name, keys):
+                written.append(f"host_keys/{name}.pub")
+            written += hand_over.write(self._fleet, name, text, page)
+            if self._has_password(name):
+                passwords[name] = self._credentials(name)
+            self._tell(name)
         return {"changed": bool(written), "written": written, "first_passwords": passwords}
 
     def _sheet(self, vm: Vm, keys: t.Sequence[str]) -> tuple[str, str]:

@@ -16,11 +16,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import pl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.version import collection_version
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.data import report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.page import page
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import NoFleet
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet import (
-    fleet_directory,
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    common_directory,
     servers_of,
 )
 
@@ -42,14 +41,11 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         mode = _mode(args["mode"])
         servers = servers_of(task_vars, args["servers"])
-        fleet = fleet_directory(servers.values())
+        fleet = common_directory(servers.values())
         path = fleet.path / _DIRECTORY
         if args["directory"]:
             path = Path(self.loader.path_dwim(args["directory"]))
-        try:
-            built = build_for_task(fleet.read(), task_vars["groups"], servers)
-        except NoFleet as error:
-            raise OperatorError(str(error)) from error
+        built = build_for_task(fleet.read(), task_vars["groups"], servers)
         made = report(
             built,
             servers,

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +18,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
     Unreadable,
+    create_file,
     open_directory,
 )
-
-_PAUSE = 0.05  # seconds between two attempts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import wait_for
 
 
 class NotPlaced(OperatorError):
@@ -46,18 +44,10 @@ def orders_locked(fleet: Path, patience: float) -> Iterator[None]:
     except OSError as error:
         raise NotPlaced(f"{error.filename}: {error.strerror}") from error
     try:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise NotPlaced(
-                        f"{fleet / ORDERS}: other orders are being checked; waited {patience:g} "
-                        f"seconds"
-                    ) from None
-                time.sleep(_PAUSE)
+        if not wait_for(directory, patience):
+            raise NotPlaced(
+                f"{fleet / ORDERS}: other orders are being checked; waited {patience:g} seconds"
+            )
         yield
     finally:
         os.close(directory)
@@ -85,7 +75,7 @@ def place(fleet: Path, name: str, texts: Mapping[str, str]) -> list[Fault]:
     try:
         for folder, text in texts.items():
             path = fleet / folder / file
-            _create(path, text.encode())
+            create_file(path, text.encode(), 0o644)
             placed.append(path)
     except FileExistsError:
         _take_back(placed)
@@ -102,28 +92,3 @@ def place(fleet: Path, name: str, texts: Mapping[str, str]) -> list[Fault]:
 def _take_back(placed: Iterable[Path]) -> None:
     for path in placed:
         path.unlink(missing_ok=True)
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Make a file durably in one step, readable for all whatever the umask is.
-
-    link(2) gives it its name, and does not do so when there is something of that name, be it a
-    link to nowhere. Raises FileExistsError, OSError, Unreadable.
-    """
-    name, folder = path.name, open_directory(path.parent)
-    temporary = f".{name}.{os.urandom(8).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
-            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        finally:
-            os.unlink(temporary, dir_fd=folder)
-        os.fsync(folder)
-    finally:
-        os.close(folder)

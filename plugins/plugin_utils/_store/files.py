@@ -64,11 +64,7 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+        _fill(descriptor, content, mode)
         os.rename(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
@@ -77,6 +73,36 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
             error.filename, error.filename2 = str(path), None
         raise
     _sync_directory(path.parent)
+
+
+def create_file(path: Path, content: bytes, mode: int) -> None:
+    """Make a file durably in one step, in the place of no other; its directory is not a link.
+
+    link(2) gives it its name, and does not do so when there is something of that name, be it a
+    link to nowhere. Raises FileExistsError, OSError, Unreadable.
+    """
+    name, folder = path.name, open_directory(path.parent)
+    temporary = f".{name}.{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            _fill(descriptor, content, mode)
+            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        finally:
+            os.unlink(temporary, dir_fd=folder)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _fill(descriptor: int, content: bytes, mode: int) -> None:
+    """Write all of a new file, durably, with these permission bits whatever the umask is."""
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
 
 
 def _sync_directory(directory: Path) -> None:

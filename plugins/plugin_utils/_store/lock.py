@@ -35,7 +35,13 @@ def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        _acquire(descriptor, path, patience)
+        if not wait_for(descriptor, patience):
+            holder = os.pread(descriptor, _HOLDER_LENGTH, 0).decode("ascii", "replace")
+            who = "".join(filter(str.isprintable, holder)) or "another run"
+            raise LockHeld(
+                f"{path}: held by {who}; waited {patience:g} seconds. Let that run end, or "
+                f"stop it, and try again"
+            )
         _note(descriptor, _holder())
         try:
             yield
@@ -45,22 +51,18 @@ def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, patience: float) -> None:
+def wait_for(descriptor: int, patience: float) -> bool:
+    """Lock an open file or directory for this process; False if it is not to be had in time."""
     deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, _HOLDER_LENGTH, 0).decode("ascii", "replace")
-                who = "".join(filter(str.isprintable, holder)) or "another run"
-                raise LockHeld(
-                    f"{path}: held by {who}; waited {patience:g} seconds. Let that run end, or "
-                    f"stop it, and try again"
-                ) from None
+                return False
             time.sleep(_PAUSE)
         else:
-            return
+            return True
 
 
 def _note(descriptor: int, text: str) -> None:

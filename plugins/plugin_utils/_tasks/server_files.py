@@ -69,7 +69,10 @@ class ServerFiles:
         self._write(dict.fromkeys(machine.name for machine in here), here)
 
     def record_disks(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Writes disks that VMs of the server have by now to the ledger. Raises OperatorError."""
+        """Writes disks that VMs of the server have by now to the ledger.
+
+        Raises OperatorError, OSError.
+        """
         disks = {
             machine.name: (
                 RecordedDisk(machine.image, machine.image_format) if machine.from_cdrom else None,
@@ -79,10 +82,7 @@ class ServerFiles:
             if not all(disk.recorded for disk in machine.disks)
             or (machine.from_cdrom and not machine.made)
         }
-        try:
-            write_disks(self._fleet, self._server, disks, _LOCK_SECONDS)
-        except OSError as error:
-            raise OperatorError(f"{error.filename}: {error.strerror}") from error
+        write_disks(self._fleet, self._server, disks, _LOCK_SECONDS)
 
     def _write(self, new: Records, machines: t.Sequence[Machine]) -> None:
         known = {machine.name: machine.record for machine in machines}
