@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from checkout import listed
+
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".dev/docs"
 SOURCE = WORK / "source"
@@ -52,14 +54,7 @@ _LINK = re.compile(r"(!?\[[^\]]*\])\(([^)#\s]+)(#[^)]*)?\)")
 
 def pages() -> list[Path]:
     """The pages that git knows of, by their paths in the checkout."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return [Path(name) for name in sorted(filter(None, listed.split("\0")))]
+    return [Path(name) for name in listed(ROOT, "*.md")]
 
 
 def prepared(page: Path) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import configparser
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from ansible_test._internal.host_configs import NativePythonConfig
 from ansible_test._internal.python_requirements import get_venv_packages
+from checkout import copy_files
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".dev" / "sanity"
@@ -49,17 +49,7 @@ RUNS = [
 
 def copy_checkout(root: Path, copy: Path) -> None:
     """Copy what git tracks or would track, without what is deleted and not yet committed."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listing.split("\0")):
-        if os.path.lexists(root / name):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, copy / name, follow_symlinks=False)
+    copy_files(root, copy)
     # Without a repository of its own, the copy would be nothing but ignored files of this one.
     subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import copy_files
 from integration.conftest import SPEED
 from integration.harness import CHECKOUT, Site, messages, recap
 
@@ -75,15 +76,8 @@ def operator(tmp_path: Path) -> Iterator[Site]:
 
 def install(operator: Site, pip: list[str], build: list[str], install: list[str]) -> None:
     """Sees that all is there for pip; builds and installs what git knows of the checkout."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, capture_output=True
-    ).stdout
     copy = operator.directory / "checkout"
-    for name in filter(None, listed.decode().split("\0")):
-        source, target = CHECKOUT / name, copy / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
+    copy_files(CHECKOUT, copy)
     where = ["--offline", "-p", str(operator.directory / "installed")]
     needs = [sys.executable, "-m", *pip, "--dry-run", "--no-index", "--quiet"]
     for words in (needs, build, [*install, *where]):

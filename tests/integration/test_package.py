@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
 import pytest
+from checkout import copy_files
 from integration.harness import CHECKOUT, messages
 
 # What tools and runs leave behind in a checkout.
@@ -29,17 +29,7 @@ LEFT = (
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive, built in a checkout that somebody works in."""
     copy = tmp_path_factory.mktemp("package") / "checkout"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=CHECKOUT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if os.path.lexists(CHECKOUT / name):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, copy / name, follow_symlinks=False)
+    copy_files(CHECKOUT, copy)
     for name in LEFT:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("{}")
