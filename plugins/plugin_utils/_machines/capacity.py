@@ -62,15 +62,16 @@ def judge(
         if not answer["paths"].get(path)
     ]
     warnings: list[str] = []
-    memory = answer["run"]["memory"]["stdout"].strip()
-    if not limited and memory.isdigit():
-        obstacles.extend(_memory(vms, int(memory)))
+    memory = measures.number(answer, "memory")
+    if not limited and memory is not None:
+        obstacles.extend(_memory(vms, memory))
     systems = {
         directory: measures.file_system(answer, directory)
         for directory in (*directories(vms), *_LOGS)
     }
+    images = [*_disks(vms, new, facts)]
     for directory in directories(vms):
-        here = [disk for disk in _disks(vms, new, facts) if disk.directory == directory]
+        here = [image for image in images if image.directory == directory]
         if (system := systems[directory]) is None:
             continue
         _disk(here, directory, system.free, obstacles, warnings)
@@ -92,15 +93,13 @@ def at_once(
     A VM has one processor, and its installer gives up when it waits too long for its server. `new`
     are those of `vms` that are to be installed, in their order.
     """
-    run = answer["run"]
-    processors, memory = (run[name]["stdout"].strip() for name in ("processors", "memory"))
-    load = run["load"]["stdout"].split()
-    count = int(processors) if processors.isdigit() else 1
-    count -= int(float(load[0])) if load else 0
-    if not memory.isdigit():
+    count = measures.number(answer, "processors") or 1
+    count -= int(measures.load(answer) or 0)
+    memory = measures.number(answer, "memory")
+    if memory is None:
         return max(count, 1)
     facts = vm_facts.parse(answer, vms)
-    free = int(memory) - _RESERVE
+    free = memory - _RESERVE
     free -= sum(vm.memory for vm in vms if facts[vm.name].running)
     fitting = 0
     for vm in new:

@@ -61,16 +61,14 @@ class Measures:
     @classmethod
     def of(cls, answer: t.Mapping[str, t.Any], directories: t.Iterable[str]) -> Measures:
         """From the answer to questions() and more_questions()."""
-        said = {name: str(answer["run"][name]["stdout"]).strip() for name in (*SYSCTLS, "kernel")}
         systems = (file_system(answer, directory) for directory in directories)
-        load = said["load"].split()
         return cls(
-            _number(said["memory"]),
-            _number(said["processors"]),
-            float(load[0]) if load and re.fullmatch(r"\d+(\.\d+)?", load[0]) else None,
-            said["kernel"],
+            number(answer, "memory"),
+            number(answer, "processors"),
+            load(answer),
+            _said(answer, "kernel"),
             tuple(system for system in systems if system),
-            tuple(_drives(str(answer["run"]["sensors"]["stdout"]))),
+            tuple(_drives(_said(answer, "sensors"))),
         )
 
 
@@ -105,8 +103,20 @@ def _sysctl(name: str, *words: str) -> dict[str, t.Any]:
     return {"name": name, "argv": [TOOLS["sysctl"], *words]}
 
 
-def _number(text: str) -> int | None:
+def number(answer: t.Mapping[str, t.Any], name: str) -> int | None:
+    """What sysctl(8) said of memory (bytes) or processors; None if that is not a number."""
+    text = _said(answer, name)
     return int(text) if text.isdigit() else None
+
+
+def load(answer: t.Mapping[str, t.Any]) -> float | None:
+    """The load of the last minute."""
+    words = _said(answer, "load").split()
+    return float(words[0]) if words and re.fullmatch(r"\d+(\.\d+)?", words[0]) else None
+
+
+def _said(answer: t.Mapping[str, t.Any], name: str) -> str:
+    return str(answer["run"][name]["stdout"]).strip()
 
 
 def _drives(text: str) -> t.Iterator[Drive]:
