@@ -60,6 +60,11 @@ class DhcpdConf:
     subnets: tuple[Subnet, ...]
     hosts: tuple[Host, ...]
 
+    @property
+    def all_hosts(self) -> tuple[Host, ...]:
+        """Those of subnets, too."""
+        return (*self.hosts, *(host for subnet in self.subnets for host in subnet.hosts))
+
 
 class _Token(NamedTuple):
     text: str

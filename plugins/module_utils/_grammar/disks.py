@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import further
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import (
     DISK_FORMATS,
     format_of,
@@ -16,13 +17,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
     choice,
     known_keys,
     part,
-    sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, Size
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
-
-# VM_MAX_DISKS_PER_VM of usr.sbin/vmd/vmd.h, without the first.
-MOST_FURTHER = 3
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,7 @@ class FurtherDisk:
 
 def further_disks(value: object) -> tuple[FurtherDisk, ...]:
     """Return a VM's disks next to its first; there may be none."""
-    if value == []:
-        return ()
-    found = sequence(value, _disk, "disks, as in [{size: 100G}]", distinct=False)
-    if len(found) > MOST_FURTHER:
-        raise Refused(
-            f"are {len(found)}; vmd(8) gives a VM 4 at most, so list {MOST_FURTHER} at most next "
-            f"to the first"
-        )
-    return found
+    return further(value, _disk, "disks, as in [{size: 100G}]")
 
 
 def _disk(value: object) -> FurtherDisk:

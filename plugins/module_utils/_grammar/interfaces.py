@@ -8,16 +8,13 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import further
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     known_keys,
     matching,
     part,
-    sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
-
-# VM_MAX_NICS_PER_VM of usr.sbin/vmd/vmd.h is 4; the first is that of the fields mac and group.
-MOST_FURTHER = 3
 
 # The name of an interface: IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
 INTERFACE_PATTERN = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
@@ -88,15 +85,7 @@ def default_group(number: int) -> str:
 
 def further_interfaces(value: object) -> tuple[FurtherInterface, ...]:
     """Return a VM's interfaces next to its first; there may be none."""
-    if value == []:
-        return ()
-    found = sequence(value, _interface, "interfaces, as in [{switch: backup}]", distinct=False)
-    if len(found) > MOST_FURTHER:
-        raise Refused(
-            f"are {len(found)}; vmd(8) gives a VM 4 at most, so list {MOST_FURTHER} at most next "
-            f"to the first"
-        )
-    return found
+    return further(value, _interface, "interfaces, as in [{switch: backup}]")
 
 
 def _interface(value: object) -> FurtherInterface:

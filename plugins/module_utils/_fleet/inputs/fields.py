@@ -23,6 +23,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
     ssh_keys,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import MOST_FURTHER
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     as_written,
@@ -225,7 +226,7 @@ FIELDS: tuple[Field, ...] = (
                 "required": ["switch"],
                 "additionalProperties": False,
             },
-            "maxItems": interfaces.MOST_FURTHER,
+            "maxItems": MOST_FURTHER,
         },
         default=(),
         example=[{"switch": "backup"}],
@@ -269,7 +270,7 @@ FIELDS: tuple[Field, ...] = (
                 "required": ["size"],
                 "additionalProperties": False,
             },
-            "maxItems": disks.MOST_FURTHER,
+            "maxItems": MOST_FURTHER,
         },
         default=(),
         example=[{"size": "100G"}],
