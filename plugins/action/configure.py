@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from functools import cached_property
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
@@ -30,18 +31,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time i
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import VERBS, LifePlan, Request
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look, Share
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, survey
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, sets, survey
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
-    Converger,
     Outcome,
     look,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents import RoleDocuments
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"
@@ -119,10 +120,10 @@ class ActionModule(Action):
         request = Request(
             self._args["verb"],
             names,
-            self._args["install"] and self._args["life"],
-            self._args["life"],
-            lambda by: alive(by, own),
-            failed,
+            install=self._args["install"] and self._args["life"],
+            makes=self._args["life"],
+            alive=lambda by: alive(by, own),
+            failed=failed,
         )
         expected = Share.expected(self._machines)
         documents = self._roles.documents(
@@ -139,20 +140,20 @@ class ActionModule(Action):
         if share != expected or share.held or not known:
             self._check_capacity(vms)
             paths = one_time(self._machines, share.installing, share.held, vms.dhcpd_conf)
-            files = ServerFiles(self, self._vars)
-            hashes = {} if self.check_mode else self._hashes(files, share)
+            hashes = {} if self.check_mode else self._hashes(share)
             before = questions(documents)
             documents = self._roles.documents(share, paths, hashes=hashes, release=seen.release)
             if questions(documents) != before:
                 again = look(self._agent, documents, asked, check_mode=self.check_mode)
                 seen = replace(again, warnings=seen.warnings + again.warnings)
-        if vms.plan.record and not self.check_mode:
-            ServerFiles(self, self._vars).record(vms.plan.record, self._machines)
-        if vms.plan.purge and self._args["life"] and not self.check_mode:
-            ServerFiles(self, self._vars).forget(vms.plan.purge, self._machines)
+        writes, lives = not self.check_mode, self._args["life"]
+        if writes and vms.plan.record:
+            self._files.record(vms.plan.record, self._machines)
+        if writes and lives and vms.plan.purge:
+            self._files.forget(vms.plan.purge, self._machines)
         outcome = self._carry_out(documents, seen, vms)
-        if not self.check_mode and self._args["life"]:
-            ServerFiles(self, self._vars).record_disks(vms.plan.disks, self._machines)
+        if writes and lives and vms.plan.disks:
+            self._files.record_disks(vms.plan.disks, self._machines)
         result = self._result(outcome, vms)
         if self._args["survey"]:
             result |= untrusted({"survey": self._surveyed(seen)})
@@ -172,15 +173,8 @@ class ActionModule(Action):
         plan, facts = (vms.plan if self._args["life"] else LifePlan()), vms.facts
         before = [*life_steps.before(plan, self._machines, facts, self._agent.by)]
         after = [*life_steps.after(plan, self._machines, facts)]
-        run = Converger(
-            self._agent,
-            self._display.display,
-            self._server,
-            self.check_mode,
-            self.diff,
-            compare=self._args["compare"],
-            reconnect=self.reconnect,
-        )
+        show, compare = self._display.display, self._args["compare"]
+        run = converger(self, self._agent, show, self._server, compare=compare)
         outcome = run.carry_out(
             documents,
             seen,
@@ -241,10 +235,14 @@ class ActionModule(Action):
         new = [vm for vm in self._machines if vm.name in vms.plan.install]
         self._at_once = min(self._at_once, capacity.at_once(answer, self._machines, new))
 
-    def _hashes(self, files: ServerFiles, share: Share) -> dict[str, str]:
+    def _hashes(self, share: Share) -> dict[str, str]:
         if not share.installing or not self._args["credentials"]:
             return {}
-        return files.hashes(share.installing)
+        return self._files.hashes(share.installing)
+
+    @cached_property
+    def _files(self) -> ServerFiles:
+        return ServerFiles(self, self._vars)
 
 
 def _needs(host: t.Mapping[str, t.Any], *, mirrors: bool) -> list[str]:
@@ -255,5 +253,5 @@ def _needs(host: t.Mapping[str, t.Any], *, mirrors: bool) -> list[str]:
     """
     if mirrors:
         return []
-    serves = host["sets_server"] == host["ipv4"]["server"]
-    return [host["installer"], *([f"{host['sets_directory']}/bsd"] if serves else [])]
+    directory = sets.directory_of(host)
+    return [host["installer"], *([f"{directory}/bsd"] if directory else [])]

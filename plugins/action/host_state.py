@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger, look
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import look
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Context
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     SPEC,
@@ -25,6 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import (
     document,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger
 
 
 class ActionModule(Action):
@@ -43,14 +44,7 @@ class ActionModule(Action):
             return {"changed": False, "changes": []}
         agent = Agent(self.execute, self.run_process)
         seen = look(agent, documents, check_mode=self.check_mode)
-        run = Converger(
-            agent,
-            self._display.display,
-            server,
-            self.check_mode,
-            self.diff,
-            reconnect=self.reconnect,
-        )
+        run = converger(self, agent, self._display.display, server)
         return run.carry_out(documents, seen).result(diffs=self.diff)
 
     def _documents(

@@ -10,7 +10,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Age
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
-    Converger,
     Look,
     look,
     present,
@@ -28,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.rollback import (
     plan_back,
     questions,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger
 
 _KEY: t.Final = "generations"
 
@@ -79,14 +79,7 @@ class ActionModule(Action):
         answer = self._agent.probe(t.cast(t.Any, questions(way)))
         answers = {key: Answer.of(raw) for key, raw in answer.answers.items()}
         part = plan_back(way, answers, overwrite=args["edited"] == "overwrite")
-        run = Converger(
-            self._agent,
-            self._display.display,
-            self._server,
-            self.check_mode,
-            self.diff,
-            reconnect=self.reconnect,
-        )
+        run = converger(self, self._agent, self._display.display, self._server)
         outcome = run.carry_out_plan(Plan((part,)), seen).result(diffs=self.diff)
         outcome.pop("generation", None)
         if outcome["changed"]:

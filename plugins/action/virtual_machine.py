@@ -27,6 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts a
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import host_keys
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import directory_of
 
 # Seconds for a VM that was not just installed, and may have closed its port 22.
 _OLD_SECONDS: t.Final = 120
@@ -144,14 +145,13 @@ class ActionModule(Action):
 
         limits = Limits(args["timeout"], args["total_timeout"])
         host = task_vars.get("vmm_host", {})
-        serves = host and host["sets_server"] == host["ipv4"]["server"]
         installer = Installer(
             agent,
             conf,
             self._report,
             limits,
             args["interval"],
-            sets_directory=host["sets_directory"] if serves else "",
+            sets_directory=directory_of(host) if host else "",
             release=host.get("release") or "",
         )
         outcome = installer.install(vms)

@@ -86,8 +86,6 @@ def _why(
     watch = Watch(vms, {})
     sizes = log_sizes(agent.look({**watch.questions(), "log": []}))
     recent = {log: max(size - _LOG_BYTES, 0) for log, size in sizes.items()}
-    watch = Watch(vms, {vm.name: begins.get(vm.name, recent) for vm in vms})
-    # The first look shows whose consoles were recorded, the second what they said.
-    for _look in range(2):
-        watch.feed(agent.look(watch.questions()))
+    begins = {vm.name: begins.get(vm.name, recent) for vm in vms}
+    watch = Watch(vms, begins).catch_up(agent.look)
     return "\n".join(explain(vm, watch.progress[vm.name], reasons[vm.name], passed) for vm in vms)

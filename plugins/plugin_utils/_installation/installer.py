@@ -153,10 +153,7 @@ class Installer:
         for vm in ended:
             marker = facts[vm.name].marker
             begins[vm.name] = marker.offsets if marker else {}
-        watch = Watch(ended, begins)
-        # The first look shows whose consoles were recorded, the second what they said.
-        for _look in range(2):
-            watch.feed(self.agent.look(watch.questions()))
+        watch = Watch(ended, begins).catch_up(self.agent.look)
         return frozenset(name for name, now in watch.progress.items() if now.proven)
 
     def _boots(

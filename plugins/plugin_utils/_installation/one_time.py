@@ -89,7 +89,7 @@ def told(dhcpd_conf: str) -> dict[str, str]:
     except Unreadable:
         return {}
     directories = {}
-    for host in (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts)):
+    for host in conf.all_hosts:
         directory, slash, _name = "".join(host.parameters.get("filename", ())).partition("/")
         if host.mac and slash and ONE_TIME_NAME.fullmatch(directory):
             directories[host.mac.lower()] = directory

@@ -214,6 +214,15 @@ class Watch:
             self._look(vm, facts[vm.name], answer)
         return facts
 
+    def catch_up(self, look: t.Callable[[dict[str, t.Any]], t.Mapping[str, t.Any]]) -> Watch:
+        """With what happened while nobody watched; `look` gives the answer to questions().
+
+        The first look shows whose consoles were recorded, the second what they said.
+        """
+        for _look in range(2):
+            self.feed(look(self.questions()))
+        return self
+
     def begin_again(self, name: str) -> dict[str, int]:
         """Forgets what was seen of a VM, which is started once more; returns where logs are now."""
         self._begins[name] = dict(self._offsets)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import (
     clash,
@@ -139,24 +139,9 @@ def plan_life(
     return LifePlan(refuse, tuple(clashes), **{deed: tuple(to_do[deed]) for deed in _DEEDS})
 
 
-_DEEDS: t.Final = (
-    "hold",
-    "clear",
-    "stop",
-    "restore",
-    "create",
-    "claim",
-    "install",
-    "start",
-    "archive",
-    "purge",
-    "rescue",
-    "record",
-    "defined",
-    "lost",
-    "disks",
-    "cdrom",
-    "kernel",
+# All of a plan but what it refuses.
+_DEEDS: t.Final = tuple(
+    one.name for one in fields(LifePlan) if one.name not in ("refuse", "clashes")
 )
 
 

@@ -84,18 +84,18 @@ class Share:
     @classmethod
     def expected(cls, machines: t.Iterable[Machine]) -> Share:
         """What the ledger lets expect before the server was asked."""
-        here = [machine for machine in machines if _has_system(machine)]
-        return cls.of(here)
+        return cls.of(filter(_has_system, machines))
 
     @classmethod
     def of(cls, machines: t.Iterable[Machine], installing: t.Sequence[str] = ()) -> Share:
         """With these VMs in vm.conf(5), as their files and the ledger have them."""
         here = [machine for machine in machines if machine.name not in installing]
+        names = tuple(machine.name for machine in here)
         return cls(
             tuple(installing),
             tuple(installing),
-            tuple(machine.name for machine in here),
-            tuple(machine.name for machine in here),
+            names,
+            names,
             tuple(machine.name for machine in here if machine.from_cdrom),
             tuple(machine.name for machine in here if machine.boot),
         )

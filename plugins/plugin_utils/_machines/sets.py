@@ -65,6 +65,12 @@ class Sets:
         return _of(self.received, self.total) if self.fetched else ""
 
 
+def directory_of(host: t.Mapping[str, t.Any]) -> str:
+    """Where the server has the sets that it serves, by its vmm_host; empty if another one does."""
+    serves = host["sets_server"] == host["ipv4"]["server"]
+    return str(host["sets_directory"]) if serves else ""
+
+
 def names_for(vm: Machine, release: str) -> list[str]:
     """The sets that the installer takes for a VM, in a server's directory or not."""
     own = set_name(release, vm.variables["hostname"])

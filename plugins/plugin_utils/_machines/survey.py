@@ -52,6 +52,6 @@ def _hosts(
         conf = dhcpd_conf.parse_dhcpd_conf(facts.text(vms, facts.DHCPD_CONF))
     except dhcpd_conf.Unreadable:
         return
-    for host in (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts)):
+    for host in conf.all_hosts:
         if (host.mac or "").lower() not in ours:
             yield {"name": host.name, "mac": host.mac, "addresses": list(host.addresses)}

@@ -29,6 +29,7 @@ our %VERB;                                  # what does what a request asks for
 our $stop    = q{};                         # name of a signal that came in
 our $undoing = 0;                           # the way back is not interrupted
 our @UNCHANGED = qw(size mtime ctime inode);
+our $OF_FILES  = qr/\A(?:commit|remove|attributes)\z/xms;    # steps that change a file
 my $LIMIT    = 1 << 20;                     # bytes that are read of somebody else's file
 
 local $ENV{PATH} = '/usr/bin:/bin:/usr/sbin:/sbin';

@@ -12,7 +12,7 @@ sub generation ($number) {
 	my (@files, @checks);
 	for my $step (@{$JSON->decode($steps)}) {
 		push @checks, {n => $step->{n}, argv => $step->{argv}} if grep { ref } @{$step->{argv} // []};
-		next if $step->{do} !~ /\A(?:commit|remove|attributes)\z/xms;
+		next if $step->{do} !~ $OF_FILES;
 		my %file = map { $_ => $step->{$_} } qw(n do path was sha256 old sensitive stays internal);
 		push @files, \%file;
 	}

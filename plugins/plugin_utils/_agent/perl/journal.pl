@@ -95,7 +95,7 @@ sub conclude ($journal) {
 # Whether a step changed a file that can be put back later: no secret, whose old
 # content is not kept, and no note of how something is that is not a file.
 sub file_step ($step) {
-	return $step->{do} =~ /\A(?:commit|remove|attributes)\z/xms && !$step->{sensitive} && !$step->{stays};
+	return $step->{do} =~ $OF_FILES && !$step->{sensitive} && !$step->{stays};
 }
 
 sub close_journal ($journal, $place) {

@@ -34,8 +34,7 @@ def vm_conf(text: str) -> Blocks:
 def dhcpd_conf(text: str) -> Blocks:
     """Each VM's host by its name, and the rest. Raises dhcpd_format.Unreadable."""
     conf = dhcpd_format.parse_dhcpd_conf(text)
-    hosts = (*conf.hosts, *(host for subnet in conf.subnets for host in subnet.hosts))
-    blocks: Blocks = {host.name: host for host in hosts}
+    blocks: Blocks = {host.name: host for host in conf.all_hosts}
     bare = tuple(replace(subnet, hosts=()) for subnet in conf.subnets)
     blocks[REST] = replace(conf, hosts=(), subnets=bare)
     return blocks

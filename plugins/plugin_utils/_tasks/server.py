@@ -1,0 +1,31 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""A task's run for the server that it is about."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger
+
+
+def converger(
+    action: Action,
+    agent: Agent,
+    show: t.Callable[[str], None],
+    server: str,
+    *,
+    compare: bool = False,
+) -> Converger:
+    """In check mode and with diffs where the task is; its lines go to `show`."""
+    return Converger(
+        agent,
+        show,
+        server,
+        action.check_mode,
+        action.diff,
+        compare=compare,
+        reconnect=action.reconnect,
+    )
