@@ -7,16 +7,10 @@ A library that is missing is reported when it is first used, with what to do abo
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-
-if TYPE_CHECKING:
-    import bcrypt
-    import netaddr
-    import yaml
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
 
 
 class MissingLibrary(OperatorError):
@@ -34,25 +28,30 @@ class _Missing:
         )
 
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    import bcrypt
+    import netaddr
+    import yaml
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+else:
+
+    def _library(name: str, package: str) -> object:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            return _Missing(package)
+
+    bcrypt = _library("bcrypt", "bcrypt")
+    netaddr = _library("netaddr", "netaddr")
+    yaml = _library("yaml", "PyYAML")
+    serialization = _library("cryptography.hazmat.primitives.serialization", "cryptography")
     try:
-        import bcrypt
-    except ImportError:
-        bcrypt = _Missing("bcrypt")
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
+        UnsupportedAlgorithm = importlib.import_module(
+            "cryptography.exceptions"
+        ).UnsupportedAlgorithm
     except ImportError:
         UnsupportedAlgorithm = MissingLibrary
-        serialization = _Missing("cryptography")
-    try:
-        import netaddr
-    except ImportError:
-        netaddr = _Missing("netaddr")
-    try:
-        import yaml
-    except ImportError:
-        yaml = _Missing("PyYAML")
 
 __all__ = [
     "MissingLibrary",
