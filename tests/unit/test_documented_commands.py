@@ -21,6 +21,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "./dev bench": ("tests/integration/test_bench.py", '"bench"'),
     "./dev docs": ("tests/integration/test_docs_site.py", "docs_site.py"),
     "./dev matrix 2.20": ("tests/unit/tools/test_matrix.py", '"2.20"'),
+    "./dev package": (".github/workflows/test.yml", "run: ./dev package"),
     "./dev test": (DEV, '"test"'),
     "./dev test unit": (DEV, '"test"'),
     "./dev test-openbsd": ("tests/unit/openbsd/test_real_qemu.py", "def test_"),
