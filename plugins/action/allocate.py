@@ -68,6 +68,7 @@ class ActionModule(Action):
         sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
 
         inventory = inventory_of_task(groups, servers)
+        of_play = _of_play(task_vars, servers)
 
         def allocation(texts: FleetTexts) -> _Allocation:
             fleet = inventory.build(texts)
@@ -75,7 +76,7 @@ class ActionModule(Action):
             self._refuse_other_hosts(fleet, sources)
             # As the inventory has them: evaluating all of them takes longer than all else.
             _compare(fleet, {name: hostvars.raw_get(name) for name in servers})
-            return _allocation(fleet, inventory.kept.render(), texts)
+            return _allocation(fleet, inventory.kept.render(), texts, of_play)
 
         # Most runs change no ledger: they need no lock, and no right to write.
         texts = directory.read()
@@ -88,7 +89,7 @@ class ActionModule(Action):
                 directory.write_copies(found.copies)
                 if found.inventory:
                     directory.write_inventory(found.inventory)
-        return self._result(found, args["fail"])
+        return self._result(found, args["fail"], of_play)
 
     def _refuse_other_hosts(self, fleet: Fleet, sources: Iterable[str]) -> None:
         """Refuse new VMs that are named as hosts of sources that the plugin could not know."""
@@ -105,12 +106,18 @@ class ActionModule(Action):
         for problem in fleet.problems:
             self._display.error(str(problem), wrap_text=False)
 
-    def _result(self, allocation: _Allocation, fail: bool) -> dict[str, Any]:
+    def _result(
+        self, allocation: _Allocation, fail: bool, of_play: frozenset[str]
+    ) -> dict[str, Any]:
         changes = dict(sorted(allocation.changes.items()))
         vms: dict[str, list[str]] = {"present": [], "suspended": [], "archived": []}
         for vm in allocation.fleet.vms:
             vms[vm.state].append(vm.name)
-        ours = [vm.name for vm in allocation.fleet.vms if vm.install == AUTOINSTALL]
+        ours = [
+            vm.name
+            for vm in allocation.fleet.vms
+            if vm.install == AUTOINSTALL and vm.server in of_play
+        ]
         problems = list(dict.fromkeys(map(str, allocation.fleet.problems)))
         result: dict[str, Any] = {
             "changed": allocation.changed,
@@ -136,6 +143,16 @@ class ActionModule(Action):
         return result
 
 
+def _of_play(task_vars: Mapping[str, Any], servers: Iterable[str]) -> frozenset[str]:
+    """The servers whose files this run writes: those of the play, which --limit may make fewer.
+
+    So runs for parts of the servers, each with its own copy of the fleet directory, never write one
+    file. A play on other hosts than servers, such as localhost, is one for all of them.
+    """
+    every = frozenset(servers)
+    return every & frozenset(task_vars.get("ansible_play_hosts_all") or ()) or every
+
+
 def _compare(fleet: Fleet, servers: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse to go on when the roles would work from something else than what was checked."""
     for server, variables in servers.items():
@@ -152,14 +169,21 @@ def _compare(fleet: Fleet, servers: Mapping[str, Mapping[str, Any]]) -> None:
                 )
 
 
-def _allocation(fleet: Fleet, inventory: str, texts: FleetTexts) -> _Allocation:
+def _allocation(
+    fleet: Fleet, inventory: str, texts: FleetTexts, of_play: frozenset[str]
+) -> _Allocation:
     changes = {}
+    others = frozenset(fleet.servers) - of_play
     for ledger in fleet.ledgers.values():
+        if ledger.server in others:
+            continue
         file, new = f"{ledger.server}.yml", ledger.render()
         old = texts.ledgers.get(file) or ""
         if new != old:
             changes[file] = (old, new)
     copies = {
-        server: text for server, text in fleet.kept.items() if text != texts.kept.get(server, "")
+        server: text
+        for server, text in fleet.kept.items()
+        if server not in others and text != texts.kept.get(server, "")
     }
     return _Allocation(fleet, changes, copies, inventory if inventory != texts.inventory else None)

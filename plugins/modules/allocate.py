@@ -13,6 +13,10 @@ description:
     ledgers.
   - Beside each ledger it writes a copy of the files of the VMs that have no problems. A VM whose
     files have some stays as the copy has it.
+  - With C(--limit), the whole fleet is checked, and the ledgers and copies of the servers of the
+    play alone are written. So runs for parts of the servers, each with a fleet directory of its
+    own, as job slices have it, never write one file; but for C(inventory.json), in which all of
+    them write the same.
   - What is wrong with some files keeps the others from nothing. All problems are shown, and
     unless O(fail=false) the task fails when everything else is done.
   - Fails at once when the fleet is no longer what the inventory plugin
@@ -65,7 +69,8 @@ vms:
     suspended: []
     archived: [old1]
 with_password:
-  description: The names of present VMs that autoinstall(8) installs, with a first password each.
+  description: The names of present VMs of the play's servers that autoinstall(8) installs, with a
+    first password each.
   type: list
   elements: str
   returned: success

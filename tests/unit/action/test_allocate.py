@@ -58,6 +58,30 @@ def test_writes_once(site: Site) -> None:
     assert not (site.fleet / "allocations/.lock").exists(), "nothing changes, so no lock is taken"
 
 
+def test_a_run_for_some_servers_writes_files_of_theirs_alone(site: Site) -> None:
+    site.vm("web1")
+    site.vm("web2", server="server2")
+    show = {"ansible.builtin.debug": {"msg": "{{ allocation.with_password | join(' ') }}|"}}
+    before = site.files().keys()
+    written = {}
+    for server, name in (("server1", "web1"), ("server2", "web2")):
+        done = site.play(
+            ALLOCATE | {"register": "allocation"}, show, args=("--limit", f"{server},localhost")
+        )
+        assert done.returncode == 0, done.stdout
+        assert f"{name}|" in done.stdout
+        now = site.files().keys()
+        written[server] = now - before
+        before = now
+    assert written["server1"] - {"inventory.json", "allocations/.lock"} == {
+        "allocations/server1.yml", "kept/server1.json",
+    }  # fmt: skip
+    assert written["server2"] == {"allocations/server2.yml", "kept/server2.json"}
+    # What both were given is what one run for both gives.
+    assert (numbers(site), numbers(site, "server2")) == ({"web1": 1}, {"web2": 2})
+    assert "changed=0" in site.play(ALLOCATE).stdout
+
+
 def test_check_mode_shows_and_writes_nothing(site: Site) -> None:
     site.vm("web1")
     before = site.files()
@@ -163,11 +187,11 @@ def test_two_runs_at_once_agree(site: Site) -> None:
 
 
 def test_the_playbook_runs_for_any_server_and_without_a_secret(site: Site) -> None:
-    site.vm("web1")
+    site.vm("web1", server="server2")
     arguments = ("puffy.vmm.allocate", "--limit", "server2", "-e", "vmm_credentials=false")
     done = site.run("ansible-playbook", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert numbers(site) == {"web1": 1}
+    assert numbers(site, "server2") == {"web1": 2}
     assert not (site.fleet / "credentials").exists()
 
 
