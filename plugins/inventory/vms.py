@@ -136,6 +136,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     inventory: InventoryData
     loader: DataLoader
     _vars: dict[str, Any]
+    _variables: InventoryVariables
 
     def verify_file(self, path: str) -> bool:
         return bool(super().verify_file(path)) and path.endswith(FILE_NAMES)
@@ -192,6 +193,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             if source and os.path.exists(source)
         )
         variables = InventoryVariables(self.inventory, self.loader, sources, self._vars)
+        self._variables = variables
         texts = directory.read()
         settings: dict[str, Mapping[str, object]] = {}
         problems: list[Problem] = []
@@ -228,7 +230,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             elif vm.name in later.groups:
                 taken[vm.name] = f"is a group of the inventory, in a file that comes after {path}"
             elif group := self._captured(
-                untrusted(vm_variables(fleet, vm)), {*self.inventory.groups, *later.groups}
+                untrusted(vm_variables(vm)), {*self.inventory.groups, *later.groups}
             ):
                 taken[vm.name] = (
                     f"would join the group {group} of the inventory by what its order says; give "
@@ -285,9 +287,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             self.inventory.add_child(ALL_VMS, group)
             if server in fleet.servers:
                 self._set(server, server_variables(fleet, server))
+        through = {vm.server for vm in fleet.vms if vm.forward}
+        addresses = {server: self._variables.address(server) for server in through}
         for vm in fleet.vms:
             self.inventory.add_host(vm.name, group=group_of[vm.server])
-            self._set(vm.name, vm_variables(fleet, vm))
+            self._set(vm.name, vm_variables(vm, addresses.get(vm.server, "")))
         # Only now, because a variable for a name would go to a group of that name.
         for vm in fleet.vms:
             self._construct(vm.name)

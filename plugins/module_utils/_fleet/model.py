@@ -25,6 +25,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     Claim,
     Claims,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.forwards import (
+    check_forwards,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
 )
@@ -202,6 +205,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
     for name, settings in usable.items():
         check_sizes(settings, by_server[name], existing, report)
         check_interfaces(settings, by_server[name], existing, report)
+        check_forwards(settings, by_server[name], existing, report)
         check_accounts(settings, by_server[name], inputs.accounts.get(name, {}), report)
     counted = _sound(files, inputs, report) | existing
     for name, settings in usable.items():
@@ -376,9 +380,12 @@ def server_variables(fleet: Fleet, server: str) -> dict[str, Any]:
     }
 
 
-def vm_variables(fleet: Fleet, vm: Vm) -> dict[str, Any]:
-    """Return the variables of a VM as an inventory host, as plain data."""
-    return describe_vm(vm)
+def vm_variables(vm: Vm, server_address: str = "") -> dict[str, Any]:
+    """Return the variables of a VM as an inventory host, as plain data.
+
+    server_address is where Ansible reaches its server, by default at its name.
+    """
+    return describe_vm(vm, server_address or vm.server)
 
 
 def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Ledger:

@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.forwards import Forward, ssh_port
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import SWITCH_GROUP
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
@@ -64,13 +65,18 @@ def describe_server(
     }
 
 
-def describe_vm(vm: Vm) -> dict[str, Any]:
-    """Return the variables of a VM as an inventory host."""
+def describe_vm(vm: Vm, server_address: str) -> dict[str, Any]:
+    """Return the variables of a VM as an inventory host.
+
+    server_address is where its server is reached, for a VM whose ssh is a port of that.
+    """
     values = _configured_vm(vm)
     variables = {f"{PREFIX}{name}": value for name, value in values.items()}
+    port = ssh_port(vm.forward)
     return {
         **variables,
-        "ansible_host": str(vm.ipv4),
+        **({"ansible_port": port} if port else {}),
+        "ansible_host": server_address if port else str(vm.ipv4),
         "ansible_user": vm.user,
     }
 
@@ -175,6 +181,8 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "ipv6": vm.ipv6 and str(vm.ipv6),
         "group": vm.group,
         "interfaces": [{**vars(interface)} for interface in vm.interfaces],
+        "forward": [_forward(one) for one in vm.forward],
+        "ssh_port": ssh_port(vm.forward),
         "owner": vm.owner,
         "user": vm.user,
         "ssh_keys": list(vm.ssh_keys),
@@ -206,6 +214,13 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "sets": list(vm.sets),
         "install_options": dict(vm.install_options),
     }
+
+
+def _forward(forward: Forward) -> dict[str, Any]:
+    """Ports of the server and the VM, as pf.conf(5) has them; both may be a range."""
+    ports = str(forward.ports).replace("-", ":")
+    to = str(forward.to or ports)
+    return {"protocol": forward.protocol, "ports": ports, "to": to}
 
 
 def _owners(vms: Sequence[Vm]) -> list[dict[str, Any]]:

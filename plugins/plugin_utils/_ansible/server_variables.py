@@ -43,6 +43,11 @@ _ACCOUNTS = {
 }
 
 
+_ADDRESSES = ("ansible_ssh_host", "ansible_host")
+_PORTS = ("ansible_ssh_port", "ansible_port")
+_RESERVED_PORTS = "vmm_reserved_ports"
+
+
 def settings_of(server: str, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the settings among a server's variables as plain data, and what is wrong with them.
 
@@ -75,6 +80,10 @@ def _read(
             except AnsibleError as error:
                 text = " ".join(f"cannot be evaluated: {error}".split())
                 problems.append(Problem(server, variable, text, server=server))
+    for variable in _PORTS if _RESERVED_PORTS not in variables else ():
+        with suppress(AnsibleError, KeyError):
+            # The port that Ansible comes in by is the server's own as well.
+            settings[_RESERVED_PORTS] = list(dict.fromkeys(["22", str(plain(value(variable)))]))
     return settings, problems
 
 
@@ -111,6 +120,16 @@ class InventoryVariables:
         with suppress(AnsibleError):
             return accounts_of(templar.template(named))
         return {}
+
+    def address(self, name: str) -> str:
+        """Return where Ansible connects to a server: its ansible_host, or its name."""
+        variables = self._variables(self._inventory.hosts[name])
+        templar = Templar(loader=self._loader, variables=variables)
+        for variable in _ADDRESSES:
+            with suppress(AnsibleError):
+                if isinstance(address := plain(templar.template(variables.get(variable))), str):
+                    return address
+        return name
 
     def _variables(self, host: Host) -> dict[str, Any]:
         """Combine in the order of precedence that Ansible documents for inventory variables."""

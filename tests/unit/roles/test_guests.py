@@ -26,6 +26,7 @@ from sandbox.model.pf.packets import Packet, passes
 TEMPLATE = Path(__file__).resolve().parents[3] / "roles/pf/templates/pf.conf.j2"
 SERVER, WEB1, DB1, WORLD = "203.0.113.1", "203.0.113.10", "203.0.113.11", "198.51.100.7"
 WEB1_6, DB1_6 = "2001:db8:6::10", "2001:db8:6::11"
+NETWORK = "203.0.113.0/24"
 ALL, ALL_6 = "255.255.255.255", "ff02::1"
 # Taps of the fleet's VMs, of somebody else's in the same switch, and of one in another switch.
 TAP_WEB1, TAP_DB1, TAP_STRANGER, TAP_ELSEWHERE = "tap0", "tap1", "tap2", "tap9"
@@ -35,11 +36,11 @@ OFFER = Packet(SERVER, WEB1, "udp", 67, 68)
 HTTP = Packet(WEB1, SERVER, "tcp", 40000, 80)
 
 
-def rules(**changes: Any) -> str:
+def rules(uplinks: tuple[str, ...] = ("vio1",), forward: str = "[]", **changes: Any) -> str:
     """The rules for web1 and db1, behind vio1."""
     fleet = build(
-        {"db1.yml": vm("number: 2"), "web1.yml": vm("number: 1")},
-        servers={"server6": server(switch={"interface": "veb42"}, **changes)},
+        {"db1.yml": vm("number: 2"), "web1.yml": vm("number: 1", f"forward: {forward}")},
+        servers={"server6": server(**{"switch": {"interface": "veb42"}, **changes})},
     )
     described = server_variables(fleet, "server6")
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
@@ -49,7 +50,9 @@ def rules(**changes: Any) -> str:
     return environment.from_string(TEMPLATE.read_text()).render(
         **described,
         pf_vms=described["vmm_vms"],
-        pf_uplinks=["vio1"],
+        pf_uplinks=list(uplinks),
+        pf_nat=[NETWORK] if described["vmm_host"]["preset"] == "nat" else [],
+        pf_egress="egress",
         pf_httpd=described["vmm_host"]["ipv4"]["server"],
         pf_httpd_clients=[],
         pf_sources={"db1": ["192.0.2.0/28"]},

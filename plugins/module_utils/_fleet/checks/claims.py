@@ -16,6 +16,7 @@ IPV6 = "ipv6"
 IMAGE = "image"
 GROUP = "group"
 LABEL = "label"
+PORT = "port"
 
 KINDS = {
     NUMBER: "number",
@@ -25,10 +26,11 @@ KINDS = {
     IMAGE: "image",
     GROUP: "group",
     LABEL: "host name",
+    PORT: "port",
 }
 
 # What has to be different on one server only.
-_ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP})
+_ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP, PORT})
 
 
 @dataclass(frozen=True)

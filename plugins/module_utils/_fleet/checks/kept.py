@@ -21,8 +21,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     LABEL,
     MAC,
     NUMBER,
+    PORT,
     Claim,
     Claims,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.forwards import (
+    check_forwards,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
@@ -90,6 +94,7 @@ def earlier_vm(
     entry = ledger.entries.get(name)
     file = read_vm(name, texts_of(copy), known, report)
     check_interfaces(server, [file], (), report)
+    check_forwards(server, [file], (), report)
     if report.problems or file.server != server.name or entry is None:
         return None
     return make_vm(file, server, entry, seen=seen) if entry.mac and entry.ipv4 else None
@@ -111,6 +116,7 @@ def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
     values += [(GROUP, vm.group), (LABEL, host_label(vm.name))]
     values += [(IMAGE, stem(disk.image)) for disk in (vm.disk, *vm.disks)]
     values += [(MAC, interface.mac) for interface in vm.interfaces]
+    values += [(PORT, port) for forward in vm.forward for port in forward.each]
     return [
         Claim(kind, value, vm.name, vm.server, "", "", kept=kept)
         for kind, value in values

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
     addresses,
     disks,
+    forwards,
     images,
     interfaces,
     names,
@@ -113,6 +114,9 @@ _GROUP: Schema = {
     **_text(interfaces.GROUP_PATTERN),
     "not": {"enum": sorted(interfaces.REFUSED_GROUPS)},
 }
+
+
+_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": forwards.HIGHEST_PORT}
 
 
 def _size(grammar: Any) -> Callable[[object], Size]:
@@ -230,6 +234,28 @@ FIELDS: tuple[Field, ...] = (
         },
         default=(),
         example=[{"switch": "backup"}],
+    ),
+    Field(
+        "forward",
+        "Ports of the server's own address that lead to the VM, with the preset nat: one port or a "
+        "range, of tcp by default, to the same port of the VM by default",
+        forwards.forwards,
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "port": {"anyOf": [_PORT, _text(forwards.PORTS_PATTERN)]},
+                    "protocol": {"enum": list(forwards.PROTOCOLS)},
+                    "to": _PORT,
+                },
+                "required": ["port"],
+                "additionalProperties": False,
+            },
+            "maxItems": forwards.MOST_FORWARDS,
+        },
+        default=(),
+        example=[{"port": 2201, "to": 22}, {"protocol": "udp", "port": "8000-8010"}],
     ),
     Field("memory", "Memory", _size(MEMORY), _text(MEMORY.pattern), default="1G", customer=True),
     Field(

@@ -1,6 +1,10 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The defaults that go together: those of OpenBSD Amsterdam in 2019, and those of today."""
+"""The defaults that go together.
+
+bridge has those of OpenBSD Amsterdam in 2019, veb those of today; nat those of a server with one
+public address, whose VMs have a private network behind it.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,16 @@ class Preset:
     sysctl: Mapping[str, str]
 
 
+NAT = "nat"
+
 PRESETS: Mapping[str, Preset] = {
     "bridge": Preset(Switch("uplink", "bridge0"), "raw", {"net.inet.ip.arpq.maxlen": "1024"}),
     "veb": Preset(Switch("uplink", "veb0"), "qcow2", {"net.inet.ip.arpq.maxlen": "256"}),
+    NAT: Preset(
+        Switch("private", "veb0"),
+        "qcow2",
+        {"net.inet.ip.arpq.maxlen": "256", "net.inet.ip.forwarding": "1"},
+    ),
 }
 
 DEFAULT_PRESET = "veb"

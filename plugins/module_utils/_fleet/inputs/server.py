@@ -16,10 +16,16 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets im
     DEFAULT_PRESET,
     DEFAULT_SETS,
     DEFAULT_TIMEZONE,
+    NAT,
     PRESETS,
     host_interface,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar import addresses, images, names
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
+    addresses,
+    forwards,
+    images,
+    names,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import server as grammar
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import uplink as uplinks
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
@@ -82,6 +88,7 @@ class ServerSettings:
     server_ipv6: IPv6Address | None
     ipv6: AddressPlan[IPv6Address] | None
     reserved: Reserved
+    reserved_ports: tuple[forwards.Ports, ...]
     switches: tuple[grammar.Switch, ...]
     host_interface: str
     uplink: uplinks.Uplink | None
@@ -130,6 +137,7 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_server_ipv4": addresses.ipv4,
     "vmm_server_ipv6": addresses.ipv6,
     "vmm_reserved": grammar.reserved,
+    "vmm_reserved_ports": forwards.reserved_ports,
     "vmm_preset": lambda value: choice(value, tuple(PRESETS)),
     "vmm_switch": grammar.switch,
     "vmm_switches": grammar.switches,
@@ -199,6 +207,7 @@ def read_server(
     settings = _settings(name, found)
     _check_switches(settings, report)
     _check_host_interface(settings, report)
+    _check_nat(settings, report)
     return settings if len(report.problems) == before else None
 
 
@@ -292,6 +301,26 @@ def _check_host_interface(server: ServerSettings, report: Report) -> None:
         )
 
 
+def _check_nat(server: ServerSettings, report: Report) -> None:
+    """Check that with the preset nat the server itself is the way out of the VMs' network."""
+    if server.preset != NAT:
+        return
+    if server.uplink is not None:
+        report.add(
+            server.name,
+            "vmm_uplink",
+            "leads out of the switch, and with the preset nat the VMs are on a network behind the "
+            "server; take it out, or use the preset veb",
+        )
+    elif server.server_ipv4 != server.ipv4.gateway:
+        report.add(
+            server.name,
+            "vmm_server_ipv4",
+            f"{server.server_ipv4} is not the gateway, {server.ipv4.gateway}, which with the "
+            f"preset nat is the server itself; take it out",
+        )
+
+
 def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
     preset_name = found.get("vmm_preset", DEFAULT_PRESET)
     preset = PRESETS[preset_name]
@@ -323,6 +352,7 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         server_ipv6=server_ipv6,
         ipv6=ipv6,
         reserved=found.get("vmm_reserved", Reserved()),
+        reserved_ports=found.get("vmm_reserved_ports", (forwards.SSH,)),
         switches=(switch, *found.get("vmm_switches", ())),
         host_interface=found.get("vmm_host_interface")
         or host_interface(preset_name, switch.interface, uplink.vlan if uplink else None),

@@ -43,6 +43,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.disks import FurtherDisk
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.forwards import Forward
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import format_of
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
     FurtherInterface,
@@ -118,6 +119,12 @@ class VmFile:
         return further
 
     @property
+    def forward(self) -> tuple[Forward, ...]:
+        """The ports of the server that lead to it."""
+        forward: tuple[Forward, ...] = self.values.get("forward", ())
+        return forward
+
+    @property
     def install(self) -> str:
         """What makes its system: autoinstall, none or iso."""
         install: str = self.values.get("install", AUTOINSTALL)
@@ -153,6 +160,7 @@ class Vm:
     ipv6: IPv6Address | None
     group: str
     interfaces: tuple[Interface, ...]
+    forward: tuple[Forward, ...]
     memory: Size
     disk: Disk
     disks: tuple[Disk, ...]
@@ -342,6 +350,7 @@ def make_vm(
             Interface(server.switch.name, entry.mac, group),
             *_further(values["interfaces"], entry.mac),
         ),
+        forward=file.forward,
         memory=_size(values, "memory"),
         disk=first_disk(wishes),
         disks=further_disks(wishes),

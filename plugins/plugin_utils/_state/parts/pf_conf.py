@@ -21,15 +21,23 @@ _TARGET: t.Final = re.compile(r"\bto\s+(\{[^}]*\}|\(?[^\s{]+\)?)?\s*port\s+(\{[^
 _OUR_INTERFACE: t.Final = re.compile(r"^(?:block|pass)\b.*? on (?!! )\"?([^\s\"]+)", re.MULTILINE)
 _CLOSED: t.Final = re.compile(r"^block in quick on ! lo0 inet proto tcp to (\S+) port 80$",
                               re.MULTILINE)  # fmt: skip
+_TRANSLATES: t.Final = re.compile(r"\b(?:binat|nat|rdr)-to\b")
+_IF_BOUND: t.Final = re.compile(r"\bif-bound\b")
+# A port of a veb(4) that leads to the server itself, and the rule that translates for VMs.
+_OUR_PORT: t.Final = re.compile(r"^pass quick on (pair\d+) no state$", re.MULTILINE)
+_OUR_NAT: t.Final = re.compile(r"^pass out quick on (\S+) inet from .* nat-to ", re.MULTILINE)
+_PASS_OUT: t.Final = re.compile(r"pass\b(?!.*\bin\b)(?=.*\bquick\b)(?:.*\bon (\S+))?")
 _HTTP: t.Final = {"80", "http", "www"}
 
 
 def notices(
     lines: t.Iterable[str], rules: str, links: t.Mapping[str, Interface]
 ) -> t.Iterator[str]:
-    """Other people's `set skip` that takes our rules' effect, and redirections that ours close."""
+    """Other people's lines that take our rules' effect, and redirections that ours close."""
     statements = list(_statements(lines))
     yield from _skipped(statements, set(_OUR_INTERFACE.findall(rules)), links)
+    yield from _untranslated(statements, rules, links)
+    yield from _floating(statements, rules)
     closed = _CLOSED.search(rules)
     for statement in statements:
         if closed and _is_closed(statement, closed[1], links):
@@ -73,6 +81,43 @@ def _skipped(
                     f"{' and more' if len(hit) > 3 else ''}, for which there are rules that hold "
                     f"VMs apart: take {word} out of it"
                 )
+
+
+def _untranslated(
+    statements: t.Iterable[str], rules: str, links: t.Mapping[str, Interface]
+) -> t.Iterator[str]:
+    """Rules that let VMs' connections out before ours can translate them."""
+    ours = _OUR_NAT.search(rules)
+    outside = (
+        {ours[1], *(one.name for one in links.values() if ours[1] in one.groups)} if ours else ()
+    )
+    for statement in statements:
+        if "nat-to" in statement and (_IF_BOUND.search(statement) or not _OUR_PORT.search(rules)):
+            return
+        passes = _PASS_OUT.match(statement)
+        if passes and outside and (passes[1] is None or passes[1] in outside):
+            yield (
+                f"/etc/pf.conf: {statement!r} has quick and comes before the anchor, so VMs' "
+                f"connections do not get to the rule there that translates their addresses: take "
+                f"quick out of it"
+            )
+
+
+def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
+    """Translations whose states hold on any interface, and so on a port of the switch too."""
+    port, nat = _OUR_PORT.search(rules), _OUR_NAT.search(rules)
+    for statement in statements:
+        bound = _IF_BOUND.search(statement)
+        if port is None or (bound and statement.startswith("set ")):
+            return
+        translates = _TRANSLATES.search(statement)
+        if translates and not bound and not (translates[0] == "nat-to" and nat):
+            yield (
+                f"/etc/pf.conf: {statement!r} has states that hold on any interface. Where it is "
+                f"for VMs, their packets are translated on {port[1]} already, before they come to "
+                f"the server, and connections stall: end a pass rule with keep state (if-bound), "
+                f"or write set state-policy if-bound before it"
+            )
 
 
 def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) -> bool:

@@ -18,15 +18,7 @@ from .words import Words
 
 T = TypeVar("T")
 _PROTOCOLS = ("tcp", "udp", "icmp", "icmp6")
-_SERVICES = {
-    "ssh": 22,
-    "domain": 53,
-    "bootps": 67,
-    "bootpc": 68,
-    "http": 80,
-    "www": 80,
-    "https": 443,
-}
+_SERVICES = {"ssh": 22, "domain": 53, "bootps": 67, "bootpc": 68, "http": 80, "www": 80}
 _KEYWORDS = frozenset("pass block match in out on from to port proto no keep state all".split())
 _UIDS = {"root": 0, "_pbuild": 55, "www": 67}
 _SET = ("skip", "limit", "block-policy", "loginterface", "optimization")
@@ -69,31 +61,27 @@ class Rule:
     state: str = ""  # no, keep, or as by default
     rates: str = ""  # of packets, or of connections: as they are printed
     rdr: tuple[str, int] | None = None
+    nat: str = ""
+    received: str = ""
     rest: str = ""  # label, user, as they are printed
     anchor: str = ""
 
     def __str__(self) -> str:
-        words = [
-            self.action,
-            self.direction,
-            "log" if self.log else "",
-            "quick" if self.quick else "",
-        ]
-        if self.anchor:
-            words.insert(1, f'"{self.anchor}"')
-        if self.on:
-            words.append(f"on {self.on}")
+        words = [self.action, f'"{self.anchor}"' * bool(self.anchor), self.direction]
+        words += ["log" * self.log, "quick" * self.quick, f"on {self.on}" * bool(self.on)]
         words += [self.af, f"proto {self.proto}" if self.proto else ""]
         ends = (str(self.source), str(self.target))
         words.append("all" if ends == ("any", "any") else f"from {ends[0]} to {ends[1]}")
+        words.append(f"received-on {self.received}" * bool(self.received))
         words.append(f"{self.proto}-type {self.icmp_type}" if self.icmp_type else "")
         words.append(self.rest if self.rest.startswith("user") else "")
         if self.action == "pass":
             words.append(
                 f"{self.rates} no state".lstrip() if self.state == "no" else
-                f"flags S/SA {self.rates}".rstrip() if self.proto in ("", "tcp") else ""
+                f"flags S/SA {self.rates}".rstrip() if self.proto in ("", "tcp") else self.rates
             )  # fmt: skip
         words.append("" if self.rest.startswith("user") else self.rest)
+        words.append(f"nat-to {self.nat}" * bool(self.nat))
         if self.rdr:
             words.append(f"rdr-to {self.rdr[0]}" + (f" port {self.rdr[1]}" if self.rdr[1] else ""))
         return " ".join(word for word in words if word)
@@ -197,10 +185,9 @@ class Reader:
         return sign + words.text()
 
     def _protocol(self, words: Words) -> str:
-        return words.accept(*_PROTOCOLS) or self._unknown(words)
-
-    def _unknown(self, words: Words) -> str:
-        raise words.unknown()
+        if words.peek() not in _PROTOCOLS:
+            raise words.unknown()
+        return words.take()
 
     def _ends(self, words: Words) -> list[End]:
         hosts = ["any"]
@@ -226,6 +213,9 @@ class Reader:
             return f"! {self._host(words)}"
         if words.accept("any"):
             return "any"
+        if words.accept("("):
+            words.expect(group := words.peek(), ")")
+            return f"({group})"
         try:
             network = ip_network(words.peek(), strict=False)
         except ValueError:
@@ -260,10 +250,11 @@ class Reader:
                     words.expect("state")
                     options["state"] = state
                     if state == "keep" and words.accept("("):
-                        words.expect("max-src-conn-rate")
-                        rate = self._rate(words)
+                        tracked = str(words.accept("if-bound"))
+                        if not tracked:
+                            words.expect("max-src-conn-rate")
+                            tracked = f"source-track rule, max-src-conn-rate {self._rate(words)}"
                         words.expect(")")
-                        tracked = f"source-track rule, max-src-conn-rate {rate}"
                         options["rates"] = f"keep state ({tracked})"
                 case "max-pkt-rate" as word:
                     options["rates"] = f"{word} {self._rate(words)}"
@@ -272,8 +263,11 @@ class Reader:
                 case "label":
                     options["rest"] = f'label "{words.text()}"'
                 case "user":
-                    name = words.text()
-                    options["rest"] = f"user = {_UIDS.get(name, name)}"
+                    options["rest"] = f"user = {_UIDS.get(name := words.text(), name)}"
+                case "received-on":
+                    options["received"] = words.text()
+                case "nat-to":
+                    options["nat"] = self._host(words)
                 case "rdr-to":
                     host = self._host(words)
                     port = self._port(words)[0] if words.accept("port") else 0

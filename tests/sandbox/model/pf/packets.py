@@ -32,6 +32,7 @@ class Packet:
     target_port: int = 0
     kind: str = ""
     to_all: bool = False
+    received: str = ""
 
     @property
     def af(self) -> str:
@@ -39,14 +40,8 @@ class Packet:
 
     def answer(self) -> Packet:
         """The packet that answers it, to the port that it came from."""
-        return replace(
-            self,
-            source=self.target,
-            target=self.source,
-            source_port=self.target_port,
-            target_port=self.source_port,
-            to_all=False,
-        )
+        ports = self.target_port, self.source_port
+        return Packet(self.target, self.source, self.proto, *ports, self.kind)
 
 
 def passes(machine: Machine, interface: str, direction: str, packet: Packet) -> bool:
@@ -76,7 +71,7 @@ class _Walk:
             return self.packet
         if self.last.action != "pass":
             return None
-        return _translated(self.packet, self.last)
+        return self._translated(self.last)
 
     def _anchor(self, path: str) -> bool:
         """Go through an anchor's rules; True where a quick one has decided."""
@@ -87,7 +82,7 @@ class _Walk:
                 if self._anchor(f"{path}/{rule.anchor}".lstrip("/")) or rule.quick:
                     return True
             elif rule.action == "match":
-                self.packet = _translated(self.packet, rule)
+                self.packet = self._translated(rule)
             else:
                 self.last = rule
                 if rule.quick:
@@ -104,6 +99,7 @@ class _Walk:
             and rule.proto in ("", packet.proto)
             and rule.icmp_type in ("", packet.kind)
             and "user" not in rule.rest
+            and (not rule.received or _is_on(self.machine, [rule.received], packet.received))
             and self._is_end(rule.source, packet.source, packet.source_port)
             and self._is_end(rule.target, packet.target, packet.target_port)
         )
@@ -116,14 +112,23 @@ class _Walk:
     def _is_host(self, host: str, address: str) -> bool:
         if host == "any":
             return True
+        if host.startswith("("):
+            return address in self._addresses(host)
         wanted, network = ip_address(address), ip_network(host)
         return network.version == wanted.version and wanted in network
 
+    def _addresses(self, host: str) -> list[str]:
+        """Those of an interface or a group in parentheses; a single one is its own."""
+        name, links = [host.strip("()").partition(":")[0]], self.machine.network.interfaces
+        own = [text for key in links if _is_on(self.machine, name, key) for text in links[key].inet]
+        return [text.partition("/")[0] for text in own] if host.startswith("(") else [host]
 
-def _translated(packet: Packet, rule: Rule) -> Packet:
-    if rule.rdr is None:
-        return packet
-    return replace(packet, target=rule.rdr[0], target_port=rule.rdr[1] or packet.target_port)
+    def _translated(self, rule: Rule) -> Packet:
+        packet = self.packet
+        if rule.nat:
+            packet = replace(packet, source=self._addresses(rule.nat)[0])
+        host, port = rule.rdr or (packet.target, 0)
+        return replace(packet, target=host, target_port=port or packet.target_port)
 
 
 def _is_on(machine: Machine, names: Iterable[str], interface: str) -> bool:

@@ -66,7 +66,7 @@ def test_values_in_messages(value: object, text: str) -> None:
 def test_the_variables_of_a_vm() -> None:
     text = vm("user: admin", "note: secret", "install_options: {Full name: Puffy}")
     fleet = build({"web1.yml": text})
-    variables = vm_variables(fleet, fleet.vms[0])
+    variables = vm_variables(fleet.vms[0])
     assert variables == {
         "ansible_host": "203.0.113.10",
         "ansible_user": "admin",
@@ -79,6 +79,8 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_ipv6": "2001:db8:6::10",
         "vmm_group": "vm1nic",
         "vmm_interfaces": [{"switch": "uplink", "mac": "fe:e1:bb:d1:c8:01", "group": "vm1nic"}],
+        "vmm_forward": [],
+        "vmm_ssh_port": None,
         "vmm_owner": "puffy",
         "vmm_user": "admin",
         "vmm_ssh_keys": [KEY],
@@ -121,9 +123,7 @@ def test_the_vms_of_a_server_are_those_it_is_configured_with() -> None:
     assert [one.name for one in fleet.vms] == ["c", "a", "b", "d"]
     assert json.loads(json.dumps(listed)) == listed
     without_name = {f"vmm_{name}" for name in listed[0]}
-    assert without_name == {
-        name for name in vm_variables(fleet, fleet.vms[0]) if name.startswith("vmm_")
-    }
+    assert without_name == {name for name in vm_variables(fleet.vms[0]) if name.startswith("vmm_")}
 
 
 def test_owners_have_the_keys_of_their_vms_on_the_server() -> None:

@@ -40,7 +40,7 @@ def test_what_the_ledger_has_stays_as_it_is() -> None:
     )  # fmt: skip
     assert [(one.image, one.recorded) for one in web1.disks] == [("/var/vmm/old.img", True)]
     # A disk that is in the file no more is still known, so that purging removes it.
-    assert vm_variables(fleet, web1)["vmm_detached"] == ["/var/vmm/gone.img"]
+    assert vm_variables(web1)["vmm_detached"] == ["/var/vmm/gone.img"]
     assert fleet.ledgers["server6"].render().count(DISKS) == 1
 
 

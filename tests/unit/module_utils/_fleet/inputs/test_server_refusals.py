@@ -118,7 +118,7 @@ PATTERNS = (
             {"ipv6_range": ["2001:db8:6::", "2001:db8:6::5"]},
             "ipv6_range: 2001:db8:6:: is not a usable address of 2001:db8:6::/64",
         ),
-        ({"preset": "tap"}, "preset: 'tap' is not one of bridge, veb"),
+        ({"preset": "tap"}, "preset: 'tap' is not one of bridge, veb, nat"),
         (
             {"switch": "veb0"},
             "switch: 'veb0' is no mapping; give name and interface, such as {name: uplink}",

@@ -16,6 +16,9 @@ pass in quick on pair85 inet proto tcp from 10.10.10.11 to 10.10.10.1 port 80
 block quick on "vmswitch"
 block in quick on ! lo0 inet proto tcp to 10.10.10.1 port 80
 """
+ON_A_BRIDGE = RULES.replace("pass quick on pair84 no state\n", "")
+WITH_NAT = f"""{RULES}pass out quick on egress inet from {{ 10.0.6.0/24 }} nat-to (egress:0)
+"""
 LINKS = {
     "em0": Interface("em0", groups=("egress",), addresses=("192.0.2.1/24",)),
     "em1": Interface("em1", addresses=("10.10.10.1/24",)),
@@ -23,6 +26,7 @@ LINKS = {
     "veb42": Interface("veb42", groups=("veb",)),
 }
 PASS = "pass in on egress proto tcp"
+FAQ = "match out on egress inet from !(egress:network) nat-to (egress:0)"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_names_of_macros_are_followed() -> None:
     ],
 )
 def test_redirections_that_are_closed(line: str) -> None:
-    (told,) = notices([line], RULES, LINKS)
+    (told,) = notices([line], ON_A_BRIDGE, LINKS)
     assert told.startswith(f"/etc/pf.conf: {line!r} has no effect any more where its port 80 is")
 
 
@@ -84,4 +88,54 @@ def test_redirections_that_are_closed(line: str) -> None:
     ],
 )
 def test_other_redirections_work_as_before(line: str) -> None:
+    assert list(notices([line], ON_A_BRIDGE, LINKS)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "rules"),
+    [
+        ("match out on egress from 10.10.10.0/24 to any nat-to (egress)", RULES),
+        (f"{PASS} to (egress) port 443 rdr-to 10.10.10.11", RULES),
+        (f"{PASS} to (egress) port 443 rdr-to 10.10.10.11", WITH_NAT),
+        ("pass on egress from 10.10.10.11 binat-to 192.0.2.9", WITH_NAT),
+    ],
+)
+def test_translations_whose_states_a_switch_has_too(line: str, rules: str) -> None:
+    """pf_find_state() of sys/net/pf.c takes a floating state on the port of the veb(4) as well."""
+    (told,) = notices([line, f"{line} keep state (if-bound)"], rules, LINKS)
+    assert told.startswith(f"/etc/pf.conf: {line!r} has states that hold on any interface. ")
+    assert "translated on pair84 already" in told
+    assert list(notices(["set state-policy if-bound", line], rules, LINKS)) == []
+    without_pf_on_ports = rules.replace("pass quick on pair84 no state\n", "")
+    assert list(notices([line], without_pf_on_ports, LINKS)) == []
+
+
+@pytest.mark.parametrize("line", ["pass out quick inet", "pass quick", "pass out quick on em0"])
+def test_what_leaves_before_it_is_translated(line: str) -> None:
+    (told,) = notices([line], WITH_NAT, LINKS)
+    assert told.startswith(f"/etc/pf.conf: {line!r} has quick and comes before the anchor, so VMs'")
     assert list(notices([line], RULES, LINKS)) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["pass"],
+        ["pass out"],
+        ["pass in quick on egress proto tcp to port 22"],
+        ["pass out quick on em1"],
+        ["block out quick on egress proto tcp to port 25"],
+        [FAQ, "pass out inet"],
+        ["pass out quick inet nat-to (egress:0) keep state (if-bound)"],
+    ],
+)
+def test_what_is_translated_as_before(lines: list[str]) -> None:
+    assert list(notices(lines, WITH_NAT, LINKS)) == []
+
+
+def test_a_router_as_the_faq_has_it() -> None:
+    """Its states float, which does no harm on a bridge(4)."""
+    lines = [FAQ, "pass out quick inet"]
+    assert len(list(notices(lines, WITH_NAT, LINKS))) == 1
+    on_a_bridge = WITH_NAT.replace("pass quick on pair84 no state\n", "")
+    assert list(notices(lines, on_a_bridge, LINKS)) == []
