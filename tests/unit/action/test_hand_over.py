@@ -129,6 +129,8 @@ def test_the_operator_learns_where_the_password_is(handed: Handed) -> None:
     assert '"handover/web1.html", "handover/web1.md"]' in said
 
 
+ONE_ADDRESS = {"vmm_preset": "nat", "vmd_hand_over_server": "vmm6.example.net"}
+IPV6 = {"vmm_ipv6_network": "2001:db8:6::/64", "vmm_ipv6_gateway": "2001:db8:6::1"}
 WITHOUT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = {
     "no password": (
         {}, {},
@@ -168,6 +170,34 @@ WITHOUT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] 
     ),
     "it does not start by itself": (
         {"vm": {"autostart": False}}, {}, ["It does not\nstart by itself afterwards"], [],
+    ),
+    "a server with one public address": (
+        {
+            **ONE_ADDRESS,
+            "vm": {"forward": [{"port": 2201, "to": 22}, {"port": 51820, "protocol": "udp"},
+                               {"port": "8000-8010"}]},
+        }, {},
+        ["- IPv4 address: `203.0.113.10/24`, gateway `203.0.113.1`, assigned by DHCP\n"
+         "- From outside: `vmm6.example.net` port 2201 for port 22, port 51820 (UDP), "
+         "ports 8000 to 8010\n- MAC address: ",
+         "## Log in\n\n    ssh -p 2201 puffy@vmm6.example.net\n\nThis works",
+         "belong into it, and an A record with the address of\n`vmm6.example.net`, whose ports "
+         "lead to your machine:\n\n    web1.example.org. IN SSHFP "],
+        ["puffy@203.0.113.10", " IN A ", "is a private one"],
+    ),
+    "a private address alone": (
+        ONE_ADDRESS, {},
+        ["- From outside: nothing\n- MAC address: ", "is a private one", "@203.0.113.10\n"],
+        [" -p ", " IN A "],
+    ),
+    "a private address and IPv6": (
+        ONE_ADDRESS | IPV6, {},
+        ["## Log in\n\n    ssh puffy@2001:db8:6::10\n", "IN AAAA 2001:db8:6::10\n"],
+        ["puffy@203.0.113.10", "is a private one", "By IPv4"],
+    ),
+    "a port and IPv6": (
+        ONE_ADDRESS | IPV6 | {"vm": {"forward": [{"port": 2201, "to": 22}]}}, {},
+        ["By IPv4, or by IPv6:\n\n    ssh -p 2201 puffy@vmm6.example.net\n    ssh puffy@2001:"], [],
     ),
     "it is suspended": (
         {"vm": {"state": "suspended"}}, {},
