@@ -53,6 +53,24 @@ def test_a_vm_has_its_values_and_no_note(site: Site) -> None:
     assert "vmm_note" not in variables
 
 
+def test_a_vm_behind_its_server_is_reached_by_a_port(site: Site) -> None:
+    nat = {**SERVERS["server1"], "vmm_preset": "nat", "vmm_ipv4_gateway": "203.0.113.1"}
+    where = {"public": "vmm6.example.net", "ansible_host": "{{ public }}", "ansible_port": 2222}
+    site.set("host_vars/server1", **nat, **where)
+    site.vm("web1", forward=[{"port": 2201, "to": 22}])
+    site.vm("web2", forward=[{"port": 80}])
+    hosts = listing(site)["_meta"]["hostvars"]
+    web1, web2 = hosts["web1"], hosts["web2"]
+    assert (web1["ansible_host"], web1["ansible_port"]) == ("vmm6.example.net", 2201)
+    assert web2["ansible_host"] == web2["vmm_ipv4"]
+    assert "ansible_port" not in web2
+    site.vm("web2", forward=[{"port": 2222}])
+    told = site.run("ansible-inventory", "--list").stderr
+    assert "vms/web2.yml: forward: 2222/tcp: 2222 is a port of server1 itself" in told
+    site.set("host_vars/server1", **nat, **where, vmm_reserved_ports=[22])
+    assert site.run("ansible-inventory", "--list").stderr == ""
+
+
 def test_another_inventory_may_come_before(site: Site) -> None:
     site.vm("web1")
     other = site.root / "other"
