@@ -49,7 +49,7 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import ipv4_bounds
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4_network
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import ipv4_range
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.networks import ipv4_range
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import (
     named,
     nth_address,

@@ -48,7 +48,7 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import ipv6_bounds
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv6_network
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import ipv6_range
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.networks import ipv6_range
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import (
     named,
     nth_address,

@@ -506,6 +506,23 @@ options:
             description: Addresses with their lengths, such as C(203.0.113.1/24).
             type: list
             elements: str
+          routes:
+            description:
+              - Routes, live and in the file. One is taken away only if our lines of the file put it
+                there; one that leads elsewhere and is somebody else's stops the run.
+            type: list
+            elements: dict
+            suboptions:
+              to:
+                description: The network, such as C(2001:db8:100:7::/64).
+                type: str
+                required: true
+              by:
+                description: The gateway; without it, the network is directly on this interface.
+                type: str
+              vm:
+                description: The VM that has the network behind it, if that is one's.
+                type: str
           members:
             description: Members of a bridge(4) or veb(4). Others stay where they are.
             type: list

@@ -46,6 +46,7 @@ RESPONSE = f"var/www/htdocs/install/{ONCE}/fe_e1_bb_d1_c8_01-install.conf@203.0.
         ("example", "inventories/example", ["web1", "build1"]),
         ("seed/servers", "tests/golden/seed/inventory", ["vm01"]),
         ("one-address", "examples/one-address/inventory", ["web1"]),
+        ("networks/servers", "tests/golden/networks/inventory", ["front"]),
     ],
 )
 def test_rendered_files(name: str, inventory: str, installing: list[str], tmp_path: Path) -> None:

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import Wire
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import (
     host_port,
     other_host_interface,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.uplink import Uplink
 
 Link = dict[str, Any]
 
@@ -20,59 +24,98 @@ def links(server: ServerSettings) -> list[Link]:
     """Return the interfaces, those first that others need, as host_state takes its links.
 
     What leads out must be there already and is only brought up; the rest is made where it is
-    missing. Without an uplink there is the switch with the server's own interface; further switches
-    connect VMs alone.
+    missing. A switch with networks has the server's own interface, and an uplink where one is
+    given; others connect VMs alone.
     """
-    uplink = list(_uplink(server))
-    members = [server.uplink.interface] if server.uplink else []
-    if server.host_interface in members:
-        uplink[-1]["addresses"] = _addresses(server)
-        host: list[Link] = []
-    else:
-        host = list(_host(server))
-    port = host_port(server.host_interface)
-    if port:
-        uplink.append({"name": port})
-    own = [port] if port else [one["name"] for one in host if not one.get("retired")]
-    switch: Link = {"name": server.switch.interface, "members": [*members, *own]}
-    former = [one["name"] for one in host if one.get("retired")]
-    if former and port:
-        switch["without"] = former
-    further: list[Link] = [{"name": one.interface} for one in server.switches[1:]]
-    # A switch needs its ports. The address of a pair(4) is there last: the switch already leads to
-    # it then, and what had the address before has lost it.
-    return [*uplink, switch, *host, *further] if port else [*uplink, *host, switch, *further]
+    wires = {wire.switch.name: wire for wire in server.wires}
+    found: list[Link] = []
+    for switch in server.switches:
+        wire = wires.get(switch.name)
+        own = _wired(switch, wire) if wire else _unwired(switch)
+        if wire and switch is not server.switch:
+            # The role's own default is the address on the first one.
+            proof = {"prove": str(wire.server_ipv4)}
+            own = [one | proof if one["name"] == switch.interface else one for one in own]
+        found += own
+    return _each_once(found)
 
 
-def _addresses(server: ServerSettings) -> list[str]:
-    """The server's own addresses on the VMs' network."""
-    found = [f"{server.server_ipv4}/{server.ipv4.network.prefixlen}"]
-    if server.ipv6 and server.server_ipv6:
-        length = 64 if server.server_ipv6.is_link_local else server.ipv6.network.prefixlen
-        found.append(f"{server.server_ipv6}/{length}")
+def ipv6_routes(server: ServerSettings, vms: Sequence[Vm]) -> list[Link]:
+    """Return the server's own interfaces with routes to the prefixes of these VMs.
+
+    Only where the server is the router of a network; there may be no VM that has a prefix yet.
+    """
+    found = []
+    for wire in server.wires:
+        routed = [one.name for one in wire.networks if one.routes_ipv6 and one.ipv6_prefixes]
+        routes = [
+            {"to": str(vm.ipv6_prefix), "by": str(vm.ipv6), "vm": vm.name}
+            for vm in vms
+            if vm.network in routed and vm.ipv6_prefix
+        ]
+        if routed:
+            link = {"name": wire.host_interface, "create": False, "up": False, "routes": routes}
+            found.append(link)
     return found
 
 
-def _host(server: ServerSettings) -> Iterator[Link]:
+def _wired(switch: Switch, wire: Wire) -> list[Link]:
+    uplink = list(_uplink(switch.uplink))
+    members = [switch.uplink.interface] if switch.uplink else []
+    if wire.host_interface in members:
+        uplink[-1] |= _own(wire)
+        host: list[Link] = []
+    else:
+        host = list(_host(wire))
+    port = host_port(wire.host_interface)
+    if port:
+        uplink.append({"name": port})
+    own = [port] if port else [one["name"] for one in host if not one.get("retired")]
+    link: Link = {"name": switch.interface, "members": [*members, *own]}
+    former = [one["name"] for one in host if one.get("retired")]
+    if former and port:
+        link["without"] = former
+    # A switch needs its ports. The address of a pair(4) is there last: the switch already leads to
+    # it then, and what had the address before has lost it.
+    return [*uplink, link, *host] if port else [*uplink, *host, link]
+
+
+def _unwired(switch: Switch) -> list[Link]:
+    uplink = list(_uplink(switch.uplink))
+    members = {"members": [switch.uplink.interface]} if switch.uplink else {}
+    return [*uplink, {"name": switch.interface, **members}]
+
+
+def _each_once(links: Sequence[Link]) -> list[Link]:
+    """Return the links without those that are there twice, such as the parent of two VLANs."""
+    return [link for place, link in enumerate(links) if link not in links[:place]]
+
+
+def _own(wire: Wire) -> Link:
+    """The server's own addresses on a switch, and routes to networks that it has none of."""
+    routes = [{"to": str(network.ipv4.network)} for network in wire.routed()]
+    return {"addresses": list(wire.own_addresses())} | ({"routes": routes} if routes else {})
+
+
+def _host(wire: Wire) -> Iterator[Link]:
     """The interface with the addresses, after the one that may have had them before."""
-    host, addresses = server.host_interface, _addresses(server)
+    host, own = wire.host_interface, _own(wire)
     if not host.startswith(("pair", "vport", "vether")):
         return
-    former = other_host_interface(host, server.switch.interface)
+    former = other_host_interface(host, wire.switch.interface)
     if former:
         yield {
             "name": former,
             "create": False,
             "up": False,
             "retired": True,
-            "addresses": addresses,
+            "addresses": own["addresses"],
         }
     port = host_port(host)
-    yield {"name": host, "addresses": addresses} | ({"patch": port} if port else {})
+    yield {"name": host, **own} | ({"patch": port} if port else {})
 
 
-def _uplink(server: ServerSettings) -> Iterator[Link]:
-    uplink = server.uplink
+def _uplink(uplink: Uplink | None) -> Iterator[Link]:
     if uplink is None:
         return
     for name in uplink.members or (uplink.parent,):

@@ -11,10 +11,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import (
-    Known,
-    allocate,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import allocate
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity import (
     check_capacity,
     check_sizes,
@@ -49,7 +46,11 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners imp
     check_keys,
     check_names,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.prefixes import (
+    check_prefixes,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import unread
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes import Known
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import BY_NAME
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     SUFFIX,
@@ -180,6 +181,8 @@ def build_fleet(inputs: Inputs) -> Fleet:
         for name, variables in sorted(inputs.servers.items())
         if (settings := read_server(name, variables, _FOREIGN, report.about(server=name)))
     }
+    wrong = check_prefixes(servers, report)
+    servers = {name: settings for name, settings in servers.items() if name not in wrong}
     files = _read_vms(inputs, report)
     ledgers = {}
     for file, text in sorted(inputs.ledgers.items()):

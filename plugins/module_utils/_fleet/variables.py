@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import (
+    Network,
+    Wire,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import host_port
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     MOST_TAPS,
@@ -15,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server imp
     ServerSettings,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import links
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.links import ipv6_routes, links
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.forwards import Forward, ssh_port
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import SWITCH_GROUP
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
@@ -83,7 +87,9 @@ def describe_vm(vm: Vm, server_address: str) -> dict[str, Any]:
 
 def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
     interfaces = sum(len(vm.interfaces) for vm in vms)
-    ipv4, ipv6, uplink = server.ipv4, server.ipv6, server.uplink
+    uplink = server.uplink
+    wires = {wire.switch.name: wire for wire in server.wires}
+    networks = [_network(wires[network.switch], network) for network in server.networks]
     return {
         "name": server.name,
         "preset": server.preset,
@@ -91,29 +97,13 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "dns_servers": list(server.dns_servers),
         "timezone": server.timezone,
         "mac_prefix": server.mac.prefix,
-        "ipv4": {
-            "network": str(ipv4.network.network_address),
-            "netmask": str(ipv4.network.netmask),
-            "prefix": ipv4.network.prefixlen,
-            "broadcast": _broadcast(ipv4.network),
-            "gateway": str(ipv4.gateway),
-            "server": str(server.server_ipv4),
-        },
-        "ipv6": ipv6
-        and {
-            "network": str(ipv6.network.network_address),
-            "prefix": ipv6.network.prefixlen,
-            # A link-local address means something on an interface only: here, the VM's.
-            "gateway": f"{ipv6.gateway}%{INTERFACE}"
-            if ipv6.gateway.is_link_local
-            else str(ipv6.gateway),
-            "server": server.server_ipv6 and str(server.server_ipv6),
-        },
-        "switch": _switch(server.switch, SWITCH_GROUP),
-        "switches": [
-            _switch(switch, None if place else SWITCH_GROUP)
-            for place, switch in enumerate(server.switches)
-        ],
+        "ipv4": networks[0]["ipv4"],
+        "ipv6": networks[0]["ipv6"],
+        "networks": networks,
+        "subnets": [str(network.ipv4.network) for network in server.networks],
+        "wires": [_wire(server, wire) for wire in server.wires],
+        "switch": _switch(server, server.switch),
+        "switches": [_switch(server, switch) for switch in server.switches],
         "host_interface": server.host_interface,
         "host_port": host_port(server.host_interface),
         "uplink": uplink
@@ -125,6 +115,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
             "interface": uplink.interface,
         },
         "links": links(server),
+        "ipv6_routes": ipv6_routes(server, vms),
         "image_directory": server.image_directory,
         "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
         "open_files": _open_files(len(vms), interfaces),
@@ -146,9 +137,71 @@ def _broadcast(network: IPv4Network | IPv6Network) -> str:
     return str(network.broadcast_address) if network.prefixlen < 31 else "255.255.255.255"
 
 
-def _switch(switch: Switch, group: str | None) -> dict[str, Any]:
-    """A switch, with the interface group of its VMs: pf(4) has rules for those of the first."""
-    return {**vars(switch), "group": group}
+def _network(wire: Wire, network: Network) -> dict[str, Any]:
+    """A network, with the server's addresses for it, and the way to it."""
+    ipv4, ipv6 = network.ipv4, network.ipv6
+    return {
+        "name": network.name,
+        "switch": network.switch,
+        "host_interface": wire.host_interface,
+        # Who answers for DHCP on this switch, whichever network the VM is in.
+        "dhcp": str(wire.server_ipv4),
+        # Whether VMs reach the server through a router that is on the switch, too.
+        "beyond": network.server_ipv4 != ipv4.gateway and not network.has(network.server_ipv4),
+        "ipv4": {
+            "network": str(ipv4.network.network_address),
+            "netmask": str(ipv4.network.netmask),
+            "prefix": ipv4.network.prefixlen,
+            "broadcast": _broadcast(ipv4.network),
+            "gateway": str(ipv4.gateway),
+            "server": str(network.server_ipv4),
+        },
+        "ipv6": ipv6
+        and {
+            "network": str(ipv6.network.network_address),
+            "prefix": ipv6.network.prefixlen,
+            # A link-local address means something on an interface only: here, the VM's.
+            "gateway": f"{ipv6.gateway}%{INTERFACE}"
+            if ipv6.gateway.is_link_local
+            else str(ipv6.gateway),
+            "server": network.server_ipv6 and str(network.server_ipv6),
+        },
+        "ipv6_prefixes": network.ipv6_prefixes and str(network.ipv6_prefixes),
+        "routes_ipv6": network.routes_ipv6,
+    }
+
+
+def _wire(server: ServerSettings, wire: Wire) -> dict[str, Any]:
+    """A switch with networks, as rules and daemons need it."""
+    veb, uplink = wire.switch.interface.startswith("veb"), wire.switch.uplink
+    names = [network.name for network in wire.networks]
+    subnets = [network.ipv4.network for network in wire.networks]
+    return {
+        "name": wire.switch.name,
+        "interface": wire.switch.interface,
+        "host_interface": wire.host_interface,
+        "host_port": host_port(wire.host_interface),
+        "uplink": uplink and uplink.interface,
+        "networks": names,
+        # Nobody else says who the router is.
+        "advertise": uplink is None and any(network.routes_ipv6 for network in wire.networks),
+        "server": str(wire.server_ipv4),
+        # dhcpd(8) listens where it knows the subnet of the interface's own address.
+        "foreign": not any(wire.server_ipv4 in subnet for subnet in subnets),
+        # With link1, a veb(4) has pf see what its ports carry; a bridge(4) always does.
+        "link": {
+            "name": wire.switch.interface,
+            "flags": ["link1"] if veb else [],
+            "prove": str(wire.server_ipv4) if veb else None,
+        },
+    }
+
+
+def _switch(server: ServerSettings, switch: Switch) -> dict[str, Any]:
+    """A switch, with the interface group of its VMs: pf(4) has rules for those with networks."""
+    wired = any(wire.switch is switch for wire in server.wires)
+    group = SWITCH_GROUP if wired else None
+    return {"name": switch.name, "interface": switch.interface, "group": group}
 
 
 def _open_files(vms: int, interfaces: int) -> int:
@@ -179,8 +232,17 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "mac": vm.mac,
         "ipv4": str(vm.ipv4),
         "ipv6": vm.ipv6 and str(vm.ipv6),
+        "ipv6_prefix": vm.ipv6_prefix and str(vm.ipv6_prefix),
+        "network": vm.network,
         "group": vm.group,
-        "interfaces": [{**vars(interface)} for interface in vm.interfaces],
+        "interfaces": [
+            {
+                **vars(interface),
+                "ipv4": interface.ipv4 and str(interface.ipv4),
+                "ipv6": interface.ipv6 and str(interface.ipv6),
+            }
+            for interface in vm.interfaces
+        ],
         "forward": [_forward(one) for one in vm.forward],
         "ssh_port": ssh_port(vm.forward),
         "owner": vm.owner,

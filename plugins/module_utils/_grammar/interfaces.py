@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import further
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     known_keys,
@@ -16,8 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-# The name of an interface: IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
-INTERFACE_PATTERN = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
+NETWORK_NAME_PATTERN = "[a-z][a-z0-9-]{0,30}"
 
 SWITCH_NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 
@@ -25,8 +27,8 @@ SWITCH_NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 # characters, no digit last. Of the rest, pf.conf(5) and ifconfig(8) take these as one word.
 GROUP_PATTERN = "[a-z](?:[a-z0-9_-]{0,13}[a-z])?"
 
-# What a VM without a group of its own gets; see default_group().
-_DEFAULT_GROUP = re.compile("vm[0-9]+nic")
+# What an interface without a group of its own gets; see default_group().
+_DEFAULT_GROUP = re.compile("vm[0-9]+nic[b-d]?")
 
 # Groups that the kernel joins interfaces to by itself: if_addgroup() in sys/net and sys/net80211,
 # and the name of each kind of interface that ifconfig(8) can create (ifconfig -C).
@@ -47,11 +49,22 @@ SWITCH_GROUP = "vmswitch"
 
 @dataclass(frozen=True)
 class FurtherInterface:
-    """A network interface of a VM next to its first, as its file gives it."""
+    """A network interface of a VM next to its first, as its file gives it.
+
+    One without network, ipv4 and ipv6 has no address.
+    """
 
     switch: str
     mac: str | None = None
     group: str | None = None
+    network: str | None = None
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+
+    @property
+    def addressed(self) -> bool:
+        """Whether it has addresses, and rules of pf(4)."""
+        return (self.network, self.ipv4, self.ipv6) != (None, None, None)
 
 
 def switch_name(value: object) -> str:
@@ -78,9 +91,22 @@ def group(value: object) -> str:
     return text
 
 
-def default_group(number: int) -> str:
-    """Return the group of a VM that is given none: another one for each VM of a server."""
-    return f"vm{number}nic"
+def network_name(value: object) -> str:
+    """Return the name of a network of a server."""
+    return matching(
+        value,
+        NETWORK_NAME_PATTERN,
+        "is not a name for a network; use a-z, 0-9 and hyphens, a letter first, at most 31 "
+        "characters",
+    )
+
+
+def default_group(number: int, place: int = 0) -> str:
+    """Return the group of an interface that is given none: another one for each of a server.
+
+    place counts the interfaces of a VM from 0.
+    """
+    return f"vm{number}nic{('', 'b', 'c', 'd')[place]}"
 
 
 def further_interfaces(value: object) -> tuple[FurtherInterface, ...]:
@@ -89,12 +115,18 @@ def further_interfaces(value: object) -> tuple[FurtherInterface, ...]:
 
 
 def _interface(value: object) -> FurtherInterface:
-    keys = ("switch", "mac", "group")
-    given = known_keys(value, keys, "switch, mac and group, as in {switch: backup}")
+    wanted = "switch, mac, group, network, ipv4 and ipv6, as in {switch: backup}"
+    given = known_keys(value, ("switch", *_PARTS), wanted)
     if "switch" not in given:
         raise Refused("switch is missing; give the name of a switch of the server")
-    return FurtherInterface(
-        part("switch", given, switch_name),
-        part("mac", given, mac) if "mac" in given else None,
-        part("group", given, group) if "group" in given else None,
-    )
+    parts = {key: part(key, given, parse) for key, parse in _PARTS.items() if key in given}
+    return FurtherInterface(part("switch", given, switch_name), **parts)
+
+
+_PARTS: Mapping[str, Callable[[object], Any]] = {
+    "mac": mac,
+    "group": group,
+    "network": network_name,
+    "ipv4": ipv4,
+    "ipv6": ipv6,
+}

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
     HIGHEST_NUMBER,
@@ -19,7 +19,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import (
     MAC_PATTERN,
     ipv4,
-    ipv6,
     mac,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import LONGEST_PATH, PATH
@@ -37,9 +36,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
     sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.uplink import (
+    Uplink,
+    interface,
+    uplink,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
-
-A = TypeVar("A", IPv4Address, IPv6Address)
 
 _SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
 _RELEASE = r"[0-9]{1,2}\.[0-9]"
@@ -49,10 +51,15 @@ _SYSCTL_VALUE = r"[A-Za-z0-9_.,:/+-]{1,255}"
 
 @dataclass(frozen=True)
 class Switch:
-    """A switch of vm.conf(5) and the interface that it is."""
+    """A switch of vm.conf(5), the interface that it is, and for a further one what else is given.
+
+    uplink leads out, and host_interface is the server's own on the switch.
+    """
 
     name: str
     interface: str
+    uplink: Uplink | None = None
+    host_interface: str | None = None
 
 
 def switch(value: object) -> dict[str, str]:
@@ -68,11 +75,16 @@ def switches(value: object) -> tuple[Switch, ...]:
 
 
 def _whole_switch(value: object) -> Switch:
-    given = switch(value)
+    given = known_keys(
+        value,
+        (*_SWITCH_PARTS, *_FURTHER_PARTS),
+        "name, interface, uplink and host_interface, such as {name: backup, interface: veb1}",
+    )
     for key in _SWITCH_PARTS:
         if key not in given:
             raise Refused(f"{key} is missing; give both, as in {{name: backup, interface: veb1}}")
-    return Switch(**given)
+    parts = {**_SWITCH_PARTS, **_FURTHER_PARTS}
+    return Switch(**{key: part(key, given, parts[key]) for key in given})
 
 
 def _switch_interface(value: object) -> str:
@@ -82,6 +94,10 @@ def _switch_interface(value: object) -> str:
 _SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
     "name": switch_name,
     "interface": _switch_interface,
+}
+_FURTHER_PARTS: Mapping[str, Callable[[object], Any]] = {
+    "uplink": uplink,
+    "host_interface": interface,
 }
 
 
@@ -155,23 +171,6 @@ def limit(value: object) -> int:
     return LIMIT.parse(as_text(value)).bytes
 
 
-def ipv4_range(value: object) -> tuple[IPv4Address, IPv4Address]:
-    """Return the first and the last address."""
-    first, last = _two(value, "[203.0.113.10, 203.0.113.200]")
-    return _ordered(ipv4(first), ipv4(last))
-
-
-def ipv6_range(value: object) -> tuple[IPv6Address, IPv6Address]:
-    """Return the first and the last address."""
-    first, last = _two(value, "['2001:db8:6::10', '2001:db8:6::ffff']")
-    return _ordered(ipv6(first), ipv6(last))
-
-
-def ipv6_gateway(value: object) -> IPv6Address:
-    """Return an IPv6 address; a link-local one may have the zone of the VM's only interface."""
-    return ipv6(value.removesuffix("%vio0") if isinstance(value, str) else value)
-
-
 def reserved(value: object) -> Reserved:
     """Return what a list of addresses, ranges, networks, MACs and numbers reserves."""
     if value == []:
@@ -214,18 +213,6 @@ def _reserved_item(value: object) -> int | str | tuple[Address, Address]:
     if span[0].version != span[1].version or int(span[0]) > int(span[1]):
         raise Refused(f"{shown(text)} is not a range; write the lower address first")
     return span
-
-
-def _two(value: object, example: str) -> tuple[object, object]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise Refused(f"is {shown(value)}; give the first and the last address, as in {example}")
-    return value[0], value[1]
-
-
-def _ordered(first: A, last: A) -> tuple[A, A]:
-    if int(first) > int(last):
-        raise Refused(f"{first} is above {last}; write the lower address first")
-    return first, last
 
 
 def _is_address(text: str) -> bool:

@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
-    INTERFACE_PATTERN,
-)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     choice,
     known_keys,
@@ -23,6 +20,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 
 T = TypeVar("T")
+
+# The name of an interface: IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
+INTERFACE_PATTERN = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
 
 # Interfaces that are switches, or on a switch, and so lead nowhere.
 _INWARD = ("bridge", "veb", "vport", "vether", "tap", "lo", "vlan")

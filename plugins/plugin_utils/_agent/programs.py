@@ -13,6 +13,7 @@ _DIRECTORIES = {
         "fw_update",
         "httpd",
         "nsd-checkzone",
+        "rad",
         "rcctl",
         "sensorsd",
         "sshd",
@@ -20,7 +21,7 @@ _DIRECTORIES = {
         "vmctl",
         "vmd",
     ),
-    "/sbin": ("ifconfig", "pfctl", "ping", "sysctl"),
+    "/sbin": ("ifconfig", "pfctl", "ping", "route", "sysctl"),
     "/usr/bin": ("doas", "ftp", "signify", "ssh-keyscan", "tail"),
     "/bin": ("df", "sh", "stty"),
 }

@@ -40,6 +40,10 @@ class Interface:
     mac: str
     group: str
 
+    @classmethod
+    def of(cls, interface: t.Mapping[str, t.Any]) -> Interface:
+        return cls(interface["switch"], interface["mac"], interface["group"])
+
 
 class Install(StrEnum):
     """What makes the system of a VM."""
@@ -139,7 +143,7 @@ class Machine:
             size=image["size"],
             image=image["path"],
             image_format=image["format"],
-            interfaces=tuple(Interface(**interface) for interface in vm["interfaces"]),
+            interfaces=tuple(map(Interface.of, vm["interfaces"])),
             disks=tuple(Disk.of(disk) for disk in vm["disks"]),
             made=vm["made"],
             detached=tuple(vm["detached"]),

@@ -12,10 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import (
-    Known,
-    allocate,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import allocate
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity import (
     SMALLEST_INSTALLATION,
     check_capacity,
@@ -27,6 +24,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept impor
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import bare_keys
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import near
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes import Known
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
     Inventory,
 )

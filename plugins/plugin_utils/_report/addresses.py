@@ -37,24 +37,30 @@ def networks(fleet: Fleet, hosts: Hosts) -> tuple[Network, ...]:
     points = sorted(taken)
     plans: dict[tuple[int, int, int], list[tuple[ServerSettings, Plan]]] = {}
     for server in fleet.servers.values():
-        for plan in (server.ipv4, server.ipv6):
-            if plan is not None:
-                network = plan.network
-                key = (network.version, int(network.network_address), network.prefixlen)
-                plans.setdefault(key, []).append((server, plan))
+        for plan in _plans(server):
+            network = plan.network
+            key = (network.version, int(network.network_address), network.prefixlen)
+            plans.setdefault(key, []).append((server, plan))
     return tuple(_network(plans[key], taken, points) for key in sorted(plans))
 
 
 def addresses_of(server: ServerSettings, maps: t.Iterable[Network]) -> Addresses:
-    """How many of the IPv4 addresses of the server's range are taken."""
-    first, last = int(server.ipv4.first), int(server.ipv4.last)
-    free = 0
-    for network in maps:
-        if network.network == str(server.ipv4.network):
-            spans = (span for span in network.spans if span.kind == Kind.FREE)
-            free = sum(max(min(span.last, last) - max(span.first, first) + 1, 0) for span in spans)
-    total = last - first + 1
+    """How many of the IPv4 addresses of the server's ranges are taken."""
+    by_name = {network.network: network for network in maps}
+    free = total = 0
+    for plan in (network.ipv4 for network in server.networks):
+        first, last = int(plan.first), int(plan.last)
+        there = by_name.get(str(plan.network))
+        spans = [span for span in there.spans if span.kind == Kind.FREE] if there else []
+        free += sum(max(min(span.last, last) - max(span.first, first) + 1, 0) for span in spans)
+        total += last - first + 1
     return Addresses(total, total - free)
+
+
+def _plans(server: ServerSettings) -> list[Plan]:
+    """The addresses of the server's networks."""
+    plans = (plan for network in server.networks for plan in (network.ipv4, network.ipv6))
+    return [plan for plan in plans if plan is not None]
 
 
 def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
@@ -68,29 +74,31 @@ def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
             by_kind[kind].setdefault(address_value(str(address)), (kind, label))
 
     for server in fleet.servers.values():
-        for own in (server.server_ipv4, server.server_ipv6):
-            note(own, Kind.SERVER, server.name)
-        for plan in (server.ipv4, server.ipv6):
-            note(plan and plan.gateway, Kind.SERVER, "gateway")
-            for number in server.reserved.numbers if plan else ():
-                if plan and number <= plan.capacity:
+        for network in server.networks:
+            note(network.server_ipv4, Kind.SERVER, server.name)
+            note(network.server_ipv6, Kind.SERVER, server.name)
+        for plan in _plans(server):
+            note(plan.gateway, Kind.SERVER, "gateway")
+            for number in server.reserved.numbers:
+                if number <= plan.capacity:
                     note(plan.address(number), Kind.RESERVED, f"number {number} is reserved")
     for vm in fleet.vms:
-        for address in (vm.ipv4, vm.ipv6):
-            note(address, Kind.USED, vm.name)
+        for interface in vm.interfaces:
+            note(interface.ipv4, Kind.USED, vm.name)
+            note(interface.ipv6, Kind.USED, vm.name)
     for ledger in fleet.ledgers.values():
         for name, entry in ledger.entries.items():
             if (ledger.server, name) not in there:
                 why = ", of which only the ledger has a line"
                 if name in broken:
                     why = ", whose files have problems"
-                for address in (entry.ipv4, entry.ipv6):
+                for address in entry.addresses:
                     note(address, Kind.KEPT, f"{name}{why}")
         settings = fleet.servers.get(ledger.server)
         for purged in ledger.quarantine:
             end = settings and purged.since + timedelta(settings.quarantine_days + 1)
             label = f"{purged.vm} (purged)" + (f", until {end}" if end else "")
-            for address in (purged.entry.ipv4, purged.entry.ipv6):
+            for address in purged.entry.addresses:
                 note(address, Kind.QUARANTINED, label)
     for name, found in hosts.items():
         for host in found:

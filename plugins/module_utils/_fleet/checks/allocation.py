@@ -6,15 +6,18 @@ What a VM file gives and what a ledger has is settled first, over the whole flee
 each VM without a number get the lowest one that is free and whose values are free too. So the
 result does not depend on the order of files, and a new VM changes no other.
 
+On a server with one network a number gives the addresses too. With several, as for a VM's further
+interfaces, it gives an address only where that is in the network's range and free; otherwise the
+lowest free one of the network is handed out, and stays the VM's by the ledger.
+
 What cannot be read might give values of its own. As long as there is such a file, new VMs of the
 servers that it could concern wait; numbers that were handed out before stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
@@ -23,89 +26,29 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     KINDS,
     MAC,
     NUMBER,
-    Claim,
     Claims,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import further_macs
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry, Ledger
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
-    source as ledger_source,
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.taken import Taken, derive
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes import (
+    FAMILIES,
+    PARTS,
+    Known,
+    Wish,
+    families,
+    file_claims,
+    ledger_claims,
+    quarantine_claims,
+    wishes_of,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import network_of
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import LIST
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
-    HIGHEST_NUMBER,
-    Address,
-    usable,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
-
-_PARTS = (NUMBER, MAC, IPV4, IPV6)
-_DERIVED = (MAC, IPV4, IPV6)
 
 # How many VMs a message lists.
 _LISTED = 5
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """A VM and what is settled of it, by its file or by the ledger; origin tells which.
-
-    kept_macs are those of further interfaces that the ledger has.
-    """
-
-    file: VmFile
-    server: ServerSettings
-    values: Mapping[str, Any]
-    origin: Mapping[str, tuple[str, str]]
-    kept_macs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.file.name
-
-    @property
-    def order(self) -> tuple[str, str]:
-        return self.server.name, self.name
-
-    def missing(self) -> tuple[str, ...]:
-        """Return the kinds of values that the number has to give."""
-        kinds = _DERIVED if self.server.ipv6 else (MAC, IPV4)
-        return tuple(kind for kind in kinds if self.values.get(kind) is None)
-
-    def further(self, number: int) -> tuple[str, ...]:
-        """Return the MACs of the further interfaces of the VM if it has this number."""
-        given = self.file.interfaces
-        return further_macs(given, self.values.get(MAC) or derive(self.server, MAC, number))
-
-    def claim(self, kind: str, value: object, field: str | None = None) -> Claim:
-        source, own_field = self.origin.get(kind, (self.file.source, kind))
-        return Claim(kind, value, self.name, self.server.name, source, field or own_field)
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of a fleet: the servers that can have VMs, all VM files, and all ledgers.
-
-    usable are the names of VMs whose files are without fault. addresses are those of all servers
-    and routers, with what they are. unread are the files and ledgers that might hold values which
-    nobody knows, each with the servers that it concerns, None for all.
-    """
-
-    servers: Mapping[str, ServerSettings]
-    files: Sequence[VmFile]
-    usable: Collection[str]
-    ledgers: Mapping[str, Ledger]
-    addresses: Mapping[Address, str]
-    unread: Mapping[str, Collection[str] | None]
-
-    def waits_for(self, server: str) -> list[str]:
-        """Return the files that have to be read before this server's VMs get anything new."""
-        return sorted(
-            source
-            for source, servers in self.unread.items()
-            if servers is None or server in servers
-        )
 
 
 def allocate(known: Known, report: Report) -> dict[str, Entry]:
@@ -115,20 +58,21 @@ def allocate(known: Known, report: Report) -> dict[str, Entry]:
     """
     servers, files, ledgers = known.servers, known.files, known.ledgers
     claims = Claims()
-    clashing = claims.add_all(_ledger_claims(files, ledgers), report)
-    for claim in _quarantine_claims(servers, ledgers):
+    clashing = claims.add_all(ledger_claims(files, ledgers), report)
+    for claim in quarantine_claims(servers, ledgers):
         claims.add(claim)
-    every = sorted(_wishes(servers, files, ledgers, report), key=lambda wish: wish.order)
-    clashing |= claims.add_all(_file_claims(every, files), report)
+    every = sorted(wishes_of(servers, files, ledgers, report), key=lambda wish: wish.order)
+    clashing |= claims.add_all(file_claims(every, files), report)
     wishes = [wish for wish in every if wish.name in known.usable]
-    taken = _Taken(known, claims)
+    taken = Taken(claims, known.addresses)
+    waits = {name for name in servers if known.waits_for(name)}
     numbers: dict[str, Entry] = {}
-    settled: list[_Wish] = []
-    homeless: list[_Wish] = []
+    settled: list[Wish] = []
+    homeless: list[Wish] = []
     for wish in wishes:
         if not _check_settled(wish, taken, report) or wish.name in clashing:
             continue
-        if NUMBER not in wish.values or (wish.missing() and taken.waits(wish)):
+        if NUMBER not in wish.values or (wish.server.name in waits and wish.needs()):
             homeless.append(wish)
         elif _claim_derived(wish, taken, report):
             settled.append(wish)
@@ -136,13 +80,16 @@ def allocate(known: Known, report: Report) -> dict[str, Entry]:
     for wish in settled:
         if _claim_further(wish, wish.values[NUMBER], taken, report):
             numbers[wish.name] = _entry(wish, wish.values[NUMBER])
-    waiting = [wish for wish in homeless if taken.waits(wish)]
+    waiting = [wish for wish in homeless if wish.server.name in waits]
     _report_waiting(waiting, known, report)
-    _hand_out([wish for wish in homeless if not taken.waits(wish)], taken, numbers, report)
+    ready = [wish for wish in homeless if wish.server.name not in waits]
+    _hand_out(ready, taken, numbers, report)
+    # What is chosen comes last, since it can be another one.
+    _choose([wish for wish in (*settled, *ready) if wish.name in numbers], taken, numbers, report)
     return numbers
 
 
-def _report_waiting(waiting: Sequence[_Wish], known: Known, report: Report) -> None:
+def _report_waiting(waiting: Sequence[Wish], known: Known, report: Report) -> None:
     names: dict[str, list[str]] = {}
     for wish in waiting:
         names.setdefault(wish.server.name, []).append(wish.name)
@@ -159,165 +106,21 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
 
 
-def _ledger_claims(files: Sequence[VmFile], ledgers: Mapping[str, Ledger]) -> Iterator[Claim]:
-    present = {(file.server, file.name) for file in files}
-    somewhere = {file.name for file in files if file.server is None}
-    for server in sorted(ledgers):
-        for name, entry in sorted(ledgers[server].entries.items()):
-            gone = (server, name) not in present and name not in somewhere
-            for kind in _PARTS:
-                value = getattr(entry, kind)
-                if value is not None:
-                    yield Claim(kind, value, name, server, ledger_source(server), name, True, gone)
-            for mac in entry.other_macs:
-                yield Claim(MAC, mac, name, server, ledger_source(server), name, True, gone)
-
-
-def _quarantine_claims(
-    servers: Mapping[str, ServerSettings], ledgers: Mapping[str, Ledger]
-) -> Iterator[Claim]:
-    for name, ledger in sorted(ledgers.items()):
-        for one in ledger.quarantine:
-            days = servers[name].quarantine_days if name in servers else None
-            end = "it is over" if days is None else str(one.since + timedelta(days + 1))
-            values = [(kind, getattr(one.entry, kind)) for kind in _PARTS]
-            values += [(MAC, mac) for mac in one.entry.other_macs]
-            for kind, value in values:
-                if value is not None:
-                    # Another VM may have the name by now.
-                    vm, source = f"{one.vm} (purged)", ledger_source(name)
-                    yield Claim(kind, value, vm, name, source, "quarantine", True, True, end)
-
-
-def _wishes(
-    servers: Mapping[str, ServerSettings],
-    files: Sequence[VmFile],
-    ledgers: Mapping[str, Ledger],
-    report: Report,
-) -> Iterator[_Wish]:
-    for file in files:
-        server = servers.get(file.server or "")
-        if server is None or not file.knows(*_PARTS):
-            continue
-        ledger = ledgers.get(server.name)
-        entry = ledger.entries.get(file.name) if ledger else None
-        values: dict[str, Any] = {}
-        origin: dict[str, tuple[str, str]] = {}
-        for kind in _PARTS:
-            own, kept = file.values.get(kind), getattr(entry, kind, None)
-            if own is not None and kept is not None and own != kept:
-                report.about(vms=[file.name]).add(
-                    file.source, kind, _contradiction(kind, own, kept, file)
-                )
-            if own is not None:
-                values[kind], origin[kind] = own, (file.source, kind)
-            elif kept is not None:
-                values[kind], origin[kind] = kept, (ledger_source(server.name), file.name)
-        yield _Wish(file, server, values, origin, entry.other_macs if entry else ())
-
-
-def _contradiction(kind: str, own: object, kept: object, file: VmFile) -> str:
-    return (
-        f"{own} contradicts {ledger_source(file.server or '')}, where {file.name} has {kept}; to "
-        f"keep {kept}, take {kind} out of this file, or else take {file.name} out of the ledger"
-    )
-
-
-def _file_claims(wishes: Sequence[_Wish], files: Sequence[VmFile]) -> Iterator[Claim]:
-    """Yield what VM files give themselves, also those of VMs that cannot be allocated now."""
-    for wish in wishes:
-        for kind in _PARTS:
-            if wish.file.values.get(kind) is not None:
-                yield wish.claim(kind, wish.file.values[kind])
-    wished = {wish.name for wish in wishes}
-    for file in sorted(files, key=lambda file: file.name):
-        for kind in _PARTS if file.name not in wished else ():
-            value = file.values.get(kind)
-            # A number means something on a server only.
-            if value is not None and (file.server or kind != NUMBER):
-                yield Claim(kind, value, file.name, file.server or "", file.source, kind)
-    for file in files:
-        for mac in (interface.mac for interface in file.interfaces):
-            if mac is not None:
-                yield Claim(MAC, mac, file.name, file.server or "", file.source, "interfaces")
-
-
-class _Taken:
-    """Tells what stands against a value, over the whole fleet."""
-
-    def __init__(self, known: Known, claims: Claims) -> None:
-        self.claims = claims
-        self._fixed = known.addresses
-        self._waits = {name: bool(known.waits_for(name)) for name in known.servers}
-
-    def waits(self, wish: _Wish) -> bool:
-        """Return whether this VM can get nothing new now."""
-        return self._waits[wish.server.name]
-
-    def obstacle(self, server: ServerSettings, kind: str, value: Any) -> str | None:
-        """Return why no VM of this server can have this value, whoever it is, or None."""
-        if kind == NUMBER:
-            return _reserved(server) if value in server.reserved.numbers else None
-        if kind == MAC:
-            return _reserved(server) if value in server.reserved.macs else None
-        return self._address_obstacle(server, kind, value)
-
-    def _address_obstacle(self, server: ServerSettings, kind: str, value: Address) -> str | None:
-        plan = server.ipv4 if kind == IPV4 else server.ipv6
-        if plan is None:
-            return f"is of no use: {server.name} has no vmm_{kind}_network"
-        if not usable(plan.network, value):
-            return f"is not a usable address of {server.name}'s network {plan.network}"
-        if value in self._fixed:
-            return f"is {self._fixed[value]}"
-        return _reserved(server) if server.reserved.has_address(value) else None
-
-    def is_free(self, wish: _Wish, number: int) -> bool:
-        """Return whether a number and the values that it has to give a VM are free."""
-        server, missing = wish.server, wish.missing()
-        if self.claims.holder(NUMBER, server.name, number) or number in server.reserved.numbers:
-            return False
-        for kind in missing:
-            value = derive(server, kind, number)
-            if self.claims.holder(kind, server.name, value) or self.obstacle(server, kind, value):
-                return False
-        # With a MAC of its own, the further ones are the same for every number.
-        further = wish.further(number) if MAC in missing else ()
-        return not any(self.against(wish, mac) for mac in further)
-
-    def against(self, wish: _Wish, mac: str) -> str | None:
-        """Return why this MAC of a further interface cannot be this VM's, or None."""
-        holder = self.claims.holder(MAC, wish.server.name, mac)
-        if holder and holder.vm != wish.name:
-            return f"belongs to {holder.vm} ({holder.source})"
-        return self.obstacle(wish.server, MAC, mac)
-
-
-def _reserved(server: ServerSettings) -> str:
-    return f"is reserved by vmm_reserved of {server.name}"
-
-
-def derive(server: ServerSettings, kind: str, number: int) -> Any:
-    """Return what a number gives. Raises ValueError for one that is too high."""
-    if kind == MAC:
-        return server.mac.mac(number)
-    plan = server.ipv4 if kind == IPV4 else server.ipv6
-    if plan is None:
-        raise ValueError(f"{server.name} has no vmm_{kind}_network")
-    return plan.address(number)
-
-
-def _check_settled(wish: _Wish, taken: _Taken, report: Report) -> bool:
+def _check_settled(wish: Wish, taken: Taken, report: Report) -> bool:
     """Check what the VM file or the ledger gives; return whether nothing stands against it."""
     report = report.about(vms=[wish.name])
     fine = True
-    for kind in _PARTS:
+    for kind in PARTS:
         value = wish.values.get(kind)
         source, field = wish.origin.get(kind, ("", ""))
         in_file = source == wish.file.source
-        if value is None or (kind == IPV6 and wish.server.ipv6 is None and not in_file):
+        unused = kind == IPV6 and wish.network and wish.network.ipv6 is None
+        if value is None or (unused and not in_file):
             continue
-        reason = taken.obstacle(wish.server, kind, value)
+        reason = taken.obstacle(wish.server, kind, value, wish.network)
+        if kind == NUMBER and wish.network and wish.network.too_high(value):
+            prefixes = wish.network.ipv6_prefixes
+            reason = f"is too high for {prefixes}, which has a /64 for {wish.network.prefixes} VMs"
         if reason:
             advice = "use another one, or none"
             if not in_file:
@@ -329,7 +132,7 @@ def _check_settled(wish: _Wish, taken: _Taken, report: Report) -> bool:
     return fine
 
 
-def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
+def _claim_derived(wish: Wish, taken: Taken, report: Report) -> bool:
     """Claim what the settled number gives; return whether all of it is free."""
     report = report.about(vms=[wish.name])
     number = wish.values[NUMBER]
@@ -345,7 +148,7 @@ def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
             )
             return False
         value = derive(wish.server, kind, number)
-        reason = taken.obstacle(wish.server, kind, value)
+        reason = taken.obstacle(wish.server, kind, value, wish.network)
         if reason is None:
             other = taken.claims.add(wish.claim(kind, value, field))
             reason = f"belongs to {other.vm} ({other.source})" if other else None
@@ -360,14 +163,14 @@ def _claim_derived(wish: _Wish, taken: _Taken, report: Report) -> bool:
     return True
 
 
-def _claim_further(wish: _Wish, number: int, taken: _Taken, report: Report) -> bool:
+def _claim_further(wish: Wish, number: int, taken: Taken, report: Report) -> bool:
     """Claim the MACs of a VM's further interfaces; return whether all of them are free."""
     first = wish.values.get(MAC) or derive(wish.server, MAC, number)
     seen = {first}
     for mac in wish.further(number):
         reason = "belongs to another interface of this VM" if mac in seen else None
         seen.add(mac)
-        if reason := reason or taken.against(wish, mac):
+        if reason := reason or taken.against(wish.name, wish.server, MAC, mac, None):
             report.about(vms=[wish.name]).add(
                 wish.file.source,
                 "interfaces",
@@ -378,17 +181,34 @@ def _claim_further(wish: _Wish, number: int, taken: _Taken, report: Report) -> b
     return True
 
 
-def _entry(wish: _Wish, number: int) -> Entry:
+def _entry(wish: Wish, number: int) -> Entry:
     entry = Entry(number, wish.values.get(MAC), wish.values.get(IPV4), wish.values.get(IPV6))
     given = {kind: derive(wish.server, kind, number) for kind in wish.missing()}
     other_macs = tuple(dict.fromkeys((*wish.kept_macs, *wish.further(number))))
-    return replace(entry, **given, other_macs=other_macs)
+    others: dict[str, Any] = {f"other_{kind}": wish.kept_addresses[kind] for kind in FAMILIES}
+    return replace(entry, **given, other_macs=other_macs, **others)
+
+
+def _is_free(wish: Wish, number: int, taken: Taken) -> bool:
+    """Return whether a number and the values that it has to give a VM are free."""
+    server, missing, claims = wish.server, wish.missing(), taken.claims
+    if claims.holder(NUMBER, server.name, number) or number in server.reserved.numbers:
+        return False
+    for kind in missing:
+        value = derive(server, kind, number)
+        if claims.holder(kind, server.name, value):
+            return False
+        if taken.obstacle(server, kind, value, wish.network):
+            return False
+    # With a MAC of its own, the further ones are the same for every number.
+    further = wish.further(number) if MAC in missing else ()
+    return not any(taken.against(wish.name, server, MAC, mac, None) for mac in further)
 
 
 def _hand_out(
-    homeless: Sequence[_Wish], taken: _Taken, numbers: dict[str, Entry], report: Report
+    homeless: Sequence[Wish], taken: Taken, numbers: dict[str, Entry], report: Report
 ) -> None:
-    left_over: dict[str, list[_Wish]] = {}
+    left_over: dict[str, list[Wish]] = {}
     # A number that was not free for a VM is not free for the next one of the same kind either.
     start: dict[tuple[str, tuple[str, ...], int], int] = {}
     for wish in homeless:
@@ -396,7 +216,7 @@ def _hand_out(
         highest = _limit(wish.server, missing).highest
         key = wish.server.name, missing, len(wish.file.interfaces)
         number = start.get(key, 1)
-        while number <= highest and not taken.is_free(wish, number):
+        while number <= highest and not _is_free(wish, number, taken):
             number += 1
         start[key] = number
         if number > highest:
@@ -411,6 +231,94 @@ def _hand_out(
         _report_full(server, wishes, taken, report)
 
 
+def _choose(
+    wishes: Sequence[Wish], taken: Taken, entries: dict[str, Entry], report: Report
+) -> None:
+    """Choose addresses from networks, and take out of entries the VMs that one has no room for."""
+    full: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for wish in wishes:
+        entry = _first_addresses(wish, entries[wish.name], taken)
+        if entry is None:
+            asked = [wish.network] if wish.network else wish.server.networks
+            key = wish.server.name, tuple(one.name for one in asked)
+            full.setdefault(key, []).append(wish.name)
+            del entries[wish.name]
+        else:
+            entries[wish.name] = entry
+    for wish in [wish for wish in wishes if wish.name in entries and wish.file.interfaces]:
+        for kind in FAMILIES:
+            if wish.name in entries:
+                _claim_further_addresses(wish, kind, taken, entries, full, report)
+    for (server, networks), names in full.items():
+        none_left = "has no room" if len(networks) == 1 else "have no room"
+        report.about(vms=names).add(
+            server,
+            LIST,
+            f"{', '.join(networks)} {none_left} for {len(names)} more ({_listed(names)}); enlarge "
+            f"a range, add a network, or move VMs to another server",
+        )
+
+
+def _first_addresses(wish: Wish, entry: Entry, taken: Taken) -> Entry | None:
+    """Return the entry with the addresses of the first network that has room for the VM."""
+    if not wish.unchosen():
+        return entry
+    for network in [wish.network] if wish.network else wish.server.networks:
+        if network.too_high(entry.number):
+            continue
+        kinds = [kind for kind in families(network) if wish.values.get(kind) is None]
+        chosen: dict[str, Any] = {
+            kind: taken.choose(wish.server, network, kind, entry.number) for kind in kinds
+        }
+        if None not in chosen.values():
+            for kind, address in chosen.items():
+                taken.claims.add(wish.claim(kind, address))
+            return replace(entry, **chosen)
+    return None
+
+
+def _claim_further_addresses(
+    wish: Wish,
+    kind: str,
+    taken: Taken,
+    entries: dict[str, Entry],
+    full: dict[tuple[str, tuple[str, ...]], list[str]],
+    report: Report,
+) -> None:
+    """Choose and claim the addresses of further interfaces; without success, there is no entry."""
+    entry, networks = entries[wish.name], wish.server.networks
+    own = wish.further_addresses(kind)
+    for place, network in wish.unaddressed(kind):
+        own[place] = taken.choose(wish.server, network, kind, entry.number)
+        if own[place] is None:
+            full.setdefault((wish.server.name, (network.name,)), []).append(wish.name)
+            del entries[wish.name]
+            return
+        taken.claims.add(wish.claim(kind, own[place]))
+    seen = {getattr(entry, kind)}
+    for interface, address in zip(wish.file.interfaces, own, strict=True):
+        if address is None:
+            continue
+        reason = "belongs to another interface of this VM" if address in seen else None
+        seen.add(address)
+        reason = reason or taken.against(
+            wish.name, wish.server, kind, address, network_of(interface, networks)
+        )
+        if reason:
+            report.about(vms=[wish.name]).add(
+                wish.file.source,
+                "interfaces",
+                f"the address {address} {reason}; give the interface another one with {kind}",
+            )
+            del entries[wish.name]
+            return
+        taken.claims.add(wish.claim(kind, address))
+    others = getattr(entry, f"other_{kind}")
+    others = tuple(dict.fromkeys((*others, *(one for one in own if one is not None))))
+    new: dict[str, Any] = {f"other_{kind}": others}
+    entries[wish.name] = replace(entry, **new)
+
+
 class _Limit(NamedTuple):
     """The highest number, and the variable that sets it."""
 
@@ -421,16 +329,21 @@ class _Limit(NamedTuple):
 
 def _limit(server: ServerSettings, missing: tuple[str, ...]) -> _Limit:
     """Return the limit of numbers that have to give these kinds of values."""
+    network = server.networks[0]
     limits = {
         MAC: _Limit(server.mac.capacity, "vmm_mac_prefix", server.mac.prefix),
         IPV4: _Limit(server.ipv4.capacity, "vmm_ipv4_range", server.ipv4.range),
     }
     if server.ipv6:
         limits[IPV6] = _Limit(server.ipv6.capacity, "vmm_ipv6_range", server.ipv6.range)
-    return min([_Limit(HIGHEST_NUMBER), *(limits[kind] for kind in missing)])
+    highest = [_Limit(HIGHEST_NUMBER), *(limits[kind] for kind in missing)]
+    if server.numbered and network.ipv6_prefixes:
+        prefixes = str(network.ipv6_prefixes)
+        highest.append(_Limit(network.prefixes, "vmm_ipv6_prefixes", prefixes))
+    return min(highest)
 
 
-def _report_full(server: str, wishes: Sequence[_Wish], taken: _Taken, report: Report) -> None:
+def _report_full(server: str, wishes: Sequence[Wish], taken: Taken, report: Report) -> None:
     highest, variable, value = _limit(wishes[0].server, wishes[0].missing())
     used = sum(
         taken.claims.holder(NUMBER, server, number) is not None for number in range(1, highest + 1)

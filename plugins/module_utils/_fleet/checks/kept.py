@@ -112,10 +112,12 @@ def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:
 
 
 def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
-    values: list[tuple[str, object]] = [(NUMBER, vm.number), (IPV4, vm.ipv4), (IPV6, vm.ipv6)]
-    values += [(GROUP, vm.group), (LABEL, host_label(vm.name))]
+    values: list[tuple[str, object]] = [(NUMBER, vm.number)]
+    values += [(GROUP, one.group) for one in vm.interfaces if one.network]
+    values += [(LABEL, host_label(vm.name))]
     values += [(IMAGE, stem(disk.image)) for disk in (vm.disk, *vm.disks)]
-    values += [(MAC, interface.mac) for interface in vm.interfaces]
+    for interface in vm.interfaces:
+        values += [(MAC, interface.mac), (IPV4, interface.ipv4), (IPV6, interface.ipv6)]
     values += [(PORT, port) for forward in vm.forward for port in forward.each]
     return [
         Claim(kind, value, vm.name, vm.server, "", "", kept=kept)

@@ -20,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 # What a file may give that belongs to a server: the ledger's values hold as long as it stays.
-_OF_THE_SERVER = frozenset({"number", "mac", "ipv4", "ipv6"})
+_OF_THE_SERVER = frozenset({"number", "mac", "ipv4", "ipv6", "network"})
 
 
 @dataclass(frozen=True)

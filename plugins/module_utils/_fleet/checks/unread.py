@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from itertools import product
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     IPV4,
@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     source as ledger_source,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import overlapping
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 
@@ -39,7 +40,7 @@ def unread(
 
 
 def _hides(file: VmFile) -> bool:
-    if not file.knows(NUMBER, MAC, IPV4, IPV6, "interfaces"):
+    if not file.knows(NUMBER, MAC, IPV4, IPV6, "network", "interfaces"):
         return True
     return file.server is None and NUMBER in file.values
 
@@ -51,11 +52,6 @@ def near(server: ServerSettings, servers: Mapping[str, ServerSettings]) -> Itera
         if (
             prefixes[0].startswith(prefixes[1])
             or prefixes[1].startswith(prefixes[0])
-            or _overlap(server.ipv4, other.ipv4)
-            or _overlap(server.ipv6, other.ipv6)
+            or any(map(any, map(overlapping, product(server.networks, other.networks))))
         ):
             yield name
-
-
-def _overlap(one: Any, other: Any) -> bool:
-    return bool(one and other and one.network.overlaps(other.network))

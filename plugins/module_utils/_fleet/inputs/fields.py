@@ -207,6 +207,14 @@ FIELDS: tuple[Field, ...] = (
         example="2001:db8:6::7",
     ),
     Field(
+        "network",
+        "The server's network that the first interface is in; the first of vmm_networks that has "
+        "room by default",
+        interfaces.network_name,
+        _text(interfaces.NETWORK_NAME_PATTERN),
+        example="lan",
+    ),
+    Field(
         "group",
         "Interface group of the VM's tap(4), for pf(4); vm7nic by default, with the VM's number",
         interfaces.group,
@@ -216,7 +224,8 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "interfaces",
         "Further network interfaces, each on a switch of the server. A MAC is derived from the "
-        "VM's own by default",
+        "VM's own by default. One with a network has an address of it, and rules of pf(4); the "
+        "ledger hands the address out unless it stands here",
         interfaces.further_interfaces,
         {
             "type": "array",
@@ -226,6 +235,9 @@ FIELDS: tuple[Field, ...] = (
                     "switch": _text(interfaces.SWITCH_NAME_PATTERN),
                     "mac": _text(addresses.MAC_PATTERN),
                     "group": _GROUP,
+                    "network": _text(interfaces.NETWORK_NAME_PATTERN),
+                    "ipv4": {"type": "string", "format": "ipv4"},
+                    "ipv6": {"type": "string", "format": "ipv6"},
                 },
                 "required": ["switch"],
                 "additionalProperties": False,

@@ -6,21 +6,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import Network
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_text
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import FurtherInterface
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import netaddr
+
+A = TypeVar("A", bound=Address)
 
 _LOCAL_BIT = 0x02 << 40
 
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface of a VM: the switch it is on, its MAC, and the group of its tap(4)."""
+    """A network interface of a VM: the switch it is on, its MAC, and the group of its tap(4).
+
+    One without a network has no addresses, and may have no group.
+    """
 
     switch: str
     mac: str
     group: str | None
+    network: str | None = None
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
 
 
 def derived_mac(first: str, place: int) -> str:
@@ -38,3 +50,41 @@ def further_macs(interfaces: Sequence[FurtherInterface], first: str) -> tuple[st
         interface.mac or derived_mac(first, place)
         for place, interface in enumerate(interfaces, start=1)
     )
+
+
+def network_of(interface: FurtherInterface, networks: Sequence[Network]) -> Network | None:
+    """Return the network that a further interface has addresses of, or None for none.
+
+    Without the name of one it is the network of an address that is given.
+    """
+    for network in networks:
+        given = [one for one in (interface.ipv4, interface.ipv6) if one is not None]
+        if interface.network in (network.name, None) and (
+            interface.network or any(network.has(address) for address in given)
+        ):
+            return network
+    return None
+
+
+def further_addresses(
+    interfaces: Sequence[FurtherInterface],
+    networks: Sequence[Network],
+    family: str,
+    kept: Sequence[A],
+) -> list[A | None]:
+    """Return the address of each further interface: given, or kept of those it had in its network.
+
+    None stands for one that has none, or none yet. kept are the addresses of the family, "ipv4" or
+    "ipv6", that the ledger has of the VM, in their order.
+    """
+    given = [getattr(interface, family) for interface in interfaces]
+    left = [address for address in kept if address not in given]
+    found: list[A | None] = []
+    for interface, address in zip(interfaces, given, strict=True):
+        network = network_of(interface, networks)
+        own = address
+        if own is None and network is not None:
+            own = next((one for one in left if network.has(one)), None)
+            left = [one for one in left if one != own]
+        found.append(own)
+    return found

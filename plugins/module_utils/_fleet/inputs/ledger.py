@@ -18,7 +18,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed 
     read_disks,
     read_installed,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
+    HIGHEST_NUMBER,
+    Address,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     VM_NAME_PATTERN,
@@ -58,8 +61,9 @@ _NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
 class Entry:
     """A VM's line. What is None was not handed out yet.
 
-    other_macs are those that further interfaces of the VM have, or had, in their order, and disks
-    the further disks. made is the first disk of one that was not said to be installed yet.
+    other_macs, other_ipv4 and other_ipv6 are those that further interfaces of the VM have, or had,
+    in their order, and disks the further disks. made is the first disk of one that was not said to
+    be installed yet.
     """
 
     number: int
@@ -70,6 +74,14 @@ class Entry:
     installed: Installed | None = None
     disks: tuple[RecordedDisk, ...] = ()
     made: RecordedDisk | None = None
+    other_ipv4: tuple[IPv4Address, ...] = ()
+    other_ipv6: tuple[IPv6Address, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All addresses of the VM, or that it had."""
+        first = (address for address in (self.ipv4, self.ipv6) if address is not None)
+        return (*first, *self.other_ipv4, *self.other_ipv6)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ _PARTS = {
     "ipv4": ipv4,
     "ipv6": ipv6,
     "other_macs": lambda value: sequence(value, mac, "MACs"),
+    "other_ipv4": lambda value: sequence(value, ipv4, "IPv4 addresses"),
+    "other_ipv6": lambda value: sequence(value, ipv6, "IPv6 addresses"),
     "installed": read_installed,
     "disks": read_disks,
     "made": read_disk,
@@ -304,8 +318,9 @@ def _parts(entry: Entry) -> str:
         "ipv6": entry.ipv6 and str(entry.ipv6),
     }
     line = [f"{part}: {_quoted(text)}" for part, text in parts.items() if text]
-    if entry.other_macs:
-        line.append(f"other_macs: [{', '.join(map(_quoted, entry.other_macs))}]")
+    for part in ("other_macs", "other_ipv4", "other_ipv6"):
+        if others := [_quoted(str(one)) for one in getattr(entry, part)]:
+            line.append(f"{part}: [{', '.join(others)}]")
     if entry.installed:
         record = (f"{part}: {text}" for part, text in entry.installed.as_data().items())
         line.append(f"installed: {{{', '.join(record)}}}")

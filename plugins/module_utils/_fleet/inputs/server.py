@@ -7,10 +7,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import (
+    LIST,
+    Network,
+    Wire,
+    check_network,
+    make_networks,
+    short_form,
+    wires,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import (
     DEFAULT_IMAGE_DIRECTORY,
     DEFAULT_PRESET,
@@ -19,12 +28,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets im
     NAT,
     PRESETS,
     host_interface,
+    host_port,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import (
     addresses,
     forwards,
     images,
     names,
+    networks,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import server as grammar
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import uplink as uplinks
@@ -33,9 +44,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
     AddressPlan,
     MacPlan,
     Reserved,
-    ipv4_bounds,
-    ipv6_bounds,
-    usable,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     choice,
@@ -62,10 +70,6 @@ _INSTALL_LIMIT = 16
 _VM_MEMORY_LIMIT = 64 * GIBI
 _VM_DISK_LIMIT = 8 * TEBI
 
-# The longest prefix that leaves a gateway and a VM their addresses. With a longer one there is no
-# subnet for dhcpd.conf(5) that both are in.
-_LONGEST_IPV4_PREFIX = 31
-
 _LIKE = 0.82
 
 
@@ -73,8 +77,8 @@ _LIKE = 0.82
 class ServerSettings:
     """A server's settings with all defaults filled in; limits are in bytes.
 
-    switches begins with the one that the first interface of every VM is on. tap_count, release and
-    the limits are None where the server decides.
+    switches begins with vmm_switch, and networks with one on it, which VMs are on first; its
+    addresses are the server's. tap_count, release and the limits are None where the server decides.
     """
 
     name: str
@@ -83,10 +87,8 @@ class ServerSettings:
     dns_servers: tuple[str, ...]
     timezone: str
     mac: MacPlan
-    ipv4: AddressPlan[IPv4Address]
-    server_ipv4: IPv4Address
-    server_ipv6: IPv6Address | None
-    ipv6: AddressPlan[IPv6Address] | None
+    networks: tuple[Network, ...]
+    wires: tuple[Wire, ...]
     reserved: Reserved
     reserved_ports: tuple[forwards.Ports, ...]
     switches: tuple[grammar.Switch, ...]
@@ -111,18 +113,55 @@ class ServerSettings:
 
     @property
     def switch(self) -> grammar.Switch:
-        """The switch that the first interface of every VM is on."""
+        """The switch of the first network."""
         return self.switches[0]
+
+    @property
+    def ipv4(self) -> AddressPlan[IPv4Address]:
+        return self.networks[0].ipv4
+
+    @property
+    def server_ipv4(self) -> IPv4Address:
+        return self.networks[0].server_ipv4
+
+    @property
+    def ipv6(self) -> AddressPlan[IPv6Address] | None:
+        return self.networks[0].ipv6
+
+    @property
+    def server_ipv6(self) -> IPv6Address | None:
+        return self.networks[0].server_ipv6
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a VM's number gives its addresses, as it does where there is one network."""
+        return len(self.networks) == 1
+
+    def network(self, name: str) -> Network | None:
+        return next((one for one in self.networks if one.name == name), None)
+
+    def network_of(self, address: Address) -> Network | None:
+        """Return the network that an address is one of."""
+        return next((one for one in self.networks if one.has(address)), None)
 
 
 _Parse = Callable[[object], Any]
+
+
+def _one_network(value: object) -> Any:
+    try:
+        return addresses.ipv4_network(value)
+    except Refused as refused:
+        several = isinstance(value, list | tuple)
+        raise Refused(f"{refused}; several go into {LIST}") if several else refused from None
+
 
 _REQUIRED: Mapping[str, tuple[_Parse, str]] = {
     "vmm_mac_prefix": (
         addresses.mac_prefix,
         "the first four or five octets of its VMs' MACs, such as fe:e1:bb:d1:c8",
     ),
-    "vmm_ipv4_network": (addresses.ipv4_network, "its VMs' network, such as 203.0.113.0/24"),
+    "vmm_ipv4_network": (_one_network, "its VMs' network, such as 203.0.113.0/24"),
     "vmm_ipv4_gateway": (addresses.ipv4, "the router of that network, such as 203.0.113.1"),
     "vmm_domain": (names.hostname, "the domain of its VMs, such as example.org"),
     "vmm_dns_servers": (grammar.dns_servers, "a list of IPv4 addresses, such as [203.0.113.1]"),
@@ -130,10 +169,12 @@ _REQUIRED: Mapping[str, tuple[_Parse, str]] = {
 
 _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_mac_number_base": lambda value: choice(value, ("hex", "decimal")),
-    "vmm_ipv4_range": grammar.ipv4_range,
+    "vmm_networks": networks.networks,
+    "vmm_ipv4_range": networks.ipv4_range,
     "vmm_ipv6_network": addresses.ipv6_network,
-    "vmm_ipv6_gateway": grammar.ipv6_gateway,
-    "vmm_ipv6_range": grammar.ipv6_range,
+    "vmm_ipv6_gateway": networks.ipv6_gateway,
+    "vmm_ipv6_range": networks.ipv6_range,
+    "vmm_ipv6_prefixes": networks.ipv6_prefixes,
     "vmm_server_ipv4": addresses.ipv4,
     "vmm_server_ipv6": addresses.ipv6,
     "vmm_reserved": grammar.reserved,
@@ -163,17 +204,21 @@ _OPTIONAL: Mapping[str, _Parse] = {
 
 VARIABLES = (*_REQUIRED, *_OPTIONAL)
 
-_OWN_ADDRESSES = ("vmm_ipv4_gateway", "vmm_ipv6_gateway", "vmm_server_ipv4", "vmm_server_ipv6")
+# The variables that describe one network, without their prefix.
+_SHORT = tuple(networks.SHORT_PARTS)
+_OWN_ADDRESSES = ("ipv4_gateway", "ipv6_gateway", "server_ipv4", "server_ipv6")
 
 
 def _own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
     """Yield the addresses of a server and of its routers, as far as its settings are usable."""
-    for variable in _OWN_ADDRESSES:
-        value = variables.get(variable)
-        parse = _REQUIRED[variable][0] if variable in _REQUIRED else _OPTIONAL[variable]
-        if value is not None:
-            with suppress(Refused):
-                yield parse(value)
+    listed = variables.get(LIST)
+    given = [{key: variables.get(f"{PREFIX}{key}") for key in _OWN_ADDRESSES}]
+    given += [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for one in given:
+        for key in _OWN_ADDRESSES:
+            if one.get(key) is not None:
+                with suppress(Refused):
+                    yield networks.PARTS[key](one[key])
 
 
 def read_server(
@@ -186,8 +231,11 @@ def read_server(
     before = len(report.problems)
     _report_misspelled(name, variables, foreign, report)
     found: dict[str, Any] = {}
+    listed = variables.get(LIST) is not None
     for variable, (parse, wanted) in _REQUIRED.items():
         if variables.get(variable) is None:
+            if listed and variable.removeprefix(PREFIX) in _SHORT:
+                continue
             report.add(name, variable, f"is missing; give {wanted}")
         else:
             found[variable] = report.attempt(name, variable, parse, variables[variable])
@@ -195,18 +243,16 @@ def read_server(
         if variables.get(variable) is not None:
             found[variable] = report.attempt(name, variable, parse, variables[variable])
     _check_networks(name, found, variables, report)
-    if found.get("vmm_uplink") and variables.get("vmm_server_ipv4") is None:
-        report.add(
-            name,
-            "vmm_server_ipv4",
-            "is missing; behind vmm_uplink the gateway may be another machine, so give the "
-            "server's own address on the VMs' network",
-        )
     if len(report.problems) > before:
         return None
-    settings = _settings(name, found)
+    switches = _switches(found)
+    given = found.get(LIST) or (short_form(found),)
+    own = make_networks(name, given, switches, report, listed=listed)
+    if len(report.problems) > before:
+        return None
+    settings = _settings(name, found, switches, own)
     _check_switches(settings, report)
-    _check_host_interface(settings, report)
+    _check_host_interfaces(settings, report)
     _check_nat(settings, report)
     return settings if len(report.problems) == before else None
 
@@ -227,39 +273,15 @@ def _check_networks(
     name: str, found: Mapping[str, Any], given: Mapping[str, object], report: Report
 ) -> None:
     """Check what only makes sense together."""
-    for family in ("ipv4", "ipv6"):
-        network = found.get(f"vmm_{family}_network")
-        if network is None:
-            continue
-        if family == "ipv4" and network.prefixlen > _LONGEST_IPV4_PREFIX:
-            report.add(
-                name,
-                "vmm_ipv4_network",
-                f"{network} has no room for a gateway and VMs; dhcpd(8) needs a subnet that both "
-                f"are in, of /{_LONGEST_IPV4_PREFIX} or larger",
-            )
-            continue
-        for variable in (f"vmm_{family}_gateway", f"vmm_server_{family}"):
-            address = found.get(variable)
-            if address is None:
-                continue
-            on_link = address.version == 6 and address.is_link_local
-            if not (usable(network, address) or on_link):
-                report.add(name, variable, f"{address} is not a usable address of {network}")
-        for bound in found.get(f"vmm_{family}_range") or ():
-            if not usable(network, bound):
-                variable = f"vmm_{family}_range"
-                report.add(name, variable, f"{bound} is not a usable address of {network}")
-    if given.get("vmm_ipv6_network") is None:
-        for variable in ("vmm_ipv6_gateway", "vmm_ipv6_range", "vmm_server_ipv6"):
-            if given.get(variable) is not None:
-                report.add(name, variable, "needs vmm_ipv6_network; give that too")
-    elif given.get("vmm_ipv6_gateway") is None:
-        report.add(
-            name,
-            "vmm_ipv6_gateway",
-            "is missing; give the router of vmm_ipv6_network, such as fe80::1",
-        )
+    if given.get(LIST) is None:
+        check_network(name, short_form(found), given, report)
+        return
+    for key in _SHORT:
+        if given.get(f"{PREFIX}{key}") is not None:
+            text = f"stands beside {LIST}; give all networks there, and take this out"
+            report.add(name, f"{PREFIX}{key}", text)
+    for network in found.get(LIST) or ():
+        check_network(name, network, None, report)
 
 
 def _check_switches(server: ServerSettings, report: Report) -> None:
@@ -277,27 +299,43 @@ def _check_switches(server: ServerSettings, report: Report) -> None:
             seen.add(value)
 
 
-def _check_host_interface(server: ServerSettings, report: Report) -> None:
-    """Check that the server's own address is put where it is of use."""
-    host, uplink = server.host_interface, server.uplink
+def _check_host_interfaces(server: ServerSettings, report: Report) -> None:
+    """Check that the server's own addresses are put where they are of use."""
+    seen: dict[str, str] = {}
+    for wire in server.wires:
+        first = wire.switch is server.switch
+        where = "vmm_host_interface" if first else "vmm_switches"
+        for name in filter(None, (wire.host_interface, host_port(wire.host_interface))):
+            if name in seen:
+                report.add(
+                    server.name,
+                    where,
+                    f"{name} would be the server's own interface on the switches {seen[name]} and "
+                    f"{wire.switch.name}; give one of them another host_interface",
+                )
+            seen[name] = wire.switch.name
+        if wire.switch.uplink is not None:
+            _check_host_interface(server.name, wire, where, report)
+
+
+def _check_host_interface(server: str, wire: Wire, where: str, report: Report) -> None:
+    host, uplink = wire.host_interface, wire.switch.uplink
     driver = host.rstrip("0123456789")
-    if uplink is None:
-        return
-    if server.switch.interface.startswith("veb") and driver not in ("pair", "vport"):
+    if wire.switch.interface.startswith("veb") and driver not in ("pair", "vport"):
         report.add(
-            server.name,
-            "vmm_host_interface",
+            server,
+            where,
             f"{host} cannot have an address on a veb(4), which takes its ports away from the "
             f"server; use a pair(4), such as pair1, or a vport(4), such as vport0",
         )
-    elif server.switch.interface.startswith("bridge") and not (
-        driver == "vether" or host == uplink.interface
+    elif wire.switch.interface.startswith("bridge") and not (
+        driver == "vether" or (uplink and host == uplink.interface)
     ):
         report.add(
-            server.name,
-            "vmm_host_interface",
+            server,
+            where,
             f"{host} is not on the bridge(4); use a vether(4), such as vether0, or "
-            f"{uplink.interface}",
+            f"{uplink.interface if uplink else 'none'}",
         )
 
 
@@ -305,41 +343,51 @@ def _check_nat(server: ServerSettings, report: Report) -> None:
     """Check that with the preset nat the server itself is the way out of the VMs' network."""
     if server.preset != NAT:
         return
-    if server.uplink is not None:
+    others = [one for one in server.networks if one.server_ipv4 != one.ipv4.gateway]
+    if any(switch.uplink for switch in server.switches):
         report.add(
             server.name,
-            "vmm_uplink",
+            "vmm_uplink" if server.uplink else "vmm_switches",
             "leads out of the switch, and with the preset nat the VMs are on a network behind the "
             "server; take it out, or use the preset veb",
         )
-    elif server.server_ipv4 != server.ipv4.gateway:
+    elif others:
         report.add(
             server.name,
-            "vmm_server_ipv4",
-            f"{server.server_ipv4} is not the gateway, {server.ipv4.gateway}, which with the "
+            "vmm_server_ipv4" if server.numbered else LIST,
+            f"{others[0].server_ipv4} is not the gateway, {others[0].ipv4.gateway}, which with the "
             f"preset nat is the server itself; take it out",
         )
 
 
-def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
+def _switches(found: Mapping[str, Any]) -> tuple[grammar.Switch, ...]:
+    """Return the switches, each with the server's own interface on it."""
+    preset_name = found.get("vmm_preset", DEFAULT_PRESET)
+    preset, given = PRESETS[preset_name], found.get("vmm_switch", {})
+    first = grammar.Switch(
+        given.get("name", preset.switch.name),
+        given.get("interface", preset.switch.interface),
+        found.get("vmm_uplink"),
+        found.get("vmm_host_interface"),
+    )
+    return tuple(
+        replace(
+            one,
+            host_interface=one.host_interface
+            or host_interface(preset_name, one.interface, one.uplink.vlan if one.uplink else None),
+        )
+        for one in (first, *found.get("vmm_switches", ()))
+    )
+
+
+def _settings(
+    name: str,
+    found: Mapping[str, Any],
+    switches: tuple[grammar.Switch, ...],
+    own: tuple[Network, ...],
+) -> ServerSettings:
     preset_name = found.get("vmm_preset", DEFAULT_PRESET)
     preset = PRESETS[preset_name]
-    given = found.get("vmm_switch", {})
-    switch = grammar.Switch(
-        given.get("name", preset.switch.name), given.get("interface", preset.switch.interface)
-    )
-    uplink = found.get("vmm_uplink")
-    server_ipv4 = found.get("vmm_server_ipv4", found["vmm_ipv4_gateway"])
-    ipv6 = None
-    if network := found.get("vmm_ipv6_network"):
-        first6, last6 = found.get("vmm_ipv6_range") or ipv6_bounds(network)
-        ipv6 = AddressPlan(network, first6, last6, found["vmm_ipv6_gateway"])
-    server_ipv6 = found.get("vmm_server_ipv6")
-    if server_ipv6 is None and ipv6 and server_ipv4 == found["vmm_ipv4_gateway"]:
-        # Who is the VMs' router for IPv4 is it for IPv6 too.
-        server_ipv6 = ipv6.gateway
-    network = found["vmm_ipv4_network"]
-    first4, last4 = found.get("vmm_ipv4_range") or ipv4_bounds(network)
     return ServerSettings(
         name=name,
         preset=preset_name,
@@ -347,21 +395,18 @@ def _settings(name: str, found: Mapping[str, Any]) -> ServerSettings:
         dns_servers=found["vmm_dns_servers"],
         timezone=found.get("vmm_timezone", DEFAULT_TIMEZONE),
         mac=MacPlan(found["vmm_mac_prefix"], found.get("vmm_mac_number_base", "hex")),
-        ipv4=AddressPlan(network, first4, last4, found["vmm_ipv4_gateway"]),
-        server_ipv4=server_ipv4,
-        server_ipv6=server_ipv6,
-        ipv6=ipv6,
+        networks=own,
+        wires=wires(own, switches),
         reserved=found.get("vmm_reserved", Reserved()),
         reserved_ports=found.get("vmm_reserved_ports", (forwards.SSH,)),
-        switches=(switch, *found.get("vmm_switches", ())),
-        host_interface=found.get("vmm_host_interface")
-        or host_interface(preset_name, switch.interface, uplink.vlan if uplink else None),
-        uplink=uplink,
+        switches=switches,
+        host_interface=switches[0].host_interface or "",
+        uplink=switches[0].uplink,
         image_directory=found.get("vmm_image_directory", DEFAULT_IMAGE_DIRECTORY),
         disk_format=preset.disk_format,
         tap_count=found.get("vmm_tap_count"),
         release=found.get("vmm_release"),
-        sets_server=found.get("vmm_sets_server", str(server_ipv4)),
+        sets_server=found.get("vmm_sets_server", str(own[0].server_ipv4)),
         sets=found.get("vmm_sets", DEFAULT_SETS),
         sysctl={**preset.sysctl, **found.get("vmm_sysctl", {})},
         memory_limit=found.get("vmm_memory_limit"),
@@ -386,11 +431,13 @@ def fixed_addresses(
             address: f"an address of {name}'s network" for address in _own_addresses(given)
         }
     for name, server in servers.items():
-        for address in (server.server_ipv4, server.server_ipv6):
-            if address is not None:
-                addresses[address] = f"the address of {name} itself"
+        for network in server.networks:
+            for address in (network.server_ipv4, network.server_ipv6):
+                if address is not None:
+                    addresses[address] = f"the address of {name} itself"
     for name, server in servers.items():
-        for plan in (server.ipv4, server.ipv6):
-            if plan is not None:
-                addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
+        for network in server.networks:
+            for plan in (network.ipv4, network.ipv6):
+                if plan is not None:
+                    addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
     return addresses

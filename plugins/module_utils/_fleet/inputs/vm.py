@@ -13,7 +13,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.disks import (
@@ -35,7 +35,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import (
     Interface,
+    further_addresses,
     further_macs,
+    network_of,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
@@ -143,9 +145,10 @@ class VmFile:
 class Vm:
     """A VM with all its values; only the note of its file is left out.
 
-    The first of interfaces is the one with the VM's mac and group, and disk is the one that the
-    system is on, next to disks. seen says that the fleet directory has host
-    keys or a hand-over sheet of it, and refusal why nothing is done with it, whatever is asked for.
+    The first of interfaces is the one with the VM's mac, addresses and group, and ipv6_prefix is
+    routed to its ipv6. disk is the one that the system is on, next to disks. seen says that the
+    fleet directory has host keys or a hand-over sheet of it, and refusal why nothing is done with
+    it, whatever is asked for.
     """
 
     name: str
@@ -158,6 +161,8 @@ class Vm:
     mac: str
     ipv4: IPv4Address
     ipv6: IPv6Address | None
+    ipv6_prefix: IPv6Network | None
+    network: str
     group: str
     interfaces: tuple[Interface, ...]
     forward: tuple[Forward, ...]
@@ -334,6 +339,9 @@ def make_vm(
     if entry.mac is None or entry.ipv4 is None:
         raise ValueError(f"the entry of {file.name} is not complete")
     group = values["group"] or default_group(entry.number)
+    network = server.network_of(entry.ipv4) or server.networks[0]
+    ipv6 = entry.ipv6 if network.ipv6 else None
+    first = Interface(network.switch, entry.mac, group, network.name, entry.ipv4, ipv6)
     return Vm(
         name=file.name,
         server=server.name,
@@ -344,12 +352,11 @@ def make_vm(
         number=entry.number,
         mac=entry.mac,
         ipv4=entry.ipv4,
-        ipv6=entry.ipv6 if server.ipv6 else None,
+        ipv6=ipv6,
+        ipv6_prefix=network.prefix(entry.number) if ipv6 else None,
+        network=network.name,
         group=group,
-        interfaces=(
-            Interface(server.switch.name, entry.mac, group),
-            *_further(values["interfaces"], entry.mac),
-        ),
+        interfaces=(first, *_further(values["interfaces"], server, entry)),
         forward=file.forward,
         memory=_size(values, "memory"),
         disk=first_disk(wishes),
@@ -379,9 +386,21 @@ def size_of(file: VmFile, field: str) -> int | None:
     return None if field in file.unknown else _size(file.values, field).bytes
 
 
-def _further(given: Sequence[FurtherInterface], first: str) -> Iterator[Interface]:
-    for interface, mac in zip(given, further_macs(given, first), strict=True):
-        yield Interface(interface.switch, mac, interface.group)
+def _further(
+    given: Sequence[FurtherInterface], server: ServerSettings, entry: Entry
+) -> Iterator[Interface]:
+    networks = server.networks
+    ipv4 = further_addresses(given, networks, "ipv4", entry.other_ipv4)
+    ipv6 = further_addresses(given, networks, "ipv6", entry.other_ipv6)
+    macs = further_macs(given, entry.mac or "")
+    for place, interface in enumerate(given):
+        network, group = network_of(interface, networks), interface.group
+        if network is None:
+            yield Interface(interface.switch, macs[place], group)
+            continue
+        group = group or default_group(entry.number, place + 1)
+        own6 = ipv6[place] if network.ipv6 else None
+        yield Interface(interface.switch, macs[place], group, network.name, ipv4[place], own6)
 
 
 def _size(values: Mapping[str, Any], field: str) -> Size:

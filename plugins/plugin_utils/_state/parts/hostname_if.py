@@ -7,6 +7,7 @@ netstart(8) gives each line to a shell, so a line is made of names and addresses
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.marked impor
 # A word and what it sets: ("add", "vport42"), ("inet", "203.0.113.1/24"), ("up", "").
 Directive = tuple[str, str]
 
+_ROUTE = re.compile(r"!route -q add -inet6? (\S+ .+)")
+# What stands before a route that is a VM's.
+_VM = "# VM "
 _WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent", "patch")
 _ALONE = ("up", "link0", "link1", "link2")
 # An address brings its interface up, as autoconf(4) does.
@@ -39,6 +43,7 @@ def directives(link: Link) -> tuple[Directive, ...]:
         found.append(("patch", link.patch))
     for address in link.addresses:
         found.append(("inet6" if ":" in address else "inet", address))
+    found.extend(("route", route.words(link.name)) for route in link.routes or ())
     found.extend((flag, "") for flag in link.flags)
     found.extend(("add", member) for member in link.members)
     if link.up:
@@ -55,7 +60,32 @@ def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:
         words = [line.split() for line in foreign if not line.lstrip().startswith("#")]
         up = any(set(_BRINGS_UP) & {*line[:1], *line[-1:]} for line in words)
         return () if up else ("up",)
-    return tuple(_line(directive, wanted) for directive in wanted if directive[0] != "parent")
+    whose = {("route", route.words(link.name)): route.vm for route in link.routes or ()}
+    found: list[str] = []
+    for directive in wanted:
+        if whose.get(directive):
+            found.append(f"{_VM}{whose[directive]}")
+        found += [_line(directive, wanted)] if directive[0] != "parent" else []
+    return tuple(found)
+
+
+def whose(before: t.Iterable[str] | None, after: t.Iterable[str]) -> frozenset[str]:
+    """The VMs whose routes alone differ between lines of ours; none where more does."""
+    old, new = tuple(before or ()), tuple(after)
+    differ = read_all(old) ^ read_all(new)
+    vms = vms_of_routes(old) | vms_of_routes(new)
+    return frozenset(map(vms.__getitem__, differ)) if differ <= vms.keys() else frozenset()
+
+
+def vms_of_routes(own: t.Iterable[str] | None) -> dict[Directive, str]:
+    """The VM of each route that our lines have, as far as it is one's."""
+    found: dict[Directive, str] = {}
+    vm = ""
+    for line in own or ():
+        for directive in read(line) or () if vm else ():
+            found[directive] = vm
+        vm = line.removeprefix(_VM) if line.startswith(_VM) else ""
+    return found
 
 
 def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
@@ -66,6 +96,8 @@ def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
     if word == "inet6":
         address, _slash, length = value.partition("/")
         return f"inet6 alias {address} {length}"
+    if word == "route":
+        return f"!route -q add {family(value)} {value}"
     if word == "vnetid":
         return f"vnetid {value} parent {dict(wanted)['parent']}"
     return f"{word} {value}".rstrip()
@@ -93,6 +125,11 @@ def adopt(parts: Marked, link: Link) -> Marked:
     return replace(parts, before=kept(parts.before), after=kept(parts.after))
 
 
+def family(route: str) -> str:
+    """The word of route(8) for a route's family."""
+    return "-inet6" if ":" in route.partition(" ")[0] else "-inet"
+
+
 def read_all(own: t.Iterable[str] | None) -> set[Directive]:
     """What lines of ours say."""
     return {directive for line in own or () for directive in read(line) or ()}
@@ -101,6 +138,8 @@ def read_all(own: t.Iterable[str] | None) -> set[Directive]:
 def read(line: str) -> set[Directive] | None:
     """What a line says, or None for a line of which we do not know every word."""
     words = line.split()
+    if route := _ROUTE.fullmatch(line.strip()):
+        return {("route", route[1])}
     if not words or words[0].startswith("#"):
         return None
     if words[0] in ("inet", "inet6"):

@@ -7,11 +7,9 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces import (
-    INTERFACE_PATTERN,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.uplink import INTERFACE_PATTERN
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 
 _INTERFACE: t.Final = re.compile(INTERFACE_PATTERN)
@@ -27,6 +25,22 @@ class Tap:
     vm: str
     group: str | None = None
     place: int = 0
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route to a network: by a gateway, or without one directly on the link's interface.
+
+    It is the VM's that has the network behind it, if that is one's.
+    """
+
+    to: str
+    by: str | None = None
+    vm: str | None = None
+
+    def words(self, interface: str) -> str:
+        """What stands in a command of route(8) after the family, as in its examples."""
+        return f"{self.to} {self.by or f'-cloning -link -iface {interface}'}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Link:
     protocol: str | None = None
     ports: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    routes: tuple[Route, ...] | None = None
     members: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     known: tuple[str, ...] | None = None
@@ -87,6 +102,8 @@ def check_link(document: str, link: Link) -> None:
                 f"{document}: {link.name}: {address!r} is not an address; write it with its length,"
                 " as in 203.0.113.1/24, and an IPv6 address in its shortest form"
             )
+    for route in link.routes or ():
+        _check_route(document, link.name, route)
     if link.vnetid is not None and not 1 <= link.vnetid <= 4094:
         raise DocumentError(f"{document}: {link.name}: {link.vnetid} is not a VLAN; use 1 to 4094")
     if (link.vnetid is None) != (link.parent is None):
@@ -103,3 +120,17 @@ def check_link(document: str, link: Link) -> None:
                 f"{document}: {whose}: {group!r} is not an interface group; use up to 15 "
                 "letters, digits and . _ -, and no digit last"
             )
+
+
+def _check_route(document: str, link: str, route: Route) -> None:
+    try:
+        network, gateway = ip_network(route.to), ip_address(route.by or route.to.partition("/")[0])
+        fine = (network.with_prefixlen, network.version) == (route.to, gateway.version)
+        fine = fine and str(gateway) == (route.by or str(gateway))
+    except ValueError:
+        fine = False
+    if not fine or not re.fullmatch("[A-Za-z0-9._-]*", route.vm or ""):
+        raise DocumentError(
+            f"{document}: {link}: {route.words(link)!r} is not a route; write a network and a "
+            "gateway of the same family, each in its shortest form"
+        )

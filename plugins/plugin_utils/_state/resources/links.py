@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import replace
+from types import MappingProxyType
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    EVERYBODYS,
     Change,
     PlanError,
     Step,
@@ -32,16 +34,22 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     hostname_if,
+    routes,
     switch_proof,
     taps,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import (
     Link,
+    Route,
     Tap,
     check_link,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface, parse
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.routes import Routes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.routes import (
+    parse as parse_routes,
+)
 
 _IFCONFIG: t.Final = TOOLS["ifconfig"]
 _SECONDS: t.Final = 30
@@ -62,6 +70,9 @@ _INTERFACES: t.Final[Options] = list_of(
         "protocol": {"type": "str"},
         "ports": {"type": "list", "elements": "str"},
         "addresses": {"type": "list", "elements": "str"},
+        "routes": list_of(
+            {"to": {"type": "str", "required": True}, "by": {"type": "str"}, "vm": {"type": "str"}}
+        ),
         "members": {"type": "list", "elements": "str"},
         "flags": {"type": "list", "elements": "str"},
         "known": {"type": "list", "elements": "str"},
@@ -75,6 +86,20 @@ _INTERFACES: t.Final[Options] = list_of(
 )
 
 Wanted = tuple[Link, ...]
+
+
+class Facts(t.NamedTuple):
+    """What ifconfig(8) and route(8) show of a server."""
+
+    links: t.Mapping[str, Interface] = MappingProxyType({})
+    routes: Routes = MappingProxyType({})
+
+
+def _given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    found = given(item)
+    if "routes" in found:
+        found["routes"] = tuple(Route(**given(route)) for route in found["routes"])
+    return found
 
 
 class Links:
@@ -98,7 +123,7 @@ class Links:
                 tap = Tap(vm["name"], interface["group"], place)
                 inside.setdefault(switches.get(interface["switch"], ""), []).append(tap)
         links = tuple(
-            Link(**given(item), taps=tuple(inside.get(item["name"], ())))
+            Link(**_given(item), taps=tuple(inside.get(item["name"], ())))
             for item in given_value["interfaces"] or ()
         )
         for link in links:
@@ -110,28 +135,37 @@ class Links:
             return {}
         paths: list[t.Any] = [{"path": hostname_if.path(link.name), "read": 1} for link in want]
         argv = [_IFCONFIG, "-A"]
+        # Nobody else is asked for routes.
+        more = [routes.QUESTION] if any(link.routes is not None for link in want) else []
         return {
             "paths": [{"path": "/etc", "hash": 0}, *paths],
-            "run": [{"name": "all", "argv": argv}],
+            "run": [{"name": "all", "argv": argv}, *more],
         }
 
-    def facts(self, answer: Answer, want: Wanted) -> dict[str, Interface]:
-        return parse(answer.runs["all"].stdout) if want else {}
+    def facts(self, answer: Answer, want: Wanted) -> Facts:
+        if not want:
+            return Facts()
+        listed = answer.runs.get("routes")
+        return Facts(
+            parse(answer.runs["all"].stdout), parse_routes(listed.stdout if listed else "")
+        )
 
-    def plan(self, want: Wanted, facts: dict[str, Interface], out: Planning) -> None:
+    def plan(self, want: Wanted, facts: Facts, out: Planning) -> None:
         """What makes the interfaces so, in the order of the documents. Raises PlanError."""
-        for name, interface in facts.items():
+        for name, interface in facts.links.items():
             out.world.links.setdefault(name, interface)
         retired = {link.name for link in want if link.retired}
         for link in want:
             planner = _Planner(link, out, retired)
             out.step(Phase.KERNEL, *planner.steps())
+            own = planner.parts.own
+            out.step(Phase.KERNEL, *routes.steps(planner.title, link, own, facts.routes))
             planner.file()
             _warn(link, out)
             planner.note()
         if out.has_steps(Phase.KERNEL):
             for link in want:
-                out.step(Phase.KERNEL, *switch_proof.steps(out.title(link.name), link, facts))
+                out.step(Phase.KERNEL, *switch_proof.steps(out.title(link.name), link, facts.links))
 
     def review(self, want: Wanted, out: Planning) -> None:
         for link in want:
@@ -195,7 +229,9 @@ class _Planner:
         facts = self.out.path(self.path)
         # netstart(8) wants files that others cannot read, and makes them so otherwise.
         mode = facts.mode if facts and int(facts.mode, 8) & 0o007 == 0 else _MODE
-        self.out.file(File(self.path, text.encode("utf-8", "surrogateescape"), mode))
+        content = text.encode("utf-8", "surrogateescape")
+        vms = hostname_if.whose(self.parts.own, own)
+        self.out.file(File(self.path, content, mode, vms=vms or EVERYBODYS))
 
     def note(self) -> None:
         """What later documents may count on."""

@@ -32,9 +32,15 @@ def vm_conf(text: str) -> Blocks:
 
 
 def dhcpd_conf(text: str) -> Blocks:
-    """Each VM's host by its name, and the rest. Raises dhcpd_format.Unreadable."""
+    """Each VM's hosts by its name, and the rest. Raises dhcpd_format.Unreadable.
+
+    An interface with a network of its own has a host of its own, of the same name.
+    """
     conf = dhcpd_format.parse_dhcpd_conf(text)
-    blocks: Blocks = {host.name: host for host in conf.all_hosts}
+    hosts: dict[str, list[dhcpd_format.Host]] = {}
+    for host in conf.all_hosts:
+        hosts.setdefault(host.name, []).append(host)
+    blocks: Blocks = {**hosts}
     bare = tuple(replace(subnet, hosts=()) for subnet in conf.subnets)
     blocks[REST] = replace(conf, hosts=(), subnets=bare)
     return blocks

@@ -77,8 +77,19 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_mac": "fe:e1:bb:d1:c8:01",
         "vmm_ipv4": "203.0.113.10",
         "vmm_ipv6": "2001:db8:6::10",
+        "vmm_ipv6_prefix": None,
+        "vmm_network": "default",
         "vmm_group": "vm1nic",
-        "vmm_interfaces": [{"switch": "uplink", "mac": "fe:e1:bb:d1:c8:01", "group": "vm1nic"}],
+        "vmm_interfaces": [
+            {
+                "switch": "uplink",
+                "mac": "fe:e1:bb:d1:c8:01",
+                "group": "vm1nic",
+                "network": "default",
+                "ipv4": "203.0.113.10",
+                "ipv6": "2001:db8:6::10",
+            }
+        ],
         "vmm_forward": [],
         "vmm_ssh_port": None,
         "vmm_owner": "puffy",

@@ -33,10 +33,12 @@ def test_interfaces_are_listed_after_the_first() -> None:
     fleet = build({"web1.yml": text}, servers=WITH_BACKUP)
     described = server_variables(fleet, "server6")
     (web1,) = described["vmm_vms"]
+    addresses = {"network": "default", "ipv4": "203.0.113.16", "ipv6": "2001:db8:6::16"}
+    none: dict[str, object] = {"network": None, "ipv4": None, "ipv6": None}
     assert web1["interfaces"] == [
-        {"switch": "uplink", "mac": "fe:e1:bb:d1:c8:07", "group": "customer-web"},
-        {"switch": "backup", "mac": "fa:e1:bb:d1:c8:07", "group": "backup"},
-        {"switch": "uplink", "mac": "fa:00:00:00:00:01", "group": None},
+        {"switch": "uplink", "mac": "fe:e1:bb:d1:c8:07", "group": "customer-web", **addresses},
+        {"switch": "backup", "mac": "fa:e1:bb:d1:c8:07", "group": "backup", **none},
+        {"switch": "uplink", "mac": "fa:00:00:00:00:01", "group": None, **none},
     ]
     assert described["vmm_host"]["switches"] == [
         {"name": "uplink", "interface": "veb0", "group": "vmswitch"},
@@ -58,12 +60,20 @@ def test_no_interface_more_can_be_written_too() -> None:
     [
         ("interfaces: backup", "'backup' is no list; give a list of interfaces, as in "
          "[{switch: backup}]"),
-        ("interfaces: [backup]", "item 1: 'backup' is no mapping; give switch, mac and group, as "
-         "in {switch: backup}"),
+        ("interfaces: [backup]", "item 1: 'backup' is no mapping; give switch, mac, group, "
+         "network, ipv4 and ipv6, as in {switch: backup}"),
         ("interfaces: [{mac: fa:e1:bb:d1:c8:07}]", "item 1: switch is missing; give the name of a "
          "switch of the server"),
-        ("interfaces: [{switch: backup, ipv4: 192.0.2.1}]", "item 1: 'ipv4' is unknown; give "
-         "switch, mac and group, as in {switch: backup}"),
+        ("interfaces: [{switch: backup, ip: 192.0.2.1}]", "item 1: 'ip' is unknown; give "
+         "switch, mac, group, network, ipv4 and ipv6, as in {switch: backup}"),
+        ("interfaces: [{switch: backup, network: LAN}]", "item 1: network: 'LAN' is not a name for "
+         "a network; use a-z, 0-9 and hyphens, a letter first, at most 31 characters"),
+        ("interfaces: [{switch: backup, network: lan}]", "network: 'lan' is not a network of "
+         "server6; use one of default, or add it to vmm_networks"),
+        ("interfaces: [{switch: backup, network: default}]", "the network default is on the switch "
+         "uplink, and the interface on backup; name the same switch for both"),
+        ("interfaces: [{switch: backup, ipv4: 192.0.2.1}]", "192.0.2.1 is not a usable address of "
+         "any network of server6"),
         ("interfaces: [{switch: 'a\" b'}]", "item 1: switch: 'a\" b' is not a name for a switch; "
          "use letters, digits, _ . and -"),
         ("interfaces: [{switch: backup, mac: 'ff:e1:bb:d1:c8:07'}]", "item 1: mac: "

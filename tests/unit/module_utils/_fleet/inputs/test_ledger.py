@@ -32,7 +32,8 @@ vms:
   'on': {number: 8, mac: fe:e1:bb:d1:c8:08, ipv4: 203.0.113.17}
   digits: {number: 9, mac: '12:34:56:01:02:03', ipv4: 203.0.113.18, ipv6: '2001:db8::1:0:0:0'}
   half: {number: 10}
-  many: {number: 11, other_macs: [fa:e1:bb:d1:c8:0b, '12:34:56:01:02:03']}
+  many: {number: 11, other_macs: [fa:e1:bb:d1:c8:0b, '12:34:56:01:02:03'], \
+other_ipv4: [198.51.100.9, 198.51.100.10], other_ipv6: [2001:db8:7::9]}
 """
 
 
@@ -196,7 +197,7 @@ def test_an_empty_ledger() -> None:
         (
             "web1: {number: 7, released: 2026-01-01}",
             "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs, "
-            "installed, disks, made",
+            "other_ipv4, other_ipv6, installed, disks, made",
         ),
         ("_web1: {number: 7}", "'_web1': is not the name of a VM; take the line out"),
     ],

@@ -20,6 +20,14 @@ def host(vms: int = 0, **changes: object) -> dict[str, Any]:
     return described
 
 
+IPV4_OF_ALL = {
+    "network": "203.0.113.0",
+    "netmask": "255.255.255.0",
+    "prefix": 24,
+    "broadcast": "203.0.113.255",
+}
+
+
 def test_all_defaults() -> None:
     assert host() == {
         "name": "server6",
@@ -28,20 +36,47 @@ def test_all_defaults() -> None:
         "dns_servers": ["203.0.113.1"],
         "timezone": "UTC",
         "mac_prefix": "fe:e1:bb:d1:c8",
-        "ipv4": {
-            "network": "203.0.113.0",
-            "netmask": "255.255.255.0",
-            "prefix": 24,
-            "broadcast": "203.0.113.255",
-            "gateway": "203.0.113.1",
-            "server": "203.0.113.1",
-        },
+        "ipv4": {**IPV4_OF_ALL, "gateway": "203.0.113.1", "server": "203.0.113.1"},
         "ipv6": {
             "network": "2001:db8:6::",
             "prefix": 64,
             "gateway": "2001:db8:6::1",
             "server": "2001:db8:6::1",
         },
+        "networks": [
+            {
+                "name": "default",
+                "switch": "uplink",
+                "host_interface": "pair1",
+                "dhcp": "203.0.113.1",
+                "beyond": False,
+                "ipv4": {**IPV4_OF_ALL, "gateway": "203.0.113.1", "server": "203.0.113.1"},
+                "ipv6": {
+                    "network": "2001:db8:6::",
+                    "prefix": 64,
+                    "gateway": "2001:db8:6::1",
+                    "server": "2001:db8:6::1",
+                },
+                "ipv6_prefixes": None,
+                "routes_ipv6": True,
+            }
+        ],
+        "subnets": ["203.0.113.0/24"],
+        "wires": [
+            {
+                "name": "uplink",
+                "interface": "veb0",
+                "host_interface": "pair1",
+                "host_port": "pair0",
+                "uplink": None,
+                "networks": ["default"],
+                "advertise": True,
+                "server": "203.0.113.1",
+                "foreign": False,
+                "link": {"name": "veb0", "flags": ["link1"], "prove": "203.0.113.1"},
+            }
+        ],
+        "ipv6_routes": [],
         "switch": {"name": "uplink", "interface": "veb0", "group": "vmswitch"},
         "switches": [{"name": "uplink", "interface": "veb0", "group": "vmswitch"}],
         "host_interface": "pair1",

@@ -63,13 +63,13 @@ PATTERNS = (
             "ipv4_network: '2001:db8::/64' is not an IPv4 network; use one such as 203.0.113.0/24",
         ),
         (
-            {"ipv4_network": "203.0.113.5/32", "ipv4_gateway": "192.0.2.1", "ipv4_range": None},
-            "ipv4_network: 203.0.113.5/32 has no room for a gateway and VMs; dhcpd(8) needs a "
-            "subnet that both are in, of /31 or larger",
+            {"ipv4_network": "203.0.113.1/32", "ipv4_range": None},
+            "ipv4_gateway: 203.0.113.1 is the only address of 203.0.113.1/32; a single address has "
+            "its gateway outside of itself",
         ),
         (
-            {"ipv4_gateway": "198.51.100.1"},
-            "ipv4_gateway: 198.51.100.1 is not a usable address of 203.0.113.0/24",
+            {"ipv4_network": ["203.0.113.0/28", "198.51.100.64/28"]},
+            "ipv4_network: is a list; a single value is wanted; several go into vmm_networks",
         ),
         (
             {"ipv4_gateway": "203.0.113.255"},
@@ -143,6 +143,15 @@ PATTERNS = (
         (
             {"uplink": {"vlan": 42}},
             "uplink: parent is missing; give the physical interface, as in {parent: em0}",
+        ),
+        (
+            {"ipv6_prefixes": "2001:db8:100::/64"},
+            "ipv6_prefixes: 2001:db8:100::/64 has no room: each VM gets a /64 of it, and the first "
+            "of them stays free; use a shorter prefix, such as 2001:db8:100::/40",
+        ),
+        (
+            {"ipv6_network": None, "ipv6_gateway": None, "ipv6_prefixes": "2001:db8:100::/40"},
+            "ipv6_prefixes: needs vmm_ipv6_network; give that too",
         ),
         (
             {"uplink": {"parent": "em0"}, "server_ipv4": None},
