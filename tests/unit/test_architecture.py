@@ -19,8 +19,10 @@ _FLEET = {"_fleet", "_fleet.checks", "_fleet.inputs"}
 _PURE = _GRAMMAR | _FLEET | {"_formats"}
 _STATE = {"_state", "_state.core", "_state.parts", "_state.resources", "_state.text"}
 _OF_VMS = {"_machines", "_life", "_installation"}
+_UPGRADE = {"_upgrade", "_upgrade.core"}
 _DOORS = (
     _PURE
+    | _UPGRADE
     | {"_agent", "_ansible", "_store", "_dns", "_orders", "_report", "_tasks"}
     | _OF_VMS
     | _STATE
@@ -50,7 +52,9 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_state.resources": _PURE | {"_agent", "_machines", "_store"} | (_STATE - {"_state"}),
     "_state": _PURE | {"_agent", "_state.core", "_state.resources"},
     "_report": _PURE | {"_agent", "_machines", "_state"},
-    "_tasks": _DOORS - {"_orders", "_report", "_tasks"},
+    "_upgrade.core": _PURE | {"_agent", "_machines"},
+    "_upgrade": _PURE | {"_agent", "_machines", "_life", "_installation", "_upgrade.core"},
+    "_tasks": _DOORS - {"_orders", "_report", "_tasks"} - _UPGRADE,
     "action": _DOORS,
     "filter": _DOORS,
     "inventory": _DOORS,
@@ -59,7 +63,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "modules": set(),
 }
 # These are tested as plain functions: no module of theirs has Ansible behind it, however far.
-WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_orders", "_report"} | _OF_VMS | _STATE
+WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_orders", "_report"} | _OF_VMS | _STATE | _UPGRADE
 # So many modules deep may the imports within a package go.
 FLOORS: t.Final = 3
 

@@ -11,6 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 
 GUIDE = ("tests/integration/test_guides.py", "test_the_first_server")
+UPGRADE = "tests/integration/test_upgrade.py"
 LIFE = "tests/integration/test_vm.py"
 CONTACT_FORM = ("tests/unit/examples/test_guide.py", "def test_the_commands")
 DEV = "tests/unit/tools/test_dev.py"
@@ -52,6 +53,10 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.rollback -e server=server1": (
         "tests/integration/test_rollback.py", "server=server1",
     ),
+    f"{PLAY}.upgrade --check": (UPGRADE, '"upgrade", *ONE, "--check"'),
+    f"{PLAY}.upgrade": (UPGRADE, 'site.under_way("upgrade"'),
+    f"{PLAY}.upgrade -e to=7.9": (UPGRADE, '"to=7.9"'),
+    f"{PLAY}.upgrade -e announce_hours=48": (UPGRADE, '"announce_hours=48"'),
     f"{PLAY}.sets": (
         "tests/integration/test_sets.py", '"sets"',
     ),

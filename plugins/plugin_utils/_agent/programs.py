@@ -17,6 +17,8 @@ _DIRECTORIES = {
         "rcctl",
         "sensorsd",
         "sshd",
+        "syspatch",
+        "sysupgrade",
         "tcpdump",
         "vmctl",
         "vmd",

@@ -36,6 +36,11 @@ class _Shown:
         return passed - self.at >= (_LINE_SECONDS if reason != self.reason else _STILL_SECONDS)
 
 
+def questions(vms: t.Iterable[Machine]) -> list[dict[str, t.Any]]:
+    """Programs of a probe that end with status 0 where a VM answers, by its name."""
+    return [{"name": vm.name, "argv": [*_ASK, vm.ipv4, "22"]} for vm in vms]
+
+
 def wait_for_ssh(
     agent: Agent,
     vms: t.Sequence[Machine],
@@ -51,8 +56,7 @@ def wait_for_ssh(
     lines = {name: _Shown() for name in left}
     begin = time.monotonic()
     while left:
-        runs = [{"name": name, "argv": [*_ASK, vm.ipv4, "22"]} for name, vm in left.items()]
-        results = agent.look({"run": runs})["run"]
+        results = agent.look({"run": questions(left.values())})["run"]
         passed = time.monotonic() - begin
         reasons = {name: _reason(result) for name, result in results.items()}
         for name, result in results.items():

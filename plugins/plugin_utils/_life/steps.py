@@ -35,7 +35,8 @@ _RECORD_WAIT_SECONDS: t.Final = 60
 _RECORD_SECONDS: t.Final = 86_400
 
 
-def _status(title: str, pattern: str, seconds: int) -> Step:
+def shows(title: str, pattern: str, seconds: int) -> Step:
+    """Waits until `vmctl status` shows a pattern, for so many seconds."""
     fields = {
         "argv": [TOOLS["vmctl"], "status"],
         "ok": _ANY,
@@ -64,7 +65,7 @@ def stop(name: str, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.It
     """Asks the guest to shut down and waits; vmd ends it after its own time-outs."""
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
     yield run(f"{name}: stop", argv, change=change_of(name, "stop", name), ok=_ANY, timeout=30)
-    yield _status(f"{name}: does not stop", rests(name), seconds)
+    yield shows(f"{name}: does not stop", rests(name), seconds)
 
 
 def rest(name: str) -> t.Iterator[Step]:
@@ -74,12 +75,12 @@ def rest(name: str) -> t.Iterator[Step]:
     """
     yield from stop(name)
     yield from reload_vmd()
-    yield _status(f"{name}: is started again and again", rests(name), 30)
+    yield shows(f"{name}: is started again and again", rests(name), 30)
 
 
 def resting(name: str) -> t.Iterator[Step]:
     """Fails where the VM runs after all."""
-    yield _status(f"{name}: runs; stop it first", rests(name), 0)
+    yield shows(f"{name}: runs; stop it first", rests(name), 0)
 
 
 def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:
@@ -91,7 +92,7 @@ def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.
     what = change_of(name, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
     yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
-    yield _status(f"{name}: does not run", runs(name), 60)
+    yield shows(f"{name}: does not run", runs(name), 60)
 
 
 def reload_vmd() -> t.Iterator[Step]:
@@ -133,7 +134,7 @@ def boot_installer(
         undo_always=True,
         explain=_LOG,
     )
-    yield _status(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm.name)}$", 30)
+    yield shows(f"{title}: vmd does not know it", rf"[ ]{re.escape(vm.name)}$", 30)
 
 
 def record_console(vm: Machine) -> t.Iterator[Step]:

@@ -39,6 +39,7 @@ class Machine(machine.Machine):
         "daemon_dies": "NAME [later|always]: it is not there after its next start, restart or"
         " reload; later: rcctl says ok, it ends a moment later; always: not only the next time",
         "vmctl_hangs": "vmctl reload and load do their work and never return",
+        "errata": "NAME: an erratum that syspatch(8) finds on the mirror",
         "no_firmware": "no vmm-bios: it is not there, and no package of it is noted",
         "no_vmm": "the processor's virtualisation is switched off: /dev/vmm cannot be opened",
         "no_lease": "N: the next N requests of guests for an address get no answer",

@@ -66,6 +66,7 @@ class Machine:
         self.hostname = hostname
         self.faults = Faults(self.FAULTS, self.state.get("faults", ()))
         self.on_cut: Callable[[int], None] = lambda session: None
+        self.on_end: Callable[[], None] = lambda: None
         self._timers: set[threading.Timer] = set()
         self.parts: list[Any] = []
 

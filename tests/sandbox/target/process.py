@@ -52,7 +52,7 @@ class Process:
         base.put_links(self.machine.files, system)
         (directory / "filter").write_bytes(owner_filter())
         self.sessions = Sessions(self.machine, directory, self.base)
-        self.machine.on_cut = self.sessions.cut
+        self.machine.on_cut, self.machine.on_end = self.sessions.cut, self.ended.set
         self.full_disks = FullDisks(self.machine)
         self.stubs = Stubs(self.machine, self.sessions)
         self.control = control.Control(self.machine, self.sessions, self.ended.set)

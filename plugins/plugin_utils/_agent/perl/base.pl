@@ -130,10 +130,23 @@ sub names_in ($path) {
 	return \@names;
 }
 
+# What a program reads: some lines at most, which a pipe holds.
+sub input ($text) {
+	pipe my $in_r, my $in_w or fail("pipe: $!");
+	syswrite $in_w, $text // q{};
+	close $in_w or fail("pipe: $!");
+	return $in_r;
+}
+
+# Whether a program that is "watched" may continue: it ends with the connection,
+# unless it "outlives" it.
+sub goes_on ($how) { return eval { beat(); 1 } || $how->{outlives} }
+
 # Runs a program without a shell; an answer always comes within the time, which
 # is counted by alarm(3), since the clock may be set meanwhile.
 sub run ($argv, %how) {
 	my $limit = $how{timeout} // 60;
+	my $in    = input($how{input});
 	pipe my $out_r, my $out_w or fail("pipe: $!");
 	pipe my $err_r, my $err_w or fail("pipe: $!");
 	my $pid = fork // fail("fork: $!");
@@ -143,7 +156,7 @@ sub run ($argv, %how) {
 		umask 022;
 		local @SIG{qw(HUP INT TERM PIPE)} = ('DEFAULT') x 4;
 		if (   (!$how{cwd} || chdir $how{cwd})
-			&& open(STDIN,  '<',  '/dev/null')
+			&& open(STDIN,  '<&', $in)
 			&& open(STDOUT, '>&', $out_w)
 			&& open(STDERR, '>&', $err_w))
 		{
@@ -161,7 +174,7 @@ sub run ($argv, %how) {
 	while (1) {
 		if ($how{watched} && $seconds > $beats) {
 			$beats = $seconds;
-			if (!eval { beat(); 1 }) {
+			if (!goes_on(\%how)) {
 				my $error = $@;
 				alarm 0;
 				kill 'KILL', -$pid;

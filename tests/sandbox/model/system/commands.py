@@ -27,7 +27,7 @@ _LOG_FILES = {"daemon": "daemon", "auth": "authlog", "user": "messages"}
 
 def uname(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "amnrsv")
-    values = {**_NAMES, "n": machine.hostname}
+    values = {**_NAMES, **machine.subsystem("release"), "n": machine.hostname}
     wanted = [one for one in "snrvm" if options.has(one) or options.has("a")] or ["s"]
     return Result(stdout=" ".join(values[one] for one in wanted) + "\n")
 
@@ -88,7 +88,42 @@ def makedev(machine: Machine, call: Call) -> Result:
     return Result(0, out)
 
 
+def syspatch(machine: Machine, call: Call) -> Result:
+    """The fault `errata` says what is on the mirror; 2: nothing to do (usr.sbin/syspatch)."""
+    options, files = getopt(call.argv[1:], "cr"), machine.files
+    errata = {name: f"/var/syspatch/78-{name}" for (name,) in machine.faults.arguments("errata")}
+    there = [path for path in errata.values() if files.exists(path)]
+    missing = [name for name, path in errata.items() if path not in there]
+    if options.has("c"):
+        return Result(0, "".join(f"{name}\n" for name in missing))
+    if options.has("r"):
+        files.remove(there[-1])
+        return Result()
+    for name in missing:
+        files.mkdir(errata[name], parents=True)
+        if name.endswith("_syspatch"):
+            return Result(2, "", "syspatch: updated itself, run it again\n")
+    return Result(0 if missing else 2)
+
+
+def sysupgrade(machine: Machine, call: Call) -> Result:
+    """-n -R RELEASE: what the next boot finds (usr.sbin/sysupgrade)."""
+    machine.files.write_text("/auto_upgrade.conf", "Location of sets = disk\n")
+    machine.files.write_text("/bsd.upgrade", getopt(call.argv[1:], "nR:").last("R") or "", 0o700)
+    return Result()
+
+
+def shutdown(machine: Machine, call: Call) -> Result:
+    """-r now, in the background: whoever runs the machine starts it again."""
+    machine.later(machine.clock.speed / 2, machine.on_end)
+    return Result()
+
+
 COMMANDS: dict[str, Handler] = {
+    "/usr/bin/pgrep": lambda machine, call: Result(1),
+    "/usr/sbin/syspatch": syspatch,
+    "/usr/sbin/sysupgrade": sysupgrade,
+    "/sbin/shutdown": shutdown,
     "/usr/bin/uname": uname,
     "/bin/hostname": hostname,
     "/bin/df": df,

@@ -26,6 +26,25 @@ def test_programs_have_the_umask_that_they_have_at_boot(host: Host) -> None:
     assert "Umask:\t0077\n" in (host.srv / "agent").read_text()
 
 
+def test_a_program_reads_what_it_is_given_and_nothing_without(host: Host) -> None:
+    given = sh("cat > /srv/given", input="a line\nanother\n")
+    assert "failed" not in host.apply(given, sh("cat > /srv/nothing"))
+    assert host.tree() == {"given": b"a line\nanother\n", "nothing": b""}
+
+
+@pytest.mark.parametrize("outlives", [0, 1])
+def test_a_program_ends_with_the_connection_unless_it_outlives_it(
+    host: Host, outlives: int
+) -> None:
+    script = "touch /srv/begun; sleep 3; touch /srv/done"
+    process = host.start(request(sh(script, watched=1, outlives=outlives, timeout=60)))
+    until((host.srv / "begun").exists)
+    assert process.stdout
+    process.stdout.close()
+    process.wait(20)
+    assert (host.srv / "done").exists() == bool(outlives)
+
+
 @pytest.mark.parametrize("cut", [1, 20, 400])
 def test_a_request_that_did_not_arrive_whole_changes_nothing(host: Host, cut: int) -> None:
     data = request(*put("/srv/a", "x" * 1000))

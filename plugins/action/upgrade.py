@@ -1,0 +1,163 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.upgrade: errata or another release for one server."""
+
+from __future__ import annotations
+
+import signal
+import time
+import typing as t
+from contextlib import contextmanager
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Execute
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
+    Action,
+    refuse_problems,
+    refuse_unread_fleet,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import look
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.drift import drift
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan import (
+    RELEASE,
+    Do,
+    Request,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.run import (
+    Limits,
+    Server,
+    Upgrade,
+)
+
+_KEY: t.Final = "upgrade"
+# Seconds until a look is given up at a server that may just be going down.
+_LOOK_SECONDS: t.Final = 90
+# More than all that one request may take on the server.
+_REQUEST_SECONDS: t.Final = 6 * 3600
+
+
+class ActionModule(Action):
+    """Announces, prepares, stops VMs, reboots and starts them again; ends what was compared."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "step": {"type": "str", "default": "upgrade", "choices": ["upgrade", "finish"]},
+        "to": {"type": "str"},
+        "announce_hours": {"type": "int"},
+        "backup_hours": {"type": "int"},
+        "boot_minutes": {"type": "int", "default": 60},
+        "wait_for_ssh": {"type": "int", "default": 300},
+        "interval": {"type": "float", "default": 5.0},
+        "drift": {"type": "dict", "default": {}},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        refuse_problems(task_vars)
+        refuse_unread_fleet(task_vars)
+        _refuse_values(args)
+        upgrade = self._upgrade(args, task_vars)
+        try:
+            if args["step"] == "finish":
+                upgrade.finish()
+                return {"changed": True, "changes": []}
+            found = upgrade.foresee() if self.check_mode else upgrade.carry_out()
+        except OperatorError as error:
+            error.fields |= {"changes": upgrade.changes, "changed": bool(upgrade.changes)}
+            raise
+        told: dict[str, t.Any] = untrusted(
+            {"changes": upgrade.changes, "next": str(found.do), "release": upgrade.release}
+        )
+        begun = found.do == Do.FINISH
+        return {**told, "changed": bool(upgrade.changes), "begun": begun and not self.check_mode}
+
+    def _upgrade(self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> Upgrade:
+        vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
+        name = str(task_vars["inventory_hostname"])
+        agent = Agent(self._bounded(_REQUEST_SECONDS), self.run_process)
+        request = Request(args["to"], args["announce_hours"], int(time.time()), alive, agent.by)
+        return Upgrade(
+            Server(
+                name,
+                agent,
+                Agent(self._bounded(_LOOK_SECONDS), self.run_process),
+                lambda asks: self._look(agent, asks),
+                self.reconnect,
+            ),
+            Machine.all_of(vms),
+            request,
+            self._display.display,
+            Limits(args["boot_minutes"] * 60, args["wait_for_ssh"], args["interval"]),
+            _differs(name, args["drift"]),
+            _without_backups(args["backup_hours"]),
+            task_vars["vmm_host"]["release"],
+        )
+
+    def _look(self, agent: Agent, asks: t.Mapping[str, t.Any]) -> tuple[t.Any, str]:
+        """What one asks alone, once what was cut off has been put back."""
+        one: t.Any = {_KEY: asks}
+        seen = look(agent, (), one, check_mode=self.check_mode)
+        return seen.raw[_KEY], seen.release
+
+    def _bounded(self, seconds: int) -> Execute:
+        """Runs a command on the server; an OperatorError where that fails or takes too long."""
+
+        def execute(command: str, in_data: bytes) -> dict[str, t.Any]:
+            try:
+                with _within(seconds):
+                    return self.execute(command, in_data)
+            except AnsibleConnectionFailure as error:
+                raise OperatorError(f"it does not answer: {error}") from error
+            except TimeoutError as error:
+                raise OperatorError(f"it did not answer within {seconds} s") from error
+
+        return execute
+
+
+@contextmanager
+def _within(seconds: int) -> t.Iterator[None]:
+    """Raises TimeoutError after so many seconds, unless the task has a limit of its own."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.getsignal(signal.SIGALRM)
+    if before not in (signal.SIG_DFL, signal.SIG_IGN, None):
+        yield
+        return
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _refuse_values(args: t.Mapping[str, t.Any]) -> None:
+    to = args["to"]
+    if to is not None and not RELEASE.fullmatch(to):
+        raise OperatorError(f"to: {to!r} is not a release of OpenBSD; name one such as 7.9")
+    for name in ("announce_hours", "backup_hours", "boot_minutes"):
+        if args[name] is not None and args[name] < 0:
+            raise OperatorError(f"{name}: {args[name]} is not allowed; give 0 or more")
+
+
+def _differs(server: str, result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """What of the server is not as the fleet says, by the result of its comparison.
+
+    What only waits for a restart is no obstacle.
+    """
+    rows = drift({server: plain(result)}).rows if result else ()
+    return tuple(row.what for row in rows if row.kind not in ("notice", "pending restart"))
+
+
+def _without_backups(hours: int | None) -> tuple[str, ...]:
+    if hours is None:
+        return ()
+    return (
+        f"backup_hours: nothing proves that there are backups of the VMs that are younger than "
+        f"{hours} h",
+    )

@@ -1,0 +1,237 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What comes next in the upgrade of a server, by what it shows and what is asked for."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import Journal, Phase
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen import (
+    Seen,
+    UpgradeKernel,
+)
+
+MIB: t.Final = 1 << 20
+# Bytes that must be free. sysupgrade(8) keeps the sets in /home, and tar(1) writes each file anew
+# before the old one goes; kernels are in /, /usr has what they are linked from.
+_SPACE_OF_RELEASE: t.Final[t.Mapping[str, int]] = {
+    "/": 150 * MIB,
+    "/home": 1024 * MIB,
+    "/usr": 1126 * MIB,
+    "/var": 150 * MIB,
+}
+# The old files of a patch stay in /var/syspatch, and the kernel is linked again.
+_SPACE_OF_ERRATA: t.Final[t.Mapping[str, int]] = {
+    "/": 64 * MIB,
+    "/usr": 256 * MIB,
+    "/var": 128 * MIB,
+}
+RELEASE: t.Final = re.compile(r"[0-9]{1,2}\.[0-9]")
+
+
+class Do(StrEnum):
+    """What a run does next."""
+
+    REFUSE = "refuse"
+    NOTHING = "nothing"
+    ANNOUNCE = "announce"
+    AWAIT = "await"
+    PREPARE = "prepare"
+    STOP = "stop"
+    REBOOT = "reboot"
+    RETURN = "return"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a release, or None for errata; hours that owners are told before it.
+
+    `now` is in seconds since 1970. `by` is this run; `alive` says of the run that wrote a journal
+    whether it is another one that still works.
+    """
+
+    to: str | None = None
+    announce_hours: int | None = None
+    now: int = 0
+    alive: t.Callable[[str, str], bool] = lambda _by, _own: False
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is asked of the server only before an upgrade begins.
+
+    `missing` are errata that are not installed; `unreachable` says why the mirror's files cannot be
+    had, `drift` what of the server is not as the fleet says, `backups` what is wrong with them.
+    """
+
+    missing: tuple[str, ...] = ()
+    unreachable: str = ""
+    drift: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Next:
+    """What comes next; `why` has the obstacles of a refusal. `resumes`: it was begun before."""
+
+    do: Do
+    why: tuple[str, ...] = field(default=())
+    resumes: bool = False
+
+
+def following(release: str) -> str:
+    """The release after this one: 7.8 is followed by 7.9, and 7.9 by 8.0."""
+    major, minor = (int(part) for part in release.split("."))
+    return f"{major}.{minor + 1}" if minor < 9 else f"{major + 1}.0"
+
+
+def next_step(seen: Seen, request: Request, checks: Checks) -> Next:
+    """Decides it; nothing that was done is done again."""
+    journal = seen.journal
+    if journal and journal.by != request.by and request.alive(journal.by, request.by):
+        return Next(Do.REFUSE, (f"another run is at work on this server: {journal.by}",))
+    if journal is None or journal.phase == Phase.ANNOUNCED:
+        return _beginning(seen, request, checks)
+    if reason := _other_goal(journal, request):
+        return Next(Do.REFUSE, (reason,))
+    if journal.phase == Phase.STARTED:
+        return Next(Do.FINISH)
+    # A server that came back with the new release needs nothing prepared, whoever booted it.
+    if seen.booted and (journal.phase != Phase.PREPARING or journal.to == seen.release):
+        return Next(Do.RETURN)
+    if journal.phase == Phase.PREPARING:
+        return Next(Do.PREPARE, resumes=True)
+    if reasons := tuple(_against_stopping(seen)):
+        return Next(Do.REFUSE, reasons)
+    if journal.phase == Phase.PREPARED and not needs_boot(seen):
+        return Next(Do.FINISH)
+    if journal.phase == Phase.STOPPED and not seen.running:
+        return Next(Do.REBOOT)
+    return Next(Do.STOP)
+
+
+def needs_boot(seen: Seen) -> bool:
+    """Whether something was installed, or waits to be, that only a boot brings into use."""
+    journal = seen.journal
+    return journal is not None and (bool(journal.to) or seen.patches != journal.patches)
+
+
+def goal(request: Request, seen: Seen) -> str | None:
+    """The release that the server is to get; None if it has it, or if none is asked for."""
+    return None if request.to == seen.release else request.to
+
+
+def _other_goal(journal: Journal, request: Request) -> str:
+    wanted = (journal.to,) if journal.to else (None, journal.release)
+    if request.to in wanted:
+        return ""
+    how = f"with -e to={journal.to}" if journal.to else "without to"
+    return (
+        f"{journal.goal} was begun on this server by {journal.by}, and is not finished: continue "
+        f"it {how} first"
+    )
+
+
+def _beginning(seen: Seen, request: Request, checks: Checks) -> Next:
+    to, journal = goal(request, seen), seen.journal
+    if to is None and not checks.missing and not checks.unreachable:
+        return Next(Do.NOTHING)
+    told = journal is not None and journal.to == to
+    if journal is not None and told and request.now < journal.due and request.announce_hours != 0:
+        return Next(Do.AWAIT)
+    if reasons := tuple(_against(seen, to, checks)):
+        return Next(Do.REFUSE, reasons)
+    if request.announce_hours and not told:
+        return Next(Do.ANNOUNCE)
+    return Next(Do.PREPARE)
+
+
+def _against(seen: Seen, to: str | None, checks: Checks) -> t.Iterator[str]:
+    """What stands against beginning, each with what helps."""
+    if to and to != following(seen.release):
+        yield (
+            f"to: {to} does not follow {seen.release}, which this server runs: OpenBSD is upgraded "
+            f"from each release to the next, here to {following(seen.release)}"
+        )
+    if not to and seen.upgrade_kernel == UpgradeKernel.READY:
+        yield (
+            "/bsd.upgrade is there, so the next boot would install another release: finish that "
+            "with -e to=RELEASE, or remove /bsd.upgrade and /auto_upgrade.conf on the server"
+        )
+    yield from _against_stopping(seen)
+    if not seen.starts_listed:
+        yield (
+            "/etc/rc.vmm on the server does not know which VMs ran before an upgrade: run "
+            "puffy.vmm.site first"
+        )
+    if checks.drift:
+        yield (
+            f"the server is not as the fleet says ({'; '.join(checks.drift)}), so nobody could "
+            "tell afterwards what the upgrade changed: run puffy.vmm.site first"
+        )
+    yield from _against_space(seen, _SPACE_OF_RELEASE if to else _SPACE_OF_ERRATA)
+    if checks.unreachable:
+        yield f"{checks.unreachable}. The server fetches from the mirror in /etc/installurl"
+    yield from checks.backups
+
+
+def _against_stopping(seen: Seen) -> t.Iterator[str]:
+    if not seen.vmd:
+        yield (
+            "vmd(8) does not run, so nobody knows which VMs are to start again: look into "
+            "/var/log/daemon on the server"
+        )
+    if seen.installing:
+        names = ", ".join(seen.installing)
+        yield f"{names}: being installed; run again when that has ended"
+    for name, vm in sorted(seen.statuses.items()):
+        if vm.state == "paused":
+            yield f"{name}: paused, perhaps for a backup; run again when that has ended"
+        if vm.pid is not None and name not in seen.defined and name not in seen.installing:
+            yield (
+                f"{name}: runs, and vm.conf(5) does not have it, so nothing would start it again; "
+                "stop it, or put it into the fleet"
+            )
+
+
+def _against_space(seen: Seen, needs: t.Mapping[str, int]) -> t.Iterator[str]:
+    """What is needed of each file system, all directories on it taken together."""
+    wanted: dict[str, int] = {}
+    there: dict[str, int] = {}
+    for directory, size in needs.items():
+        if directory in seen.free:
+            mount, free = seen.free[directory]
+            wanted[mount] = wanted.get(mount, 0) + size
+            there[mount] = free
+    for mount, size in wanted.items():
+        if there[mount] < size:
+            yield (
+                f"{mount}: {there[mount] // MIB} MiB are free on this file system, and "
+                f"{size // MIB} MiB are needed: make room there"
+            )
+
+
+def lacking(seen: Seen) -> str:
+    """What a server lacks that is coming back from its boot; empty when it is all there."""
+    if not seen.booted:
+        return "it has not rebooted"
+    if seen.once:
+        return f"rc(8) is still at work on {seen.once[0]}, such as on firmware"
+    if not seen.vmd:
+        return "vmd(8) does not run"
+    if seen.list_sha256:
+        return "/etc/rc.vmm is still starting VMs"
+    return ""
+
+
+def came_back_old(seen: Seen) -> bool:
+    """Whether the server booted, and not into the release that it was to get."""
+    return bool(
+        seen.booted and seen.journal and seen.journal.to and seen.release != seen.journal.to
+    )

@@ -1,0 +1,168 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What a server shows that its upgrade depends on."""
+
+from __future__ import annotations
+
+import base64
+import re
+import typing as t
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import parse_vm_conf
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import (
+    JOURNAL,
+    MARKER,
+    RAN,
+    Journal,
+)
+
+UPGRADE_KERNEL: t.Final = "/bsd.upgrade"
+ANSWERS: t.Final = "/auto_upgrade.conf"
+MOTD: t.Final = "/etc/motd"
+_KERNEL: t.Final = "/bsd"
+_AUTOSTART: t.Final = "/etc/rc.vmm"
+_INSTALLURL: t.Final = "/etc/installurl"
+_DEFAULT_MIRROR: t.Final = "https://cdn.openbsd.org/pub/OpenBSD"
+# rc(8) runs these once, and moves each out of the way meanwhile: run_upgrade_script() of etc/rc.
+_ONCE: t.Final = tuple(
+    f"/etc/rc.{name}{more}" for name in ("sysmerge", "firsttime") for more in ("", ".run")
+)
+_PATCHES: t.Final = "/var/syspatch"
+# sysmerge(8) leaves what it could not merge in /tmp/sysmerge.XXXXXXXXXX.
+_MERGE: t.Final = re.compile(r"sysmerge\.\w{10}")
+DIRECTORIES: t.Final = ("/", "/home", "/usr", "/var")
+
+
+class UpgradeKernel(StrEnum):
+    """/bsd.upgrade, which boot(8) boots once: it takes its x bits away (sys/stand/boot/boot.c)."""
+
+    ABSENT = "absent"
+    READY = "ready"
+    SPENT = "spent"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A server at one moment.
+
+    `journal_sha256`, `list_sha256` and `motd_sha256` are of those files as they were read, None
+    where there is none; the list is RAN. `marked` says that it has not booted since the journal was
+    begun. `statuses` are all VMs that vmd(8) knows, `facts` those of the fleet, `defined` the names
+    in vm.conf(5). `patches` are installed, `once` are scripts that rc(8) has not finished,
+    `leftovers` are sysmerge(8)'s. `free` has, by directory, where its file system is mounted and
+    the bytes that are free there. `linked` changes when the kernel is linked again. `starts_listed`
+    says that /etc/rc.vmm knows the list.
+    """
+
+    release: str
+    kernel: str = ""
+    machine: str = "amd64"
+    journal: Journal | None = None
+    journal_sha256: str | None = None
+    marked: bool = False
+    list_sha256: str | None = None
+    upgrade_kernel: UpgradeKernel = UpgradeKernel.ABSENT
+    vmd: bool = True
+    statuses: t.Mapping[str, VmStatus] = field(default_factory=dict)
+    facts: t.Mapping[str, VmFacts] = field(default_factory=dict)
+    defined: frozenset[str] = frozenset()
+    patches: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    free: t.Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    linked: str = ""
+    starts_listed: bool = True
+    motd: str = ""
+    motd_sha256: str | None = None
+    mirror: str = _DEFAULT_MIRROR
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The VMs that have a process, by name."""
+        return tuple(sorted(name for name, vm in self.statuses.items() if vm.pid is not None))
+
+    @property
+    def booted(self) -> bool:
+        """Whether the server has booted since the upgrade began."""
+        return self.journal is not None and not self.marked
+
+    @property
+    def installing(self) -> tuple[str, ...]:
+        """The VMs that are being installed."""
+        return tuple(name for name, vm in self.facts.items() if vm.under_way)
+
+
+def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
+    """What is asked of the server, as one that asks alone."""
+    asks = facts.questions(machines)
+    read = (JOURNAL, RAN, MOTD, _AUTOSTART, _INSTALLURL)
+    plain = (MARKER, UPGRADE_KERNEL, _KERNEL, *_ONCE)
+    asks["paths"] += [{"path": path, "read": 1} for path in read]
+    asks["paths"] += [{"path": path, "hash": 0} for path in plain]
+    asks["list"] += [{"path": _PATCHES}, {"path": "/tmp"}]
+    asks["run"] += [
+        {"name": "kernel", "argv": [TOOLS["sysctl"], "-n", "kern.osversion"]},
+        {"name": "machine", "argv": ["/usr/bin/uname", "-m"]},
+        *(
+            {"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]}
+            for directory in DIRECTORIES
+        ),
+    ]
+    return asks
+
+
+def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release: str) -> Seen:
+    """The answer to questions(). Raises OperatorError for what cannot be understood."""
+    paths, run = answer["paths"], answer["run"]
+    vms = facts.parse(answer, machines)
+    # It can be read: facts.parse() has done so.
+    conf = parse_vm_conf(facts.text(answer, facts.VM_CONF))
+    systems = (measures.file_system(answer, directory) for directory in DIRECTORIES)
+    installed = sorted(answer["list"].get(_PATCHES, ()))
+    raw = {path: base64.b64decode(text) for path, text in answer["read"].items()}
+    return Seen(
+        release=release,
+        kernel=run["kernel"]["stdout"].strip(),
+        machine=run["machine"]["stdout"].strip(),
+        journal=Journal.parse(raw[JOURNAL]) if JOURNAL in raw else None,
+        journal_sha256=digest(raw[JOURNAL]) if JOURNAL in raw else None,
+        marked=paths.get(MARKER) is not None,
+        list_sha256=digest(raw[RAN]) if RAN in raw else None,
+        upgrade_kernel=_upgrade_kernel(paths.get(UPGRADE_KERNEL)),
+        vmd=run["check"]["rc"] == 0,
+        statuses=facts.status_lines(run["status"]["stdout"]),
+        facts=vms,
+        defined=frozenset(vm.name for vm in conf.vms),
+        patches=tuple(name for name in installed if re.fullmatch(r"\d+-\d+_\w+", name)),
+        once=tuple(path for path in _ONCE if paths.get(path) is not None),
+        leftovers=tuple(
+            f"/tmp/{name}"
+            for name in sorted(answer["list"].get("/tmp", ()))
+            if _MERGE.fullmatch(name)
+        ),
+        free={system.directory: (system.mount, system.free) for system in systems if system},
+        linked=str((paths.get(_KERNEL) or {"mtime": ""})["mtime"]),
+        starts_listed=RAN in facts.text(answer, _AUTOSTART),
+        motd=raw.get(MOTD, b"").decode(errors="surrogateescape"),
+        motd_sha256=digest(raw[MOTD]) if MOTD in raw else None,
+        mirror=_mirror(facts.text(answer, _INSTALLURL)),
+    )
+
+
+def _upgrade_kernel(path: t.Mapping[str, t.Any] | None) -> UpgradeKernel:
+    if path is None:
+        return UpgradeKernel.ABSENT
+    return UpgradeKernel.READY if int(path["mode"], 8) & 0o100 else UpgradeKernel.SPENT
+
+
+def _mirror(text: str) -> str:
+    """The last line of installurl(5), as syspatch(8) and sysupgrade(8) read it."""
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    return ([line for line in lines if line] or [_DEFAULT_MIRROR])[-1]

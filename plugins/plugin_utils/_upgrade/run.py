@@ -1,0 +1,325 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Carries the upgrade of one server out, from wherever it is: look, decide, do, look again."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
+    UNCHANGED,
+    Agent,
+    ApplyError,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import first_answer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade import steps, words
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core import plan
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import Journal, Phase
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan import (
+    Checks,
+    Do,
+    Next,
+    Request,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen import (
+    ANSWERS,
+    Seen,
+    UpgradeKernel,
+    parse,
+    questions,
+)
+
+# How often syspatch(8) may replace itself before it installs the rest.
+_PATCH_ROUNDS: t.Final = 3
+_CHECK_SECONDS: t.Final = 300
+_PATCH: t.Final = re.compile(r"^\d+_\w+$", re.MULTILINE)
+Asks = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Server:
+    """How a server is spoken to.
+
+    `agent` may take hours for an answer, `quick` gives up after some seconds, as with a server that
+    goes down meanwhile. `look` asks what is asked alone: the answer, and the release; it puts back
+    what an earlier run left unfinished. `reconnect` drops the connection.
+    """
+
+    name: str
+    agent: Agent
+    quick: Agent
+    look: t.Callable[[Asks], tuple[Asks, str]]
+    reconnect: t.Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """In seconds: until a server is back after its reboot, until VMs answer, between two looks."""
+
+    boot: int = 3600
+    answer: int = 300
+    interval: float = 5.0
+
+
+@dataclass
+class Upgrade:
+    """One run for one server.
+
+    `drift` and `backups` are what was found of them before, `release_of_vms` is vmm_release;
+    `release` is what the server ran before.
+    """
+
+    server: Server
+    machines: t.Sequence[Machine]
+    request: Request
+    show: t.Callable[[str], None]
+    limits: Limits = field(default_factory=Limits)
+    drift: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    release_of_vms: str | None = None
+    changes: list[str] = field(default_factory=list)
+    release: str = ""
+    _checks: Checks | None = None
+
+    def foresee(self) -> Next:
+        """Shows what would be done, in order, and changes nothing. Raises OperatorError."""
+        seen = self._look()
+        found = self._next(seen)
+        for line in words.foreseen(found, seen, self.request, self._checks or Checks()):
+            self.changes.append(line)
+            self._say(f"would {line}")
+        for line in words.warnings(seen, self.machines):
+            self._say(line)
+        return found
+
+    def carry_out(self) -> Next:
+        """Returns when nothing is left but to compare the server with the fleet, or to wait.
+
+        Raises OperatorError, after which another run continues.
+        """
+        while True:
+            seen = self._look()
+            found = self._next(seen)
+            if found.do == Do.NOTHING and seen.journal:
+                # What was announced is not needed any more.
+                self._carry_out(steps.finish(seen))
+            if found.do in (Do.NOTHING, Do.AWAIT, Do.FINISH):
+                self._say(words.pause(found.do, seen, self.request))
+                return found
+            if found.do == Do.ANNOUNCE:
+                self._announce(seen)
+                return found
+            self._do(found, seen)
+
+    def finish(self) -> Seen:
+        """Ends an upgrade: the journal goes. Returns the server as it was before that."""
+        seen = self._look()
+        self._carry_out(steps.finish(seen))
+        for line in words.summary(seen, self.release_of_vms):
+            self._say(line)
+        return seen
+
+    def _do(self, found: Next, seen: Seen) -> None:
+        deeds: t.Mapping[Do, t.Callable[[Seen], None]] = {
+            Do.PREPARE: lambda now: self._prepare(now, resumes=found.resumes),
+            Do.STOP: self._stop,
+            Do.REBOOT: self._reboot,
+            Do.RETURN: self._return,
+        }
+        deeds[found.do](seen)
+
+    def _next(self, seen: Seen) -> Next:
+        begun = seen.journal is not None and seen.journal.phase != Phase.ANNOUNCED
+        self.release = seen.journal.release if seen.journal else seen.release
+        if not begun and self._checks is None:
+            self._checks = self._check(seen, plan.goal(self.request, seen))
+        found = plan.next_step(seen, self.request, self._checks or Checks())
+        if found.do == Do.REFUSE:
+            raise OperatorError("\n".join(found.why))
+        return found
+
+    def _look(self) -> Seen:
+        answer, release = self.server.look(questions(self.machines))
+        return parse(answer, self.machines, release)
+
+    def _check(self, seen: Seen, to: str | None) -> Checks:
+        """What only the network tells."""
+        argv = [TOOLS["syspatch"], "-c"]
+        if to:
+            url = f"{seen.mirror.rstrip('/')}/{to}/{seen.machine}/SHA256.sig"
+            argv = [TOOLS["ftp"], "-V", "-M", "-w", "30", "-o", "/dev/null", url]
+        run = [{"name": "", "argv": argv, "timeout": _CHECK_SECONDS}]
+        result = self.server.agent.look({"run": run})["run"][""]
+        said = shown_text(f"{result['stderr']}{result['stdout']}").strip()
+        why = "it did not end in time" if result["rc"] == 124 else said or "it does not say why"
+        failed = f"{' '.join(argv)}: {why}" if result["rc"] else ""
+        missing = () if to or failed else tuple(_PATCH.findall(result["stdout"]))
+        return Checks(missing, failed, self.drift, self.backups)
+
+    def _announce(self, seen: Seen) -> None:
+        due = self.request.now + 3600 * (self.request.announce_hours or 0)
+        to = plan.goal(self.request, seen)
+        journal = Journal(Phase.ANNOUNCED, self.server.agent.by, to, due, seen.release)
+        owners: dict[str, list[str]] = {}
+        for vm in self.machines:
+            if vm.name in seen.defined:
+                owners.setdefault(vm.owner, []).append(vm.name)
+        mails = {
+            owner: words.mail(self.server.name, due, vms) for owner, vms in sorted(owners.items())
+        }
+        self._carry_out(steps.announce(seen, journal, words.notice(due), mails))
+        self._say(f"announced for {words.time_of(due)}; run again then, and it begins")
+
+    def _prepare(self, seen: Seen, *, resumes: bool) -> None:
+        for line in words.warnings(seen, self.machines):
+            self._say(line)
+        before = seen.journal if resumes else None
+        journal = before or Journal(
+            Phase.PREPARING,
+            "",
+            plan.goal(self.request, seen),
+            release=seen.release,
+            kernel=seen.kernel,
+            patches=seen.patches,
+        )
+        journal = replace(journal, phase=Phase.PREPARING, by=self.server.agent.by)
+        self._carry_out(steps.begin(seen, journal))
+        linked = seen.linked
+        try:
+            if journal.to:
+                self._carry_out(steps.fetch_release(journal.to))
+            else:
+                self._patch(revert=resumes and seen.patches != journal.patches)
+        except ApplyError as error:
+            reason = str(error).removesuffix(UNCHANGED)
+            raise OperatorError(f"{reason}\nNo VM was stopped; run again to continue") from error
+        seen = self._look()
+        if journal.to and seen.upgrade_kernel != UpgradeKernel.READY:
+            raise OperatorError(
+                f"sysupgrade(8) ended, and there is no {ANSWERS} with a /bsd.upgrade that boots: "
+                "see what it says on the server (sysupgrade -n), and run again"
+            )
+        prepared = replace(journal, phase=Phase.PREPARED, linked=seen.linked != linked)
+        self._carry_out(steps.note(seen, prepared))
+
+    def _patch(self, *, revert: bool) -> None:
+        for _ in range(_PATCH_ROUNDS):
+            self._carry_out(steps.patch(revert=revert))
+            revert = False
+            checks = self._check(self._look(), None)
+            if checks.unreachable:
+                raise OperatorError(f"{checks.unreachable}; run again to continue")
+            if not checks.missing:
+                return
+        raise OperatorError(
+            f"syspatch(8) ended {_PATCH_ROUNDS} times, and these are still not installed: "
+            f"{', '.join(checks.missing)}; see what it says on the server, and run again"
+        )
+
+    def _stop(self, seen: Seen) -> None:
+        assert seen.journal
+        names = seen.running
+        asked = [vm for vm in self.machines if vm.name in names]
+        runs = first_answer.questions(asked)
+        answers = self.server.agent.look({"run": runs})["run"] if runs else {}
+        ran = {name: answers.get(name, {"rc": 1})["rc"] == 0 for name in names}
+        # What an earlier run stopped already ran as well.
+        ran = {**ran, **seen.journal.ran}
+        journal = replace(seen.journal, phase=Phase.STOPPING, by=self.server.agent.by, ran=ran)
+        self._carry_out(steps.hold(seen, journal))
+        try:
+            self._carry_out(steps.stop(names))
+            self._carry_out(steps.note(self._look(), replace(journal, phase=Phase.STOPPED)))
+        except ApplyError as error:
+            raise self._resumed(journal, error) from error
+
+    def _reboot(self, seen: Seen) -> None:
+        assert seen.journal
+        try:
+            self._carry_out(steps.reboot())
+        except ApplyError as error:
+            raise self._resumed(seen.journal, error) from error
+        self._return(seen)
+
+    def _resumed(self, journal: Journal, error: OperatorError) -> OperatorError:
+        """The error of a step before the boot, once the VMs that were stopped run again."""
+        names = ", ".join(sorted(journal.ran))
+        reason = str(error).removesuffix(UNCHANGED)
+        try:
+            seen = self._look()
+            again = sorted(journal.ran.keys() - set(seen.running))
+            back = replace(journal, phase=Phase.PREPARED, ran={})
+            made = steps.of_nobody(steps.resume(seen, back, again))
+            self.server.agent.carry_out(steps.TITLE, made)
+        except OperatorError as other:
+            return OperatorError(
+                f"{reason}\nThe VMs that were stopped could not be started again: {other}\n"
+                f"These ran before: {names}; run again to continue"
+            )
+        started = f"These were started again by this run: {', '.join(again)}. " if again else ""
+        return OperatorError(
+            f"{reason}\nThe server was not restarted. {started}Run again to continue"
+        )
+
+    def _return(self, seen: Seen) -> None:
+        assert seen.journal
+        self._wait_for_boot(seen.journal)
+        seen = self._look()
+        journal = seen.journal
+        assert journal
+        down = [name for name in sorted(journal.ran) if name not in seen.running]
+        try:
+            self._carry_out(steps.start(down))
+            answered = [vm for vm in self.machines if journal.ran.get(vm.name)]
+            report = Report(self.show)
+            first_answer.wait_for_ssh(self.server.agent, answered, self.limits.answer, report, {})
+        except OperatorError as error:
+            raise OperatorError(
+                f"{error}\nThe server itself is back, with OpenBSD {seen.release}. Run again to "
+                "continue with its VMs"
+            ) from error
+        if plan.came_back_old(seen):
+            self._carry_out(steps.finish(seen))
+            raise OperatorError(words.old_release(seen))
+        started = replace(journal, phase=Phase.STARTED, by=self.server.agent.by)
+        self._carry_out(steps.started(seen, started))
+
+    def _wait_for_boot(self, journal: Journal) -> None:
+        """Returns when the server is back, and all of its boot has been done."""
+        begin, lacks, last = time.monotonic(), "it does not answer", ""
+        while True:
+            passed = time.monotonic() - begin
+            try:
+                self.server.reconnect()
+                answer = self.server.quick.probe({"": t.cast(t.Any, questions(self.machines))})
+                lacks = plan.lacking(parse(answer[""], self.machines, answer.release))
+            except OperatorError as error:
+                lacks = str(error).partition("\n")[0]
+            if not lacks:
+                return
+            if passed > self.limits.boot:
+                raise OperatorError(words.not_back(journal, lacks, int(passed)))
+            if lacks != last:
+                self._say(f"waits for its boot: {lacks} [{passed:.0f} s]")
+                last = lacks
+            time.sleep(self.limits.interval)
+
+    def _carry_out(self, made: t.Iterable[Step]) -> None:
+        """One transaction, told when it is done."""
+        todo = tuple(made)
+        self.server.agent.carry_out(steps.TITLE, todo)
+        for step in todo:
+            if step.change:
+                self.changes.append(str(step.change))
+                self._say(str(step.change))
+
+    def _say(self, text: str) -> None:
+        self.show(f"{self.server.name}  {steps.TITLE}  {text}")

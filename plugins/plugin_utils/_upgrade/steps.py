@@ -1,0 +1,153 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Steps of an upgrade on the server, for one transaction each.
+
+Programs are bounded in time, and what the server shows afterwards decides whether they did it.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Change,
+    Step,
+    change_of,
+    digest,
+    run,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as life
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import PENDING_FILE
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import (
+    JOURNAL,
+    MARKER,
+    RAN,
+    Journal,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen import MOTD, Seen
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.motd import with_notice
+
+TITLE: t.Final = "upgrade"
+# A slow mirror, or a slow disk that the kernel is linked on.
+_TOOL_SECONDS: t.Final = 7200
+# How long reorder_kernel of the last boot may take, which syspatch(8) refuses to disturb.
+_LINK_SECONDS: t.Final = 900
+_RM: t.Final = ["/bin/rm", "-f"]
+_ANY: t.Final[list[int]] = []
+
+
+def note(seen: Seen, journal: Journal) -> t.Iterator[Step]:
+    """Writes the journal, for the one that was seen."""
+    yield from write(f"{TITLE}: {journal.phase}", JOURNAL, seen.journal_sha256, bytes(journal))
+
+
+def announce(
+    seen: Seen, journal: Journal, notice: str, mails: t.Mapping[str, str]
+) -> t.Iterator[Step]:
+    """Tells the owners when it begins: on /etc/motd, and by a mail to each one's account."""
+    yield from note(seen, journal)
+    yield from _motd(seen, notice)
+    for owner, text in mails.items():
+        argv = ["/usr/bin/mail", "-s", "Your VMs will be restarted", owner]
+        change = Change("mail", owner)
+        yield run(f"{TITLE}: mail to {owner}", argv, change, input=text, ok=_ANY, timeout=30)
+
+
+def _motd(seen: Seen, notice: str) -> t.Iterator[Step]:
+    text = with_notice(seen.motd, notice)
+    if text == seen.motd:
+        return
+    content = text.encode(errors="surrogateescape")
+    fields: dict[str, t.Any] = {"path": MOTD, "before": [seen.motd_sha256]}
+    attributes = {"owner": "root", "group": "wheel", "mode": "0664"}
+    yield Step("stage", f"{TITLE}: {MOTD}", {**fields, **attributes}, content=content)
+    change = Change("change", MOTD)
+    yield Step("commit", f"{TITLE}: {MOTD}", {**fields, "sha256": digest(content)}, change=change)
+
+
+def begin(seen: Seen, journal: Journal) -> t.Iterator[Step]:
+    """Writes the journal, and the marker that the next boot takes away."""
+    yield from note(seen, journal)
+    yield run(f"{TITLE}: {MARKER}", ["/usr/bin/touch", MARKER])
+
+
+def patch(*, revert: bool) -> t.Iterator[Step]:
+    """Installs errata. With `revert`, the newest is taken back first: it may be there in part."""
+    wait = ["/usr/bin/pgrep", "-f", "reorder_kernel"]
+    fields = {"argv": wait, "ok": [1], "seconds": _LINK_SECONDS, "timeout": 20}
+    yield Step("wait", f"{TITLE}: the kernel is still being linked since the last boot", fields)
+    if revert:
+        yield _tool("syspatch", "-r")
+    # 2: there are none, or syspatch(8) installed a newer syspatch(8) and is to be run again.
+    yield _tool("syspatch", ok=[0, 2])
+
+
+def fetch_release(to: str) -> t.Iterator[Step]:
+    """Fetches and verifies the sets of a release, and has the next boot install them."""
+    yield _tool("sysupgrade", "-n", "-R", to)
+
+
+def _tool(name: str, *words: str, ok: t.Sequence[int] = (0,)) -> Step:
+    """What is never cut off in the middle, not by a connection that is lost either."""
+    bounds = {"ok": list(ok), "timeout": _TOOL_SECONDS, "watched": 1, "outlives": 1}
+    argv = [TOOLS[name], *words]
+    return run(f"{TITLE}: {name}(8)", argv, Change("run", " ".join((name, *words))), **bounds)
+
+
+def hold(seen: Seen, journal: Journal) -> t.Iterator[Step]:
+    """Notes which VMs are to start again, for the next run and for the server's own boot."""
+    yield from note(seen, journal)
+    names = "".join(f"{name}\n" for name in sorted(journal.ran))
+    yield from write(f"{TITLE}: {RAN}", RAN, seen.list_sha256, names.encode())
+
+
+def stop(names: t.Sequence[str]) -> t.Iterator[Step]:
+    """Has all of them shut down at the same time, and waits until they have."""
+    steps = [step for name in names for step in life.stop(name)]
+    yield from sorted(steps, key=lambda step: step.do == "wait")
+
+
+def reboot() -> t.Iterator[Step]:
+    """Has the server reboot; shutdown(8) goes into the background, so an answer still comes."""
+    argv = ["/sbin/shutdown", "-r", "now"]
+    yield run(f"{TITLE}: reboot", argv, Change("reboot", "the server"), timeout=30)
+
+
+def start(names: t.Sequence[str]) -> t.Iterator[Step]:
+    """Starts them, each when the one before runs. One that is still shutting down is waited for."""
+    for name in names:
+        settled = rf"\A[ ]*ID[ ](?!.*[ ]stopping[ ]+{re.escape(name)}$)"
+        yield life.shows(f"{name}: is still shutting down", settled, life.STOP_SECONDS)
+        argv = [TOOLS["vmctl"], "start", name]
+        yield run(f"{name}: start", argv, change_of(name, "start", name), ok=_ANY, timeout=60)
+        yield life.shows(f"{name}: does not run", life.runs(name), 60)
+
+
+def started(seen: Seen, journal: Journal) -> t.Iterator[Step]:
+    """Notes that all of the boot is done: no VM runs with an older definition any more."""
+    yield run(f"{TITLE}: {PENDING_FILE}", [*_RM, PENDING_FILE])
+    yield from note(seen, journal)
+
+
+def resume(seen: Seen, journal: Journal, names: t.Sequence[str]) -> t.Iterator[Step]:
+    """Brings VMs up that were stopped for a boot that does not come."""
+    yield from start(names)
+    yield run(f"{TITLE}: {RAN}", [*_RM, RAN])
+    yield from note(seen, journal)
+
+
+def finish(seen: Seen) -> t.Iterator[Step]:
+    """Takes away all that an upgrade leaves on the server."""
+    yield from _motd(seen, "")
+    fields = {"path": JOURNAL, "before": [seen.journal_sha256], "sensitive": True}
+    yield run(f"{TITLE}: {RAN}", [*_RM, RAN, MARKER])
+    yield Step("remove", f"{TITLE}: finished", fields)
+
+
+def of_nobody(steps: t.Iterable[Step]) -> tuple[Step, ...]:
+    """The same, without changes that are told: what was taken back."""
+    return tuple(replace(step, change=None) for step in steps)

@@ -1,0 +1,216 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""What comes next in an upgrade: each phase of its journal, by what the server shows."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmStatus
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import Journal, Phase
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan import (
+    Checks,
+    Do,
+    Request,
+    came_back_old,
+    following,
+    lacking,
+    next_step,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen import (
+    Seen,
+    UpgradeKernel,
+)
+from unit.machines import NOTE, RUNS, shown
+
+GIB = 1 << 30
+ME = "mira@desk, process 7"
+FREE = {path: (path, 4 * GIB) for path in ("/", "/home", "/usr", "/var")}
+FRESH = Seen(
+    "7.8",
+    statuses={"web1": RUNS, "db1": VmStatus(None, "stopped", "1G", "puffy")},
+    defined=frozenset({"web1", "db1"}),
+    free=FREE,
+)
+ERRATA = Checks(missing=("001_kernel",))
+ASKS = Request(by=ME, now=1000)
+RELEASE = replace(ASKS, to="7.9")
+
+
+def journal(phase: Phase, **changes: t.Any) -> Journal:
+    return Journal(phase, **{"by": ME, "release": "7.8", **changes})
+
+
+def at(phase: Phase, *, marked: bool = True, to: str | None = None, **changes: t.Any) -> Seen:
+    """A server on which an upgrade is under way."""
+    return replace(FRESH, journal=journal(phase, to=to), marked=marked, **changes)
+
+
+STOPPED: dict[str, t.Any] = {"statuses": {}}
+NEW: dict[str, t.Any] = {"release": "7.9"}
+PATCHED: dict[str, t.Any] = {"patches": ("78-001_kernel",)}
+# Phase, what it is for, and what the server shows: what comes next.
+TABLE: list[tuple[Seen, Request, Do]] = [
+    (FRESH, ASKS, Do.PREPARE),
+    (FRESH, RELEASE, Do.PREPARE),
+    (at(Phase.PREPARING), ASKS, Do.PREPARE),
+    (at(Phase.PREPARING, marked=False), ASKS, Do.PREPARE),
+    (at(Phase.PREPARING, to="7.9"), RELEASE, Do.PREPARE),
+    (at(Phase.PREPARING, marked=False, to="7.9"), RELEASE, Do.PREPARE),
+    # It was there before the journal said so, and something booted it.
+    (at(Phase.PREPARING, marked=False, to="7.9", **NEW), RELEASE, Do.RETURN),
+    (at(Phase.PREPARED), ASKS, Do.FINISH),
+    (at(Phase.PREPARED, **PATCHED), ASKS, Do.STOP),
+    (at(Phase.PREPARED, to="7.9"), RELEASE, Do.STOP),
+    (at(Phase.PREPARED, marked=False, **PATCHED), ASKS, Do.RETURN),
+    (at(Phase.STOPPING), ASKS, Do.STOP),
+    (at(Phase.STOPPING, **STOPPED), ASKS, Do.STOP),
+    (at(Phase.STOPPING, marked=False), ASKS, Do.RETURN),
+    (at(Phase.STOPPED, **STOPPED), ASKS, Do.REBOOT),
+    # Its owner started a VM meanwhile.
+    (at(Phase.STOPPED), ASKS, Do.STOP),
+    (at(Phase.STOPPED, marked=False, **STOPPED), ASKS, Do.RETURN),
+    (at(Phase.STOPPED, marked=False, to="7.9", **NEW), RELEASE, Do.RETURN),
+    (at(Phase.STOPPED, marked=False, to="7.9"), RELEASE, Do.RETURN),
+    (at(Phase.STARTED, marked=False), ASKS, Do.FINISH),
+    (at(Phase.STARTED, marked=False, to="7.9", **NEW), RELEASE, Do.FINISH),
+]
+
+
+@pytest.mark.parametrize(("seen", "request_", "do"), TABLE)
+def test_what_comes_next(seen: Seen, request_: Request, do: Do) -> None:
+    assert next_step(seen, request_, ERRATA).do == do
+
+
+def test_no_server_is_booted_twice() -> None:
+    """Whatever phase the journal has: once it has booted, nothing stops or reboots it again."""
+    for seen, request, do in TABLE:
+        if seen.booted:
+            assert do not in (Do.STOP, Do.REBOOT)
+            assert next_step(seen, request, ERRATA).do not in (Do.STOP, Do.REBOOT)
+
+
+def test_nothing_is_to_be_done() -> None:
+    assert next_step(FRESH, ASKS, Checks()).do == Do.NOTHING
+    assert next_step(replace(FRESH, release="7.9"), RELEASE, Checks()).do == Do.NOTHING
+    assert next_step(replace(FRESH, release="7.9"), RELEASE, ERRATA).do == Do.PREPARE
+
+
+def test_what_was_begun_resumes() -> None:
+    assert not next_step(FRESH, ASKS, ERRATA).resumes
+    assert next_step(at(Phase.PREPARING), ASKS, ERRATA).resumes
+
+
+def why(seen: Seen, request: Request = ASKS, checks: Checks = ERRATA) -> str:
+    found = next_step(seen, request, checks)
+    assert found.do == Do.REFUSE
+    return "\n".join(found.why)
+
+
+INSTALLS = shown(marker=NOTE, installing="data", status=RUNS)
+PAUSED = VmStatus(5, "paused", "1G", "puffy")
+OBSTACLES: list[tuple[dict[str, t.Any], str]] = [
+    ({"vmd": False}, "vmd(8) does not run"),
+    ({"facts": {"web1": INSTALLS}}, "web1: being installed"),
+    ({"statuses": {"web1": PAUSED}}, "web1: paused, perhaps for a backup"),
+    ({"statuses": {"guest": RUNS}}, "guest: runs, and vm.conf(5) does not have it"),
+    ({"starts_listed": False}, "/etc/rc.vmm on the server does not know which VMs ran"),
+    ({"free": {**FREE, "/usr": ("/usr", GIB // 8)}}, "/usr: 128 MiB are free"),
+    ({"upgrade_kernel": UpgradeKernel.READY}, "/bsd.upgrade is there"),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), OBSTACLES)
+def test_what_stands_against_beginning(changes: dict[str, t.Any], text: str) -> None:
+    assert text in why(replace(FRESH, **changes))
+
+
+@pytest.mark.parametrize(("changes", "text"), OBSTACLES[:4])
+def test_what_stands_against_stopping(changes: dict[str, t.Any], text: str) -> None:
+    assert text in why(at(Phase.PREPARED, **{**PATCHED, **changes}))
+
+
+def test_all_obstacles_are_named_at_once() -> None:
+    bad = replace(FRESH, vmd=False, starts_listed=False)
+    checks = Checks(unreachable="ftp: no route", drift=("change /etc/vm.conf",), backups=("none",))
+    said = why(bad, replace(ASKS, to="8.0"), checks)
+    assert len(said.splitlines()) == 6
+    for text in ("8.0 does not follow 7.8", "change /etc/vm.conf", "ftp: no route", "none"):
+        assert text in said
+
+
+def test_directories_of_one_file_system_need_their_room_together() -> None:
+    one = {path: ("/", 1200 << 20) for path in FREE}
+    assert "/: 1200 MiB are free on this file system, and 2450 MiB are needed" in why(
+        replace(FRESH, free=one), RELEASE
+    )
+    assert next_step(replace(FRESH, free=one), ASKS, ERRATA).do == Do.PREPARE
+
+
+def test_a_mirror_that_does_not_answer_is_not_a_server_without_errata() -> None:
+    assert "no route" in why(FRESH, checks=Checks(unreachable="ftp: no route"))
+
+
+def test_another_goal_is_refused_until_the_first_is_reached() -> None:
+    assert "continue it with -e to=7.9 first" in why(at(Phase.PREPARED, to="7.9"))
+    assert "continue it without to first" in why(at(Phase.PREPARED, **PATCHED), RELEASE)
+    # The release that it has already, as with a series in which another server was upgraded.
+    same = replace(ASKS, to="7.8")
+    assert next_step(at(Phase.PREPARED, **PATCHED), same, ERRATA).do == Do.STOP
+
+
+def test_another_run_that_works_is_left_to_it() -> None:
+    other = replace(ASKS, by="mira@desk, process 9", alive=lambda by, _own: by == ME)
+    assert f"another run is at work on this server: {ME}" in why(at(Phase.STOPPED), other)
+    gone = replace(other, alive=lambda _by, _own: False)
+    assert next_step(at(Phase.STOPPING), gone, ERRATA).do == Do.STOP
+    assert next_step(at(Phase.STOPPING), replace(other, by=ME), ERRATA).do == Do.STOP
+
+
+def test_owners_are_told_first() -> None:
+    asks = replace(ASKS, announce_hours=24)
+    assert next_step(FRESH, asks, ERRATA).do == Do.ANNOUNCE
+    told = replace(FRESH, journal=journal(Phase.ANNOUNCED, due=2000), marked=False)
+    assert next_step(told, asks, ERRATA).do == Do.AWAIT
+    assert next_step(told, ASKS, ERRATA).do == Do.AWAIT
+    assert next_step(told, replace(ASKS, announce_hours=0), ERRATA).do == Do.PREPARE
+    assert next_step(told, replace(asks, now=2000), ERRATA).do == Do.PREPARE
+    # Something else was announced.
+    assert next_step(told, replace(asks, to="7.9"), ERRATA).do == Do.ANNOUNCE
+
+
+def test_what_a_server_lacks_that_boots() -> None:
+    back = at(Phase.STOPPED, marked=False)
+    assert lacking(back) == ""
+    assert lacking(replace(back, marked=True)) == "it has not rebooted"
+    assert "rc.firsttime.run" in lacking(replace(back, once=("/etc/rc.firsttime.run",)))
+    assert lacking(replace(back, vmd=False)) == "vmd(8) does not run"
+    assert lacking(replace(back, list_sha256="0" * 64)) == "/etc/rc.vmm is still starting VMs"
+
+
+def test_the_old_release() -> None:
+    assert came_back_old(at(Phase.STOPPED, marked=False, to="7.9"))
+    assert not came_back_old(at(Phase.STOPPED, marked=False, to="7.9", **NEW))
+    assert not came_back_old(at(Phase.STOPPED, marked=False))
+    assert not came_back_old(at(Phase.STOPPED, to="7.9"))
+
+
+def test_releases_follow_each_other() -> None:
+    assert [following(one) for one in ("7.8", "7.9", "8.0", "9.9")] == ["7.9", "8.0", "8.1", "10.0"]
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    whole = journal(
+        Phase.STOPPED, to="7.9", due=5, kernel="GENERIC#1", patches=("78-001_x",), linked=True,
+        ran={"web1": True},
+    )  # fmt: skip
+    assert Journal.parse(bytes(whole)) == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"phase": "new", "patches": []}', b"{"])
+def test_a_journal_of_somebody_else(content: bytes) -> None:
+    with pytest.raises(OperatorError, match="cannot be understood"):
+        Journal.parse(content)
