@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from openbsd import qemu, sets
+from openbsd import firmware, qemu, sets
 from openbsd.errors import OpenBSDError
 from openbsd.image import Teller, image, limits
 from openbsd.servers import Servers
@@ -98,6 +98,7 @@ def _variables(_: argparse.Namespace) -> None:
     verify = "signify" if wanted.verify == "signify" else "none"
     allowed = limits(wanted, qemu.machine(wanted))
     print(f"vmm_release: '{wanted.release.name}'\nsets_verify: {verify}")
+    print(f"vmd_firmware_url: http://{qemu.SERVED}{firmware.path(wanted)}")
     for name in ("vmd_install_timeout", "vmd_install_total_timeout", "vmd_answer_timeout"):
         print(f"{name}: {allowed.vm:.0f}")
 

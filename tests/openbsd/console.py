@@ -19,6 +19,9 @@ _BETWEEN_REPORTS = 30.0
 _ENDS_WITHIN = 10.0
 # More than the longest line that is waited for, and little enough to search it again and again.
 _WINDOW = 4000
+# The boot loader's spinner: a character and a backspace, over and over, or just the character
+# (twiddle() of sys/lib/libsa/printf.c).
+_SPINNER = re.compile(r"[|/\\-](?:\x08|\Z)")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|c)|[\x00-\x08\x0b-\x1f\x7f]")
 
 # Called now and then with the seconds since the start and the console's last line.
@@ -139,5 +142,7 @@ def tail(log: Path, lines: int) -> list[str]:
         file.seek(max(0, log.stat().st_size - (1 << 16)))
         text = file.read().decode("utf-8", "replace")
     # What a carriage return overwrote, such as a progress bar, is not shown.
-    cleaned = (_ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n"))
+    lasting = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    still = (_SPINNER.sub("", line) if "\b" in line else line for line in lasting)
+    cleaned = (_ESCAPES.sub("", line) for line in still)
     return [line.rstrip() for line in cleaned if line.strip()][-lines:]

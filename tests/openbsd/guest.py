@@ -52,14 +52,17 @@ class Guest:
                 return pid
         return None
 
-    def start(self, machine: qemu.Machine, disk: Path, number: int) -> None:
-        """Start it unless it runs. Raises OpenBSDError with what QEMU says."""
+    def start(
+        self, machine: qemu.Machine, disk: Path, number: int, served: Path | None = None
+    ) -> None:
+        """Start it unless it runs; ``served`` is all that it reaches. Raises OpenBSDError with what
+        QEMU says."""
         if self.pid is not None:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
             port = _free_port()
-            words = qemu.server(machine, disk, port, number)
+            words = qemu.server(machine, disk, port, number, served)
             with (self.directory / "qemu.log").open("wb") as log:
                 process = subprocess.Popen(
                     words,

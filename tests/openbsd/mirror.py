@@ -82,6 +82,7 @@ class Mirror:
                 with part.open("ab" if begin else "wb") as file:
                     self._copy(response, file, name, begin, total)
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 part.unlink(missing_ok=True)
             raise _refused(f"{self.url}/{name}", error) from error

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,10 @@ PACKAGES = {SYSTEM: "qemu-system-x86", IMAGE: "qemu-utils"}
 HOST = "10.0.2.2"
 # pxeboot(8) under the name that makes the installer go on by itself, see autoinstall(8).
 BOOT_FILE = "auto_install"
+
+# Where a guest that may reach nothing else finds what is served to it.
+SERVED = "10.0.2.100"
+_INETD = Path(__file__).with_name("inetd.py")
 
 _KVM_CREATE_VM = 0xAE01
 # Seconds until the BIOS has said something: with KVM it takes one.
@@ -63,6 +69,11 @@ def machine(wanted: Settings, why_not_kvm: Callable[[str, str], str] | None = No
             return Machine(emulator, cpu, wanted.memory, wanted.cores, slow=False)
         if wanted.accelerator == "kvm":
             raise OpenBSDError(f"OPENBSD_ACCELERATOR is kvm, but KVM cannot be used here: {reason}")
+    if wanted.cores > 1:
+        raise OpenBSDError(
+            f"OPENBSD_CORES is {wanted.cores}, and there is no KVM: VMs within an emulated machine "
+            "of more than one processor die or hang, so leave it at 1"
+        )
     return Machine(emulator, wanted.cpu or _TCG_CPU, wanted.memory, wanted.cores, slow=True)
 
 
@@ -129,13 +140,18 @@ def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
     ]
 
 
-def server(machine: Machine, disk: Path, ssh_port: int, number: int) -> list[str]:
+def server(
+    machine: Machine, disk: Path, ssh_port: int, number: int, served: Path | None = None
+) -> list[str]:
     """Return the command that runs an installed server, number 1 to 255, from its disk.
 
     Its ssh is at that port of 127.0.0.1, its console at ``console.sock`` and in ``console.log`` of
-    the current directory.
+    the current directory. It reaches nothing but the files of ``served``, at port 80 of SERVED.
     """
-    forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
+    forward = f"restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
+    if served is not None:
+        answer = shlex.join([sys.executable, str(_INETD), str(served)])
+        forward += f",guestfwd=tcp:{SERVED}:80-cmd:{_escape(answer)}"
     console = "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log"
     return [
         *_common(machine, disk, boot_index=1),
@@ -173,5 +189,5 @@ def overlay(disk: Path, base: Path) -> list[str]:
     return [program(IMAGE), "create", "-q", "-f", "qcow2", *backing, str(disk)]
 
 
-def _escape(path: Path) -> str:
-    return str(path).replace(",", ",,")
+def _escape(value: Path | str) -> str:
+    return str(value).replace(",", ",,")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openbsd import qemu, ssh
+from openbsd import firmware, qemu, ssh
 from openbsd.console import tail
 from openbsd.errors import OpenBSDError, write_error
 from openbsd.guest import Guest
@@ -42,13 +42,14 @@ class Servers:
         """Start servers that do not run, and wait until ssh answers. Raises OpenBSDError."""
         machine = qemu.machine(settings)
         base = image(settings, teller)
+        served = firmware.fetch(settings, teller.progress)
         guests = [Guest(self.directory / name) for name in names]
         fresh = [one for one in guests if one.pid is None]
         numbers = {one.name: number for number, one in enumerate(guests, 1)}
         try:
             for one in fresh:
                 teller.say(f"starting {one.name}; console: {one.log}")
-                self._start(one, base, machine, numbers[one.name])
+                self._start(one, base, machine, numbers[one.name], served)
             ports = {one.name: one.port for one in guests}
             self.config.write_text(base.access.config(ports))
             for one in fresh:
@@ -92,7 +93,9 @@ class Servers:
                 (one.directory / name).unlink(missing_ok=True)
         self.config.unlink(missing_ok=True)
 
-    def _start(self, guest: Guest, base: Image, machine: qemu.Machine, number: int) -> None:
+    def _start(
+        self, guest: Guest, base: Image, machine: qemu.Machine, number: int, served: Path
+    ) -> None:
         disk = guest.directory / _DISK
         try:
             guest.directory.mkdir(parents=True, exist_ok=True)
@@ -109,7 +112,7 @@ class Servers:
         )
         if done.returncode:
             raise OpenBSDError(f"{disk}: {done.stderr.strip()}")
-        guest.start(machine, disk, number)
+        guest.start(machine, disk, number, served)
 
 
 def _shown(guest: Guest) -> str:

@@ -19,6 +19,8 @@ from openbsd.releases import (
 
 ARCHITECTURE = "amd64"
 MIRROR = "https://cdn.openbsd.org/pub/OpenBSD"
+# Where fw_update(8) asks by itself; the mirrors of the sets have no firmware.
+FIRMWARE = "http://firmware.openbsd.org/firmware"
 VERIFY = ("signify", "sha256", "none")
 ACCELERATORS = ("auto", "kvm", "tcg")
 
@@ -27,11 +29,13 @@ ACCELERATORS = ("auto", "kvm", "tcg")
 class Settings:
     """``mirror``: what is above 7.8/amd64, without a slash at its end. ``memory``: MiB.
 
-    ``disk``: GiB. ``cpu``: a model of QEMU, empty for what suits the accelerator.
-    ``patience``: what all time limits are multiplied by.
+    ``firmware_mirror``: the directory with the release's firmware. ``disk``: GiB.
+    ``cpu``: a model of QEMU, empty for what suits the accelerator. ``patience``: what all time
+    limits are multiplied by.
     """
 
     mirror: str
+    firmware_mirror: str
     release: Release
     verify: str
     accelerator: str
@@ -45,9 +49,13 @@ class Settings:
 
 def settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings. Raises OpenBSDError that names the variable and what it may be."""
+    mirror = _mirror(environment, "OPENBSD_MIRROR", MIRROR)
+    wanted = _release(environment.get("OPENBSD_RELEASE") or CURRENT_RELEASE.name)
+    beside = f"{FIRMWARE if mirror == MIRROR else f'{mirror}/firmware'}/{wanted.name}"
     return Settings(
-        mirror=_mirror(environment.get("OPENBSD_MIRROR") or MIRROR),
-        release=_release(environment.get("OPENBSD_RELEASE") or CURRENT_RELEASE.name),
+        mirror=mirror,
+        firmware_mirror=_mirror(environment, "OPENBSD_FIRMWARE_MIRROR", beside),
+        release=wanted,
         verify=_choice(environment, "OPENBSD_VERIFY", VERIFY),
         accelerator=_choice(environment, "OPENBSD_ACCELERATOR", ACCELERATORS),
         cpu=environment.get("OPENBSD_CPU") or "",
@@ -59,11 +67,12 @@ def settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _mirror(url: str) -> str:
+def _mirror(environment: Mapping[str, str], name: str, default: str) -> str:
+    url = environment.get(name) or default
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise OpenBSDError(
-            f"OPENBSD_MIRROR: {url!r} is no address of a mirror; it has the form {MIRROR}"
+            f"{name}: {url!r} is not the address of a mirror; it has the form {default}"
         )
     return url.rstrip("/")
 

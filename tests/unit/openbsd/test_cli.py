@@ -31,6 +31,7 @@ def test_an_inventory_is_told_what_depends_on_release_and_machine(
     assert yaml.safe_load(capsys.readouterr().out) == {
         "vmm_release": "7.8",
         "sets_verify": sets,
+        "vmd_firmware_url": "http://10.0.2.100/firmware/7.8",
         "vmd_install_timeout": 21600,
         "vmd_install_total_timeout": 21600,
         "vmd_answer_timeout": 21600,

@@ -30,8 +30,8 @@ def test_the_table_of_releases() -> None:
 
 def test_the_table_of_variables() -> None:
     code = Path(settings.__file__).read_text()
-    rows = re.findall(r"^\| `(OPENBSD_[A-Z]+)` \| ([^|]+) \|", TEXT, re.MULTILINE)
-    assert sorted(name for name, _ in rows) == sorted(set(re.findall('"(OPENBSD_[A-Z]+)"', code)))
+    rows = re.findall(r"^\| `(OPENBSD_[A-Z_]+)` \| ([^|]+) \|", TEXT, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(set(re.findall('"(OPENBSD_[A-Z_]+)"', code)))
     found = settings.settings({})
     defaults = {name: default.strip("`") for name, default in rows}
     assert defaults["OPENBSD_MIRROR"] == found.mirror

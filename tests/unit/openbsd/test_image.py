@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from openbsd import firmware, installer, sets, ssh
 from openbsd import image as module
-from openbsd import installer, sets, ssh
 from openbsd import servers as servers_module
 from openbsd.errors import OpenBSDError
 from openbsd.guest import Guest
@@ -44,6 +44,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch, bin: Path, plain: Settings) -> list
 
     monkeypatch.setattr(ssh, "run", run)
     monkeypatch.setattr(sets, "fetch", fetch)
+    monkeypatch.setattr(firmware, "fetch", lambda settings, progress: settings.cache / "served")
     monkeypatch.setattr(installer, "TYPING", 0.001)
     monkeypatch.setattr(module, "_ROOM", 1)
     return ran
@@ -221,6 +222,8 @@ def test_servers_start_on_disks_of_their_own_and_leave_the_image_alone(
             f"qemu-img create -q -f qcow2 -b {base.disk} -F qcow2 {tmp_path}/run/{name}/disk.qcow2"
             for name in ("server1", "server2")
         ]
+        started = [call for call in calls(bin) if "hostfwd" in call and "server" in call]
+        assert all(f"inetd.py {plain.cache}/served " in call for call in started[-2:])
         config = servers.config.read_text()
         for one in servers.all():
             assert f"Host {one.name}\n  HostName 127.0.0.1\n  Port {one.port}\n" in config

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,13 +40,32 @@ def test_the_installer_boots_from_the_network_and_ends_at_its_reboot(machine: Ma
 
 def test_a_server_boots_from_its_disk_and_reboots(machine: Machine) -> None:
     command = qemu.server(machine, Path("disk.qcow2"), 2222, 7)
-    assert options(command, "-netdev") == ["user,id=net0,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:22"]
+    assert options(command, "-netdev") == [
+        "user,id=net0,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22"
+    ]
     devices = options(command, "-device")
     assert devices[0] == "virtio-blk-pci,addr=6,drive=root,bootindex=1"
     assert devices[1] == "virtio-net-pci,addr=4,netdev=net0,mac=52:54:00:12:34:07,romfile="
     assert "-no-reboot" not in command
     assert options(command, "-serial") == ["chardev:console"]
     assert "logfile=console.log" in options(command, "-chardev")[0]
+
+
+def test_a_server_reaches_what_is_served_to_it(machine: Machine) -> None:
+    command = qemu.server(machine, Path("disk.qcow2"), 2222, 7, Path("/a b,c"))
+    (network,) = options(command, "-netdev")
+    assert ",restrict=on," in network
+    _, _, answer = network.partition(",guestfwd=tcp:10.0.2.100:80-cmd:")
+    program, script, directory = shlex.split(answer.replace(",,", ","))
+    assert (program, directory) == (sys.executable, "/a b,c")
+    assert Path(script).is_file()
+
+
+def test_an_emulated_server_has_one_processor(plain: Settings, bin: Path) -> None:
+    wanted = replace(plain, cores=2)
+    with pytest.raises(OpenBSDError, match="OPENBSD_CORES is 2, and there is no KVM: VMs within"):
+        qemu.machine(wanted)
+    assert qemu.machine(replace(wanted, accelerator="kvm"), lambda *_: "").cores == 2
 
 
 def test_what_settings_say_about_the_machine_is_in_both(machine: Machine) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from openbsd import qemu
 from openbsd.console import tail
 from openbsd.errors import OpenBSDError
 from openbsd.guest import Guest
+from openbsd.http_server import HttpServer
 from openbsd.image import Image, Teller
 from openbsd.installer import Limits
 from openbsd.sets import Sets
@@ -146,6 +148,47 @@ def test_a_server_has_its_port_and_its_console(wanted: Settings, made: Image, gu
     assert guest.pid is None
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", guest.port), timeout=1):
         pass
+
+
+_REACHES = """\
+#!ipxe
+ifopen net0
+dhcp net0
+imgfetch http://10.0.2.100/firmware/7.8/large && echo SERVED || echo NOT SERVED
+imgfetch http://10.0.2.100/firmware/7.8/none && echo MADE UP || echo NOT THERE
+imgfetch http://10.0.2.2:PORT/secret && echo NOT ISOLATED || echo ISOLATED
+echo THE END
+sleep 60
+"""
+
+
+def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
+    wanted: Settings, made: Image, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very command, with a boot program for the network card."""
+    served, tftp = tmp_path / "served here, and there", tmp_path / "tftp"
+    for directory in (served / "firmware/7.8", tftp):
+        directory.mkdir(parents=True)
+    (served / "firmware/7.8/large").write_bytes(bytes(30_000_000))
+    with HttpServer({"/secret": b"#!ipxe\n"}, tmp_path / "http.log") as server:
+        (tftp / "auto_install").write_text(_REACHES.replace("PORT", str(server.port)))
+        usual = qemu.server
+
+        def booted(*args: Any) -> list[str]:
+            words = [word.replace(",romfile=", ",bootindex=0") for word in usual(*args)]
+            boot = f",tftp={tftp},bootfile=auto_install"
+            return [word + boot if word.startswith("user,id=net0") else word for word in words]
+
+        monkeypatch.setattr(qemu, "server", booted)
+        guest.start(qemu.machine(wanted), made.disk, 1, served)
+        until = time.monotonic() + 120
+        while "THE END" not in "".join(tail(guest.log, 100)):
+            assert time.monotonic() < until, tail(guest.log, 100)
+            time.sleep(0.5)
+        assert server.requests == []
+    said = [line.strip() for line in tail(guest.log, 100)]
+    for line in ("SERVED", "NOT THERE", "ISOLATED"):
+        assert line in said, said
 
 
 def test_the_cpu_without_kvm_offers_svm(wanted: Settings) -> None:

@@ -16,6 +16,7 @@ from openbsd.settings import settings
 def test_defaults() -> None:
     found = settings({"HOME": "/home/x"})
     assert found.mirror == "https://cdn.openbsd.org/pub/OpenBSD"
+    assert found.firmware_mirror == f"http://firmware.openbsd.org/firmware/{CURRENT_RELEASE.name}"
     assert found.release is CURRENT_RELEASE
     assert (found.verify, found.accelerator, found.cpu) == ("signify", "auto", "")
     assert (found.memory, found.cores, found.disk, found.patience) == (2048, 1, 16, 1.0)
@@ -38,17 +39,25 @@ def test_all_of_them() -> None:
         }
     )
     assert found.mirror == "http://127.0.0.1:8080/pub/OpenBSD"
+    assert found.firmware_mirror == "http://127.0.0.1:8080/pub/OpenBSD/firmware/7.8"
     assert found.release.name == "7.8"
     assert (found.verify, found.accelerator, found.cpu) == ("none", "tcg", "EPYC")
     assert (found.memory, found.cores, found.disk, found.patience) == (2048, 2, 20, 1.5)
     assert found.cache == Path("/var/cache/x")
 
 
+def test_firmware_may_be_elsewhere() -> None:
+    found = settings({"OPENBSD_FIRMWARE_MIRROR": "http://127.0.0.1:8080/7.8/"})
+    assert found.firmware_mirror == "http://127.0.0.1:8080/7.8"
+    assert found.mirror == "https://cdn.openbsd.org/pub/OpenBSD"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("OPENBSD_MIRROR", "ftp://ftp.example.org/pub", "is no address of a mirror"),
-        ("OPENBSD_MIRROR", "cdn.openbsd.org", "is no address of a mirror"),
+        ("OPENBSD_MIRROR", "ftp://ftp.example.org/pub", "is not the address of a mirror"),
+        ("OPENBSD_MIRROR", "cdn.openbsd.org", "is not the address of a mirror"),
+        ("OPENBSD_FIRMWARE_MIRROR", "/firmware", "is not the address of a mirror"),
         ("OPENBSD_RELEASE", "6.5", "there are: 7.8, 7.9"),
         ("OPENBSD_VERIFY", "no", "'no' is none of signify, sha256, none"),
         ("OPENBSD_ACCELERATOR", "hvf", "'hvf' is none of auto, kvm, tcg"),
