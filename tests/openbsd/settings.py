@@ -19,7 +19,7 @@ from openbsd.releases import (
 
 ARCHITECTURE = "amd64"
 MIRROR = "https://cdn.openbsd.org/pub/OpenBSD"
-# Where fw_update(8) asks by itself; the mirrors of the sets have no firmware.
+# Where fw_update(8) asks by itself.
 FIRMWARE = "http://firmware.openbsd.org/firmware"
 VERIFY = ("signify", "sha256", "none")
 ACCELERATORS = ("auto", "kvm", "tcg")
