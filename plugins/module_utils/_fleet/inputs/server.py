@@ -314,7 +314,7 @@ def _check_host_interfaces(server: ServerSettings, report: Report) -> None:
                     f"{wire.switch.name}; give one of them another host_interface",
                 )
             seen[name] = wire.switch.name
-        if wire.switch.uplink is not None:
+        if wire.switch.uplink is not None or server.preset == NAT:
             _check_host_interface(server.name, wire, where, report)
 
 
@@ -331,11 +331,11 @@ def _check_host_interface(server: str, wire: Wire, where: str, report: Report) -
     elif wire.switch.interface.startswith("bridge") and not (
         driver == "vether" or (uplink and host == uplink.interface)
     ):
+        or_uplink = f", or {uplink.interface}" if uplink else ""
         report.add(
             server,
             where,
-            f"{host} is not on the bridge(4); use a vether(4), such as vether0, or "
-            f"{uplink.interface if uplink else 'none'}",
+            f"{host} is not on the bridge(4); use a vether(4), such as vether0{or_uplink}",
         )
 
 

@@ -72,6 +72,7 @@ def _skipped(
                 name
                 for name in sorted(ours)
                 if word in (name, name.rstrip("0123456789"), *groups.get(name, ()))
+                or (word in links and name in links[word].groups)
                 # The rules name groups of taps, each of which is also in the group of its kind.
                 or (word.startswith("tap") and not name[-1].isdigit())
             ]

@@ -61,6 +61,15 @@ def test_a_bridge_does_as_well() -> None:
             "the server itself; take it out",
         ),
         (
+            {"vmm_host_interface": "em1"},
+            "vmm_host_interface: em1 cannot have an address on a veb(4), which takes its ports "
+            "away from the server; use a pair(4), such as pair1, or a vport(4), such as vport0",
+        ),
+        (
+            {"vmm_host_interface": "em1", "vmm_switch": {"interface": "bridge0"}},
+            "vmm_host_interface: em1 is not on the bridge(4); use a vether(4), such as vether0",
+        ),
+        (
             {"vmm_reserved_ports": ["22", "no"]},
             "vmm_reserved_ports: item 2: 'no' is not a whole number; use one from 1 to 65535",
         ),

@@ -54,6 +54,11 @@ def test_other_interfaces_may_be_skipped(line: str) -> None:
     assert list(notices([line], RULES, LINKS)) == []
 
 
+def test_the_interface_that_translates_is_skipped() -> None:
+    (told,) = notices(["set skip on em0"], WITH_NAT, LINKS)
+    assert told.startswith("/etc/pf.conf: 'set skip on em0' keeps pf(4) from egress, ")
+
+
 def test_names_of_macros_are_followed() -> None:
     lines = ['skipped = "{ lo veb42 }"', "set skip on $skipped"]
     assert len(list(notices(lines, RULES, LINKS))) == 1
