@@ -112,6 +112,11 @@ options:
             description: Whether it may be taken away, with a warning.
             type: bool
             default: false
+          adopted:
+            description: What of it is taken over in other words, as the refusal names it.
+            type: list
+            elements: str
+            default: []
   directories: &directories
     description: Directories. One that is no longer wanted is left alone.
     type: list

@@ -19,12 +19,14 @@ _FLEET = {"_fleet", "_fleet.checks", "_fleet.inputs"}
 _PURE = _GRAMMAR | _FLEET | {"_formats"}
 _STATE = {"_state", "_state.core", "_state.parts", "_state.resources", "_state.text"}
 _OF_VMS = {"_machines", "_life", "_installation"}
+_ADOPT = {"_adopt", "_adopt.look", "_adopt.read"}
 _UPGRADE = {"_upgrade", "_upgrade.core"}
 _DOORS = (
     _PURE
     | _UPGRADE
     | {"_agent", "_ansible", "_store", "_dns", "_orders", "_report", "_tasks"}
     | _OF_VMS
+    | _ADOPT
     | _STATE
 )
 
@@ -51,10 +53,13 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_state.parts": _PURE | {"_agent", "_state.text", "_state.core"},
     "_state.resources": _PURE | {"_agent", "_machines", "_store"} | (_STATE - {"_state"}),
     "_state": _PURE | {"_agent", "_state.core", "_state.resources"},
+    "_adopt.read": _PURE,
+    "_adopt.look": _PURE | {"_agent", "_machines", "_state.text", "_adopt.read"},
+    "_adopt": _PURE | {"_adopt.look", "_adopt.read"},
     "_report": _PURE | {"_agent", "_machines", "_state"},
     "_upgrade.core": _PURE | {"_agent", "_machines"},
     "_upgrade": _PURE | {"_agent", "_machines", "_life", "_installation", "_upgrade.core"},
-    "_tasks": _DOORS - {"_orders", "_report", "_tasks"} - _UPGRADE,
+    "_tasks": _DOORS - {"_orders", "_report", "_tasks", *_ADOPT} - _UPGRADE,
     "action": _DOORS,
     "filter": _DOORS,
     "inventory": _DOORS,
@@ -63,7 +68,9 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "modules": set(),
 }
 # These are tested as plain functions: no module of theirs has Ansible behind it, however far.
-WITHOUT_ANSIBLE: t.Final = _PURE | {"_agent", "_orders", "_report"} | _OF_VMS | _STATE | _UPGRADE
+WITHOUT_ANSIBLE: t.Final = (
+    _PURE | {"_agent", "_orders", "_report"} | _OF_VMS | _STATE | _UPGRADE | _ADOPT
+)
 # So many modules deep may the imports within a package go.
 FLOORS: t.Final = 3
 

@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).parents[2]
 GUIDE = ("tests/integration/test_guides.py", "test_the_first_server")
 UPGRADE = "tests/integration/test_upgrade.py"
 LIFE = "tests/integration/test_vm.py"
+ADOPT = "tests/integration/test_adopt.py"
 CONTACT_FORM = ("tests/unit/examples/test_guide.py", "def test_the_commands")
 DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
@@ -50,6 +51,12 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.site -e vmm_install=false --ask-vault-pass": GUIDE,
     f"{PLAY}.check": GUIDE,
     f"{PLAY}.report": ("tests/integration/test_report.py", 'play("report")'),
+    f"{PLAY}.adopt -e server=server1": (ADOPT, '"-e", "server=server1"'),
+    f"{PLAY}.adopt -e server=server1 -e owner=puffy -e ssh_keys=puffy.pub": (ADOPT, "owner=puffy"),
+    f"{PLAY}.adopt -e server=server1 -e write=true": (ADOPT, "write=true"),
+    f"{PLAY}.adopt -e files=old/vms -e mapping=mapping.yml": (ADOPT, "mapping="),
+    f"{PLAY}.site -e vmm_credentials=false --check --diff": (ADOPT, '"--check", "--diff", *QUIET'),
+    f"{PLAY}.site -e vmm_credentials=false": (ADOPT, "site.converged(*QUIET)"),
     f"{PLAY}.rollback -e server=server1": (
         "tests/integration/test_rollback.py", "server=server1",
     ),

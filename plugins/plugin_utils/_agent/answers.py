@@ -19,7 +19,7 @@ def time_of(transaction_id: str) -> str | None:
 
 
 class PathQuestion(t.TypedDict, total=False):
-    """`hash` 0: no SHA-256; `read`: the content as well.
+    """`hash` 0: no SHA-256; `read`: the content as well; `head`: so many of its first bytes.
 
     `verified`: a file that is as it was when a step recorded its SHA-256 is not read again.
     """
@@ -27,6 +27,7 @@ class PathQuestion(t.TypedDict, total=False):
     path: t.Required[str]
     hash: int
     read: int
+    head: int
     verified: int
 
 

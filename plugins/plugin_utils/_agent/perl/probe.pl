@@ -9,6 +9,14 @@ use v5.36;
 
 sub named ($name, $pattern) { return defined $pattern && $name =~ /$pattern/xms }
 
+# The first bytes of a regular file.
+sub beginning ($path, $size) {
+	my $bytes = q{};
+	sysopen my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or fail("$path: $!");
+	sysread $in, $bytes, $size if -f $in;
+	return $bytes;
+}
+
 # What is at a path, and its content where that is asked for.
 sub seen ($ask) {
 	state %seen;
@@ -18,6 +26,8 @@ sub seen ($ask) {
 	my $is    = $seen{join "\0", $path, $hash, $verified} //= {is => scalar look($path, $hash, $known)};
 	$is->{read} //= encode_base64(slurp($path), q{})
 	    if $ask->{read} && ($is->{is} // {type => q{}})->{type} eq 'file';
+	return ($is->{is}, encode_base64(beginning($path, $ask->{head}), q{}))
+	    if $ask->{head} && ($is->{is} // {type => q{}})->{type} eq 'file';
 	return @{$is}{qw(is read)};
 }
 

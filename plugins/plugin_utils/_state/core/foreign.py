@@ -26,17 +26,22 @@ FOREIGN: t.Final[Options] = {
         "language": {"type": "str", "choices": list(LANGUAGES), "required": True},
         "advice": {"type": "str", "required": True},
         "drop": {"type": "bool", "default": False},
+        "adopted": {"type": "list", "elements": "str", "default": []},
     },
 }
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """How to find what others have in a file, what to do about it, whether it may be dropped."""
+    """How to find what others have in a file, what to do about it, whether it may be dropped.
+
+    adopted are elements that the fleet has taken over in other words.
+    """
 
     language: str
     advice: str
     drop: bool = False
+    adopted: t.Sequence[str] = ()
 
     def review(self, file: File, out: Planning, own: t.Collection[str] = ()) -> None:
         """Raises PlanError for what others would lose; `own` are elements of nobody else."""
@@ -49,7 +54,7 @@ class Foreign:
             drop=self.drop,
             advice=self.advice,
             ours=is_ours(old),
-            own=own,
+            own=(*own, *self.adopted),
         )
         out.ours |= is_ours(old)
 

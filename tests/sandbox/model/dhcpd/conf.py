@@ -107,9 +107,9 @@ class _Reader:
                 scope.next_server = IPv4Address(address)
             case ["server-name", value] if value.quoted:
                 pass
-            case ["deny", "unknown-clients"]:
-                scope.unknown_clients = False
-            case ["not", "authoritative"]:
+            case ["allow" | "deny" as word, "unknown-clients"]:
+                scope.unknown_clients = word == "allow"
+            case ["not", "authoritative"] | ["authoritative"]:
                 pass
             case _:
                 return False

@@ -47,6 +47,20 @@ def test_probe_tells_what_is_there_and_changes_nothing(host: Host) -> None:
     assert list(host.backups.iterdir()) == []
 
 
+def test_probe_gives_the_beginning_of_a_file_however_large_it_is(host: Host) -> None:
+    """Also of one that others write, of which it would not read so much."""
+    (host.srv / "a").write_bytes(b"QFI\xfb" + bytes(1 << 21))
+    (host.srv / "a").chmod(0o666)
+    (host.srv / "l").symlink_to("a")
+    asks = [{"path": f"/srv/{name}", "hash": 0, "head": 6} for name in ("a", "l", "none")]
+    data = payload({"verb": "probe", "asks": {"": {"paths": asks}}})
+    answer = host.send(data)["answers"][""]
+    assert {path: base64.b64decode(text) for path, text in answer["read"].items()} == {
+        "/srv/a": b"QFI\xfb\0\0"
+    }
+    assert "sha256" not in answer["paths"]["/srv/a"]
+
+
 def test_probe_looks_into_directories_of_a_name(host: Host) -> None:
     for name in ("once-a", "other"):
         (host.srv / name).mkdir()

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The format and size of a disk's image, from its first bytes (usr.sbin/vmd/vioqcow2.c)."""
+
+from __future__ import annotations
+
+import struct
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import MEBI, scaled
+
+HEADER_BYTES: t.Final = 512
+_MAGIC: t.Final = b"QFI\xfb"
+_HEAD: t.Final = struct.Struct(">4sIQIIQ")
+
+
+@dataclass(frozen=True)
+class Image:
+    """bytes is the size that the VM sees, used what the image takes on the server's disk."""
+
+    format: str
+    bytes: int
+    used: int
+    based: bool = False
+
+    @property
+    def size(self) -> str:
+        """As a VM file has it: whole megabytes, rounded up."""
+        return scaled(max(-(-self.bytes // MEBI) * MEBI, MEBI))
+
+
+def read(head: bytes, size: int, blocks: int, said: str | None = None) -> Image:
+    """From the first bytes, lstat(2)'s size and blocks of 512 bytes, and the format that was said.
+
+    Without a format, vmd(8) goes by the magic number as well.
+    """
+    used = blocks * 512
+    if len(head) >= _HEAD.size and head[:4] == _MAGIC and said != "raw":
+        _magic, _version, backing, _length, _bits, virtual = _HEAD.unpack_from(head)
+        return Image("qcow2", virtual, used, backing != 0)
+    return Image("raw", size, used)
