@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import T
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import first_answer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade import steps, words
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core import plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import Journal, Phase
@@ -172,10 +172,13 @@ class Upgrade:
         for vm in self.machines:
             if vm.name in seen.defined:
                 owners.setdefault(vm.owner, []).append(vm.name)
-        mails = {
-            owner: words.mail(self.server.name, due, vms) for owner, vms in sorted(owners.items())
-        }
-        self._carry_out(steps.announce(seen, journal, words.notice(due), mails))
+        # Before it is noted: an owner who gets two is better off than one who gets none.
+        for owner, vms in sorted(owners.items()):
+            try:
+                self._carry_out(steps.mail(owner, words.mail(self.server.name, due, vms)))
+            except ApplyError as error:
+                self._say(f"not told: {str(error).removesuffix(UNCHANGED)}")
+        self._carry_out(steps.announce(seen, journal, words.notice(due)))
         self._say(f"announced for {words.time_of(due)}; run again then, and it begins")
 
     def _prepare(self, seen: Seen, *, resumes: bool) -> None:
@@ -246,7 +249,9 @@ class Upgrade:
         try:
             self._carry_out(steps.reboot())
         except ApplyError as error:
-            raise self._resumed(seen.journal, error) from error
+            # Where only the answer was lost, the server is going down.
+            if error.failed:
+                raise self._resumed(seen.journal, error) from error
         self._return(seen)
 
     def _resumed(self, journal: Journal, error: OperatorError) -> OperatorError:
@@ -255,10 +260,10 @@ class Upgrade:
         reason = str(error).removesuffix(UNCHANGED)
         try:
             seen = self._look()
-            again = sorted(journal.ran.keys() - set(seen.running))
+            again = plan.down(seen)
+            self._start(again)
             back = replace(journal, phase=Phase.PREPARED, ran={})
-            made = steps.of_nobody(steps.resume(seen, back, again))
-            self.server.agent.carry_out(steps.TITLE, made)
+            self._carry_out(steps.resume(seen, back))
         except OperatorError as other:
             return OperatorError(
                 f"{reason}\nThe VMs that were stopped could not be started again: {other}\n"
@@ -275,10 +280,10 @@ class Upgrade:
         seen = self._look()
         journal = seen.journal
         assert journal
-        down = [name for name in sorted(journal.ran) if name not in seen.running]
+        names = self._startable(journal, seen)
         try:
-            self._carry_out(steps.start(down))
-            answered = [vm for vm in self.machines if journal.ran.get(vm.name)]
+            self._start([name for name in names if name not in seen.running])
+            answered = [vm for vm in self.machines if vm.name in names and journal.ran[vm.name]]
             report = Report(self.show)
             first_answer.wait_for_ssh(self.server.agent, answered, self.limits.answer, report, {})
         except OperatorError as error:
@@ -291,6 +296,22 @@ class Upgrade:
             raise OperatorError(words.old_release(seen))
         started = replace(journal, phase=Phase.STARTED, by=self.server.agent.by)
         self._carry_out(steps.started(seen, started))
+
+    def _startable(self, journal: Journal, seen: Seen) -> list[str]:
+        """Those that ran, without what an operator has suspended or taken away meanwhile."""
+        held = {vm.name for vm in self.machines if vm.state != State.PRESENT}
+        return sorted((journal.ran.keys() & seen.defined) - held)
+
+    def _start(self, names: t.Iterable[str]) -> None:
+        """Starts VMs; one that does not start keeps no other down. Raises OperatorError then."""
+        reasons = []
+        for name in names:
+            try:
+                self._carry_out(steps.start(name))
+            except ApplyError as error:
+                reasons.append(str(error).removesuffix(UNCHANGED))
+        if reasons:
+            raise OperatorError("\n".join(reasons))
 
     def _wait_for_boot(self, journal: Journal) -> None:
         """Returns when the server is back, and all of its boot has been done."""

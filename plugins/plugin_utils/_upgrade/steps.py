@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -45,16 +44,16 @@ def note(seen: Seen, journal: Journal) -> t.Iterator[Step]:
     yield from write(f"{TITLE}: {journal.phase}", JOURNAL, seen.journal_sha256, bytes(journal))
 
 
-def announce(
-    seen: Seen, journal: Journal, notice: str, mails: t.Mapping[str, str]
-) -> t.Iterator[Step]:
-    """Tells the owners when it begins: on /etc/motd, and by a mail to each one's account."""
-    yield from note(seen, journal)
+def mail(owner: str, text: str) -> t.Iterator[Step]:
+    """A mail to an owner's account on the server."""
+    argv = ["/usr/bin/mail", "-s", "Your VMs will be restarted", owner]
+    yield run(f"{TITLE}: mail to {owner}", argv, Change("mail", owner), input=text, timeout=30)
+
+
+def announce(seen: Seen, journal: Journal, notice: str) -> t.Iterator[Step]:
+    """Tells the owners on /etc/motd when it begins, and notes that they were told."""
     yield from _motd(seen, notice)
-    for owner, text in mails.items():
-        argv = ["/usr/bin/mail", "-s", "Your VMs will be restarted", owner]
-        change = Change("mail", owner)
-        yield run(f"{TITLE}: mail to {owner}", argv, change, input=text, ok=_ANY, timeout=30)
+    yield from note(seen, journal)
 
 
 def _motd(seen: Seen, notice: str) -> t.Iterator[Step]:
@@ -117,14 +116,13 @@ def reboot() -> t.Iterator[Step]:
     yield run(f"{TITLE}: reboot", argv, Change("reboot", "the server"), timeout=30)
 
 
-def start(names: t.Sequence[str]) -> t.Iterator[Step]:
-    """Starts them, each when the one before runs. One that is still shutting down is waited for."""
-    for name in names:
-        settled = rf"\A[ ]*ID[ ](?!.*[ ]stopping[ ]+{re.escape(name)}$)"
-        yield life.shows(f"{name}: is still shutting down", settled, life.STOP_SECONDS)
-        argv = [TOOLS["vmctl"], "start", name]
-        yield run(f"{name}: start", argv, change_of(name, "start", name), ok=_ANY, timeout=60)
-        yield life.shows(f"{name}: does not run", life.runs(name), 60)
+def start(name: str) -> t.Iterator[Step]:
+    """Starts a VM. One that is still shutting down is waited for."""
+    settled = rf"\A[ ]*ID[ ](?!.*[ ]stopping[ ]+{re.escape(name)}$)"
+    yield life.shows(f"{name}: is still shutting down", settled, life.STOP_SECONDS)
+    argv = [TOOLS["vmctl"], "start", name]
+    yield run(f"{name}: start", argv, change_of(name, "start", name), ok=_ANY, timeout=60)
+    yield life.shows(f"{name}: does not run", life.runs(name), 60)
 
 
 def started(seen: Seen, journal: Journal) -> t.Iterator[Step]:
@@ -133,9 +131,8 @@ def started(seen: Seen, journal: Journal) -> t.Iterator[Step]:
     yield from note(seen, journal)
 
 
-def resume(seen: Seen, journal: Journal, names: t.Sequence[str]) -> t.Iterator[Step]:
-    """Brings VMs up that were stopped for a boot that does not come."""
-    yield from start(names)
+def resume(seen: Seen, journal: Journal) -> t.Iterator[Step]:
+    """Notes that there comes no boot, for which VMs were stopped."""
     yield run(f"{TITLE}: {RAN}", [*_RM, RAN])
     yield from note(seen, journal)
 
@@ -146,8 +143,3 @@ def finish(seen: Seen) -> t.Iterator[Step]:
     fields = {"path": JOURNAL, "before": [seen.journal_sha256], "sensitive": True}
     yield run(f"{TITLE}: {RAN}", [*_RM, RAN, MARKER])
     yield Step("remove", f"{TITLE}: finished", fields)
-
-
-def of_nobody(steps: t.Iterable[Step]) -> tuple[Step, ...]:
-    """The same, without changes that are told: what was taken back."""
-    return tuple(replace(step, change=None) for step in steps)

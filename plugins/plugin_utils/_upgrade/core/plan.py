@@ -235,3 +235,10 @@ def came_back_old(seen: Seen) -> bool:
     return bool(
         seen.booted and seen.journal and seen.journal.to and seen.release != seen.journal.to
     )
+
+
+def down(seen: Seen) -> list[str]:
+    """The VMs that ran before, and do not run, or not for long: they are shutting down."""
+    ran = seen.journal.ran if seen.journal else ()
+    stopping = {name for name, vm in seen.statuses.items() if vm.state == "stopping"}
+    return sorted(name for name in ran if name not in seen.running or name in stopping)

@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan impor
     Do,
     Request,
     came_back_old,
+    down,
     following,
     lacking,
     next_step,
@@ -189,6 +190,14 @@ def test_what_a_server_lacks_that_boots() -> None:
     assert "rc.firsttime.run" in lacking(replace(back, once=("/etc/rc.firsttime.run",)))
     assert lacking(replace(back, vmd=False)) == "vmd(8) does not run"
     assert lacking(replace(back, list_sha256="0" * 64)) == "/etc/rc.vmm is still starting VMs"
+
+
+def test_vms_that_are_shutting_down_are_to_be_started_again() -> None:
+    stopping = VmStatus(7, "stopping", "1G", "puffy")
+    seen = at(Phase.STOPPING, statuses={"web1": RUNS, "mail1": stopping})
+    begun = replace(journal(Phase.STOPPING), ran={"web1": True, "mail1": True, "db1": False})
+    assert down(replace(seen, journal=begun)) == ["db1", "mail1"]
+    assert down(FRESH) == []
 
 
 def test_the_old_release() -> None:
