@@ -26,6 +26,8 @@ def _network(word: str) -> str:
     address, slash, length = word.partition("/")
     if slash and ":" not in address:
         address += ".0" * (3 - address.count("."))
+    if "%" in word:
+        return ""  # A link-local network means something on an interface only.
     try:
         return ip_network(f"{address}/{length}" if slash else address).with_prefixlen
     except ValueError:
