@@ -64,6 +64,6 @@ def test_a_second_network(ready: Site) -> None:
     assert re.search(r"IPv4 address: `198\.51\.100\.\d+/25`, gateway `198\.51\.100\.129`", sheet)
     # vmd(8) knows a switch as it was when it started; until then, taps get its group here.
     after = ready.play("site", "--limit", "server1")
-    assert re.findall(r"^server1  (.+)", after.stdout, re.MULTILINE) == [
+    assert re.findall(r"^server1  (\S.+)", after.stdout, re.MULTILINE) == [
         "pf  put tap0 into the group vmswitch"
     ]

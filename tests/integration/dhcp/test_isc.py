@@ -7,8 +7,10 @@ And what a real client is told by it is what a VM needs.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,10 @@ CONFS = {
     "bridge": GOLDEN / "example/server2/etc/dhcpd.conf",
     "seed": GOLDEN / "seed/servers/server1.openbsd.amsterdam/etc/dhcpd.conf",
 }
+NETWORKS = {
+    name: GOLDEN / f"networks/servers/{name}1/etc/dhcpd.conf"
+    for name in ("edge", "single", "block")
+}
 STRANGER = "fe:e1:ba:d0:00:01"
 # A user may have a network of its own only with a user namespace.
 OWN_NETWORK = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
@@ -38,37 +44,73 @@ def program(directory: Path) -> Path:
     return Path(shutil.copy(found, directory / "dhcpd"))
 
 
-@pytest.mark.parametrize("name", CONFS)
+def of_isc(conf: Path) -> str:
+    """The text with a name of its own for each host, which OpenBSD's dhcpd does not ask for."""
+    numbers = itertools.count()
+    return re.sub(
+        r"(?m)^(\t+)host .+ {$", lambda m: f"{m[1]}host h{next(numbers)} {{", conf.read_text()
+    )
+
+
+@pytest.mark.parametrize("name", [*CONFS, *NETWORKS])
 def test_the_parser_takes_it(name: str, tmp_path: Path) -> None:
+    conf = tmp_path / "dhcpd.conf"
+    conf.write_text(of_isc({**CONFS, **NETWORKS}[name]))
     words = [str(program(tmp_path)), "-t", "-cf"]
-    done = subprocess.run([*words, CONFS[name]], capture_output=True, text=True, check=False)
+    done = subprocess.run([*words, conf], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "expecting" not in done.stderr
     broken = tmp_path / "broken.conf"
-    broken.write_text(CONFS[name].read_text().replace("fixed-address", "fixed-adress"))
+    broken.write_text(conf.read_text().replace("fixed-address", "fixed-adress"))
     assert subprocess.run([*words, broken], capture_output=True, check=False).returncode == 1
 
 
-@pytest.mark.parametrize("name", CONFS)
-def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path: Path) -> None:
+def told(conf: Path, server: str, tmp_path: Path) -> dict[str, dict[str, str] | None]:
+    """What a client with each MAC of the file is told, and one with another MAC."""
     able = subprocess.run([*OWN_NETWORK, "true"], capture_output=True, text=True, check=False)
     if able.returncode != 0:
         pytest.skip(f"no network namespace on this machine: {able.stderr.strip()}")
     program(tmp_path)
-    (tmp_path / "dhcpd.conf").write_text(CONFS[name].read_text())
-    conf = parse_dhcpd_conf(CONFS[name].read_text())
-    (subnet,) = conf.subnets
-    (server,) = subnet.parameters["next-server"]
-    macs = [host.mac for host in subnet.hosts if host.mac]
+    (tmp_path / "dhcpd.conf").write_text(of_isc(conf))
+    macs = [host.mac for host in parse_dhcpd_conf(conf.read_text()).all_hosts if host.mac]
     question = {"directory": str(tmp_path), "address": f"{server}/24", "macs": [*macs, STRANGER]}
     done = subprocess.run(
         [*OWN_NETWORK, sys.executable, str(Path(__file__).with_name("segment.py"))],
         input=json.dumps(question), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    stranger = told.pop(STRANGER)
-    assert told == {
+    answers: dict[str, dict[str, str] | None] = json.loads(done.stdout)
+    return answers
+
+
+def test_single_addresses_have_their_router_outside(tmp_path: Path) -> None:
+    """A shared-network, with a subnet for the server's own address."""
+    found = told(NETWORKS["single"], "10.255.0.1", tmp_path)
+    assert found.pop(STRANGER) is None
+    assert [(one["ip"], one["mask"], one["router"]) for one in found.values() if one] == [
+        ("198.51.100.241", "32", "10.255.0.1"),
+        ("198.51.100.243", "32", "10.255.0.1"),
+    ]
+
+
+def test_two_networks_on_one_switch(tmp_path: Path) -> None:
+    found = told(NETWORKS["edge"], "203.0.113.2", tmp_path)
+    # A VM of the dmz that asks on this switch is told nothing.
+    assert {mac: (one["ip"], one["mask"]) for mac, one in found.items() if one} == {
+        "fe:e1:bb:d1:c8:01": ("203.0.113.3", "28"),
+        "fe:e1:bb:d1:c8:02": ("203.0.113.4", "28"),
+        "fe:e1:bb:d1:c8:03": ("203.0.113.67", "29"),
+    }
+
+
+@pytest.mark.parametrize("name", CONFS)
+def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path: Path) -> None:
+    conf = parse_dhcpd_conf(CONFS[name].read_text())
+    (subnet,) = conf.subnets
+    (server,) = subnet.parameters["next-server"]
+    found = told(CONFS[name], server, tmp_path)
+    stranger = found.pop(STRANGER)
+    assert found == {
         host.mac: {
             "ip": host.addresses[0],
             "mask": "24",
@@ -81,7 +123,7 @@ def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path
         }
         for host in subnet.hosts
     }
-    assert len(told) > 1 or name == "bridge"
+    assert len(found) > 1 or name == "bridge"
     # The seed has addresses for others, too, but no file to install from.
     if subnet.ranges:
         assert stranger is not None
