@@ -16,8 +16,9 @@ description:
     V(vms_on_server1) for the VMs of C(server1). Characters of the server's name that a group's name
     cannot have become underscores there. Suspended and archived VMs are hosts as well.
   - A VM has C(ansible_host), C(ansible_user) and its values as C(vmm_server), C(vmm_number),
-    C(vmm_mac), C(vmm_ipv4), C(vmm_ipv6), C(vmm_owner), C(vmm_user), C(vmm_hostname), C(vmm_memory),
-    C(vmm_disk), C(vmm_state) and so on. Its note is left out.
+    C(vmm_mac), C(vmm_ipv4), C(vmm_ipv6), C(vmm_network), C(vmm_ipv6_prefix), C(vmm_interfaces),
+    C(vmm_owner), C(vmm_user), C(vmm_hostname), C(vmm_memory), C(vmm_disk), C(vmm_state) and so on.
+    Its note is left out.
   - Where a port of its server leads to port 22 of a VM (C(forward) in its file), C(ansible_host) is
     the server's, or the server's name, and C(ansible_port) is that port.
   - Every server gets C(vmm_host), its settings with all defaults filled in, C(vmm_vms), its VMs,

@@ -18,6 +18,9 @@ vmm_networks:
     ipv4_range: [203.0.113.10, 203.0.113.200]
     ipv6_network: 2001:db8:6::/64
     ipv6_gateway: 2001:db8:6::1
+  - name: more
+    ipv4_network: 203.0.114.0/29
+    ipv4_gateway: 203.0.114.1
   - name: dmz
     ipv4_network: 198.51.100.128/25
     ipv4_gateway: 198.51.100.129
@@ -38,6 +41,7 @@ def test_a_second_network(ready: Site) -> None:
         .replace("{switch: backup}", "{switch: backup, network: dmz}")
     )
     add(ready, "front", "network: dmz")
+    add(ready, "other", "network: more")
 
     first = ready.play("site", "--limit", "server1")
     assert first.returncode == 0, messages(first)
@@ -53,10 +57,17 @@ def test_a_second_network(ready: Site) -> None:
         assert line in shown, shown
     assert b"dhcpd_flags=pair85 pair87\n" in server.read("/etc/rc.conf.local")
 
+    # Two networks on one switch.
+    conf = server.read("/etc/dhcpd.conf").decode()
+    shared = conf[: conf.index("\n}\n\nsubnet 198.51.100.128 ")].partition("shared-network")[2]
+    assert re.findall(r"^\tsubnet (\S+)", shared, re.MULTILINE) == ["203.0.113.0", "203.0.114.0"]
+
     # It asks for its address, its response file and its sets in the dmz.
-    installed = ready.play("vm", "-e", "vm=front")
+    installed = ready.play("vm", "-e", '{"vm": ["front", "other"]}')
     assert installed.returncode == 0, messages(installed)
-    assert status(ready)["front"][1] == "running"
+    assert status(ready)["front"][1] == status(ready)["other"][1] == "running"
+    sheet = (ready.fleet / "handover/other.md").read_text()
+    assert re.search(r"IPv4 address: `203\.0\.114\.\d/29`, gateway `203\.0\.114\.1`", sheet)
     daemon = server.run("cat /var/log/daemon /var/www/logs/access.log").stdout.decode()
     assert re.search(r"DHCPACK on 198\.51\.100\.\d+ to fe:e1:bb:d1:c6:\S+ via pair87", daemon)
     assert re.search(r" 198\.51\.100\.\d+ .*GET /pub/OpenBSD/7\.8/amd64/base78\.tgz", daemon)
@@ -64,6 +75,5 @@ def test_a_second_network(ready: Site) -> None:
     assert re.search(r"IPv4 address: `198\.51\.100\.\d+/25`, gateway `198\.51\.100\.129`", sheet)
     # vmd(8) knows a switch as it was when it started; until then, taps get its group here.
     after = ready.play("site", "--limit", "server1")
-    assert re.findall(r"^server1  (\S.+)", after.stdout, re.MULTILINE) == [
-        "pf  put tap0 into the group vmswitch"
-    ]
+    (line,) = re.findall(r"^server1  (\S.+)", after.stdout, re.MULTILINE)
+    assert re.fullmatch(r"pf  put tap\d into the group vmswitch", line)

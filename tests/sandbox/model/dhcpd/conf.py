@@ -42,6 +42,7 @@ class Subnet:
     network: IPv4Network
     scope: Scope
     ranges: list[tuple[IPv4Address, IPv4Address]] = field(default_factory=list)
+    shared: str = ""  # the name of its shared network
 
 
 @dataclass
@@ -51,6 +52,11 @@ class Config:
 
     def subnet_of(self, address: IPv4Address) -> Subnet | None:
         return next((one for one in self.subnets if address in one.network), None)
+
+    def beside(self, subnet: Subnet, address: IPv4Address) -> Subnet:
+        """The subnet of an address in the same shared network, or the subnet itself."""
+        near = [one for one in self.subnets if one.shared and one.shared == subnet.shared]
+        return next((one for one in near if address in one.network), subnet)
 
 
 def read(path: str, text: str) -> Config:
@@ -87,6 +93,11 @@ class _Reader:
                 subnet = Subnet(IPv4Network(f"{address}/{mask}"), scope.inner())
                 self.config.subnets.append(subnet)
                 self._block(row.block or [], subnet.scope, subnet)
+            case ["shared-network", name]:
+                before = len(self.config.subnets)
+                self._block(row.block or [], scope.inner())
+                for subnet in self.config.subnets[before:]:
+                    subnet.shared = name
             case ["host", name] if not name.quoted and _NAME.fullmatch(name):
                 host = Host(name, scope.inner())
                 self.config.hosts.append(host)

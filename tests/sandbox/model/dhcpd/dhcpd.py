@@ -119,6 +119,8 @@ class Dhcpd(Daemon):
             return None
         self.log(f"DHCPDISCOVER from {mac} via {interface}")
         host = next((one for one in self.config.hosts if one.mac == mac), None)
+        if host and host.address:
+            subnet = self.config.beside(subnet, host.address)
         address = host.address if host and host.address in subnet.network else None
         address = address or self._dynamic(mac, subnet, host)
         if address is None:
