@@ -114,6 +114,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
             "protocol": uplink.protocol,
             "interface": uplink.interface,
         },
+        "uplinks": [switch.uplink.interface for switch in server.switches if switch.uplink],
         "links": links(server),
         "ipv6_routes": ipv6_routes(server, vms),
         "image_directory": server.image_directory,

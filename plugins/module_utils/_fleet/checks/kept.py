@@ -97,7 +97,11 @@ def earlier_vm(
     check_forwards(server, [file], (), report)
     if report.problems or file.server != server.name or entry is None:
         return None
-    return make_vm(file, server, entry, seen=seen) if entry.mac and entry.ipv4 else None
+    if not (entry.mac and entry.ipv4):
+        return None
+    vm = make_vm(file, server, entry, seen=seen)
+    # What an interface in a network has by the ledger alone, it has no more without its line.
+    return vm if all(one.ipv4 or not one.network for one in vm.interfaces) else None
 
 
 def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:

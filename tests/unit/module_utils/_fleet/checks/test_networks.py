@@ -107,6 +107,30 @@ def test_the_address_of_a_further_interface_stays_where_its_place_does_not() -> 
     assert "other_ipv4: [198.51.100.7]" in ledger_texts(fleet)["edge.yml"]
 
 
+def test_a_vm_as_it_was_has_all_of_its_addresses() -> None:
+    servers = {"edge": edge([LAN, DMZ])}
+    text = at_edge("number: 7", "interfaces: [{switch: dmz, network: dmz}]")
+    before = sound(build({"a.yml": text}, servers=servers))
+    broken = {"a.yml": text + "nonsense: 1\n"}
+    kept = ledger_texts(before)
+    after = build(broken, kept, servers, kept=before.kept)
+    assert [str(one.ipv4) for one in after.vms[0].interfaces] == ["203.0.113.7", "198.51.100.7"]
+    # Somebody took them out of the ledger.
+    lost = {"edge.yml": kept["edge.yml"].replace(", other_ipv4: [198.51.100.7]", "")}
+    after = build(broken, lost, servers, kept=before.kept)
+    assert (after.vms, after.unknown) == ((), {"edge": frozenset({"a"})})
+
+
+def test_what_a_purged_vm_had_is_nobodys_for_a_while() -> None:
+    servers = {"edge": edge([LAN, DMZ])}
+    quarantine = (
+        "vms: {}\nquarantine:\n  7: {vm: old, since: 2026-11-24, other_ipv4: [198.51.100.2]}\n"
+    )
+    text = at_edge("interfaces: [{switch: dmz, ipv4: 198.51.100.2}]")
+    (complaint,) = problems({"a.yml": text}, {"edge.yml": quarantine}, servers)
+    assert "198.51.100.2 is also the IPv4 address of old (purged)" in complaint
+
+
 def test_a_prefix_for_each_vm_by_its_number() -> None:
     fleet = sound(build({"a.yml": at_edge("number: 7")}, servers={"edge": edge([INSIDE])}))
     assert str(fleet.vms[0].ipv6_prefix) == "2001:db8:100:7::/64"

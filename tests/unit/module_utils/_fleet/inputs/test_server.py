@@ -82,6 +82,7 @@ def test_all_defaults() -> None:
         "host_interface": "pair1",
         "host_port": "pair0",
         "uplink": None,
+        "uplinks": [],
         "links": [
             {"name": "pair0"},
             {"name": "veb0", "members": ["pair0"], "without": ["vport0"]},
