@@ -296,6 +296,34 @@ def test_a_server_that_was_set_up_by_hand(by_hand: Site) -> None:
     assert {path: path.read_bytes() for path in files} == once
 
 
+def test_a_network_for_each_switch(by_hand: Site) -> None:
+    """The office has a router and no range: its VM comes into the fleet as well."""
+    server = by_hand.server1
+    office = (
+        "subnet 192.168.1.0 netmask 255.255.255.0 {\n\toption routers 192.168.1.254;\n"
+        "\thost printsrv {\n\t\thardware ethernet fe:e1:bb:aa:00:13;\n"
+        "\t\tfixed-address 192.168.1.7;\n\t}\n"
+        "\thost printer {\n\t\thardware ethernet 00:1e:8f:00:00:01;\n"
+        "\t\tfixed-address 192.168.1.9;\n\t}\n}\n"
+    )
+    server.write("/etc/dhcpd.conf", DHCPD_CONF.partition("# the office")[0] + office, 0o640)
+    assert server.run("rcctl restart dhcpd").returncode == 0
+    running = server.run("vmctl status").stdout.decode()
+    written = adopt(by_hand, "-e", "write=true")
+    assert written.returncode == 0, messages(written)
+    assert (by_hand.fleet / "vms/printsrv.yml").is_file()
+    checked = by_hand.play("site", "--check", "--diff", *QUIET)
+    assert checked.returncode == 0, messages(checked)
+    assert {FOLLOWS.get(one, one) for one in subjects(checked)} - explained(written) == set()
+    by_hand.converged(*QUIET)
+    assert pids(server.run("vmctl status").stdout.decode()) == pids(running)
+    conf = server.read("/etc/dhcpd.conf").decode()
+    assert "fixed-address 192.168.1.7" in conf
+    assert "host printer {" in conf
+    again = by_hand.play("site", *QUIET)
+    assert recap(again, "server1")["changed"] == 0, messages(again)
+
+
 def test_vms_without_an_owner(by_hand: Site) -> None:
     """One is named for them, with keys; its account is made by the next run."""
     server = by_hand.server1

@@ -49,7 +49,8 @@ def test_a_vm_file_says_it_too(values: dict[str, str]) -> None:
     assert dict(load(render(values, unsafe=False), "x", 1 << 20).fields) == values
 
 
-@given(st.text("ab{}\"'#\\\n; \t", max_size=40), st.booleans())
+@given(text=st.text("ab{}\"'#\\\n; \t", max_size=40), lines=st.booleans())
+@example(text="\\\n", lines=False)
 def test_statements_lie_where_they_are_said_to(text: str, lines: bool) -> None:
     try:
         found = statements(text, lines=lines)
