@@ -171,17 +171,13 @@ def _owner(made: Candidate, response: response_file.Response | None, sources: So
         why, owner = f"its owner {owner} is not a single account", None
     elif powers := [group for group in _POWERFUL if seen.in_group(owner, group)]:
         why, owner = f"its owner {owner} is in the group {powers[0]}, which an owner is not", None
-    elif owner in seen.accounts and not seen.in_group(owner, sources.owners_group):
-        made.stays_out(
-            f"its owner is not in the group {sources.owners_group}: usermod -G "
-            f"{sources.owners_group} {owner} on the server, and adopt it again",
-            f"owner {owner}",
-        )
     if owner is None:
         owner = options.owner
         if owner is None:
             made.stays_out(f"{why}; name one with -e owner=NAME -e ssh_keys=FILE")
             return
+        if powers := [group for group in _POWERFUL if seen.in_group(owner, group)]:
+            made.stays_out(f"{why}, and {owner}, who was named, is in the group {powers[0]}")
         if block.owner:
             sources.notes.report(
                 made.defined.file,
@@ -189,6 +185,14 @@ def _owner(made: Candidate, response: response_file.Response | None, sources: So
                 f"owner {block.owner}",
                 f"{why}, so {owner} is written",
             )
+    group = sources.owners_group
+    if owner in seen.accounts and not seen.in_group(owner, group):
+        first = "" if group in seen.groups else f"groupadd {group} and "
+        made.stays_out(
+            f"its owner is not in the group {group}: {first}usermod -G {group} {owner} on the "
+            f"server, and adopt it again",
+            f"owner {owner}",
+        )
     keys = list(sources.keys.get(owner, ()))
     if not keys:
         keys = list(options.keys) if owner == options.owner else []
@@ -262,6 +266,12 @@ def _disk(
     if disk.format not in (None, read.format):
         made.stays_out(
             f"its image has the format {read.format}", f"disk {path} format {disk.format}"
+        )
+    if read.blank and disk == made.defined.block.disks[0]:
+        made.stays_out(
+            "nothing was ever written to its image, so it has no system yet: install it, and adopt "
+            "it again, or write its VM file by hand",
+            f"disk {path}",
         )
     if read.based:
         sources.notes.report(

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 _TOKEN: t.Final = re.compile(
-    r"""(?P<comment>\#[^\n]*) | (?P<blank>[ \t\r\f\v]+ | \\(?:\n|\Z)) | "(?P<double>(?:[^"\\]|\\.)*)"
+    r"""(?P<comment>\#[^\n]*) | (?P<blank>[ \t\r\f\v]+ | \\(?:\n|\Z))
+    | "(?P<double>(?:[^"\\]|\\.)*)"
     | '(?P<single>[^']*)' | (?P<mark>[{};\n]) | (?P<word>(?:\\[^\n]|[^\s{};"'\#\\])+)""",
     re.VERBOSE | re.DOTALL,
 )

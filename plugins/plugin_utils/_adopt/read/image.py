@@ -17,12 +17,20 @@ _HEAD: t.Final = struct.Struct(">4sIQIIQ")
 
 @dataclass(frozen=True)
 class Image:
-    """bytes is the size that the VM sees, used what the image takes on the server's disk."""
+    """bytes is the size that the VM sees; used is what of it was written, as far as that is known.
+
+    based says that a qcow2 image has another one below it.
+    """
 
     format: str
     bytes: int
     used: int
     based: bool = False
+
+    @property
+    def blank(self) -> bool:
+        """Whether nobody ever wrote a system to it: what vmctl(8) makes has a few clusters."""
+        return self.used <= MEBI and not self.based
 
     @property
     def size(self) -> str:
@@ -35,8 +43,7 @@ def read(head: bytes, size: int, blocks: int, said: str | None = None) -> Image:
 
     Without a format, vmd(8) goes by the magic number as well.
     """
-    used = blocks * 512
     if len(head) >= _HEAD.size and head[:4] == _MAGIC and said != "raw":
         _magic, _version, backing, _length, _bits, virtual = _HEAD.unpack_from(head)
-        return Image("qcow2", virtual, used, backing != 0)
-    return Image("raw", size, used)
+        return Image("qcow2", virtual, size, backing != 0)
+    return Image("raw", size, blocks * 512)

@@ -58,7 +58,7 @@ def test_the_example_server() -> None:
     host = Host(
         files,
         {
-            f"/var/vmm/{name}.qcow2": (qcow2(50 << 30), 1 << 20)
+            f"/var/vmm/{name}.qcow2": (qcow2(50 << 30), 1 << 21)
             for name in ("db1", "mail1", "shop1")
         },
         running=["shop1"],
@@ -162,7 +162,7 @@ def test_any_fleet_that_is_written_by_hand(
     )  # fmt: skip
     for name, _number, more, _enabled in vms:
         paths = [f"/var/vmm/{name}.qcow2", *(f"/var/vmm/{name}.d{n}.qcow2" for n in range(more))]
-        host.images |= {path: (qcow2(10 << 30), 1 << 20) for path in paths}
+        host.images |= {path: (qcow2(10 << 30), 1 << 21) for path in paths}
     check = checker({"server1": {}})
     fitted = fit_server(host.seen(), Options("server1", AT), check)
     assert [str(note) for note in fitted.notes.reported] == []

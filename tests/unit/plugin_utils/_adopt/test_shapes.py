@@ -166,7 +166,7 @@ def test_several_disks_a_cd_and_a_kernel() -> None:
         'boot device cdrom', "memory 1536M", "disable",
     )  # fmt: skip
     made = with_images(host(text, DHCP), "Web_1.example.img")
-    made.images |= {"/data/more.qcow2": (qcow2(20 << 30, based=True), 1 << 20)}
+    made.images |= {"/data/more.qcow2": (qcow2(20 << 30, based=True), 1 << 21)}
     made.running = ["Web_1.example"]
     fitted = adopt(made)
     said = fields(fitted, "Web_1.example")
@@ -189,6 +189,15 @@ def test_an_image_that_is_not_there_is_never_made_anew() -> None:
     assert "it is not there, so its size is not known" in reported(fitted)
 
 
+def test_an_image_that_nobody_wrote_to() -> None:
+    """As before an installation: no run would take it for a system."""
+    made = host(LAN + vm("web1", disk='disk "/var/vmm/web1.qcow2"'), DHCP)
+    made.images["/var/vmm/web1.qcow2"] = (qcow2(20 << 30), 262_144)
+    fitted = adopt(made)
+    assert fitted.vms == {}
+    assert "disk /var/vmm/web1.qcow2: nothing was ever written to its image" in reported(fitted)
+
+
 def test_a_vm_without_a_mac_or_an_address() -> None:
     text = LAN + vm("web1", interface='interface tap { switch "lan" }')
     fitted = adopt(with_images(host(text), "web1.img"))
@@ -205,6 +214,9 @@ def test_a_server_without_owners() -> None:
     fitted = adopt(made, owner="puffy", keys=(ALICE,))
     assert (fields(fitted)["owner"], fields(fitted)["ssh_keys"]) == ("puffy", [ALICE])
     assert "an account puffy is made" in "\n".join(map(str, fitted.notes.expected))
+    for name, why in (("root", "who was named, is in the group wheel"), ("bob", "usermod -G")):
+        made.files["/etc/passwd"] += f"{name}:*:7:7::/home/{name}:/bin/ksh\n"
+        assert why in reported(adopt(made, owner=name, keys=(ALICE,)))
     # Nobody but root and wheel reaches vmd's socket there, and that stays so.
     assert fitted.variables["vmd_group"] == ""
 
