@@ -16,6 +16,12 @@ is a byte.
           -> {done: [{id, name, kept}], waits?, failed?, recovered?}
     confirm  {id, by, transactions}: confirms the one that waits, then as apply
     fetch    {by, lock, seconds, files ...} -> {files: [{state, size, begun, rc, stdout, stderr}]}
+    digest   {seconds, files: [{path, offset?, state?}]}
+          -> {files: [{path, size, offset, state | sha256}]}: all but the last are read whole
+    receive  {by, lock, seconds, argv, progress, files: [{path}]}
+          -> {progress: {images, files: [{offset, state | sha256}]}}; 0 s only call the other server
+    offer    {by, lock, directory, images, keys, owner, group, mark, line, idle}, and send.pl
+    withdraw {by, lock, directory, keys, mark}
 
 Where an answer is {failed: {text}} alone, nothing of the request was begun. Transactions are
 carried out in order, each with a journal of its own. `done` has those that stay, and where their
@@ -65,6 +71,12 @@ PROGRAMS: t.Final[t.Mapping[str, str]] = {
     "apply": _CHANGES,
     "confirm": _CHANGES,
     "fetch": "base change fetch confine main",
+    "digest": "base change sparse digest confine main",
+    "receive": "base change sparse receive confine main",
+    "offer": "base change offer confine main",
+    "withdraw": "base change offer confine main",
+    # What sshd(8) runs on behalf of "receive" on another server, from a file.
+    "send": "base sparse send",
     "boot": "base change journal undo boot",
 }
 COMMAND: t.Final = "/usr/bin/perl -"
@@ -136,6 +148,14 @@ class ApplyError(OperatorError):
         super().__init__(text, **fields)
 
 
+class WorkFailed(OperatorError):
+    """What a server was asked to do with images failed; full: its disk has no room."""
+
+    def __init__(self, text: str, *, full: bool) -> None:
+        self.full = full
+        super().__init__(text)
+
+
 class Agent:
     """One server's agent; `run` is the process of the run that it works for, None for this one."""
 
@@ -191,6 +211,14 @@ class Agent:
             raise OperatorError(f"nothing was fetched: {_said(answer['failed'])}")
         files: list[dict[str, t.Any]] = answer["files"]
         return files
+
+    def work(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
+        """The answer to a request of images. Raises WorkFailed."""
+        answer = self.ask({**request, "by": self.by}, contents)
+        if failed := answer.get("failed"):
+            said = (_said(failed), _shown(str(failed.get("stderr") or "")).strip())
+            raise WorkFailed("\n".join(filter(None, said)), full=bool(failed.get("full")))
+        return answer
 
     def apply(
         self,
