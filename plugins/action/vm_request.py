@@ -9,8 +9,15 @@ import typing as t
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_state
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    Moves,
+    read_moves,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    source as move_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_field
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
@@ -22,13 +29,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
     PROBLEMS,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import NEW_STATE, VERBS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import refusal
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import moving, refusal
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Moving
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
 
 # Verbs that a server may have no room for.
 _ADDS: t.Final = frozenset({"resume", "restore"})
+_MOVE: t.Final = "move"
+_ENDS: t.Final = ("source", "to")
+# For the plays that deal with VMs where they are.
+_NOTHING: t.Final[t.Mapping[str, t.Any]] = {"vms": [], "installable": [], "servers": []}
 _LOCK_SECONDS: t.Final = 60.0
 
 
@@ -39,6 +51,9 @@ class ActionModule(Action):
         "vm": {"type": "str", "default": ""},
         "verb": {"type": "str", "default": "apply"},
         "confirm": {"type": "str", "default": ""},
+        "to": {"type": "str", "default": ""},
+        "drain": {"type": "str", "default": ""},
+        "left": {"type": "str", "default": ""},
         "servers": {"type": "str", "default": "vmd_servers"},
     }
 
@@ -48,17 +63,38 @@ class ActionModule(Action):
         if not servers:
             raise OperatorError(f"the inventory has no server in the group {args['servers']}")
         verb = args["verb"]
-        if verb not in VERBS:
-            raise OperatorError(f"verb={verb} is not a verb; use one of {', '.join(VERBS)}")
+        if verb not in (*VERBS, _MOVE):
+            raise OperatorError(
+                f"verb={verb} is not a verb; use one of {', '.join((*VERBS, _MOVE))}"
+            )
         known = list(groups.get(ALL_VMS, ()))
         if not known:
             for server in servers:
                 refuse_problems(hostvars[server])
         broken: t.Mapping[str, t.Sequence[str]] = plain(hostvars[servers[0]].get(BROKEN) or {})
+        if args["drain"]:
+            return _drain(args, servers, known, hostvars)
+        if bool(args["to"]) != (verb == _MOVE):
+            raise OperatorError(f"verb={_MOVE} and -e to=SERVER go together: give both, or neither")
         names = _names(args["vm"], known, verb, broken)
+        fleet = FleetDirectory(Path(str(hostvars[servers[0]][FLEET_DIRECTORY])))
+        journals = _journals(fleet, names)
+        if args["left"]:
+            return _left(names, verb, args, journals)
+        if verb == _MOVE:
+            return _move(names, args["to"], servers, hostvars)
+        for name in names:
+            if (move := plain(hostvars[name]["vmm_moving"])) and verb != "status":
+                why = moving(name, Moving(**move))
+                raise OperatorError(f"{verb} is not for {name}, which {why}")
         states = {name: str(hostvars[name]["vmm_state"]) for name in names}
         _refuse(verb, states, args["confirm"])
-        fleet = FleetDirectory(Path(str(hostvars[servers[0]][FLEET_DIRECTORY])))
+        for name in names if verb == "purge" else ():
+            for one in journals[name].left:
+                raise OperatorError(
+                    f"{name}: moves left images of it on {one.server} ({move_source(name)}); purge "
+                    f"them first: -e vm={name} -e verb=purge -e left={one.server} -e confirm={name}"
+                )
         new_texts = _new_texts(fleet, verb, states)
         if verb in _ADDS and new_texts:
             said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
@@ -77,6 +113,92 @@ class ActionModule(Action):
         }
 
 
+def _journals(fleet: FleetDirectory, names: t.Iterable[str]) -> dict[str, Moves]:
+    """The journals of VMs. Raises Problems."""
+    report = Report()
+    texts = fleet.read().moves
+    found = {
+        name: read_moves(name, text, report) if (text := texts.get(f"{name}.yml")) else None
+        for name in names
+    }
+    report.raise_problems()
+    return {name: moves or Moves(name) for name, moves in found.items()}
+
+
+def _left(
+    names: t.Sequence[str],
+    verb: str,
+    args: t.Mapping[str, t.Any],
+    journals: t.Mapping[str, Moves],
+) -> dict[str, t.Any]:
+    """What moves left of VMs on a server, which is to go. Raises OperatorError."""
+    server, confirm = args["left"], ",".join(names)
+    if verb != "purge" or args["to"]:
+        raise OperatorError("left=SERVER is for verb=purge: what moves of a VM left on that server")
+    found = []
+    for name in names:
+        paths = [path for one in journals[name].left if one.server == server for path in one.images]
+        if not paths:
+            raise OperatorError(f"{name}: no move left images of it on {server}")
+        found.append({"vm": name, "source": server, "to": server, "images": [], "paths": paths})
+    if args["confirm"] != confirm:
+        shown = ", ".join(path for one in found for path in one["paths"])
+        raise OperatorError(
+            f"purge removes images for good: {shown} on {server}; say so with -e confirm={confirm}"
+        )
+    return {**_NOTHING, "verb": verb, "left": plain(found)}
+
+
+def _move(
+    names: t.Sequence[str], to: str, servers: t.Sequence[str], hostvars: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    """VMs that are to go to a server. Raises OperatorError."""
+    if to not in servers:
+        near = difflib.get_close_matches(to, servers, 3)
+        hint = f"is {' or '.join(near)} meant?" if near else f"use one of {', '.join(servers)}"
+        raise OperatorError(f"to={to} is not a server of the inventory; {hint}")
+    here = {str(hostvars[name]["vmm_server"]) for name in names}
+    for name in names:
+        if hostvars[name]["vmm_server"] == to and not hostvars[name]["vmm_moving"]:
+            raise OperatorError(f"{name}: is on {to} already, so there is nothing to move")
+    ends = {move[end] for name in names if (move := hostvars[name]["vmm_moving"]) for end in _ENDS}
+    return _asked(names, to, "", sorted({*here, *ends, to}))
+
+
+def _drain(
+    args: t.Mapping[str, t.Any],
+    servers: t.Sequence[str],
+    known: t.Sequence[str],
+    hostvars: t.Mapping[str, t.Any],
+) -> dict[str, t.Any]:
+    """All VMs of a server that were installed. Raises OperatorError."""
+    server = args["drain"]
+    if args["vm"] or args["to"] or args["verb"] not in ("apply", _MOVE):
+        raise OperatorError("drain=SERVER moves all VMs of a server; give no vm, verb or to too")
+    if server not in servers:
+        raise OperatorError(
+            f"drain={server} is not a server of the inventory; use one of {', '.join(servers)}"
+        )
+    for one in servers:
+        if hostvars[one].get(PROBLEMS):
+            raise OperatorError(
+                f"drain needs a fleet without problems; put right: {hostvars[one][PROBLEMS][0]}"
+            )
+    names = [
+        name
+        for name in known
+        if (hostvars[name]["vmm_server"] == server and hostvars[name]["vmm_installed"])
+        or (hostvars[name]["vmm_moving"] or {}).get("source") == server
+    ]
+    return _asked(sorted(names), "", server, list(servers))
+
+
+def _asked(names: t.Sequence[str], to: str, drain: str, look: t.Sequence[str]) -> dict[str, t.Any]:
+    """What is asked for, for the plays that move VMs; all others have nothing to do then."""
+    asked = {"vms": list(names), "to": to, "drain": drain, "look": list(look)}
+    return {**_NOTHING, "verb": _MOVE, "move": plain(asked)}
+
+
 def _new_texts(
     fleet: FleetDirectory, verb: str, states: t.Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
@@ -86,7 +208,7 @@ def _new_texts(
     for name in [name for name, state in states.items() if wanted and state != wanted]:
         try:
             old = (fleet.path / VMS / f"{name}.yml").read_text("utf-8")
-            texts[name] = old, with_state(old, wanted or "")
+            texts[name] = old, with_field(old, "state", wanted or "")
         except ValueError as error:
             raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
     return texts

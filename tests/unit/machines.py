@@ -48,6 +48,7 @@ def variables(**changes: t.Any) -> dict[str, t.Any]:
         "installed": None,
         "seen": False,
         "refusal": None,
+        "moving": None,
         **changes,
     }
 

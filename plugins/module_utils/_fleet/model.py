@@ -58,6 +58,13 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
     Ledger,
     read_ledger,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    UnderWay,
+    read_moves,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    source as move_source,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
     PREFIX,
     ServerSettings,
@@ -105,7 +112,9 @@ class Inputs:
     inventory that no VM can have. today (UTC) ends quarantines; without it none ends. seen are the
     names of VMs of which the fleet directory has host keys or a hand-over sheet. accounts are those
     of each server that are no owner's, with what they are. kept has what Fleet.kept was in an
-    earlier run, as text, by server. problems are those that are known already.
+    earlier run, as text, by server. problems are those that are known already. moves are
+    journals of moves by the names of files, like vms; arriving are the names of VMs that come from
+    another server: they are not new, although the ledger of theirs has no line for them yet.
     """
 
     vms: Mapping[str, str | None]
@@ -118,6 +127,8 @@ class Inputs:
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
+    moves: Mapping[str, str | None] = field(default_factory=dict)
+    arriving: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
         for name, settings in servers.items()
         if name not in spoiled and (name in whole or name not in ledgers) and not everything
     }
+    under_way = _under_way(inputs, report)
     moves = moved(files, whole, inputs.servers, report)
     files = [moves[file.name].file if file.name in moves else file for file in files]
     known = {name: frozenset(ledger.entries) for name, ledger in whole.items()}
@@ -206,7 +218,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
     Claims().add_all(_labels(files, existing), report)
     by_server = _by_server(files)
     for name, settings in usable.items():
-        check_sizes(settings, by_server[name], existing, report)
+        check_sizes(settings, by_server[name], existing | {*inputs.arriving}, report)
         check_interfaces(settings, by_server[name], existing, report)
         check_forwards(settings, by_server[name], existing, report)
         check_accounts(settings, by_server[name], inputs.accounts.get(name, {}), report)
@@ -230,7 +242,10 @@ def build_fleet(inputs: Inputs) -> Fleet:
             usable[file.server or ""],
             entries[file.name],
             seen=file.name in inputs.seen,
-            refusal=moves[file.name].refusal if file.name in moves else None,
+            refusal=moves[file.name].refusal
+            if file.name in moves and file.name not in under_way
+            else None,
+            moving=under_way.get(file.name),
         )
         for file in files
         if file.name in sound
@@ -241,6 +256,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
     made = {vm.name for vm in vms}
     left = [file for file in files if file.name not in made]
     earlier, unknown = _earlier(left, vms, inputs, usable, whole)
+    earlier = {name: _not_touched(vm, under_way, inputs) for name, vm in earlier.items()}
     in_order = sorted([*vms, *earlier.values()], key=lambda vm: (vm.server, vm.number))
     return Fleet(
         usable,
@@ -252,6 +268,26 @@ def build_fleet(inputs: Inputs) -> Fleet:
         _copies(inputs, in_order, earlier.keys() | moves.keys(), usable),
         frozenset(vm.name for vm in vms if vm.name not in existing),
     )
+
+
+def _under_way(inputs: Inputs, report: Report) -> dict[str, UnderWay]:
+    """Return the moves that are under way, by VM. A journal that cannot be read is a problem."""
+    found: dict[str, UnderWay] = {}
+    for file, text in sorted(inputs.moves.items()):
+        vm = vm_of(file)
+        part = report.about(vms=[vm])
+        moves = None if text is None else read_moves(vm, text, part)
+        if moves and moves.under_way:
+            found[vm] = moves.under_way
+    return found
+
+
+def _not_touched(vm: Vm, under_way: Mapping[str, UnderWay], inputs: Inputs) -> Vm:
+    """Return an earlier VM so that a move of it that may be under way is not disturbed."""
+    if f"{vm.name}{VM_SUFFIX}" not in inputs.moves or vm.name in under_way:
+        return replace(vm, moving=under_way.get(vm.name))
+    refusal = f"{move_source(vm.name)} cannot be read, and may say that it is being moved"
+    return replace(vm, refusal=vm.refusal or refusal)
 
 
 def _images(vms: Sequence[Vm]) -> Iterator[Claim]:

@@ -126,6 +126,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "sets": list(server.sets),
         "install_limit": server.install_limit,
         "installer": server.installer,
+        "transfer_address": server.transfer_address and str(server.transfer_address),
         "sets_directory": server.sets_directory,
         "owners_group": server.owners_group,
         "memory_limited": server.memory_limit is not None,
@@ -271,6 +272,8 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "installed": vm.installed and vm.installed.as_data(),
         "seen": vm.seen,
         "refusal": vm.refusal,
+        "moving": vm.moving
+        and {"source": vm.moving.source, "to": vm.moving.to, "ran": vm.moving.ran},
         "autostart": vm.autostart,
         "state": vm.state,
         "timezone": vm.timezone,

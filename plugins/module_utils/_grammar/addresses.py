@@ -66,6 +66,11 @@ def _colons(value: object, pattern: str, noun: str, example: str) -> str:
     return text
 
 
+def address(value: object) -> IPv4Address | IPv6Address:
+    """Return an address of either kind."""
+    return ipv6(value) if ":" in as_text(value) else ipv4(value)
+
+
 def ipv4(value: object) -> IPv4Address:
     """Return an IPv4 address."""
     text = as_text(value)

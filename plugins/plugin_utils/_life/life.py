@@ -8,6 +8,8 @@ import typing as t
 from dataclasses import dataclass, field, fields, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import (
+    ARRIVE,
+    LEAVE,
     clash,
     lost_disks,
     obstacle,
@@ -181,6 +183,11 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
     if verb == "purge":
         yield "purge"
         return
+    if verb == LEAVE:
+        # It is out of vm.conf(5), where no run puts it back while it is being moved.
+        if now.running:
+            yield "stop"
+        return
     system = Image.DATA in (now.image, now.archived)
     archived = state == State.ARCHIVED
     again = verb == "reinstall"
@@ -236,6 +243,8 @@ _STARTS_BY_ITSELF: t.Final = frozenset({"resume", "restore", "installed"})
 def _starts(machine: Machine, now: VmFacts, verb: str, bound: bool) -> bool:
     if verb == "restart":
         return True
+    if verb == ARRIVE:
+        return machine.moving is not None and machine.moving.ran and not now.running
     if bound:
         return False
     if now.installed:

@@ -9,6 +9,9 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     source as ledger_source,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    source as move_source,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VM_CONF,
     Image,
@@ -17,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import (
     Install,
     Machine,
+    Moving,
     State,
 )
 
@@ -41,6 +45,10 @@ _REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
     },
 }
 
+
+# What a move does, and nobody asks for: the VM leaves its server, and has come to one.
+LEAVE, ARRIVE = "leave", "arrive"
+_OF_A_MOVE: t.Final = frozenset({LEAVE, ARRIVE})
 
 _REINSTALL: t.Final = "verb=reinstall of this VM"
 
@@ -85,16 +93,32 @@ def clash(machine: Machine, now: VmFacts) -> str | None:
     return None
 
 
+def moving(name: str, move: Moving) -> str:
+    """Why nothing else is done with a VM that is being moved."""
+    command = f"ansible-playbook puffy.vmm.vm -e vm={name} -e verb=move -e to="
+    return (
+        f"is being moved from {move.source} to {move.to} ({move_source(name)}); continue with "
+        f"{command}{move.to}, or give that up with {command}{move.source}"
+    )
+
+
 def obstacle(machine: Machine, now: VmFacts, verb: str, bound: bool) -> str | None:
     """Why nothing is done with a VM as the server shows it, and what to do about that.
 
     bound: an installation of it is under way, or was cut off.
     """
+    if machine.moving and verb not in _OF_A_MOVE:
+        return moving(machine.name, machine.moving)
     # Whoever must be stopped can be, whatever else the file asks for.
     if machine.refusal and verb != "suspend":
         return machine.refusal
     if verb == "purge":
         return _purge_obstacle(machine, now)
+    if verb in _OF_A_MOVE and now.begun:
+        return (
+            f"has the note of an installation, {machine.load}: finish that with verb=apply, or "
+            f"remove the note if it is of another VM, before this one is moved"
+        )
     if bound:
         return _being_installed(machine, now, verb)
     return (

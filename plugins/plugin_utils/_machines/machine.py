@@ -84,15 +84,24 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """A move that is under way: the servers, and whether the VM ran before."""
+
+    source: str
+    to: str
+    ran: bool
+
+
+@dataclass(frozen=True)
 class Machine:
     """A VM. memory and disk are in bytes, size is the disk's as it is written.
 
     image is the path of its disk's image. record is the ledger's, of its installation; image and
     image_format come from it where it is; seen says that the fleet has host keys or a hand-over
-    sheet of it. refusal says why the fleet wants nothing done with it. variables are the
-    inventory's own, for templates. disks are those next to the first, detached the images of those
-    that it had; made says that its image was there once, installed or not. cdrom and boot are
-    paths, of a CD's image and a kernel.
+    sheet of it. refusal says why the fleet wants nothing done with it, moving that it is being
+    moved to another server. variables are the inventory's own, for templates. disks are those next
+    to the first, detached the images of those that it had; made says that its image was there once,
+    installed or not. cdrom and boot are paths, of a CD's image and a kernel.
     """
 
     name: str
@@ -119,6 +128,7 @@ class Machine:
     record: Installed | None = None
     seen: bool = False
     refusal: str | None = None
+    moving: Moving | None = None
     variables: t.Mapping[str, t.Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -153,6 +163,7 @@ class Machine:
             record=read_installed(record) if record else None,
             seen=vm["seen"],
             refusal=vm["refusal"],
+            moving=Moving(**vm["moving"]) if vm["moving"] else None,
             variables=vm,
         )
 

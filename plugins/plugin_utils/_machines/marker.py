@@ -21,6 +21,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9 @._:,-]")
 _SIZE = re.compile(r"^# (?P<path>/\S+) had (?P<size>[0-9]+) bytes$", re.MULTILINE)
 INSTALLED: t.Final = b"# installed, and has not answered yet; written by puffy.vmm\n"
 _BEGUN: t.Final = "# installs; written by puffy.vmm for"
+_INIT: t.Final = 1
 _PROCESS: t.Final = re.compile(r"(?P<who>.+), process (?P<pid>[0-9]+)")
 
 
@@ -55,6 +56,9 @@ def alive(by: str, own: str) -> bool:
     """Whether the run that wrote a note still works: a process of this machine, as `own` is one."""
     writer, this = _PROCESS.fullmatch(by), _PROCESS.fullmatch(_UNSAFE.sub("_", own))
     if not writer or not this or writer["who"] != this["who"]:
+        return False
+    # Whoever is that took over what a run that was killed left.
+    if int(writer["pid"]) == _INIT:
         return False
     try:
         os.kill(int(writer["pid"]), 0)

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
@@ -34,6 +34,8 @@ ORDERS = "orders"
 ALLOCATIONS = "allocations"
 # The files of VMs as they were when they had no problems; see _fleet/checks/kept.py.
 KEPT = "kept"
+# Journals of moves of VMs from one server to another.
+MOVES = "moves"
 CREDENTIALS = "credentials"
 HOST_KEYS = "host_keys"
 HAND_OVER = "handover"
@@ -48,6 +50,7 @@ _LIMITS = {
     ORDERS: 64 * 1024,
     ALLOCATIONS: 16 * 1024 * 1024,
     KEPT: 1 << 28,
+    MOVES: 256 * 1024,
     INVENTORY: 16 * 1024 * 1024,
 }
 
@@ -76,6 +79,7 @@ class FleetTexts:
     warnings: tuple[Problem, ...] = ()
     seen: frozenset[str] = frozenset()
     inventory: str = ""
+    moves: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class FleetDirectory:
         vms = self._read_all(VMS, report)
         orders = self._read_all(ORDERS, report)
         ledgers = self._read_all(ALLOCATIONS, report)
+        moves = self._read_all(MOVES, report)
         kept = self._read_copies()
         return FleetTexts(
             vms,
@@ -107,6 +112,7 @@ class FleetDirectory:
             report.warnings,
             self._seen(),
             self._read_inventory(),
+            moves,
         )
 
     def _seen(self) -> frozenset[str]:
@@ -129,6 +135,18 @@ class FleetDirectory:
         """Replace these ledgers, each in one step. Only for who holds the lock. Raises OSError."""
         for name, text in ledgers.items():
             write_file(self.path / ALLOCATIONS / name, text.encode(), 0o644)
+
+    def write_move(self, vm: str, text: str) -> None:
+        """Replace the journal of a VM's moves; without text there is none any more.
+
+        Only for who holds the lock. Raises OSError.
+        """
+        path = self.path / MOVES / f"{vm}.yml"
+        if text:
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            write_file(path, text.encode(), 0o644)
+        else:
+            path.unlink(missing_ok=True)
 
     def write_copies(self, copies: Mapping[str, str]) -> None:
         """Replace the copies of these servers. Only for who holds the lock. Raises OSError."""

@@ -45,11 +45,13 @@ def build(
     taken: Mapping[str, str],
     accounts: Mapping[str, Mapping[str, str]],
     problems: Iterable[Problem] = (),
+    arriving: Collection[str] = (),
 ) -> Fleet:
     """Build the fleet from its files and the settings of the servers.
 
     groups are the inventory's groups; taken has names that no VM can have, each with what they
-    are; accounts those of each server that are no owner's; problems are those known already.
+    are; accounts those of each server that are no owner's; problems are those known already;
+    arriving are VMs that come from another server.
     """
     known = [*texts.problems, *problems]
     for file in texts.vms:
@@ -68,6 +70,8 @@ def build(
         accounts,
         texts.kept,
         known,
+        texts.moves,
+        arriving,
     )
     fleet = build_fleet(inputs)
     return replace(fleet, warnings=tuple(sorted({*texts.warnings, *fleet.warnings})))
@@ -82,9 +86,17 @@ class TaskInventory:
     taken: Mapping[str, str]
     problems: Sequence[Problem]
 
-    def build(self, texts: FleetTexts) -> Fleet:
+    def build(self, texts: FleetTexts, arriving: Collection[str] = ()) -> Fleet:
         kept = self.kept
-        return build(texts, kept.settings, self.groups, self.taken, kept.accounts, self.problems)
+        return build(
+            texts,
+            kept.settings,
+            self.groups,
+            self.taken,
+            kept.accounts,
+            self.problems,
+            arriving,
+        )
 
 
 def inventory_of_task(

@@ -108,6 +108,7 @@ class ServerSettings:
     quarantine_days: int
     install_limit: int
     installer: str
+    transfer_address: Address | None
     sets_directory: str
     owners_group: str
 
@@ -198,6 +199,7 @@ _OPTIONAL: Mapping[str, _Parse] = {
     "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
     "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
     "vmm_installer_kernel": grammar.kernel,
+    "vmm_transfer_address": addresses.address,
     "vmm_sets_directory": images.directory,
     "vmm_owners_group": grammar.group,
 }
@@ -416,6 +418,7 @@ def _settings(
         quarantine_days=found.get("vmm_quarantine_days", _QUARANTINE),
         install_limit=found.get("vmm_install_limit", _INSTALL_LIMIT),
         installer=found.get("vmm_installer_kernel", "/bsd.rd"),
+        transfer_address=found.get("vmm_transfer_address"),
         sets_directory=found.get("vmm_sets_directory", "/var/www/htdocs/amd64"),
         owners_group=found.get("vmm_owners_group", "vmdusers"),
     )

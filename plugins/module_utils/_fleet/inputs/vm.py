@@ -43,6 +43,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger imp
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     source as ledger_source,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import UnderWay
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.disks import FurtherDisk
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.forwards import Forward
@@ -147,8 +148,8 @@ class Vm:
 
     The first of interfaces is the one with the VM's mac, addresses and group, and ipv6_prefix is
     routed to its ipv6. disk is the one that the system is on, next to disks. seen says that the
-    fleet directory has host keys or a hand-over sheet of it, and refusal why nothing is done with
-    it, whatever is asked for.
+    fleet directory has host keys or a hand-over sheet of it, refusal why nothing is done with it,
+    whatever is asked for, and moving the move of it that is under way.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Vm:
     installed: Installed | None
     seen: bool
     refusal: str | None
+    moving: UnderWay | None
     autostart: bool
     state: str
     timezone: str
@@ -320,6 +322,7 @@ def make_vm(
     *,
     seen: bool = False,
     refusal: str | None = None,
+    moving: UnderWay | None = None,
 ) -> Vm:
     """Return the VM of a file without problems and a complete entry of the ledger."""
     values = {field.name: field.default for field in FIELDS} | dict(file.values)
@@ -368,6 +371,7 @@ def make_vm(
         installed=entry.installed,
         seen=seen,
         refusal=refusal or disk_refusal(wishes, ledger_source(server.name)),
+        moving=moving,
         autostart=values["autostart"],
         state=values["state"],
         timezone=values["timezone"] or server.timezone,

@@ -8,20 +8,19 @@ import re
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 
-_STATE = re.compile(r"^state[ \t]*:.*$", re.MULTILINE)
 _LONGEST = 64 * 1024
 
 
-def with_state(text: str, state: str) -> str:
-    """Return the text of a VM file with this state.
+def with_field(text: str, field: str, value: str) -> str:
+    """Return the text of a VM file with this value of a field.
 
-    Raises ValueError where the file is written so that its state cannot be changed line by line.
+    Raises ValueError where the file is written so that it cannot be changed line by line.
     """
-    line = f"state: {state}"
-    new, found = _STATE.subn(line, text, count=1)
+    line = f"{field}: {value}"
+    new, found = re.subn(rf"^{field}[ \t]*:.*$", line, text, count=1, flags=re.MULTILINE)
     if not found:
         new = f"{text.rstrip()}\n{line}\n"
     before, after = (load(one, "", _LONGEST) for one in (text, new))
-    if after.problems or {**before.fields, "state": state} != dict(after.fields):
-        raise ValueError(f"write 'state: {state}' into it by hand, at the left margin")
+    if after.problems or {**before.fields, field: value} != dict(after.fields):
+        raise ValueError(f"write '{line}' into it by hand, at the left margin")
     return new

@@ -109,6 +109,7 @@ def test_the_variables_of_a_vm() -> None:
         "vmm_installed": None,
         "vmm_seen": False,
         "vmm_refusal": None,
+        "vmm_moving": None,
         "vmm_autostart": True,
         "vmm_state": "present",
         "vmm_timezone": "UTC",

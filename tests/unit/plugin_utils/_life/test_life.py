@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_state
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_field
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import (
     NEW_STATE,
     VERBS,
@@ -270,10 +270,10 @@ FILE = "# web1\nserver: server1\nnote: |\n  state: of the art\n"
     ],
 )
 def test_with_state_changes_one_line(text: str, new: str) -> None:
-    assert with_state(text, "suspended") == new
+    assert with_field(text, "state", "suspended") == new
 
 
 @pytest.mark.parametrize("text", ["{server: server1, state: present}\n", '"state": present\n'])
 def test_with_state_leaves_alone_what_it_cannot_change(text: str) -> None:
     with pytest.raises(ValueError, match="by hand"):
-        with_state(text, "suspended")
+        with_field(text, "state", "suspended")

@@ -101,6 +101,7 @@ def test_all_defaults() -> None:
         ],
         "image_directory": "/var/vmm",
         "installer": "/bsd.rd",
+        "transfer_address": None,
         "sets_directory": "/var/www/htdocs/amd64",
         "owners_group": "vmdusers",
         "tap_count": 10,

@@ -1,0 +1,145 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The journal of a VM's moves: the one that is under way, and images that earlier ones left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import recorded_image
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    as_text,
+    boolean,
+    known_keys,
+    matching,
+    part,
+    sequence,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
+
+DIRECTORY = "moves"
+SUFFIX = ".yml"
+LONGEST_FILE = 256 * 1024
+
+_ABOUT = (
+    "# Written by puffy.vmm. under_way: a move that is not finished; the command that began it",
+    "# continues it. left: images that finished moves left on servers, until they are purged.",
+    "---",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """Paths of an image of a VM: on the server that it leaves, and on the one that it comes to.
+
+    source is its name before, kept the name that it gets there in the end; arriving is its name
+    until it is whole and verified, place the one that it gets then.
+    """
+
+    source: str
+    kept: str
+    arriving: str
+    place: str
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A move: server names, when it began as names of kept images have it, and who moves the VM.
+
+    ran says whether the VM ran when it was stopped for this.
+    """
+
+    source: str
+    to: str
+    stamp: str
+    by: str
+    ran: bool
+    images: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a finished move left on a server: paths of images."""
+
+    server: str
+    stamp: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The journal of one VM."""
+
+    vm: str
+    under_way: UnderWay | None = None
+    left: tuple[Left, ...] = ()
+
+    def render(self) -> str:
+        """Return the file's text, which read_moves() takes."""
+        lines = [*_ABOUT]
+        if self.under_way:
+            lines.append(f"under_way: {json.dumps(asdict(self.under_way))}")
+        if self.left:
+            lines.append("left:")
+            lines += [f"  - {json.dumps(asdict(one))}" for one in self.left]
+        return "\n".join(lines) + "\n"
+
+
+def source(vm: str) -> str:
+    """Return how problems name the journal of a VM."""
+    return f"{DIRECTORY}/{shown_name(vm)}{SUFFIX}"
+
+
+def read_moves(vm: str, text: str, report: Report) -> Moves | None:
+    """Return the journal in a text, None where the report says what is wrong with it."""
+    before = len(report.problems)
+    where = source(vm)
+    document = load(text, where, LONGEST_FILE)
+    report.extend(document.problems)
+    values: dict[str, Any] = {}
+    for name, value in document.fields.items():
+        parse = _FIELDS.get(name)
+        if parse is None:
+            report.add(where, shown_name(name), f"is not a field; there are {', '.join(_FIELDS)}")
+        else:
+            values[name] = report.attempt(where, name, parse, value)
+    return Moves(vm, **values) if len(report.problems) == before else None
+
+
+def _stamp(value: object) -> str:
+    return matching(value, "[0-9]{8}T[0-9]{6}", "is not a time; use one such as 20261129T120000")
+
+
+def _image(value: object) -> Image:
+    return Image(**_read(value, dict.fromkeys(Image.__dataclass_fields__, recorded_image)))
+
+
+def _under_way(value: object) -> UnderWay:
+    parses = {"source": as_text, "to": as_text, "stamp": _stamp, "by": as_text, "ran": boolean}
+    return UnderWay(
+        **_read(value, {**parses, "images": lambda one: sequence(one, _image, "images")})
+    )
+
+
+def _left(value: object) -> Left:
+    parses = {"server": as_text, "stamp": _stamp}
+    return Left(
+        **_read(value, {**parses, "images": lambda one: sequence(one, recorded_image, "paths")})
+    )
+
+
+_FIELDS = {
+    "under_way": _under_way,
+    "left": lambda value: sequence(value, _left, "what moves left"),
+}
+
+
+def _read(value: object, parses: Mapping[str, Any]) -> dict[str, Any]:
+    given = known_keys(value, tuple(parses), ", ".join(parses))
+    if missing := [name for name in parses if name not in given]:
+        raise Refused(f"{missing[0]} is missing; give {', '.join(parses)}")
+    return {name: part(name, given, parse) for name, parse in parses.items()}
