@@ -31,6 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time i
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import life_steps
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import VERBS, LifePlan, Request
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look, Share
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import ARRIVE, LEAVE
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacity, sets, survey
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
@@ -59,7 +60,7 @@ class ActionModule(Action):
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "roles": {"type": "list", "elements": "str", "required": True},
-        "verb": {"type": "str", "default": "apply", "choices": [*VERBS]},
+        "verb": {"type": "str", "default": "apply", "choices": [*VERBS, LEAVE, ARRIVE]},
         "vms": {"type": "list", "elements": "str"},
         "install": {"type": "bool", "default": True},
         "others": {"type": "bool", "default": True},

@@ -41,6 +41,8 @@ options:
     description:
       - What is asked for the VMs, as C(-e verb=) of the playbook C(puffy.vmm.vm).
       - V(apply) brings each to the state in its VM file. V(status) changes no VM.
+      - V(leave) stops a VM that is being moved and takes it out of vm.conf(5). V(arrive) is for
+        where it comes to.
     type: str
     choices:
       - apply
@@ -54,6 +56,8 @@ options:
       - installed
       - status
       - rescue
+      - leave
+      - arrive
     default: apply
   vms:
     description: Names of the VMs that O(verb) is for. All VMs of the server where it is not given.

@@ -21,11 +21,23 @@ options:
   verb:
     description:
       - What to do. One of V(apply), V(reinstall), V(suspend), V(resume), V(archive), V(restore),
-        V(purge), V(restart), V(installed), V(status) and V(rescue).
+        V(purge), V(restart), V(installed), V(status), V(rescue) and V(move).
     type: str
     default: apply
   confirm:
     description: The names once more, without which V(purge) is refused.
+    type: str
+    default: ""
+  to:
+    description: The server that V(move) is to bring the VMs to.
+    type: str
+    default: ""
+  drain:
+    description: A server whose VMs are all to be moved to others, in place of O(vm) and O(verb).
+    type: str
+    default: ""
+  left:
+    description: The server on which V(purge) removes what moves of the VM left there.
     type: str
     default: ""
   servers:
@@ -75,5 +87,14 @@ servers:
 fleet:
   description: The fleet directory.
   type: str
-  returned: success
+  returned: when the verb is for VMs where they are
+move:
+  description: Which VMs are to be moved, where to, and which servers are to be looked at for that.
+  type: dict
+  returned: when VMs are to be moved
+left:
+  description: What moves left of each VM on a server, as M(puffy.vmm.move) takes it.
+  type: list
+  elements: dict
+  returned: when that is to be purged
 """

@@ -24,7 +24,7 @@ _UPGRADE = {"_upgrade", "_upgrade.core"}
 _DOORS = (
     _PURE
     | _UPGRADE
-    | {"_agent", "_ansible", "_store", "_dns", "_orders", "_report", "_tasks"}
+    | {"_agent", "_ansible", "_store", "_dns", "_orders", "_report", "_tasks", "_moves"}
     | _OF_VMS
     | _ADOPT
     | _STATE
@@ -46,6 +46,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_life": _PURE | {"_agent", "_machines"},
     "_installation": _PURE | {"_agent", "_machines", "_life"},
     "_store": _PURE | {"_ansible"},
+    "_moves": _PURE | {"_agent", "_machines", "_life", "_installation", "_store"},
     "_dns": _PURE | {"_ansible", "_store"},
     "_orders": _PURE | {"_store"},
     "_state.text": _PURE | {"_agent"},
@@ -59,7 +60,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_report": _PURE | {"_agent", "_machines", "_state"},
     "_upgrade.core": _PURE | {"_agent", "_machines"},
     "_upgrade": _PURE | {"_agent", "_machines", "_life", "_installation", "_upgrade.core"},
-    "_tasks": _DOORS - {"_orders", "_report", "_tasks", *_ADOPT} - _UPGRADE,
+    "_tasks": _DOORS - {"_orders", "_report", "_tasks", "_moves", *_ADOPT} - _UPGRADE,
     "action": _DOORS,
     "filter": _DOORS,
     "inventory": _DOORS,
@@ -69,7 +70,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
 }
 # These are tested as plain functions: no module of theirs has Ansible behind it, however far.
 WITHOUT_ANSIBLE: t.Final = (
-    _PURE | {"_agent", "_orders", "_report"} | _OF_VMS | _STATE | _UPGRADE | _ADOPT
+    _PURE | {"_agent", "_orders", "_report", "_moves"} | _OF_VMS | _STATE | _UPGRADE | _ADOPT
 )
 # So many modules deep may the imports within a package go.
 FLOORS: t.Final = 3

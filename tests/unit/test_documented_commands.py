@@ -14,6 +14,7 @@ GUIDE = ("tests/integration/test_guides.py", "test_the_first_server")
 UPGRADE = "tests/integration/test_upgrade.py"
 LIFE = "tests/integration/test_vm.py"
 ADOPT = "tests/integration/test_adopt.py"
+MOVE = "tests/integration/test_move.py"
 CONTACT_FORM = ("tests/unit/examples/test_guide.py", "def test_the_commands")
 DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
@@ -85,6 +86,10 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.vm -e vm=web1 -e verb=archive": (LIFE, 'verb(converged, "archive"'),
     f"{PLAY}.vm -e vm=web1 -e verb=restore": (LIFE, 'verb(converged, "restore"'),
     f"{PLAY}.vm -e vm=web1 -e verb=purge -e confirm=web1": (LIFE, "confirm=web1"),
+    f"{PLAY}.vm -e vm=web1 -e verb=move -e to=server2": (MOVE, "to=server2"),
+    f"{PLAY}.vm -e vm=web1 -e verb=purge -e left=server1 -e confirm=web1": (MOVE, "left=server1"),
+    f"{PLAY}.vm -e drain=server1 --check": (MOVE, "drain=server1"),
+    f"{PLAY}.vm -e drain=server1": (MOVE, "drain=server1"),
     f"{PLAY}.vm -e verb=status": (LIFE, '"verb=status"'),
     f"{PLAY}.sshfp": ("tests/integration/sshfp/test_playbook.py", '"sshfp"'),
     "ansible-vault view fleets/production/credentials/web1.yml": (LIFE, "ansible-vault view"),

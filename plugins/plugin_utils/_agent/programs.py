@@ -24,7 +24,7 @@ _DIRECTORIES = {
         "vmd",
     ),
     "/sbin": ("ifconfig", "pfctl", "ping", "route", "sysctl"),
-    "/usr/bin": ("doas", "ftp", "signify", "ssh-keyscan", "tail"),
+    "/usr/bin": ("doas", "ftp", "signify", "ssh", "ssh-keygen", "ssh-keyscan", "tail"),
     "/bin": ("df", "sh", "stty"),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {

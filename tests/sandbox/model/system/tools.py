@@ -17,7 +17,7 @@ _SBIN = frozenset("chown mknod nologin".split())
 # Programs of the host as they are: no options, or their own syntax, or the same software.
 _PLAIN = (
     "[", "awk", "basename", "dirname", "echo", "expr", "false", "kill", "nohup", "printf", "pwd",
-    "test", "true",
+    "ssh", "ssh-keygen", "test", "true",
 )  # fmt: skip
 _WRAPPED = tuple(re.findall(r"(\w+) => '", _TOOL.read_text().split("%LETTERS")[1].split(");")[0]))
 PROGRAMS = tuple(sorted({*_PLAIN, *_WRAPPED} - {"egrep", "fgrep"}))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import payload, program
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from unit.agent_host import ME, RUN_ID, WatchedHost, put, request, sh
 from unit.plugin_utils._agent import confinement
@@ -172,6 +172,48 @@ def test_what_waits_for_a_confirmation_keeps_to_it_as_well(
     process.wait(30)
     host.check(prefix)
     assert (host.srv / "a").read_text() == ("new" if confirmed else "old")
+
+
+def test_images_are_offered_fetched_and_read_within_bounds(host: WatchedHost) -> None:
+    (host.srv / "a").write_bytes(b"image" * 100_000)
+    keys = {"keys": "/srv/keys", "owner": "root", "group": "root", "mark": "puffy.vmm-move-a"}
+    place = "/var/backups/puffy.vmm/move-a"
+    offer = {
+        **{"verb": "offer", "by": "a test", "lock": "offer.lock", "directory": place, "idle": 1},
+        **{"line": "a key", "images": ["/srv/a"], "files": [{"path": "/srv/keys"}], **keys},
+    }
+    process, prefix = host.begin(payload(offer, program("send")))
+    assert process.stdout
+    # Its guard withdraws the key by itself.
+    process.stdout.read()
+    process.stdout.close()
+    process.wait(30)
+    host.check(prefix)
+    assert (host.srv / "keys").read_text() == ""
+    (host.srv / "send").write_bytes(program("send"))
+    (host.srv / "images").write_text('["/srv/a"]')
+    (host.srv / "used").touch()
+    argv = ["/usr/bin/perl", "/srv/send"]
+    receive = {
+        **{"verb": "receive", "by": "a test", "lock": "move-a.lock", "seconds": 9, "argv": argv},
+        **{"progress": "/srv/progress", "files": [{"path": "/srv/new", "argv": argv}]},
+    }
+    (file,) = host.send(payload(receive))["progress"]["files"]
+    answer = host.send(payload({"verb": "digest", "seconds": 9, "files": [{"path": "/srv/new"}]}))
+    assert answer["files"][0]["sha256"] == file["sha256"] == digest(b"image" * 100_000)
+    assert "failed" not in host.send(payload({**offer, "verb": "withdraw"}))
+
+
+def test_what_sends_images_sees_nothing_else(host: WatchedHost, tmp_path: Path) -> None:
+    for name, text in (("a", "image"), ("used", ""), ("images", '["/srv/a"]')):
+        (host.srv / name).write_text(text)
+    (host.srv / "send").write_bytes(program("send"))
+    prefix = tmp_path / "traces/send"
+    strace = [*confinement.STRACE, "-o", str(prefix)]
+    lines = b'{}\n{"image":0,"offset":0,"length":9}\n{"image":1,"offset":0,"length":9}\n'
+    out, _ = host.popen(*strace, "perl", "/srv/send").communicate(lines)
+    host.check(prefix)
+    assert digest(b"image").encode() in out
 
 
 @pytest.mark.parametrize(

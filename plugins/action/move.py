@@ -1,0 +1,207 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.move: what one of the two servers does for a VM's move."""
+
+from __future__ import annotations
+
+import socket
+import typing as t
+
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
+    Action,
+    refuse_problems,
+    refuse_unread_fleet,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import Request
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import LEAVE
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import host_keys
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves import ends, transfer
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.ends import Move
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import (
+    Account,
+    Arrival,
+    Peer,
+)
+
+_SSH_PORT: t.Final = 22
+
+
+class ActionModule(Action):
+    """Carries one step out on the server that the task is for."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "move": {"type": "dict", "required": True},
+        "step": {
+            "type": "str",
+            "required": True,
+            "choices": [
+                "check", "make_key", "offer", "try", "prove", "fetch", "withdraw", "drop_key",
+                "accept", "retire", "tidy", "discard", "purge",
+            ],
+        },
+        "peer": {"type": "dict", "default": {}},
+        "key": {"type": "str", "default": "", "no_log": False},
+    }  # fmt: skip
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        refuse_problems(task_vars)
+        refuse_unread_fleet(task_vars)
+        self._vars = task_vars
+        self._server = str(task_vars["inventory_hostname"])
+        data = plain(args["move"])
+        self._move = Move.of(data)
+        self._agent = Agent(self.execute, self.run_process)
+        self._report = Report(self._display.display)
+        self._continued = bool(data.get("continued"))
+        peer: dict[str, t.Any] = plain(args["peer"])
+        step = args["step"]
+        if step == "check":
+            return self._check(peer)
+        if self.check_mode:
+            return {"changed": True}
+        if step in ("try", "fetch"):
+            return self._arrival(peer, step)
+        if step == "make_key":
+            key = transfer.make_key(self._agent, self._move.vm, Peer(**peer))
+            return {"changed": True, "key": key}
+        if step in ("offer", "withdraw"):
+            return self._offer(step, args["key"], peer)
+        if step == "drop_key":
+            transfer.drop_key(self._agent, self._move.vm)
+            return {"changed": True}
+        return self._steps(step, data)
+
+    def _check(self, peer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """What stands against the move here. Raises OperatorError; changes nothing."""
+        move = self._move
+        if self._server == move.source:
+            return self._check_source()
+        seen = [one or None for one in peer["stamps"]]
+        asked = ends.there_questions(move)
+        answer = self._agent.look(asked)
+        there = ends.there(answer, move, seen, continued=self._continued)
+        if there.obstacles:
+            raise OperatorError("\n".join(there.obstacles))
+        return {"arrived": there.arrived, "address": self._address()}
+
+    def _check_source(self) -> dict[str, t.Any]:
+        move = self._move
+        vms = [*self._vars.get("vmm_vms", []), *self._vars.get("vmm_archived", [])]
+        machines = Machine.all_of(plain(vms))
+        asked = vm_facts.questions(machines)
+        paths = [path for image in move.images for path in (image.source, image.kept)]
+        asked["paths"] += [{"path": path, "hash": 0} for path in paths]
+        asked["paths"] += host_keys.server_questions()
+        user = self._user()
+        asked["users"] = [user]
+        answer = self._agent.look(asked)
+        request = Request(LEAVE, frozenset({move.vm}))
+        refused = Look.of(answer, machines, request).plan.refuse
+        obstacles = [f"{name}: {reason}" for name, reason in refused.items()]
+        obstacles += ends.source_obstacles(answer, move)
+        account = answer["users"].get(user)
+        if account is None:
+            obstacles.append(f"{move.source} has no account {user}, which ansible_user names")
+        if obstacles:
+            raise OperatorError("\n".join(obstacles))
+        told = {
+            "stamps": [one or {} for one in ends.stamps(answer, move)],
+            "peer": {
+                "name": move.source,
+                "address": self._address(),
+                "port": int(self._vars.get("ansible_port") or _SSH_PORT),
+                "user": user,
+                "host_keys": host_keys.of_server(answer).lines,
+            },
+            "account": {
+                "name": user,
+                "home": account["home"],
+                "group": account["group"],
+                "doas": self._becomes(),
+            },
+        }
+        result: dict[str, t.Any] = untrusted(told)
+        return result
+
+    def _becomes(self) -> bool:
+        return bool(self._play_context.become)
+
+    def _user(self) -> str:
+        """The account that Ansible logs in to, where root's keys, or this one's, are."""
+        named = self._vars.get("ansible_user") or self._vars.get("ansible_ssh_user")
+        if named:
+            return str(named)
+        if self._becomes():
+            raise OperatorError(
+                f"{self._server}: set ansible_user, the account that other servers log in to"
+            )
+        return "root"
+
+    def _address(self) -> str:
+        """The IP address of this server for other servers. Raises OperatorError."""
+        given = self._vars["vmm_host"]["transfer_address"]
+        name = str(given or self._vars.get("ansible_host") or self._server)
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise OperatorError(
+                f"{self._server}: {name} is not an address that the controller knows ({error}); "
+                f"set vmm_transfer_address to the one by which other servers reach it"
+            ) from error
+        # The same family on both servers, where they have it.
+        addresses = sorted(found, key=lambda one: one[0] != socket.AF_INET)
+        return str(addresses[0][4][0])
+
+    def _arrival(self, peer: t.Mapping[str, t.Any], step: str) -> dict[str, t.Any]:
+        move = self._move
+        one = Peer(**{**peer, "host_keys": tuple(peer["host_keys"])})
+        arrival = Arrival(self._agent, move.vm, move.images, one, self._address(), self._report)
+        if step == "try":
+            arrival.try_connection()
+            return {}
+        answer = self._agent.look(ends.there_questions(move))
+        if steps := [*ends.make_directories(answer, move)]:
+            self._agent.carry_out("move", steps)
+        sums = arrival.fetch()
+        return {"changed": True, "sha256": sums, "progress": self._report.steps}
+
+    def _offer(self, step: str, key: str, peer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        account, move = Account(**peer["account"]), self._move
+        if step == "withdraw":
+            transfer.withdraw(self._agent, move.vm, account)
+            return {"changed": True}
+        images = [image.source for image in move.images]
+        transfer.offer(self._agent, move.vm, images, key, peer["address"], account)
+        return {"changed": True}
+
+    def _steps(self, step: str, data: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Steps of one transaction, and the proof that goes before them."""
+        move = self._move
+        steps: list[Step]
+        if step in ("prove", "retire"):
+            paths = [path for image in move.images for path in (image.source, image.kept)]
+            answer = self._agent.look(ends.questions(paths))
+            ends.refuse_known(answer, move, self._server)
+            steps = [*ends.retire(answer, move)] if step == "retire" else []
+        elif step == "accept":
+            steps = [*ends.accept(move)]
+        elif step == "discard":
+            answer = self._agent.look(ends.questions(()))
+            ends.refuse_known(answer, move, self._server)
+            steps = [*ends.discard(move)]
+        elif step == "purge":
+            steps = [*ends.purge(move, data["paths"])]
+        else:
+            steps = [*ends.tidy(move)]
+        if steps:
+            self._agent.carry_out("move", steps)
+        changes = [str(one.change) for one in steps if one.change]
+        return {"changed": bool(changes), "changes": changes}

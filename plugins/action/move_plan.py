@@ -1,0 +1,156 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.move_plan: which moves there are, or are to be continued."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    UnderWay,
+    read_moves,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    source as move_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.plan import Planner, to_change
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
+    inventory_of_task,
+    today,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import Relocation
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    common_directory,
+    servers_of,
+)
+
+_STAMP: t.Final = "%Y%m%dT%H%M%S"
+_MIB: t.Final = 1 << 20
+
+
+class ActionModule(Action):
+    """Reads the fleet directory and what servers showed; changes nothing."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "vms": {"type": "list", "elements": "str", "required": True},
+        "to": {"type": "str", "default": ""},
+        "drain": {"type": "str", "default": ""},
+        "looks": {"type": "dict", "required": True},
+        "servers": {"type": "str", "default": "vmd_servers"},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        servers = servers_of(task_vars, args["servers"])
+        inventory = inventory_of_task(task_vars["groups"], servers)
+        texts = common_directory(servers.values()).read()
+        self._looks: dict[str, t.Any] = plain(args["looks"])
+        self._own = Agent(self.execute, self.run_process).by
+        self._planner = Planner(texts, inventory.build, self._looks, today())
+        self._stamp = datetime.now(UTC).strftime(_STAMP)
+        begun = {
+            name: under_way
+            for name in args["vms"]
+            if (under_way := self._under_way(name, texts.moves.get(f"{name}.yml")))
+        }
+        new = [name for name in args["vms"] if name not in begun]
+        moves = [self._continued(begun[name], name, args["to"]) for name in begun]
+        if args["drain"]:
+            found = self._planner.drain(args["drain"], new)
+        else:
+            found = [self._planner.move(name, args["to"]) for name in new]
+        moves += [self._new(one) for one in found]
+        names = {server for move in moves for server in (move["source"], move["to"])}
+        self._show(moves)
+        told: dict[str, t.Any] = untrusted({"moves": moves})
+        return {"changed": bool(moves), "servers": sorted(names), **told}
+
+    def _under_way(self, name: str, text: str | None) -> UnderWay | None:
+        if text is None:
+            return None
+        report = Report()
+        moves = read_moves(name, text, report)
+        report.raise_problems()
+        under_way = moves.under_way if moves else None
+        if under_way and under_way.by != self._own and alive(under_way.by, self._own):
+            raise OperatorError(
+                f"{name}: {under_way.by} is moving it from {under_way.source} to {under_way.to} "
+                f"at this moment ({move_source(name)}); wait until that run has ended"
+            )
+        return under_way
+
+    def _continued(self, under_way: UnderWay, name: str, to: str) -> dict[str, t.Any]:
+        """A move that has begun before. Raises OperatorError where something else is asked for."""
+        fleet = self._planner.build(self._planner.texts, ())
+        vm = next((vm for vm in fleet.vms if vm.name == name), None)
+        if vm is None:
+            raise OperatorError(
+                f"{name}: is being moved ({move_source(name)}), and the fleet does not have it any "
+                f"more: {'; '.join(fleet.broken.get(name) or ['put its file back'])}"
+            )
+        to = to or under_way.to
+        arrived = vm.server == under_way.to
+        if to not in (under_way.to, under_way.source) or (arrived and to != under_way.to):
+            what = "has arrived, which is to be finished first" if arrived else "is not finished"
+            also = "" if arrived else f", or give it up with -e to={under_way.source}"
+            raise OperatorError(
+                f"{name}: its move from {under_way.source} to {under_way.to} {what}: continue with "
+                f"-e verb=move -e to={under_way.to}{also}"
+            )
+        data = {"vm": name, "continued": True, "owner": [], **asdict(under_way)}
+        if arrived:
+            return {**data, "do": "finish"}
+        if to == under_way.source:
+            return {**data, "do": "abandon"}
+        found = self._planner.move(name, to)
+        return {**data, "do": "move", "owner": self._owner(found), "shown": self._shown(found)}
+
+    def _new(self, found: Relocation) -> dict[str, t.Any]:
+        before = found.before
+        look = self._looks[before.server]["vms"].get(before.name) or {}
+        return {
+            "vm": before.name,
+            "do": "move",
+            "continued": False,
+            "source": before.server,
+            "to": found.after.server,
+            "stamp": self._stamp,
+            "ran": bool(look.get("running")),
+            "images": [asdict(image) for image in found.images(self._stamp)],
+            "owner": self._owner(found),
+            "shown": self._shown(found),
+        }
+
+    def _owner(self, found: Relocation) -> list[str]:
+        fleet = self._planner.build(self._planner.texts, ())
+        names = (found.before.server, found.after.server)
+        hosts = {name: server_variables(fleet, name)["vmm_host"] for name in names}
+        return to_change(found, hosts)
+
+    def _shown(self, found: Relocation) -> str:
+        before, after = found.before, found.after
+        look = self._looks[before.server]["vms"].get(before.name) or {"disk_bytes": 0}
+        addresses = [
+            f"keeps {old}" if old == new else f"{old} becomes {new or 'nothing'}"
+            for old, new in ((before.ipv4, after.ipv4), (before.ipv6, after.ipv6))
+            if old or new
+        ]
+        size = f"{look['disk_bytes'] // _MIB} MiB of images"
+        return f"{before.memory} of memory, {size}, {', '.join(addresses)}"
+
+    def _show(self, moves: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+        words = {"finish": "(to be finished)", "abandon": "(to be given up)"}
+        lines = []
+        for move in moves:
+            about = words.get(move["do"]) or move["shown"]
+            begun = " (continued)" if move["continued"] and move["do"] == "move" else ""
+            lines.append(f"  {move['vm']}: {move['source']} -> {move['to']}{begun}  {about}")
+            lines += [f"    its owner: {line}" for line in move["owner"]]
+        self._display.display("\n" + "\n".join(lines or ["  there is nothing to move"]) + "\n")

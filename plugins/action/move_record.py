@@ -1,0 +1,116 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The action of puffy.vmm.move_record: what the fleet directory has of a move."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    Image,
+    Left,
+    Moves,
+    UnderWay,
+    read_moves,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    source as move_source,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import switch, write_server
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
+    inventory_of_task,
+    today,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
+    common_directory,
+    servers_of,
+)
+
+
+class ActionModule(Action):
+    """Writes journal, ledgers and VM file, on the controller alone, each durably and in order."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "move": {"type": "dict", "required": True},
+        "step": {
+            "type": "str",
+            "required": True,
+            "choices": ["begin", "switch", "finish", "abandon", "purged"],
+        },
+        "servers": {"type": "str", "default": "vmd_servers"},
+        "lock_timeout": {"type": "float", "default": 60.0},
+    }
+
+    def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        servers = servers_of(task_vars, args["servers"])
+        build = inventory_of_task(task_vars["groups"], servers).build
+        fleet = common_directory(servers.values())
+        if self.check_mode:
+            return {"changed": True}
+        move: dict[str, t.Any] = plain(args["move"])
+        with fleet.lock(args["lock_timeout"]):
+            texts = fleet.read()
+            moves = _journal(texts, move["vm"])
+            step = args["step"]
+            if step == "begin":
+                moves = self._begun(moves, move)
+            elif step == "purged":
+                moves = replace(
+                    moves, left=tuple(one for one in moves.left if one.server != move["source"])
+                )
+            else:
+                under_way = _same(moves, move)
+                if step == "switch":
+                    switch(fleet, build, moves.vm, under_way, today())
+                    return {"changed": True}
+                if step == "abandon":
+                    write_server(fleet, texts, moves.vm, under_way.source)
+                    moves = replace(moves, under_way=None)
+                else:
+                    kept = tuple(image.kept for image in under_way.images)
+                    left = Left(under_way.source, under_way.stamp, kept)
+                    moves = replace(moves, under_way=None, left=(*moves.left, left))
+            empty = moves.under_way is None and not moves.left
+            fleet.write_move(moves.vm, "" if empty else moves.render())
+        return {"changed": True}
+
+    def _begun(self, moves: Moves, move: t.Mapping[str, t.Any]) -> Moves:
+        """The journal of a move that begins, or that this run continues. Raises OperatorError."""
+        own = Agent(self.execute, self.run_process).by
+        if moves.under_way:
+            under_way = _same(moves, move)
+            if under_way.by not in (own, move.get("by")) and alive(under_way.by, own):
+                raise OperatorError(
+                    f"{moves.vm}: {under_way.by} moves it; wait until that has ended"
+                )
+            return replace(moves, under_way=replace(under_way, by=own))
+        images = tuple(Image(**image) for image in move["images"])
+        begun = UnderWay(move["source"], move["to"], move["stamp"], own, move["ran"], images)
+        return replace(moves, under_way=begun)
+
+
+def _journal(texts: FleetTexts, vm: str) -> Moves:
+    if (file := f"{vm}.yml") not in texts.moves:
+        return Moves(vm)
+    report = Report()
+    moves = read_moves(vm, texts.moves[file] or "", report)
+    report.raise_problems()
+    return moves or Moves(vm)
+
+
+def _same(moves: Moves, move: t.Mapping[str, t.Any]) -> UnderWay:
+    """The move that is under way, if it is this one. Raises OperatorError."""
+    under_way = moves.under_way
+    if under_way is None or (under_way.to, under_way.stamp) != (move["to"], move["stamp"]):
+        raise OperatorError(
+            f"{move_source(moves.vm)} is not what this run wrote: another one was at work; run "
+            f"again"
+        )
+    return under_way

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: move_record
+short_description: Write a move of a VM to the fleet directory
+version_added: 0.1.0
+author: puffy.vmm contributors (!UNKNOWN)
+description:
+  - Notes in C(moves/NAME.yml) that a move begins, and what it left when it is finished. With it,
+    the same command continues a move that was cut off, and every other run leaves the VM alone.
+  - Changes the VM file and the ledgers of both servers. The VM is the other server's from the
+    moment on when the ledger there has it, which is one rename(2).
+  - Runs on the controller alone and connects to no server.
+options:
+  move:
+    description: A move as M(puffy.vmm.move_plan) returns it.
+    type: dict
+    required: true
+  step:
+    description:
+      - V(begin) notes it. V(switch) makes the VM the other server's. V(finish) ends the note and
+        keeps which images are left. V(abandon) ends it and leaves the VM where it is. V(purged)
+        says that the images that moves left on the server it came from are gone.
+    type: str
+    choices: [begin, switch, finish, abandon, purged]
+    required: true
+  servers:
+    description: The group of the servers.
+    type: str
+    default: vmd_servers
+  lock_timeout:
+    description: How long to wait for another run that writes to the fleet directory, in seconds.
+    type: float
+    default: 60.0
+attributes:
+  diff_mode:
+    description: The fleet directory is kept under version control, which shows what changed.
+    support: none
+extends_documentation_fragment:
+  - puffy.vmm.attributes
+seealso:
+  - module: puffy.vmm.vm_request
+  - module: puffy.vmm.configure
+"""
+
+EXAMPLES = r"""
+- name: Note that a move begins
+  puffy.vmm.move_record:
+    move: "{{ move_plan.moves[0] }}"
+    step: begin
+"""
+
+RETURN = r"""#"""

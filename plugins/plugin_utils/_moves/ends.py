@@ -1,0 +1,247 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""The two servers of a move: what each shows of the VM, what stands against it, and the steps."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
+    Unreadable,
+    parse_vm_conf,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import resting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VM_CONF
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import directory
+
+_BLOCK: t.Final = 512
+# What images grow by while the VM does not run, and what else is written meanwhile.
+_SPARE_BYTES: t.Final = 64 << 20
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move as the two servers know it; ran says whether the VM is to run in the end."""
+
+    vm: str
+    source: str
+    to: str
+    images: tuple[Image, ...]
+    ran: bool = False
+
+    @classmethod
+    def of(cls, data: t.Mapping[str, t.Any]) -> Move:
+        images = tuple(Image(**image) for image in data["images"])
+        return cls(data["vm"], data["source"], data["to"], images, bool(data.get("ran")))
+
+
+def questions(paths: t.Iterable[str]) -> dict[str, t.Any]:
+    """What either server is asked: these paths, and which VMs it has and runs."""
+    asked = facts.questions(())
+    asked["paths"] += [{"path": path, "hash": 0} for path in paths]
+    return asked
+
+
+def is_known(answer: t.Mapping[str, t.Any], vm: str) -> str | None:
+    """How the server still has the VM: it runs, or is in vm.conf(5); None where it does not.
+
+    Raises OperatorError where that is not known: silence is no proof.
+    """
+    facts.refuse_silence(answer["run"]["status"], answer["run"]["check"])
+    status = facts.status_lines(answer["run"]["status"]["stdout"]).get(vm)
+    if status and status.pid is not None:
+        return "runs"
+    try:
+        conf = parse_vm_conf(facts.text(answer, VM_CONF))
+    except Unreadable as error:
+        raise OperatorError(f"{VM_CONF} cannot be understood: {error}") from None
+    return f"is in {VM_CONF}" if any(block.name == vm for block in conf.vms) else None
+
+
+def refuse_known(answer: t.Mapping[str, t.Any], move: Move, server: str) -> None:
+    """Raises OperatorError unless the VM is out of vm.conf(5) of a server, and stopped."""
+    if how := is_known(answer, move.vm):
+        raise OperatorError(
+            f"{move.vm}: {how} on {server}, so it is not moved: stop it there, and run again"
+        )
+
+
+def source_obstacles(answer: t.Mapping[str, t.Any], move: Move) -> list[str]:
+    """Why the images cannot leave; all of them are to be there, as files."""
+    found = []
+    for image in move.images:
+        there = answer["paths"].get(image.source)
+        if there is None:
+            found.append(f"{move.vm}: {image.source} is not there on {move.source}")
+        elif there["type"] != "file":
+            found.append(
+                f"{move.vm}: {image.source} of {move.source} is a {there['type']}, and only files "
+                f"are moved; put the image itself there"
+            )
+        if answer["paths"].get(image.kept):
+            found.append(f"{move.vm}: {image.kept} exists on {move.source} already")
+    return found
+
+
+def stamps(answer: t.Mapping[str, t.Any], move: Move) -> list[dict[str, t.Any] | None]:
+    """What lstat(2) says of each image that leaves, None for one that is not there."""
+    return [answer["paths"].get(image.source) for image in move.images]
+
+
+def used_bytes(stats: t.Iterable[t.Mapping[str, t.Any] | None]) -> int:
+    return sum(int(one["blocks"]) * _BLOCK for one in stats if one)
+
+
+def progress_path(move: Move) -> str:
+    return f"{directory(move.vm)}/progress"
+
+
+@dataclass(frozen=True)
+class There:
+    """What the other server has of the images: all of them in their places, or some on the way."""
+
+    arrived: bool
+    obstacles: tuple[str, ...]
+
+
+def there_questions(move: Move) -> dict[str, t.Any]:
+    paths = [path for image in move.images for path in (image.arriving, image.place)]
+    directories = _directories(move)
+    asked = questions([*paths, *directories, _note(move)])
+    asked["paths"].append({"path": progress_path(move), "read": 1})
+    asked["run"] += measures.questions(directories)
+    return asked
+
+
+def there(
+    answer: t.Mapping[str, t.Any],
+    move: Move,
+    stats: t.Sequence[t.Mapping[str, t.Any] | None],
+    *,
+    continued: bool,
+) -> There:
+    """What stands against the images' coming, by the answer to there_questions().
+
+    stats are those of the images that leave; continued says that this move has begun before.
+    """
+    paths = answer["paths"]
+    placed = [image for image in move.images if paths.get(image.place)]
+    on_the_way = [image for image in move.images if paths.get(image.arriving)]
+    arrived = continued and len(placed) == len(move.images) and not on_the_way
+    found: list[str] = []
+    if placed and not arrived:
+        found += [f"{move.vm}: {image.place} exists on {move.to} already" for image in placed]
+    if arrived and (changed := _changed(answer, move, stats)):
+        found.append(
+            f"{move.vm}: {changed} was used after its copy was made; give the move up with "
+            f"-e to={move.source}, and begin again"
+        )
+    if how := is_known(answer, move.vm):
+        if continued:
+            how = f"{how}, although it has not come there yet"
+        found.append(f"{move.vm}: {move.to} has another VM of this name, which {how}")
+    if paths.get(_note(move)):
+        found.append(
+            f"{move.vm}: {_note(move)} of {move.to} is the note of an installation; remove it if "
+            f"no VM of this name is being installed there"
+        )
+    if not paths.get(BIOS):
+        found.append(f"{BIOS} is missing on {move.to}; run 'fw_update vmm' there")
+    for path in _directories(move):
+        if not paths.get(path):
+            continue
+        system = measures.file_system(answer, path)
+        here = [
+            (one, paths.get(image.arriving))
+            for image, one in zip(move.images, stats, strict=True)
+            if str(PurePosixPath(image.place).parent) == path
+        ]
+        needed = used_bytes(one for one, _come in here) - used_bytes(come for _one, come in here)
+        if system and not arrived and needed + _SPARE_BYTES > system.free:
+            found.append(
+                f"{move.vm}: its images need {needed >> 20}M in {path} of {move.to}, which has "
+                f"{system.free >> 20}M free"
+            )
+    return There(arrived, tuple(found))
+
+
+def _changed(
+    answer: t.Mapping[str, t.Any],
+    move: Move,
+    stats: t.Sequence[t.Mapping[str, t.Any] | None],
+) -> str | None:
+    """The first image that is not as it was when it was copied, as far as that is known."""
+    text = answer["read"].get(progress_path(move))
+    if text is None:
+        return None
+    noted = json.loads(base64.b64decode(text))["images"]
+    for image, then, now in zip(move.images, noted, stats, strict=True):
+        if now and (then["size"], then["mtime"]) != (now["size"], now["mtime"]):
+            return image.source
+    return None
+
+
+def _note(move: Move) -> str:
+    """Where the other server would have the note that a VM of this name is being installed."""
+    place = PurePosixPath(stem(move.images[0].place))
+    return str(place.with_name(f".{place.name.removesuffix('.archived')}.install.conf"))
+
+
+def _directories(move: Move) -> list[str]:
+    return sorted({str(PurePosixPath(image.place).parent) for image in move.images})
+
+
+def make_directories(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
+    """Directories of images that are not there yet."""
+    attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
+    for path in _directories(move):
+        if not answer["paths"].get(path):
+            yield Step("directory", f"{move.vm}: {path}", {"path": path, **attributes})
+
+
+def accept(move: Move) -> t.Iterator[Step]:
+    """Gives images that are whole and verified their names, all or none."""
+    title = f"{move.vm}: put its images into place"
+    for image in move.images:
+        change = change_of(move.vm, "put", image.place, "into place")
+        fields = {"from": image.arriving, "path": image.place}
+        yield Step("rename", title, fields, change=change)
+
+
+def retire(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
+    """Renames the old images, of a VM that has left: those that still have their names."""
+    title = f"{move.vm}: keep its old images"
+    left = [image for image in move.images if answer["paths"].get(image.source)]
+    if left:
+        yield from resting(move.vm)
+    for image in left:
+        change = change_of(move.vm, "rename", image.source, f"to {image.kept}")
+        fields = {"from": image.source, "path": image.kept}
+        yield Step("rename", title, fields, change=change)
+
+
+def discard(move: Move) -> t.Iterator[Step]:
+    """Removes all that came to a server, of a move that is given up."""
+    paths = [path for image in move.images for path in (image.arriving, image.place)]
+    yield run(f"{move.vm}: remove what came", ["/bin/rm", "-f", *paths])
+    yield from tidy(move)
+
+
+def tidy(move: Move) -> t.Iterator[Step]:
+    """Removes what a transfer needed on the server that it came to."""
+    yield run(f"{move.vm}: its transfer", ["/bin/rm", "-rf", directory(move.vm)])
+
+
+def purge(move: Move, paths: t.Sequence[str]) -> t.Iterator[Step]:
+    """Removes images that a finished move left."""
+    change = change_of(move.vm, "remove", ", ".join(paths))
+    yield run(f"{move.vm}: purge", ["/bin/rm", "-f", *paths], change=change)

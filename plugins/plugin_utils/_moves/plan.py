@@ -1,0 +1,219 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Which VM goes to which server, by the fleet's files and what its servers show."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+from datetime import date
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import (
+    Build,
+    CannotMove,
+    Relocation,
+    relocate,
+)
+
+# What the kernel and the daemons of a server have for themselves, and what else is written to it.
+_RESERVE: t.Final = 256 << 20
+_SPARE: t.Final = 64 << 20
+
+Look = t.Mapping[str, t.Any]
+
+
+@dataclass
+class Room:
+    """What a server showed, less what this plan gives it already; all in bytes."""
+
+    memory: int | None
+    release: tuple[int, ...]
+    free: dict[str, int]
+    mounts: t.Mapping[str, str]
+    given: int = 0
+
+    @classmethod
+    def of(cls, look: Look) -> Room:
+        """From what puffy.vmm.configure shows with survey. Raises OperatorError."""
+        survey = look["survey"]
+        systems = survey["file_systems"]
+        return cls(
+            survey["memory"],
+            _release(survey["release"]),
+            {one["mount"]: one["free"] for one in systems},
+            {one["directory"]: one["mount"] for one in systems},
+        )
+
+    def obstacles(self, found: Relocation, need: int, present: int, limited: bool) -> list[str]:
+        """Why a VM does not fit: need is what its images take, present the memory of all there."""
+        name, to = found.after.name, found.after.server
+        reasons = []
+        memory = found.after.memory.bytes if found.after.state == "present" else 0
+        if memory and self.memory is not None and not limited:
+            lacking = present + memory + _RESERVE - self.memory
+            if lacking > 0:
+                reasons.append(f"{name}: {to} lacks {_mib(lacking)} of memory for it")
+        mount = self.mounts.get(found.disks[0][1].image.rpartition("/")[0])
+        if mount is not None and need + _SPARE > self.free[mount]:
+            reasons.append(
+                f"{name}: its images take {_mib(need)}, and {mount} of {to} has "
+                f"{_mib(self.free[mount])} free"
+            )
+        return reasons
+
+    def take(self, found: Relocation, need: int) -> None:
+        mount = self.mounts.get(found.disks[0][1].image.rpartition("/")[0])
+        if mount is not None:
+            self.free[mount] -= need
+
+
+@dataclass
+class Planner:
+    """Plans moves one after the other, each with what those before it leave.
+
+    looks is what each server showed, by its name.
+    """
+
+    texts: FleetTexts
+    build: Build
+    looks: t.Mapping[str, Look]
+    today: date
+    _rooms: dict[str, Room] = field(default_factory=dict)
+
+    def move(self, name: str, to: str) -> Relocation:
+        """A move to this server. Raises CannotMove with all that stands against it."""
+        found = relocate(self.texts, self.build, name, to, self.today)
+        reasons = self._against(found)
+        if reasons:
+            raise CannotMove("\n".join(reasons))
+        self.texts = found.texts
+        self._room(to).take(found, self._need(found.before))
+        return found
+
+    def drain(self, server: str, names: t.Sequence[str]) -> list[Relocation]:
+        """Moves of these VMs of a server to others, the largest first.
+
+        A server on which a VM keeps its addresses comes before others, then the one with most
+        memory left. Raises CannotMove with what is short for each VM that fits nowhere.
+        """
+        fleet = self.build(self.texts, ())
+        others = [name for name in sorted(fleet.servers) if name != server and self._seen(name)]
+        if not others:
+            raise CannotMove(f"{server}: there is no other server that its VMs could be moved to")
+        vms = {vm.name: vm for vm in fleet.vms_of(server)}
+        moves: list[Relocation] = []
+        short: list[str] = []
+        for name in sorted(names, key=lambda one: (-vms[one].memory.bytes, one)):
+            ways, reasons = self._ways(name, others)
+            if not ways:
+                short += reasons
+                continue
+            best = max(ways, key=self._worth)
+            moves.append(self.move(name, best.after.server))
+        if short:
+            raise CannotMove("\n".join([f"{server} cannot be drained:", *short]))
+        return moves
+
+    def _ways(self, name: str, servers: t.Sequence[str]) -> tuple[list[Relocation], list[str]]:
+        ways, reasons = [], []
+        for to in servers:
+            try:
+                found = relocate(self.texts, self.build, name, to, self.today)
+                against = self._against(found)
+            except CannotMove as refusal:
+                against = [f"{name}, to {to}: {refusal}"]
+            if against:
+                reasons += against
+            else:
+                ways.append(found)
+        return ways, reasons
+
+    def _worth(self, found: Relocation) -> tuple[bool, bool, int]:
+        before, after = found.before, found.after
+        left = (self._room(after.server).memory or 0) - self._present(found, after.server)
+        return before.ipv4 == after.ipv4, before.ipv6 == after.ipv6, left
+
+    def _against(self, found: Relocation) -> list[str]:
+        source, to = found.before.server, found.after.server
+        for server in (source, to):
+            if not self._seen(server):
+                raise CannotMove(f"{found.before.name}: {server} was not reached")
+        here = self._room(source).release
+        if self._room(to).release < here:
+            shown = [".".join(map(str, one)) for one in (self._room(to).release, here)]
+            return [
+                f"{found.before.name}: {to} runs OpenBSD {shown[0]}, which is older than "
+                f"{shown[1]} of {source}; upgrade {to} first"
+            ]
+        limited = self.build(self.texts, ()).servers[to].memory_limit is not None
+        return self._room(to).obstacles(
+            found, self._need(found.before), self._present(found, to), limited
+        )
+
+    def _present(self, found: Relocation, server: str) -> int:
+        """The memory of the VMs that a server is to run, without the one that comes."""
+        fleet: Fleet = self.build(self.texts, ())
+        return sum(
+            vm.memory.bytes
+            for vm in fleet.vms_of(server)
+            if vm.state == "present" and vm.name != found.after.name
+        )
+
+    def _need(self, vm: Vm) -> int:
+        return int((self.looks[vm.server]["vms"].get(vm.name) or {"disk_bytes": 0})["disk_bytes"])
+
+    def _seen(self, server: str) -> bool:
+        return "survey" in self.looks.get(server, {})
+
+    def _room(self, server: str) -> Room:
+        if server not in self._rooms:
+            self._rooms[server] = Room.of(self.looks[server])
+        return self._rooms[server]
+
+
+def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
+    """What whoever owns a VM has to change after its move; hosts are vmm_host by the server."""
+    before, after = found.before, found.after
+    old, new = hosts[before.server], hosts[after.server]
+    lines = []
+    if before.ipv4 != after.ipv4:
+        lines.append(
+            f"its IPv4 address is {after.ipv4} now, no more {before.ipv4}: dhcpd(8) gives it to "
+            f"the VM; where it is written (hostname.if(5), mygate(5), DNS, firewalls of others), "
+            f"change it; netmask {new['ipv4']['netmask']}, gateway {new['ipv4']['gateway']}"
+        )
+    elif old["ipv4"] != {**new["ipv4"], "server": old["ipv4"]["server"]}:
+        lines.append(
+            f"its IPv4 address stays, the gateway is {new['ipv4']['gateway']} now, netmask "
+            f"{new['ipv4']['netmask']}: with DHCP nothing is to be done"
+        )
+    if before.ipv6 and not after.ipv6:
+        lines.append(f"{after.server} has no IPv6: take inet6 {before.ipv6} out of hostname.if(5)")
+    elif after.ipv6 and (before.ipv6 != after.ipv6 or old["ipv6"] != new["ipv6"]):
+        lines.append(
+            f"hostname.if(5) needs inet6 {after.ipv6} {new['ipv6']['prefix']}, and mygate(5) "
+            f"{new['ipv6']['gateway']}"
+        )
+    if before.forward:
+        lines.append(
+            f"the ports that {before.server} forwards to it are ports of {after.server} now: its "
+            f"sheet has where to log in"
+        )
+    if old["dns_servers"] != new["dns_servers"]:
+        lines.append(f"its name servers are {', '.join(new['dns_servers'])} now (DHCP says so too)")
+    return lines
+
+
+def _release(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", text):
+        raise OperatorError(f"the release {text!r} of a server is not known")
+    return tuple(int(part) for part in text.split("."))
+
+
+def _mib(size: int) -> str:
+    return f"{size >> 20}M"

@@ -1,0 +1,266 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Images on their way from one server to another, over ssh with a key for this one transfer.
+
+The server that the images come to makes the key and fetches. The one that they leave lets that key
+read these images, from that server's address, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
+    Agent,
+    WorkFailed,
+    program,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import write
+
+# How long the agent fetches or reads at once, in seconds: the first line comes early.
+_FIRST_SECONDS: t.Final = 5
+_SECONDS: t.Final = 30
+# A connection that broke is made again, so often without a byte in between, after some seconds.
+_TRIES: t.Final = 3
+_PAUSE_SECONDS: t.Final = 5
+# After this nobody can use a key that was forgotten, and without a use of it after the other.
+_KEY_DAYS: t.Final = 2
+_IDLE_SECONDS: t.Final = 600
+_CONNECT_SECONDS: t.Final = 20
+_MIB: t.Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that sshd(8) lets in on the server that images leave, and who becomes root."""
+
+    name: str
+    home: str
+    group: str
+    doas: bool
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server as another one reaches it: an IP address, and what sshd(8) there says it is."""
+
+    name: str
+    address: str
+    port: int
+    user: str
+    host_keys: tuple[str, ...]
+
+
+def directory(vm: str) -> str:
+    """Where either server has what it needs for the transfer of a VM."""
+    return f"/var/backups/puffy.vmm/move-{vm}"
+
+
+def _mark(vm: str) -> str:
+    return f"puffy.vmm-move-{vm}"
+
+
+def make_key(agent: Agent, vm: str, peer: Peer) -> str:
+    """Makes the key, and notes what the other server's keys are; the public key, in one line."""
+    place, title = directory(vm), f"{vm}: a key for the transfer"
+    attributes = {"mode": "0700", "owner": "root", "group": "wheel"}
+    files = [f"{place}/{name}" for name in ("key", "key.pub", "known_hosts")]
+    agent.carry_out("move", [
+        Step("directory", title, {"path": place, **attributes}),
+        run(title, ["/bin/rm", "-f", *files]),
+    ])  # fmt: skip
+    known = "".join(f"{peer.name} {key}\n" for key in peer.host_keys)
+    keygen = [TOOLS["ssh-keygen"], "-q", "-t", "ed25519", "-N", "", "-C", _mark(vm), "-f", files[0]]
+    agent.carry_out("move", [
+        run(title, keygen, timeout=60),
+        *write(title, files[2], None, known.encode()),
+    ])  # fmt: skip
+    read = agent.look({"paths": [{"path": files[1], "read": 1}]})["read"]
+    words = base64.b64decode(read[files[1]]).decode("ascii").split()
+    return " ".join(words[:2])
+
+
+def drop_key(agent: Agent, vm: str) -> None:
+    """Removes the key; what was fetched, and how far, stays."""
+    files = [f"{directory(vm)}/{name}" for name in ("key", "key.pub", "known_hosts")]
+    agent.carry_out("move", [run(f"{vm}: its transfer's key", ["/bin/rm", "-f", *files])])
+
+
+def offer(
+    agent: Agent, vm: str, images: t.Sequence[str], key: str, address: str, account: Account
+) -> None:
+    """Lets the owner of a key read images by send.pl, from one address. Raises OperatorError."""
+    command = f"/usr/bin/perl {directory(vm)}/send"
+    if account.doas:
+        command = f"{TOOLS['doas']} -n {command}"
+    end = datetime.now(UTC) + timedelta(days=_KEY_DAYS)
+    options = f'restrict,command="{command}",from="{address}",expiry-time="{end:%Y%m%d%H%M}Z"'
+    agent.work(
+        {**_offer("offer", vm, account), "images": list(images), "line": f"{options} {key}"},
+        program("send"),
+    )
+
+
+def withdraw(agent: Agent, vm: str, account: Account) -> None:
+    """Ends that, whether or not it was offered."""
+    agent.work(_offer("withdraw", vm, account))
+
+
+def _offer(verb: str, vm: str, account: Account) -> dict[str, t.Any]:
+    keys = f"{account.home}/.ssh/authorized_keys"
+    return {
+        "verb": verb,
+        "lock": "offer.lock",
+        "directory": directory(vm),
+        "keys": keys,
+        "files": [{"path": keys}],
+        "mark": _mark(vm),
+        "owner": account.name,
+        "group": account.group,
+        "idle": _IDLE_SECONDS,
+    }
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Fetches the images of a VM to this server, which has this address, from another one."""
+
+    agent: Agent
+    vm: str
+    images: tuple[Image, ...]
+    peer: Peer
+    address: str
+    report: Report
+
+    def try_connection(self) -> None:
+        """Raises OperatorError where the other server is not reached as it will have to be."""
+        try:
+            self.agent.work(self._request(0))
+        except WorkFailed as failure:
+            raise OperatorError(self._why(str(failure))) from failure
+
+    def fetch(self) -> dict[str, str]:
+        """Fetches what is missing, and reads it back; SHA-256 by the path. Raises OperatorError.
+
+        What came so far stays for the next run, unless the disk is full.
+        """
+        for again in (False, True):
+            sums = self._receive()
+            if sums == self._read_back():
+                return sums
+            self._forget()
+            if again:
+                break
+            self.report.say(f"{self.vm}: what arrived is not what was sent; it is sent once more")
+        raise OperatorError(
+            f"{self.vm}: what arrives at {self.address} is not what {self.peer.name} sent, twice; "
+            f"nothing of it is used. Look at the disks and the memory of this server"
+        )
+
+    def _request(self, seconds: int) -> dict[str, t.Any]:
+        argv = self._ssh()
+        return {
+            "verb": "receive",
+            "lock": f"move-{self.vm}.lock",
+            "seconds": seconds,
+            "argv": argv,
+            "progress": f"{directory(self.vm)}/progress",
+            "files": [{"path": image.arriving, "argv": argv} for image in self.images],
+        }
+
+    def _ssh(self) -> list[str]:
+        place, peer = directory(self.vm), self.peer
+        options = {
+            "BatchMode": "yes",
+            "BindAddress": self.address,
+            "ConnectTimeout": str(_CONNECT_SECONDS),
+            "GlobalKnownHostsFile": "/dev/null",
+            "HostKeyAlias": peer.name,
+            "IdentitiesOnly": "yes",
+            "LogLevel": "ERROR",
+            "ServerAliveInterval": "15",
+            "StrictHostKeyChecking": "yes",
+            "UpdateHostKeys": "no",
+            "UserKnownHostsFile": f"{place}/known_hosts",
+        }
+        words = [TOOLS["ssh"], "-F", "/dev/null", "-T", "-i", f"{place}/key", "-p", str(peer.port)]
+        words += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [*words, "-l", peer.user, peer.address]
+
+    def _receive(self) -> dict[str, str]:
+        begin, seconds, tries, before = time.monotonic(), _FIRST_SECONDS, 0, -1
+        while True:
+            try:
+                progress = self.agent.work(self._request(seconds))["progress"]
+            except WorkFailed as failure:
+                if failure.full or tries >= _TRIES:
+                    raise OperatorError(self._why(str(failure))) from failure
+                tries += 1
+                self.report.say(f"{self.vm}: {failure}; once more in {_PAUSE_SECONDS} s")
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            files, total = progress["files"], sum(one["size"] for one in progress["images"])
+            come = sum(int(one["offset"]) for one in files)
+            seconds, tries, before = _SECONDS, 0 if come > before else tries + 1, come
+            self._show("is on its way", come, total, begin)
+            if tries > _TRIES:
+                raise OperatorError(self._why("no more comes"))
+            if all("sha256" in one for one in files):
+                return {
+                    image.arriving: one["sha256"]
+                    for image, one in zip(self.images, files, strict=True)
+                }
+
+    def _read_back(self) -> dict[str, str]:
+        begin, sums = time.monotonic(), dict[str, str]()
+        files: list[dict[str, t.Any]] = [{"path": image.arriving} for image in self.images]
+        while files:
+            seconds = _SECONDS if sums else _FIRST_SECONDS
+            answers = self.agent.work({"verb": "digest", "seconds": seconds, "files": files})
+            for one in answers["files"]:
+                if "sha256" in one:
+                    sums[one["path"]] = one["sha256"]
+            left = {one["path"]: one for one in answers["files"] if "sha256" not in one}
+            files = [left.get(one["path"], one) for one in files if one["path"] not in sums]
+            for one in left.values():
+                self._show("is read back", one["offset"], one["size"], begin)
+        return sums
+
+    def _show(self, stage: str, come: int, total: int, begin: float) -> None:
+        passed = time.monotonic() - begin
+        known = f"{come // _MIB} of {total // _MIB} MiB"
+        self.report.step(self.vm, stage, passed, known=known, fetched=come, total=total)
+
+    def _forget(self) -> None:
+        paths = [f"{directory(self.vm)}/progress", *(image.arriving for image in self.images)]
+        self.agent.carry_out("move", [run(f"{self.vm}: images", ["/bin/rm", "-f", *paths])])
+
+    def _why(self, said: str) -> str:
+        """What helps, by what ssh(1) said."""
+        peer = self.peer
+        texts = {
+            "Permission denied": f"sshd(8) of {peer.name} does not take the key of this transfer "
+            f"for {peer.user} from {self.address}: it must allow {peer.user} to log in with keys "
+            f"of ~/.ssh/authorized_keys (AuthorizedKeysFile, AllowUsers, PermitRootLogin), and see "
+            f"this server come from {self.address}",
+            "key verification failed": f"who answers at {peer.address} port {peer.port} has "
+            f"other host keys than {peer.name}: is vmm_transfer_address of {peer.name} right?",
+            "assign requested address": f"this server does not have the address {self.address}; "
+            f"set vmm_transfer_address to one of its own by which {peer.name} is reached",
+            "No space left": "the disk has no room; what came was removed",
+        }
+        help_text = next((text for word, text in texts.items() if word in said), "")
+        help_text = help_text or (
+            f"this server must reach {peer.name} at {peer.address} port {peer.port} by ssh: look "
+            f"at pf(4) of both, or set vmm_transfer_address of {peer.name}"
+        )
+        return f"{self.vm}: its images do not come from {peer.name}: {said}\n{help_text}"
