@@ -68,7 +68,7 @@ class ActionModule(Action):
             found = [self._planner.move(name, args["to"]) for name in new]
         moves += [self._new(one) for one in found]
         names = {server for move in moves for server in (move["source"], move["to"])}
-        self._show(moves)
+        self._show(moves, self._staying(args["drain"], moves))
         told: dict[str, t.Any] = untrusted({"moves": moves})
         return {"changed": bool(moves), "servers": sorted(names), **told}
 
@@ -145,7 +145,13 @@ class ActionModule(Action):
         size = f"{look['disk_bytes'] // _MIB} MiB of images"
         return f"{before.memory} of memory, {size}, {', '.join(addresses)}"
 
-    def _show(self, moves: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    def _staying(self, server: str, moves: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+        """VMs of a server that is drained and that nothing is to be moved of."""
+        fleet = self._planner.build(self._planner.texts, ())
+        named = {move["vm"] for move in moves}
+        return [vm.name for vm in fleet.vms_of(server) if vm.name not in named]
+
+    def _show(self, moves: t.Sequence[t.Mapping[str, t.Any]], staying: t.Sequence[str]) -> None:
         words = {"finish": "(to be finished)", "abandon": "(to be given up)"}
         lines = []
         for move in moves:
@@ -153,4 +159,8 @@ class ActionModule(Action):
             begun = " (continued)" if move["continued"] and move["do"] == "move" else ""
             lines.append(f"  {move['vm']}: {move['source']} -> {move['to']}{begun}  {about}")
             lines += [f"    its owner: {line}" for line in move["owner"]]
+        lines += [
+            f"  {name}: stays, since no ledger has it installed; change server in its file"
+            for name in staying
+        ]
         self._display.display("\n" + "\n".join(lines or ["  there is nothing to move"]) + "\n")
