@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""``python -m sandbox up|down|fault DIR ...``: servers without a test around them."""
+"""``python -m sandbox up|down DIR ...``: servers without a test around them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="end all servers of a directory and keep their state")
     down.add_argument("directory", type=Path)
     down.set_defaults(run=_down)
-    fault = commands.add_parser("fault", help="make something of target/faults.py go wrong")
-    fault.add_argument("directory", type=Path)
-    fault.add_argument("name")
-    fault.add_argument("fault", nargs="*", metavar="FAULT [ARGUMENT]")
-    fault.add_argument("--clear", action="store_true", help="switch it, or all, off again")
-    fault.set_defaults(run=_fault)
     return parser
 
 
@@ -61,17 +55,6 @@ def _down(asked: argparse.Namespace) -> int:
     servers = [_server(asked.directory, path.parent.name) for path in asked.directory.glob("*/pid")]
     with ThreadPoolExecutor() as pool:
         list(pool.map(Server.stop, servers))
-    return 0
-
-
-def _fault(asked: argparse.Namespace) -> int:
-    server = _server(asked.directory, asked.name)
-    if asked.clear:
-        server.clear(asked.fault[0] if asked.fault else None)
-    elif asked.fault:
-        server.fault(*asked.fault)
-    for one in server.faults():
-        print(" ".join(one))
     return 0
 
 
