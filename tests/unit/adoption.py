@@ -47,6 +47,7 @@ class Host:
     ifconfig: str = ""
     services: dict[str, str] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
+    silent: bool = False
     looks: int = 0
     asked: list[str] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Host:
             )
         elif name == "ifconfig":
             text = self.ifconfig
-        elif name == "status":
+        elif name == "status" and not self.silent:
             rows = [(vm, "100", "running") for vm in self.running]
             rows += [(vm, "-", "stopped") for vm in self.stopped]
             text = HEADER + "".join(

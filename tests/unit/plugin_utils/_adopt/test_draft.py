@@ -25,7 +25,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 ASCII = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=60)
-NAMES = st.from_regex("[a-z_]{1,9}", fullmatch=True)
+NAMES = st.from_regex("vmm_[a-z_]{1,9}", fullmatch=True)
 
 
 @settings(deadline=None)

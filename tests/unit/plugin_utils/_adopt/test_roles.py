@@ -212,7 +212,7 @@ def test_no_password_and_no_hash_is_copied() -> None:
         "Encrypt the root disk = no\nI like = penguins = yes\nAllow root ssh login = yes\n"
         "Which disk is the root disk = sd0\nHTTP Server = mirror.example.org\n"
     )
-    text = f"# password: {password}\n{LAN}{vm('web1')}"
+    text = f"# password: {password}\n{LAN}{vm('web1', f'# {crypted}')}"
     one = made(**{
         RESPONSE: answers, "/etc/rc.local": f"vmctl start web1 # pw {password}\n",
         "/etc/hostname.wg0": f"wgkey {password}\n", "/etc/vm.conf": text,

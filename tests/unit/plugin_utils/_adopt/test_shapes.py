@@ -261,3 +261,31 @@ def test_nothing_is_said_of_what_cannot_be_read(text: str) -> None:
 def test_settings_that_are_missing_are_asked_for() -> None:
     with pytest.raises(OperatorError, match="vmm_domain: is missing; give the domain of its VMs"):
         adopt(host(LAN + vm("web1")), checker({"server1": {}}), known={})
+
+
+def test_two_vms_of_one_name() -> None:
+    """vmd(8) takes the first and says nothing; the fleet has neither."""
+    fitted = adopt(with_images(host(LAN + vm("web1") + vm("web1"), DHCP), "web1.img"))
+    assert fitted.vms == {}
+    assert "vm.conf(5) has two VMs of this name" in reported(fitted)
+
+
+def test_a_vmd_that_does_not_answer() -> None:
+    """Nobody knows then what runs, so nothing is said of the server."""
+    made = host(LAN + vm("web1"), DHCP)
+    made.silent = True
+    with pytest.raises(OperatorError, match="vmctl status told nothing"):
+        adopt(made)
+
+
+def test_what_the_model_refuses_in_the_end_is_not_written() -> None:
+    """The texts themselves are checked once more, as a run reads them."""
+    real = checker()
+
+    def check(settings: t.Any, vms: t.Any, ledgers: t.Any) -> t.Any:
+        return real(
+            settings, vms, {name: f"{text}  web1: {{}}\n" for name, text in ledgers.items()}
+        )
+
+    with pytest.raises(OperatorError, match=r"allocations/server1\.yml"):
+        adopt(with_images(host(LAN + vm("web1"), DHCP), "web1.img"), check)
