@@ -63,7 +63,7 @@ def test_a_second_network(ready: Site) -> None:
     assert re.findall(r"^\tsubnet (\S+)", shared, re.MULTILINE) == ["203.0.113.0", "203.0.114.0"]
 
     # It asks for its address, its response file and its sets in the dmz.
-    installed = ready.play("vm", "-e", '{"vm": ["front", "other"]}')
+    installed = ready.play("vm", "-e", "vm=front,other")
     assert installed.returncode == 0, messages(installed)
     assert status(ready)["front"][1] == status(ready)["other"][1] == "running"
     sheet = (ready.fleet / "handover/other.md").read_text()
@@ -75,5 +75,7 @@ def test_a_second_network(ready: Site) -> None:
     assert re.search(r"IPv4 address: `198\.51\.100\.\d+/25`, gateway `198\.51\.100\.129`", sheet)
     # vmd(8) knows a switch as it was when it started; until then, taps get its group here.
     after = ready.play("site", "--limit", "server1")
-    (line,) = re.findall(r"^server1  (\S.+)", after.stdout, re.MULTILINE)
-    assert re.fullmatch(r"pf  put tap\d into the group vmswitch", line)
+    lines = re.findall(r"^server1  (\S.+)", after.stdout, re.MULTILINE)
+    assert all(re.fullmatch(r"pf  put tap\d into the group vmswitch", line) for line in lines)
+    last = ready.play("site", "--limit", "server1")
+    assert recap(last, "server1")["changed"] == 0, messages(last)

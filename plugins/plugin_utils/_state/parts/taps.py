@@ -12,7 +12,14 @@ import re
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    EVERYBODYS,
+    NOBODYS,
+    Change,
+    Step,
+    run,
+    undo,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link, Tap
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
@@ -52,14 +59,20 @@ def strangers(
 
 
 def all_in_group(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:
-    """Puts each tap in the switch into its group, as vmd(8) does with VMs that it starts now."""
+    """Puts each tap in the switch into its group, as vmd(8) does with VMs that it starts now.
+
+    It does not with a switch that got the group since vmd(8) started. A VM of the fleet has rules
+    that come before those of the group, so for it nothing changes; a stranger is cut off.
+    """
     if not link.tap_group or link.name not in links:
         return
     for name in links[link.name].members:
         one = links.get(name, Interface(name))
         if one.driver == "tap" and link.tap_group not in one.groups:
             back = undo(_IFCONFIG, name, "-group", link.tap_group, timeout=_SECONDS)
-            change = Change("put", name, f"into the group {link.tap_group}")
+            ours = any(of_vm(one, tap.vm, tap.place) for tap in link.taps)
+            whose = NOBODYS if ours else EVERYBODYS
+            change = Change("put", name, f"into the group {link.tap_group}", vms=whose)
             argv = [_IFCONFIG, name, "group", link.tap_group]
             yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
 

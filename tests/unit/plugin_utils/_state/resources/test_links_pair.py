@@ -7,7 +7,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import PlanError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    EVERYBODYS,
+    NOBODYS,
+    PlanError,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.taps import strangers
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
@@ -28,7 +32,7 @@ from unit.plugin_utils._state.resources.switches import (
     without,
     written,
 )
-from unit.plugin_utils._state.servers import changes, commands, notices, plan_on, undos
+from unit.plugin_utils._state.servers import change, changes, commands, notices, plan_on, undos
 
 # A veb(4) of a server that had a vport(4) before: what the fleet model wants of it now.
 ADDRESSES = ["203.0.113.2/24", "2001:db8:6::2/64"]
@@ -131,6 +135,13 @@ def test_every_tap_of_the_switch_is_put_into_its_group() -> None:
     assert commands(of_pf(STRANGER, **GROUP)) == ["ifconfig tap0 group vmswitch"]
     grouped = STRANGER.replace("\tgroups: tap", "\tgroups: tap vmswitch")
     assert commands(of_pf(grouped, **GROUP)) == []
+
+
+def test_a_run_for_one_vm_may_put_vms_of_the_fleet_into_the_group() -> None:
+    """Their rules come before those of the group; a stranger's network ends with it."""
+    for listing, whose in ((ALL, NOBODYS), (STRANGER, EVERYBODYS)):
+        grouped = listing.replace("\tgroups: tap", "\tgroups: tap vm1nic")
+        assert change(of_pf(grouped, **GROUP), "put tap0 into the group vmswitch").vms == whose
 
 
 def test_who_is_in_the_switch_without_a_vm_file_is_told() -> None:
