@@ -44,6 +44,13 @@ _NO_VM: Mapping[str, object] = {
     "refusal": None,
 }
 
+# No server of VMs gives out addresses here.
+_NO_NETWORK: Mapping[str, object] = {
+    "name": "default",
+    "ipv4": {"server": "192.0.2.254"},
+    "ipv6": None,
+}
+
 
 @dataclass(frozen=True)
 class Response:
@@ -83,7 +90,8 @@ class Response:
         }
         host: dict[str, object] = {
             "domain": HOSTNAME.partition(".")[2],
-            "ipv6": None,
+            "ipv4": _NO_NETWORK["ipv4"],
+            "networks": [_NO_NETWORK],
             "release": self.release,
             "sets_directory": "/var/www/htdocs/openbsd",
             "sets_server": self.server,
