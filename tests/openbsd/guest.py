@@ -52,17 +52,30 @@ class Guest:
                 return pid
         return None
 
+    @property
+    def cable(self) -> qemu.Cable | None:
+        """What leads to another server, if it runs with one."""
+        file = self.directory / "cable"
+        if self.pid is None or not file.exists():
+            return None
+        return qemu.Cable(*map(int, file.read_text().split()))
+
     def start(
-        self, machine: qemu.Machine, disk: Path, number: int, served: Path | None = None
+        self,
+        machine: qemu.Machine,
+        disk: Path,
+        number: int,
+        served: Path | None = None,
+        cable: qemu.Cable | None = None,
     ) -> None:
-        """Start it unless it runs; ``served`` is all that it reaches. Raises OpenBSDError with what
-        QEMU says."""
+        """Start it unless it runs; ``served`` and what is at the end of ``cable`` are all that it
+        reaches. Raises OpenBSDError with what QEMU says."""
         if self.pid is not None:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
             port = _free_port()
-            words = qemu.server(machine, disk, port, number, served)
+            words = qemu.server(machine, disk, port, number, served, cable)
             with (self.directory / "qemu.log").open("wb") as log:
                 process = subprocess.Popen(
                     words,
@@ -73,6 +86,8 @@ class Guest:
                     start_new_session=True,
                 )
             (self.directory / "port").write_text(f"{port}\n")
+            if cable:
+                (self.directory / "cable").write_text(f"{cable.own} {cable.other}\n")
             (self.directory / "pid").write_text(f"{process.pid}\n")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STARTS_WITHIN)
@@ -121,7 +136,12 @@ class Guest:
         return log.read_text(errors="replace").strip() if log.exists() else ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
+def new_cable() -> qemu.Cable:
+    """Return one between two ports that are free."""
+    return qemu.Cable(_free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_DGRAM))
+
+
+def _free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -140,13 +140,32 @@ def installation(machine: Machine, disk: Path, tftp: Path) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Cable:
+    """What two servers have between them: the UDP ports of 127.0.0.1 that are its ends."""
+
+    own: int
+    other: int
+
+    @property
+    def turned(self) -> Cable:
+        """The same, as the other server has it."""
+        return Cable(self.other, self.own)
+
+
 def server(
-    machine: Machine, disk: Path, ssh_port: int, number: int, served: Path | None = None
+    machine: Machine,
+    disk: Path,
+    ssh_port: int,
+    number: int,
+    served: Path | None = None,
+    cable: Cable | None = None,
 ) -> list[str]:
     """Return the command that runs an installed server, number 1 to 255, from its disk.
 
     Its ssh is at that port of 127.0.0.1, its console at ``console.sock`` and in ``console.log`` of
-    the current directory. It reaches nothing but the files of ``served``, at port 80 of SERVED.
+    the current directory. It reaches nothing but the files of ``served``, at port 80 of SERVED, and
+    by its second interface the server at the other end of ``cable``.
     """
     forward = f"restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22"
     if served is not None:
@@ -158,7 +177,14 @@ def server(
         *("-netdev", f"user,id=net0,ipv6=off,{forward}"),
         *("-device", f"{_NIC},netdev=net0,mac=52:54:00:12:34:{number:02x},romfile="),
         *("-chardev", console, "-serial", "chardev:console"),
+        *(_second(cable, number) if cable else ()),
     ]
+
+
+def _second(cable: Cable, number: int) -> list[str]:
+    ends = f"localaddr=127.0.0.1:{cable.own},udp=127.0.0.1:{cable.other}"
+    card = f"virtio-net-pci,addr=5,netdev=net1,mac=52:54:00:12:35:{number:02x},romfile="
+    return ["-netdev", f"socket,id=net1,{ends}", "-device", card]
 
 
 _NIC = "virtio-net-pci,addr=4"

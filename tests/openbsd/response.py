@@ -42,6 +42,7 @@ _NO_VM: Mapping[str, object] = {
     "installed": None,
     "seen": False,
     "refusal": None,
+    "moving": None,
 }
 
 # No server of VMs gives out addresses here.

@@ -14,7 +14,7 @@ from pathlib import Path
 from openbsd import firmware, qemu, ssh
 from openbsd.console import tail
 from openbsd.errors import OpenBSDError, write_error
-from openbsd.guest import Guest
+from openbsd.guest import Guest, new_cable
 from openbsd.image import Image, Teller, image, limits
 from openbsd.settings import Settings
 
@@ -22,6 +22,12 @@ _LOG_LINES = 60
 _DISK = "disk.qcow2"
 _BOOTED = "sysctl -n kern.boottime\n"
 _BETWEEN_LOOKS = 5.0
+# The addresses of two servers on the network that they have between them.
+_BETWEEN = """\
+echo inet 10.0.77.{number}/24 >/etc/hostname.vio1
+chmod 640 /etc/hostname.vio1
+sh /etc/netstart vio1
+"""
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,22 @@ class Servers:
         base = image(settings, teller)
         served = firmware.fetch(settings, teller.progress)
         guests = [Guest(self.directory / name) for name in names]
+        cables = _cables(guests)
         fresh = [one for one in guests if one.pid is None]
         numbers = {one.name: number for number, one in enumerate(guests, 1)}
         try:
             for one in fresh:
                 teller.say(f"starting {one.name}; console: {one.log}")
-                self._start(one, base, machine, numbers[one.name], served)
+                self._start(one, base, machine, numbers[one.name], served, cables.get(one.name))
             ports = {one.name: one.port for one in guests}
             self.config.write_text(base.access.config(ports))
             for one in fresh:
                 one.wait_for_ssh(self.config, limits(settings, machine).boot)
                 name = f"{one.name}.example.org"
-                ssh.run(self.config, one.name, f"echo {name} >/etc/myname; hostname {name}\n", 300)
+                script = f"echo {name} >/etc/myname; hostname {name}\n"
+                if one.name in cables:
+                    script += _BETWEEN.format(number=numbers[one.name])
+                ssh.run(self.config, one.name, script, 300)
         except OpenBSDError as error:
             shown = "".join(_shown(one) for one in fresh)
             self.down()
@@ -89,12 +99,18 @@ class Servers:
         """End all servers and throw their disks away; what their consoles showed is kept."""
         for one in self.all():
             one.stop()
-            for name in (_DISK, "port", "console.sock"):
+            for name in (_DISK, "port", "cable", "console.sock"):
                 (one.directory / name).unlink(missing_ok=True)
         self.config.unlink(missing_ok=True)
 
     def _start(
-        self, guest: Guest, base: Image, machine: qemu.Machine, number: int, served: Path
+        self,
+        guest: Guest,
+        base: Image,
+        machine: qemu.Machine,
+        number: int,
+        served: Path,
+        cable: qemu.Cable | None,
     ) -> None:
         disk = guest.directory / _DISK
         try:
@@ -112,7 +128,17 @@ class Servers:
         )
         if done.returncode:
             raise OpenBSDError(f"{disk}: {done.stderr.strip()}")
-        guest.start(machine, disk, number, served)
+        guest.start(machine, disk, number, served, cable)
+
+
+def _cables(guests: Sequence[Guest]) -> dict[str, qemu.Cable]:
+    """Return what is between two servers; one that runs has its end already."""
+    if len(guests) != 2:
+        return {}
+    first, second = guests
+    turned = second.cable.turned if second.cable else None
+    cable = first.cable or turned or new_cable()
+    return {first.name: cable, second.name: cable.turned}
 
 
 def _shown(guest: Guest) -> str:

@@ -228,6 +228,9 @@ def test_servers_start_on_disks_of_their_own_and_leave_the_image_alone(
         for one in servers.all():
             assert f"Host {one.name}\n  HostName 127.0.0.1\n  Port {one.port}\n" in config
         assert "hostname server2.example.org" in scripts[-1]
+        assert "echo inet 10.0.77.2/24 >/etc/hostname.vio1" in scripts[-1]
+        first, second = (one.cable for one in servers.all())
+        assert first and second and first == second.turned
         pids = [one.pid for one in servers.all()]
         servers.up(["server1", "server2"], plain, teller)
         assert [one.pid for one in servers.all()] == pids

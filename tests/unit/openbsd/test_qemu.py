@@ -14,7 +14,7 @@ import pytest
 
 from openbsd import qemu
 from openbsd.errors import OpenBSDError
-from openbsd.qemu import Machine
+from openbsd.qemu import Cable, Machine
 from openbsd.settings import Settings
 
 
@@ -59,6 +59,16 @@ def test_a_server_reaches_what_is_served_to_it(machine: Machine) -> None:
     program, script, directory = shlex.split(answer.replace(",,", ","))
     assert (program, directory) == (sys.executable, "/a b,c")
     assert Path(script).is_file()
+
+
+def test_two_servers_have_a_network_between_them(machine: Machine) -> None:
+    cable = Cable(4001, 4002)
+    first, second = (
+        options(qemu.server(machine, Path("d"), 2222, number, None, end), "-netdev")[1]
+        for number, end in ((1, cable), (2, cable.turned))
+    )
+    assert first == "socket,id=net1,localaddr=127.0.0.1:4001,udp=127.0.0.1:4002"
+    assert second == "socket,id=net1,localaddr=127.0.0.1:4002,udp=127.0.0.1:4001"
 
 
 def test_an_emulated_server_has_one_processor(plain: Settings, bin: Path) -> None:

@@ -24,7 +24,7 @@ from openbsd import image as module
 from openbsd import qemu
 from openbsd.console import tail
 from openbsd.errors import OpenBSDError
-from openbsd.guest import Guest
+from openbsd.guest import Guest, new_cable
 from openbsd.http_server import HttpServer
 from openbsd.image import Image, Teller
 from openbsd.installer import Limits
@@ -175,12 +175,16 @@ def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
         usual = qemu.server
 
         def booted(*args: Any) -> list[str]:
-            words = [word.replace(",romfile=", ",bootindex=0") for word in usual(*args)]
             boot = f",tftp={tftp},bootfile=auto_install"
-            return [word + boot if word.startswith("user,id=net0") else word for word in words]
+            return [
+                word.replace(",romfile=", ",bootindex=0")
+                if "netdev=net0" in word
+                else word + (boot if word.startswith("user,id=net0") else "")
+                for word in usual(*args)
+            ]
 
         monkeypatch.setattr(qemu, "server", booted)
-        guest.start(qemu.machine(wanted), made.disk, 1, served)
+        guest.start(qemu.machine(wanted), made.disk, 1, served, new_cable())
         until = time.monotonic() + 120
         while "THE END" not in "".join(tail(guest.log, 100)):
             assert time.monotonic() < until, tail(guest.log, 100)
@@ -189,6 +193,27 @@ def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
     said = [line.strip() for line in tail(guest.log, 100)]
     for line in ("SERVED", "NOT THERE", "ISOLATED"):
         assert line in said, said
+
+
+def test_two_servers_hear_each_other(
+    wanted: Settings, made: Image, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Booted from the network, the second interface asks for an address."""
+    usual, cable = qemu.server, new_cable()
+
+    def booted(*args: Any) -> list[str]:
+        return [
+            word.replace(",romfile=", ",bootindex=0") if "netdev=net1" in word else word
+            for word in usual(*args)
+        ]
+
+    monkeypatch.setattr(qemu, "server", booted)
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", cable.other))
+        other.settimeout(120)
+        guest.start(qemu.machine(wanted), made.disk, 1, None, cable)
+        frame = other.recv(2000)
+    assert (frame[:6], frame[6:12]) == (b"\xff" * 6, bytes.fromhex("525400123501"))
 
 
 def test_the_cpu_without_kvm_offers_svm(wanted: Settings) -> None:
