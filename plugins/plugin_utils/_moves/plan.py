@@ -179,7 +179,7 @@ class Planner:
 def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
     """What whoever owns a VM has to change after its move; hosts are vmm_host by the server."""
     before, after = found.before, found.after
-    old, new = hosts[before.server], hosts[after.server]
+    old, new = (_network(hosts[vm.server], vm) for vm in (before, after))
     lines = []
     if before.ipv4 != after.ipv4:
         lines.append(
@@ -199,14 +199,30 @@ def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
             f"hostname.if(5) needs inet6 {after.ipv6} {new['ipv6']['prefix']}, and mygate(5) "
             f"{new['ipv6']['gateway']}"
         )
+    if before.ipv6_prefix != after.ipv6_prefix:
+        lines.append(
+            f"the prefix that is routed to it is {after.ipv6_prefix or 'none'} now, no more "
+            f"{before.ipv6_prefix or 'none'}"
+        )
+    for was, now in zip(before.interfaces[1:], after.interfaces[1:], strict=True):
+        if (was.ipv4, was.ipv6) != (now.ipv4, now.ipv6):
+            addresses = " and ".join(str(one) for one in (now.ipv4, now.ipv6) if one) or "none"
+            lines.append(f"its address on the switch {now.switch} is {addresses} now")
     if before.forward:
         lines.append(
             f"the ports that {before.server} forwards to it are ports of {after.server} now: its "
             f"sheet has where to log in"
         )
-    if old["dns_servers"] != new["dns_servers"]:
-        lines.append(f"its name servers are {', '.join(new['dns_servers'])} now (DHCP says so too)")
+    servers = hosts[after.server]["dns_servers"]
+    if hosts[before.server]["dns_servers"] != servers:
+        lines.append(f"its name servers are {', '.join(servers)} now (DHCP says so too)")
     return lines
+
+
+def _network(host: Look, vm: Vm) -> Look:
+    """The network of a VM, as its server has it."""
+    found: Look = next(one for one in host["networks"] if one["name"] == vm.network)
+    return found
 
 
 def _release(text: str) -> tuple[int, ...]:

@@ -192,8 +192,10 @@ def given_up(name: str, old: Entry, new: Entry, today: date) -> Iterator[Purged]
     """What the VM had and has no more, which nobody gets for a while."""
     gone = Entry(
         old.number,
-        ipv4=old.ipv4 if old.ipv4 != new.ipv4 else None,
-        ipv6=old.ipv6 if old.ipv6 != new.ipv6 else None,
+        ipv4=old.ipv4 if old.ipv4 not in new.addresses else None,
+        ipv6=old.ipv6 if old.ipv6 not in new.addresses else None,
+        other_ipv4=tuple(one for one in old.other_ipv4 if one not in new.addresses),
+        other_ipv6=tuple(one for one in old.other_ipv6 if one not in new.addresses),
     )
-    if gone.ipv4 or gone.ipv6:
+    if gone.addresses:
         yield Purged(name, today, gone)
