@@ -82,10 +82,10 @@ def test_what_arrived_stays_and_the_rest_follows(host: Host) -> None:
 
 
 def test_a_receiver_that_is_killed_loses_what_it_has_not_noted(host: Host) -> None:
-    whole = sparse(host.srv / "a", [os.urandom(SECTION) for _ in range(4)])
+    whole = sparse(host.srv / "a", [os.urandom(SECTION), 2 * SECTION, b"end"])
     sender(host, "a")
     host.send(receiving(0.001, "new"))
-    # Somebody wrote behind what is noted, as a receiver that was killed does.
+    # Behind what is noted there is something, where zeros are not written.
     with (host.srv / "new").open("ab") as file:
         file.write(b"\2" * SECTION)
     answer = host.send(receiving(30, "new"))
