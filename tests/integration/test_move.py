@@ -109,7 +109,7 @@ def test_a_running_vm_moves_and_its_old_image_stays_until_it_is_purged(site: Sit
 
     result = site.play("vm", *TO2)
     assert result.returncode == 0, messages(result)
-    assert "its IPv4 address is 198.51.100.3 now, no more 203.0.113.14" in messages(result)
+    assert "its IPv4 address is 198.51.100.3 now, no longer 203.0.113.14" in messages(result)
     assert "web1 answers on port 22" in messages(result)
     assert (runs(one), runs(two), defined(one), defined(two)) == (False, True, False, True)
     (kept,) = images(one)

@@ -183,7 +183,7 @@ def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
     lines = []
     if before.ipv4 != after.ipv4:
         lines.append(
-            f"its IPv4 address is {after.ipv4} now, no more {before.ipv4}: dhcpd(8) gives it to "
+            f"its IPv4 address is {after.ipv4} now, no longer {before.ipv4}: dhcpd(8) gives it to "
             f"the VM; where it is written (hostname.if(5), mygate(5), DNS, firewalls of others), "
             f"change it; netmask {new['ipv4']['netmask']}, gateway {new['ipv4']['gateway']}"
         )
@@ -201,7 +201,7 @@ def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
         )
     if before.ipv6_prefix != after.ipv6_prefix:
         lines.append(
-            f"the prefix that is routed to it is {after.ipv6_prefix or 'none'} now, no more "
+            f"the prefix that is routed to it is {after.ipv6_prefix or 'none'} now, no longer "
             f"{before.ipv6_prefix or 'none'}"
         )
     for was, now in zip(before.interfaces[1:], after.interfaces[1:], strict=True):

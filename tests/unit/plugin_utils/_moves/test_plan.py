@@ -127,5 +127,5 @@ def test_what_owners_have_to_change() -> None:
     hosts = {name: server_variables(fleet, name)["vmm_host"] for name in SERVERS}
     assert to_change(planner().move("web1", "server8"), hosts) == []
     one, two = to_change(planner().move("web1", "server7"), hosts)
-    assert "its IPv4 address is 198.51.100.10 now, no more 203.0.113.10" in one
+    assert "its IPv4 address is 198.51.100.10 now, no longer 203.0.113.10" in one
     assert two == "server7 has no IPv6: take inet6 2001:db8:6::a out of hostname.if(5)"

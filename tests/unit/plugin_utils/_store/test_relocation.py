@@ -184,3 +184,38 @@ def test_what_cannot_be_moved(name: str) -> None:
     with pytest.raises(CannotMove) as error:
         move(given, to, **servers)
     assert text in str(error.value)
+
+
+def networks(third: int) -> list[dict[str, t.Any]]:
+    """Two networks of a server, of which the first is every server's."""
+    return [
+        {"name": "lan", "ipv4_network": "203.0.113.0/24", "ipv4_gateway": "203.0.113.1"},
+        {
+            "name": "dmz",
+            "ipv4_network": f"10.0.{third}.0/24",
+            "ipv4_gateway": f"10.0.{third}.1",
+            "switch": "dmz",
+        },
+    ]
+
+
+def test_addresses_of_further_networks_are_given_up_where_they_are_others() -> None:
+    common = {name: value for name, value in SERVER6.items() if "ipv4" not in name}
+    common = {name: value for name, value in common.items() if "ipv6" not in name}
+    common["vmm_switches"] = [{"name": "dmz", "interface": "veb9"}]
+    servers = {
+        "server6": {**common, "vmm_networks": networks(6)},
+        "server7": {**common, "vmm_mac_prefix": "fe:e1:bb:d1:c9", "vmm_networks": networks(7)},
+    }
+    line = (
+        "web1: {number: 7, mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16, "
+        f"other_macs: [fa:e1:bb:d1:c8:07], other_ipv4: [10.0.6.8], {RECORD}}}"
+    )
+    file = vm("interfaces: [{switch: dmz, network: dmz}]", memory="1G")
+    given = FleetTexts({"web1.yml": file}, {}, {"server6.yml": ledger(line)}, {})
+    found = relocate(given, building(servers), "web1", "server7", TODAY)
+    there = lines(found, "server7")["vms"]["web1"]
+    assert there["ipv4"] == "203.0.113.16"
+    assert there["other_ipv4"][0].startswith("10.0.7.")
+    assert there["other_macs"] == ["fa:e1:bb:d1:c8:07"]
+    assert lines(found, "server6")["quarantine"]["7"]["other_ipv4"] == ["10.0.6.8"]
