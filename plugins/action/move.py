@@ -170,7 +170,13 @@ class ActionModule(Action):
         answer = self._agent.look(ends.there_questions(move))
         if steps := [*ends.make_directories(answer, move)]:
             self._agent.carry_out("move", steps)
-        sums = arrival.fetch()
+        try:
+            sums = arrival.fetch()
+        except OperatorError as error:
+            raise OperatorError(
+                f"{error}\n{move.vm} is stopped meanwhile: the same command continues, and -e verb="
+                f"move -e to={move.source} gives the move up and starts it there again if it ran"
+            ) from error
         return {"changed": True, "sha256": sums, "progress": self._report.steps}
 
     def _offer(self, step: str, key: str, peer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
