@@ -25,6 +25,7 @@ _DOORS = (
     _PURE
     | _UPGRADE
     | {"_agent", "_ansible", "_store", "_dns", "_orders", "_report", "_tasks", "_moves"}
+    | {"_backups"}
     | _OF_VMS
     | _ADOPT
     | _STATE
@@ -49,6 +50,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_moves": _PURE | {"_agent", "_machines", "_life", "_installation", "_store"},
     "_dns": _PURE | {"_ansible", "_store"},
     "_orders": _PURE | {"_store"},
+    "_backups": _PURE | {"_agent", "_store"} | _OF_VMS,
     "_state.text": _PURE | {"_agent"},
     "_state.core": _PURE | {"_agent", "_state.text"},
     "_state.parts": _PURE | {"_agent", "_state.text", "_state.core"},
@@ -60,7 +62,7 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_report": _PURE | {"_agent", "_machines", "_state"},
     "_upgrade.core": _PURE | {"_agent", "_machines"},
     "_upgrade": _PURE | {"_agent", "_machines", "_life", "_installation", "_upgrade.core"},
-    "_tasks": _DOORS - {"_orders", "_report", "_tasks", "_moves", *_ADOPT} - _UPGRADE,
+    "_tasks": _DOORS - {"_orders", "_backups", "_report", "_tasks", "_moves", *_ADOPT} - _UPGRADE,
     "action": _DOORS,
     "filter": _DOORS,
     "inventory": _DOORS,
@@ -70,7 +72,12 @@ ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
 }
 # These are tested as plain functions: no module of theirs has Ansible behind it, however far.
 WITHOUT_ANSIBLE: t.Final = (
-    _PURE | {"_agent", "_orders", "_report", "_moves"} | _OF_VMS | _STATE | _UPGRADE | _ADOPT
+    _PURE
+    | {"_agent", "_orders", "_backups", "_report", "_moves"}
+    | _OF_VMS
+    | _STATE
+    | _UPGRADE
+    | _ADOPT
 )
 # So many modules deep may the imports within a package go.
 FLOORS: t.Final = 3

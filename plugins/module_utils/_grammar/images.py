@@ -20,7 +20,7 @@ PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
 # With the name of an image below it, a path stays within PATH_MAX, 1024.
 LONGEST_PATH = 900
 # What the files of an image are called beside its own name.
-ROLES_PATTERN = "archived|installing|moving|moved-[0-9T]+|replaced-[0-9T]+"
+ROLES_PATTERN = "archived|installing|moving|restoring|moved-[0-9T]+|replaced-[0-9T]+"
 
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 

@@ -22,6 +22,7 @@ is a byte.
           -> {progress: {images, files: [{offset, state | sha256}]}}; 0 s only call the other server
     offer    {by, lock, directory, images, keys, owner, group, mark, line, idle}, and send.pl
     withdraw {by, lock, directory, keys, mark}
+    backup   {do, place, vm ...}: what is in %DOES of backup.pl
 
 Where an answer is {failed: {text}} alone, nothing of the request was begun. Transactions are
 carried out in order, each with a journal of its own. `done` has those that stay, and where their
@@ -77,6 +78,7 @@ PROGRAMS: t.Final[t.Mapping[str, str]] = {
     "withdraw": "base change offer confine main",
     # What sshd(8) runs on behalf of "receive" on another server, from a file.
     "send": "base sparse send",
+    "backup": "base verified change sparse images jobs backup confine main",
     "boot": "base change journal undo boot",
 }
 COMMAND: t.Final = "/usr/bin/perl -"
@@ -114,10 +116,14 @@ def unveiled(line: str, key: str) -> str:
     """
     if line.startswith("{"):
         return line
+    return _unveiled(line, key).decode("ascii")
+
+
+def _unveiled(line: str, key: str) -> bytes:
     data = base64.b64decode(line, validate=True)
     blocks = range(-(-len(data) // hashlib.sha512().digest_size))
     stream = b"".join(hashlib.sha512(key.encode() + n.to_bytes(4, "big")).digest() for n in blocks)
-    return bytes(map(operator.xor, data, stream)).decode("ascii")
+    return bytes(map(operator.xor, data, stream))
 
 
 @dataclass(frozen=True)
@@ -170,18 +176,25 @@ class Agent:
 
     def ask(self, request: t.Mapping[str, t.Any], contents: bytes = b"") -> dict[str, t.Any]:
         """The agent's answer. Raises OperatorError where perl did not run or did not answer."""
+        return self._ask(request, contents)[0]
+
+    def _ask(
+        self, request: t.Mapping[str, t.Any], contents: bytes
+    ) -> tuple[dict[str, t.Any], bytes]:
+        """The answer, and the piece of a file before it."""
         key = secrets.token_hex(32)
         result = self._execute(COMMAND, in_data=payload({**request, "key": key}, contents))
         lines = [line for line in str(result["stdout"]).splitlines() if line.strip()]
         try:
             answer: dict[str, t.Any] = json.loads(unveiled(lines[-1], key))
+            blob = _unveiled(lines[-2], f"{key} blob") if answer.pop("blob", 0) else b""
         except (IndexError, ValueError):
             said = str(result["stderr"]).strip() or "\n".join(lines) or "nothing"
             raise OperatorError(
                 f"the server did not run {COMMAND} as expected (exit status {result['rc']}); "
                 f"it said: {masked(shown_text(said))}"
             ) from None
-        return answer
+        return answer, blob
 
     def probe(self, asks: t.Mapping[str, Questions]) -> Answer:
         """The answers to those who ask, each under its key. Raises OperatorError."""
@@ -219,6 +232,19 @@ class Agent:
             said = (_said(failed), _shown(str(failed.get("stderr") or "")).strip())
             raise WorkFailed("\n".join(filter(None, said)), full=bool(failed.get("full")))
         return answer
+
+    def backup(
+        self, request: t.Mapping[str, t.Any], contents: bytes = b""
+    ) -> tuple[dict[str, t.Any], bytes]:
+        """The answer of the verb backup, and a piece of a file.
+
+        Raises OperatorError, with `damaged` among its fields where a backup is.
+        """
+        answer, blob = self._ask({**request, "verb": "backup", "by": self.by}, contents)
+        if "failed" in answer:
+            failed = answer["failed"]
+            raise OperatorError(_said(failed), damaged=bool(failed.get("damaged")))
+        return answer, blob
 
     def apply(
         self,

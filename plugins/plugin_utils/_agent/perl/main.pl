@@ -21,7 +21,8 @@ sub request () {
 }
 
 # Ansible shows with -vvv what comes over the connection: with a key from the
-# request, which it does not show, that tells nobody anything.
+# request, which it does not show, that tells nobody anything. A piece of a file
+# goes on a line of its own before the answer.
 sub veiled ($text, $key) {
 	my ($stream, $block) = (q{}, 0);
 	$stream .= Digest::SHA::sha512($key . pack 'N', $block++) while length $stream < length $text;
@@ -38,5 +39,10 @@ my %answer = eval {
 	%{$VERB{$request->{verb}}->($request, $blobs)};
 };
 if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }
+my $blob = $answer{blob};
+if ($blob) {
+	print veiled(${$blob}, "$key blob"), "\n";
+	$answer{blob} = 1;
+}
 my $text = $JSON->encode(\%answer);
 print defined $key ? veiled($text, $key) : $text, "\n";
