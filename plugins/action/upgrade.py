@@ -8,6 +8,7 @@ import signal
 import time
 import typing as t
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
@@ -18,6 +19,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_unread_fleet,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import NOTE, outdated
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import look
@@ -78,6 +81,7 @@ class ActionModule(Action):
         name = str(task_vars["inventory_hostname"])
         agent = Agent(self._bounded(_REQUEST_SECONDS), self.run_process)
         request = Request(args["to"], args["announce_hours"], int(time.time()), alive, agent.by)
+        machines = Machine.all_of(vms)
         return Upgrade(
             Server(
                 name,
@@ -86,12 +90,12 @@ class ActionModule(Action):
                 lambda asks: self._look(agent, asks),
                 self.reconnect,
             ),
-            Machine.all_of(vms),
+            machines,
             request,
             self._display.display,
             Limits(args["boot_minutes"] * 60, args["wait_for_ssh"], args["interval"]),
             _differs(name, args["drift"]),
-            _without_backups(args["backup_hours"]),
+            lambda: _without_backups(agent, machines, args["backup_hours"]),
             task_vars["vmm_host"]["release"],
         )
 
@@ -154,10 +158,19 @@ def _differs(server: str, result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     return tuple(row.what for row in rows if row.kind not in ("notice", "pending restart"))
 
 
-def _without_backups(hours: int | None) -> tuple[str, ...]:
+def _without_backups(
+    agent: Agent, machines: t.Iterable[Machine], hours: int | None
+) -> tuple[str, ...]:
+    """Which VMs with a system have no backup that is young enough."""
     if hours is None:
         return ()
+    note = text(agent.look({"paths": [{"path": NOTE, "read": 1}]}), NOTE)
+    names = [machine.name for machine in machines if machine.was_installed]
+    found = outdated(note, names, hours, datetime.now(UTC))
+    if not found:
+        return ()
+    each = ", ".join(f"{vm} {reason}" for vm, reason in found.items())
     return (
-        f"backup_hours: nothing proves that there are backups of the VMs that are younger than "
-        f"{hours} h",
+        f"backup_hours: nothing proves that there are backups of all VMs that are younger than "
+        f"{hours} h: {each}",
     )

@@ -73,8 +73,8 @@ class Limits:
 class Upgrade:
     """One run for one server.
 
-    `drift` and `backups` are what was found of them before, `release_of_vms` is vmm_release;
-    `release` is what the server ran before.
+    `drift` is what was found of that before, `backups` says what is wrong with them when it is
+    asked, `release_of_vms` is vmm_release; `release` is what the server ran before.
     """
 
     server: Server
@@ -83,7 +83,7 @@ class Upgrade:
     show: t.Callable[[str], None]
     limits: Limits = field(default_factory=Limits)
     drift: tuple[str, ...] = ()
-    backups: tuple[str, ...] = ()
+    backups: t.Callable[[], tuple[str, ...]] = tuple
     release_of_vms: str | None = None
     changes: list[str] = field(default_factory=list)
     release: str = ""
@@ -162,7 +162,7 @@ class Upgrade:
         why = "it did not end in time" if result["rc"] == 124 else said or "it does not say why"
         failed = f"{' '.join(argv)}: {why}" if result["rc"] else ""
         missing = () if to or failed else tuple(_PATCH.findall(result["stdout"]))
-        return Checks(missing, failed, self.drift, self.backups)
+        return Checks(missing, failed, self.drift, self.backups())
 
     def _announce(self, seen: Seen) -> None:
         due = self.request.now + 3600 * (self.request.announce_hours or 0)
