@@ -16,7 +16,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_field
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import (
+    restored,
+    with_field,
+)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
@@ -32,7 +37,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import NEW_ST
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import moving, refusal
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Moving
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
+    create_file,
+    write_file,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
 
 # Verbs that a server may have no room for.
@@ -42,6 +50,9 @@ _ENDS: t.Final = ("source", "to")
 # For the plays that deal with VMs where they are.
 _NOTHING: t.Final[t.Mapping[str, t.Any]] = {"vms": [], "installable": [], "servers": []}
 _LOCK_SECONDS: t.Final = 60.0
+# Not a state that a VM is brought to: its images come from a backup.
+RESTORE_FROM: t.Final = "restore-from"
+_LONGEST_FILE: t.Final = 64 * 1024
 
 
 class ActionModule(Action):
@@ -54,6 +65,7 @@ class ActionModule(Action):
         "to": {"type": "str", "default": ""},
         "drain": {"type": "str", "default": ""},
         "left": {"type": "str", "default": ""},
+        "target": {"type": "str", "default": ""},
         "servers": {"type": "str", "default": "vmd_servers"},
     }
 
@@ -63,10 +75,9 @@ class ActionModule(Action):
         if not servers:
             raise OperatorError(f"the inventory has no server in the group {args['servers']}")
         verb = args["verb"]
-        if verb not in (*VERBS, _MOVE):
-            raise OperatorError(
-                f"verb={verb} is not a verb; use one of {', '.join((*VERBS, _MOVE))}"
-            )
+        verbs = (*VERBS, _MOVE, RESTORE_FROM)
+        if verb not in verbs:
+            raise OperatorError(f"verb={verb} is not a verb; use one of {', '.join(verbs)}")
         known = list(groups.get(ALL_VMS, ()))
         if not known:
             for server in servers:
@@ -95,6 +106,8 @@ class ActionModule(Action):
                     f"{name}: moves left images of it on {one.server} ({move_source(name)}); purge "
                     f"them first: -e vm={name} -e verb=purge -e left={one.server} -e confirm={name}"
                 )
+        if verb == RESTORE_FROM:
+            return self._restore_from(fleet, names, known, args["target"], task_vars, servers)
         new_texts = _new_texts(fleet, verb, states)
         if verb in _ADDS and new_texts:
             said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
@@ -111,6 +124,52 @@ class ActionModule(Action):
             "installable": [name for name in names if after[name] == "present"],
             "servers": plain(sorted({str(hostvars[name]["vmm_server"]) for name in names})),
         }
+
+    def _restore_from(
+        self,
+        fleet: FleetDirectory,
+        names: t.Sequence[str],
+        known: t.Collection[str],
+        target: str,
+        task_vars: dict[str, t.Any],
+        servers: t.Sequence[str],
+    ) -> dict[str, t.Any]:
+        """The VM that a backup is for, whose file is written where there is none."""
+        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        if len(names) != 1:
+            raise OperatorError(f"{RESTORE_FROM} is for one VM at a time: -e vm=web1")
+        (source,) = names
+        name = vm_name(target or source)
+        new = name not in known
+        if new:
+            text = _restored(fleet, source, name, plain(hostvars[source]["vmm_image"]["format"]))
+            said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
+            variables = {server: hostvars[server] for server in servers}
+            _refuse_new_problems(fleet, {name: ("", text)}, said, groups, variables)
+            self._display.display(f"  {VMS}/{name}.yml is written after that of {source}")
+            if not self.check_mode:
+                with fleet.lock(_LOCK_SECONDS):
+                    create_file(fleet.path / VMS / f"{name}.yml", text.encode(), 0o644)
+        here = not (new and self.check_mode)
+        server = str(hostvars[source if new else name]["vmm_server"])
+        return {
+            "changed": new,
+            "verb": RESTORE_FROM,
+            "fleet": str(fleet.path),
+            "vms": [name] if here else [],
+            "source": source,
+            "installable": [],
+            "servers": [server] if here else [],
+        }
+
+
+def _restored(fleet: FleetDirectory, source: str, name: str, image_format: str) -> str:
+    """The text of a new VM's file, after those of the VM whose backup it gets."""
+    texts = fleet.read()
+    fields: dict[str, t.Any] = {}
+    for text in (texts.vms.get(f"{source}.yml"), texts.orders.get(f"{source}.yml")):
+        fields |= plain(load(text or "", VMS, _LONGEST_FILE).fields)
+    return restored(name, fields, image_format)
 
 
 def _journals(fleet: FleetDirectory, names: t.Iterable[str]) -> dict[str, Moves]:

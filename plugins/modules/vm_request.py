@@ -21,7 +21,7 @@ options:
   verb:
     description:
       - What to do. One of V(apply), V(reinstall), V(suspend), V(resume), V(archive), V(restore),
-        V(purge), V(restart), V(installed), V(status), V(rescue) and V(move).
+        V(purge), V(restart), V(installed), V(status), V(rescue), V(move) and V(restore-from).
     type: str
     default: apply
   confirm:
@@ -38,6 +38,13 @@ options:
     default: ""
   left:
     description: The server on which V(purge) removes what moves of the VM left there.
+    type: str
+    default: ""
+  target:
+    description:
+      - For V(restore-from), the VM that gets the images of a backup, if it is not O(vm).
+      - If the fleet has no such VM, its file is written after that of O(vm), without addresses,
+        number and state, with C(install) V(none) and without C(autostart).
     type: str
     default: ""
   servers:
@@ -73,6 +80,10 @@ vms:
   elements: str
   returned: success
   sample: [web1]
+source:
+  description: The VM whose backup it is.
+  type: str
+  returned: for V(restore-from)
 installable:
   description: Those of them that may be installed.
   type: list

@@ -50,15 +50,6 @@ def test_state_survives_a_stop(server: Server) -> None:
     assert server.port == port
 
 
-def test_a_vm_that_ran_is_started_with_its_server(server: Server) -> None:
-    server.run("vmctl create -s 64M /root/a.img; rcctl enable vmd")
-    server.write("/etc/vm.conf", 'vm "a" {\n\tdisable\n\tdisk "/root/a.img"\n}\n', 0o600)
-    assert server.run("rcctl start vmd && vmctl start a").returncode == 0
-    server.stop()
-    server.start()
-    assert b" running a" in server.run("vmctl status").stdout
-
-
 def test_a_stopped_server_leaves_no_process(server: Server, tmp_path: Path) -> None:
     background = subprocess.Popen(
         ["ssh", "-F", server.ssh_config(), "server1", "touch /tmp/began; sleep 60 & sleep 60"],

@@ -15,6 +15,7 @@ UPGRADE = "tests/integration/test_upgrade.py"
 LIFE = "tests/integration/test_vm.py"
 ADOPT = "tests/integration/test_adopt.py"
 MOVE = "tests/integration/test_move.py"
+BACKUP = "tests/integration/test_backup.py"
 CONTACT_FORM = ("tests/unit/examples/test_guide.py", "def test_the_commands")
 DEV = "tests/unit/tools/test_dev.py"
 PLAY = "ansible-playbook -i inventories/production puffy.vmm"
@@ -58,6 +59,13 @@ TESTED: dict[str, tuple[str, str]] = {
     f"{PLAY}.adopt -e files=old/vms -e mapping=mapping.yml": (ADOPT, "mapping="),
     f"{PLAY}.site -e vmm_credentials=false --check --diff": (ADOPT, '"--check", "--diff", *QUIET'),
     f"{PLAY}.site -e vmm_credentials=false": (ADOPT, "site.converged(*QUIET)"),
+    f"{PLAY}.backup -e backup_to=/home/backups": (BACKUP, 'play("backup"'),
+    f"{PLAY}.backup -e backup_to=/home/backups -e list=true": (BACKUP, '"list=true"'),
+    f"{PLAY}.restore_test -e backup_to=/home/backups": (BACKUP, 'play("restore_test"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=restore-from -e backup=20261129T030000Z -e "
+    "backup_to=/home/backups -e overwrite=web1": (BACKUP, '"overwrite=web1"'),
+    f"{PLAY}.vm -e vm=web1 -e verb=restore-from -e backup=latest -e backup_to=/home/backups -e "
+    "as=web2": (BACKUP, '"as=web2"'),
     f"{PLAY}.rollback -e server=server1": (
         "tests/integration/test_rollback.py", "server=server1",
     ),

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     IMAGE_SUFFIXES,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images as image_names
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import ROLES_PATTERN
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import LifePlan
@@ -177,6 +178,9 @@ def purge(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
     for disk, there in zip(machine.disks, facts.disks, strict=True):
         paths += [disk.image] if there.there else []
         paths += [disk.archived] if there.archived else []
+        stem = re.escape(image_names.stem(disk.image))
+        kept = re.compile(rf"{stem}\.({ROLES_PATTERN})\.\w+")
+        paths += [path for path in facts.files if kept.fullmatch(path) and path != disk.archived]
     paths += facts.detached
     if paths:
         yield from resting(machine.name)

@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     VmConf,
     parse_vm_conf,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Disk, Machine
@@ -86,10 +87,10 @@ class VmFacts:
     marker is there while it is being installed, and after that was cut off; installed says that
     this is done, and that the VM has not answered from its disk yet. others are images of it that
     were written to, under the names that other formats would give. definition is what vm.conf(5)
-    says of it, rivals are other VMs there that have one of its MACs. files are the paths in its
-    directory of all whose names begin like its own. disks are those next to the first, in their
-    order, detached the paths of those that it had; lacking are the paths of its CD and of its
-    kernel that are not there.
+    says of it, rivals are other VMs there that have one of its MACs. files are the paths of all
+    whose names begin like those of its images, in their directories. disks are those next to the
+    first, in their order, detached the paths of those that it had; lacking are the paths of its CD
+    and of its kernel that are not there.
     """
 
     image: Image | str
@@ -182,7 +183,8 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
         needed += [path for disk in machine.disks for path in (disk.image, disk.archived)]
         needed += machine.detached
         paths += [{"path": path, "hash": 0} for path in needed]
-    directories = sorted({machine.directory for machine in machines})
+    further = {disk.directory for machine in machines for disk in machine.disks}
+    directories = sorted({*further, *(machine.directory for machine in machines)})
     paths += [{"path": path, "hash": 0} for path in (*directories, BIOS)]
     paths += [{"path": path, "read": 1} for path in (PENDING_FILE, VM_CONF, DHCPD_CONF)]
     runs = [
@@ -214,8 +216,8 @@ def _facts(
     main = paths.get(machine.image) or paths.get(machine.archived)
     new = paths.get(machine.installing)
     definitions = [block for block in conf.vms if block.name == machine.name]
-    names = answer.get("list", {}).get(machine.directory, ())
-    stem = f"{machine.stem}."
+    stems = [f"{machine.directory}/{machine.stem}."]
+    stems += [f"{images.stem(disk.image)}." for disk in machine.disks]
     disks = tuple(DiskFacts.of(paths, disk) for disk in machine.disks)
     return VmFacts(
         image=image(machine.image),
@@ -234,11 +236,7 @@ def _facts(
             for block in conf.vms
             if block.name != machine.name and machine.macs & _macs(block)
         ),
-        files=tuple(
-            f"{machine.directory}/{name}"
-            for name in sorted(names)
-            if name.removeprefix(".").startswith(stem)
-        ),
+        files=tuple(dict.fromkeys(path for stem in stems for path in _files(answer, stem))),
         disks=disks,
         detached=tuple(path for path in machine.detached if paths.get(path) is not None),
         lacking=tuple(
@@ -247,6 +245,14 @@ def _facts(
             if path and (paths.get(path) or {"type": ""})["type"] not in ("file", "link")
         ),
     )
+
+
+def _files(answer: t.Mapping[str, t.Any], stem: str) -> t.Iterator[str]:
+    """The paths whose names begin like that, hidden or not."""
+    directory, _slash, start = stem.rpartition("/")
+    for name in sorted(answer.get("list", {}).get(directory, ())):
+        if name.removeprefix(".").startswith(start):
+            yield f"{directory}/{name}"
 
 
 def _macs(block: VmBlock) -> frozenset[str]:

@@ -116,7 +116,8 @@ def _make(path: Path, model: Model, perl: list[str], commands: tuple[str, ...]) 
         shutil.copy(host_program(name), place)
     os.link(path / "bin/ksh", path / "bin/sh")
     os.link(path / LIBEXEC / "perl", path / "usr/bin/perl")
-    _copy_libraries(path, [host_program(name) for name in programs] + [fakeroot_library()])
+    modules = [str(one) for at in perl for one in Path(at).glob("auto/Compress/Raw/*/Zlib.so")]
+    _copy_libraries(path, [*map(host_program, programs), fakeroot_library(), *modules])
     model.furnish(path)
     stub = (HERE / "inside/stub.pl").read_text()
     for command in commands:

@@ -1,14 +1,24 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Changes one value in a VM file's text; all else, comments too, stays as a person wrote it."""
+"""Changes one value in a VM file's text; all else, comments too, stays as a person wrote it.
+
+Or writes the file of a VM that is to be like another one.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+import yaml
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
 
 _LONGEST = 64 * 1024
+# What no two VMs have in common, and what is of the moment.
+_OWN = ("number", "mac", "ipv4", "ipv6", "group", "image", "cdrom", "state", "note")
+_OF_PARTS = {"interfaces": "mac", "disks": "image"}
 
 
 def with_field(text: str, field: str, value: str) -> str:
@@ -24,3 +34,22 @@ def with_field(text: str, field: str, value: str) -> str:
     if after.problems or {**before.fields, field: value} != dict(after.fields):
         raise ValueError(f"write '{line}' into it by hand, at the left margin")
     return new
+
+
+def restored(name: str, fields: Mapping[str, Any], image_format: str) -> str:
+    """Return the text of the file of a VM that gets its system from a backup of another one.
+
+    fields are those of the other one's files. No run installs it, or starts it by itself.
+    """
+    new = {field: value for field, value in fields.items() if field not in _OWN}
+    for field, own in _OF_PARTS.items():
+        if field in new:
+            new[field] = [{k: v for k, v in part.items() if k != own} for part in new[field]]
+    _host, dot, domain = str(fields.get("hostname", "")).partition(".")
+    new |= {"hostname": f"{host_label(name)}{dot}{domain}", "disk_format": image_format}
+    new |= {"install": "none", "autostart": False}
+    text = yaml.safe_dump(new, sort_keys=False, default_flow_style=False, width=1000)
+    return (
+        "# Restored from a backup of another VM, which is where its system comes from: without\n"
+        f"# install: none the next run would install one where that is not there yet.\n---\n{text}"
+    )

@@ -28,8 +28,8 @@ _MARK = b"puffy.vmm sandbox guest\n"
 _RECORD = 256 * 1024
 _RECORD_MAX = 64 * 1024
 _INSTALLED = 4 * MEGABYTE  # how much an installed image grows
-# magic, version, base offset and length, cluster bits, size
-_HEADER = struct.Struct(">4sIQIIQ")
+# magic, version, base offset and length, cluster bits, size, encryption, table's length and place
+_HEADER = struct.Struct(">4sIQIIQIIQ")
 
 
 def is_qcow2(host: Path) -> bool:
@@ -46,7 +46,7 @@ def create_raw(host: Path, size: int) -> None:
 def create_qcow2(host: Path, size: int) -> None:
     """The header of an empty qcow2 version 3 file, of the length that vmctl(8) gives it."""
     with _new(host) as stream:
-        stream.write(_HEADER.pack(MAGIC, 3, 0, 0, 16, size))
+        stream.write(_HEADER.pack(MAGIC, 3, 0, 0, 16, size, 0, -(-size >> 29), 1 << 16))
         stream.truncate(_RECORD)
 
 

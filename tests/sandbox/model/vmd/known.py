@@ -39,6 +39,7 @@ class Known:
     waiting: bool = False
     running: bool = False
     shutdown: bool = False
+    paused: bool = False
     uid: int = 0  # who a running machine belongs to
     pid: int = 0
     tty: str = ""
@@ -60,7 +61,8 @@ class Known:
     @property
     def state(self) -> str:
         """What vmctl status shows."""
-        return "stopping" if self.shutdown else "running" if self.running else "stopped"
+        word = "stopping" if self.shutdown else "running" if self.running else "stopped"
+        return "paused" if self.paused else word
 
 
 class NoStart(Exception):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sandbox.model import errors
 from sandbox.model.accounts import accounts
 from sandbox.model.guest import images
+from sandbox.model.guest.guest import BIOS, NO_ROOT
 from sandbox.target.call import NotModelled, Result
 from sandbox.target.options import getopt
 
@@ -191,6 +192,15 @@ class _Vmctl:
         self.wait(life, lambda: current.ends.get(vm.vmid, 0) > ends)
         self.err.append(f"terminated vm {vm.vmid}\n")
         return 0
+
+    def do_pause(self, words: list[str]) -> int:
+        """A processor pauses when it idles (vcpu_run_loop of vmd/vm.c): some guests never do."""
+        guest = self.machine.guests.running[self.one(words)]
+        guest.vm.paused = self.call.argv[1] == "pause" and guest.kind not in (BIOS, NO_ROOT)
+        self.answer(self.connect())
+        return 0
+
+    do_unpause = do_pause
 
     def do_reload(self, words: list[str]) -> int:
         return self.configure("" if not words else self.one(["-"]))

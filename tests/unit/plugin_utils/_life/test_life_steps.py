@@ -150,6 +150,18 @@ def test_further_disks_are_put_away_and_back_and_removed_with_their_vm() -> None
     ]
 
 
+def test_what_was_replaced_by_a_backup_goes_with_its_vm() -> None:
+    """Of further disks as well, and nothing of a VM whose name begins like one of them."""
+    own = (
+        "/var/vmm/web1.replaced-20261129T120000.qcow2", "/var/vmm/web1.restoring.qcow2",
+        "/d/web1.disk2.replaced-20261129T120000.img", "/d/web1.disk2.restoring.img",
+    )  # fmt: skip
+    others = ("/d/web1.disk2.x.img", "/d/web1.disk2.x.replaced-20261129T120000.img")
+    found = shown(files=(*own, *others), disks=(DiskFacts(),))
+    _check, step = life_steps.purge(guest(), found)
+    assert step.fields["argv"] == ["/bin/rm", "-f", *own]
+
+
 def test_purging_an_image_with_a_name_of_its_own() -> None:
     own = {"path": "/var/vmm/db.x", "format": "raw", "size": "1G"}
     names = ("db.x", "db.x.archived", "db.x.img", "db.x.qcow2", "db", "web1.qcow2", ".db.x.console")
