@@ -190,6 +190,9 @@ def _against_stopping(seen: Seen) -> t.Iterator[str]:
     if seen.installing:
         names = ", ".join(seen.installing)
         yield f"{names}: being installed; run again when that has ended"
+    if seen.moving:
+        names = ", ".join(seen.moving)
+        yield f"{names}: being moved to another server; finish that first (puffy.vmm.vm)"
     for name, vm in sorted(seen.statuses.items()):
         if vm.state == "paused":
             yield f"{name}: paused, perhaps for a backup; run again when that has ended"

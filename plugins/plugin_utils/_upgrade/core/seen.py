@@ -55,10 +55,10 @@ class Seen:
     `journal_sha256`, `list_sha256` and `motd_sha256` are of those files as they were read, None
     where there is none; the list is RAN. `marked` says that it has not booted since the journal was
     begun. `statuses` are all VMs that vmd(8) knows, `facts` those of the fleet, `defined` the names
-    in vm.conf(5). `patches` are installed, `once` are scripts that rc(8) has not finished,
-    `leftovers` are sysmerge(8)'s. `free` has, by directory, where its file system is mounted and
-    the bytes that are free there. `linked` changes when the kernel is linked again. `starts_listed`
-    says that /etc/rc.vmm knows the list.
+    in vm.conf(5), `moving` those that go to another server. `patches` are installed, `once` are
+    scripts that rc(8) has not finished, `leftovers` are sysmerge(8)'s. `free` has, by directory,
+    where its file system is mounted and the bytes that are free there. `linked` changes when the
+    kernel is linked again. `starts_listed` says that /etc/rc.vmm knows the list.
     """
 
     release: str
@@ -73,6 +73,7 @@ class Seen:
     statuses: t.Mapping[str, VmStatus] = field(default_factory=dict)
     facts: t.Mapping[str, VmFacts] = field(default_factory=dict)
     defined: frozenset[str] = frozenset()
+    moving: tuple[str, ...] = ()
     patches: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -140,6 +141,7 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
         statuses=facts.status_lines(run["status"]["stdout"]),
         facts=vms,
         defined=frozenset(vm.name for vm in conf.vms),
+        moving=tuple(vm.name for vm in machines if vm.moving),
         patches=tuple(name for name in installed if re.fullmatch(r"\d+-\d+_\w+", name)),
         once=tuple(path for path in _ONCE if paths.get(path) is not None),
         leftovers=tuple(

@@ -116,6 +116,7 @@ PAUSED = VmStatus(5, "paused", "1G", "puffy")
 OBSTACLES: list[tuple[dict[str, t.Any], str]] = [
     ({"vmd": False}, "vmd(8) does not run"),
     ({"facts": {"web1": INSTALLS}}, "web1: being installed"),
+    ({"moving": ("web1",)}, "web1: being moved to another server"),
     ({"statuses": {"web1": PAUSED}}, "web1: paused, perhaps for a backup"),
     ({"statuses": {"guest": RUNS}}, "guest: runs, and vm.conf(5) does not have it"),
     ({"starts_listed": False}, "/etc/rc.vmm on the server does not know which VMs ran"),
@@ -129,7 +130,7 @@ def test_what_stands_against_beginning(changes: dict[str, t.Any], text: str) -> 
     assert text in why(replace(FRESH, **changes))
 
 
-@pytest.mark.parametrize(("changes", "text"), OBSTACLES[:4])
+@pytest.mark.parametrize(("changes", "text"), OBSTACLES[:5])
 def test_what_stands_against_stopping(changes: dict[str, t.Any], text: str) -> None:
     assert text in why(at(Phase.PREPARED, **{**PATCHED, **changes}))
 
