@@ -109,9 +109,6 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/integration/test_vm.py", "vmctl console web1",
     ),
     "python -m sandbox up DIR server1 server2": ("tests/sandbox/test_target.py", '"up"'),
-    "python -m sandbox fault DIR server1 disk_full /etc": (
-        "tests/sandbox/test_target.py", '"fault"',
-    ),
     "python -m sandbox down DIR": ("tests/sandbox/test_target.py", '"down"'),
 }  # fmt: skip
 _PROGRAMS = r"(?:\./dev|\./bin/check-vm|ansible(?:-\w+)?|pip|python|ssh|crontab) "
