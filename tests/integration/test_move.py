@@ -252,18 +252,17 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> No
 def test_a_move_that_is_given_up_leaves_the_vm_where_it_was(site: Site) -> None:
     one, two = site.server1, site.servers["server2"]
     before = (images(one).keys(), site.vm_file("web1").read_text(), lines(site, "server1"))
-    killed_in(site, "Make it the other server's", *TO2)
-    if server_of(site) == "server1":
-        said_so = fails(site, "-e", "vm=web1", "-e", "verb=move", "-e", "to=server9")
-        assert "to=server9 is not a server" in said_so
-        result = site.play("vm", *TO1)
-        assert result.returncode == 0, messages(result)
-        assert (runs(one), defined(one), images(two)) == (True, True, {})
-        assert (
-            images(one).keys(), site.vm_file("web1").read_text(), lines(site, "server1"),
-        ) == before  # fmt: skip
-        assert not (site.fleet / "moves/web1.yml").exists()
-        no_key(site)
+    # Not where it becomes the other server's: a task that a killed run began may end by itself.
+    killed_in(site, "Put the images into place", *TO2)
+    assert server_of(site) == "server1"
+    result = site.play("vm", *TO1)
+    assert result.returncode == 0, messages(result)
+    assert (runs(one), defined(one), images(two)) == (True, True, {})
+    assert (
+        images(one).keys(), site.vm_file("web1").read_text(), lines(site, "server1"),
+    ) == before  # fmt: skip
+    assert not (site.fleet / "moves/web1.yml").exists()
+    no_key(site)
 
 
 def test_a_transfer_that_a_server_cuts_off_is_continued(site: Site) -> None:
