@@ -29,13 +29,16 @@ REACH = "ansible_ssh_common_args: -F {}/ssh_config"
 
 
 def files() -> dict[str, str]:
-    """The files that the guide shows, by path, which is in the first line of each."""
+    """The files that the guide shows, by path, which is in the first line of each.
+
+    What is further down for the same path is for another kind of server.
+    """
     blocks = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
-    found = {}
+    found: dict[str, str] = {}
     for block in blocks:
         lines = [line.removeprefix("   ") for line in block.splitlines()]
         assert lines[0].startswith("# "), lines[0]
-        found[lines[0].removeprefix("# ")] = "\n".join([*lines[1:], ""])
+        found.setdefault(lines[0].removeprefix("# "), "\n".join([*lines[1:], ""]))
     return found
 
 

@@ -163,6 +163,12 @@ CUTS = {
 }
 
 
+def under_way(site: Site) -> bool:
+    """Whether a move of web1 is noted as not finished."""
+    note = site.fleet / "moves/web1.yml"
+    return note.exists() and "under_way" in yaml.safe_load(note.read_text())
+
+
 def killed_in(site: Site, task: str, *words: str) -> None:
     log = site.directory / "under_way.log"
     log.unlink(missing_ok=True)
@@ -179,12 +185,14 @@ def test_killed_anywhere_one_vm_is_valid_and_the_same_command_continues(site: Si
         home = server_of(site)
         assert home == valid or (not valid and home in ("server1", "server2")), task
         assert not runs(two if home == "server1" else one), task
-        # Nobody else touches it meanwhile.
-        if (site.fleet / "moves/web1.yml").exists():
-            refused = site.play("vm", "-e", "vm=web1", "-e", "verb=restart")
-            assert "is being moved from server1 to server2" in messages(refused), messages(refused)
-    result = site.play("vm", *TO2)
-    assert result.returncode == 0, messages(result)
+        # Nobody else touches it meanwhile. The last task of a killed run may end by itself.
+        if under_way(site):
+            other = messages(site.play("vm", "-e", "vm=web1", "-e", "verb=restart"))
+            refused = "is being moved from server1 to server2" in other
+            assert refused or (task == list(CUTS)[-1] and not under_way(site)), other
+    if under_way(site):
+        result = site.play("vm", *TO2)
+        assert result.returncode == 0, messages(result)
     assert server_of(site) == "server2"
     assert runs(two)
     no_key(site)
