@@ -11,6 +11,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.filter import named, text
 
 _WRITERS: dict[str, Callable[[str], str]] = {
+    "client_address": quoting.client_address,
     "dhcpd_string": quoting.dhcpd_string,
     "getcap_string": quoting.getcap_string,
     "httpd_string": quoting.httpd_string,

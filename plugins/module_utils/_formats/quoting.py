@@ -9,6 +9,8 @@ that is not possible.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import LABEL_PATTERN
@@ -66,6 +68,15 @@ def mail_address(value: str) -> str:
             f"of an account such as root"
         )
     return value
+
+
+def client_address(value: str) -> str:
+    """Return an IP address as httpd(8) writes that of a client ($REMOTE_ADDR, getnameinfo(3))."""
+    with contextlib.suppress(ValueError):
+        if "%" not in value:
+            return str(ipaddress.ip_address(value))
+    example = "192.0.2.9 or 2001:db8::9"
+    raise ValueError(f"{ascii(value)} is not an IP address; use one such as {example}")
 
 
 def response_value(value: str) -> str:

@@ -15,6 +15,7 @@ from unit.sites import KEY, Site
 
 NAMES = (
     "bcrypt",
+    "client_address",
     "dhcpd_string",
     "getcap_string",
     "httpd_string",
@@ -30,6 +31,7 @@ NAMES = (
 
 # They are in one file.
 QUOTING = {
+    "client_address",
     "dhcpd_string",
     "getcap_string",
     "httpd_string",
@@ -64,6 +66,7 @@ def filter_named(name: str) -> Callable[..., Any]:
         ("httpd_string", ["a b"], '"a b"'),
         ("getcap_string", ["a:b"], r"a\cb"),
         ("mail_address", ["root"], "root"),
+        ("client_address", ["2001:DB8:0::9"], "2001:db8::9"),
         ("response_value", ["a b"], "a b"),
         (
             "sshfp",

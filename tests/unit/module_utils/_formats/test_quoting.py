@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import parse_dhcpd_conf
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import (
+    client_address,
     dhcpd_string,
     getcap_string,
     httpd_string,
@@ -171,3 +172,17 @@ def test_what_is_no_mail_address(value: str) -> None:
         ValueError, match="is not a mail address; use one such as admin@example.org"
     ):
         mail_address(value)
+
+
+@pytest.mark.parametrize("value", ["192.0.2.9", "2001:db8::9", "::1"])
+def test_addresses_of_clients(value: str) -> None:
+    assert client_address(value) == value
+    assert client_address(value.upper()) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", "192.0.2.0/24", "prometheus.example.org", "192.0.2.9\n", "fe80::1%a b", "../x"]
+)
+def test_what_is_no_address_of_a_client(value: str) -> None:
+    with pytest.raises(ValueError, match="is not an IP address; use one such as 192.0.2.9"):
+        client_address(value)
