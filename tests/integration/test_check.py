@@ -36,6 +36,7 @@ DRIFT = {
 RUN = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
 # Roles that do nothing in the example, and where they are tested.
 ELSEWHERE = {
+    "metrics": "test_metrics.py",
     "network": "test_network.py",
     # The stand-in has no route(8).
     "rad": "../unit/test_golden.py",

@@ -21,6 +21,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "(U+0022) cannot stand in a string of dhcpd.conf(5)",
     ),
     "httpd": ({"httpd_release": 'a"b'}, "(U+0022) cannot stand in a string of httpd.conf(5)"),
+    "metrics": ({"metrics_to": ["192.0.2.0/24"]}, "'192.0.2.0/24' is not an IP address"),
     "network": ({"network_confirm": "soon"}, "network_confirm"),
     "pf": ({"pf_confirm": "soon"}, "pf_confirm"),
     "sensorsd": ({"sensorsd_mail_to": "$(reboot)"}, "'$(reboot)' is not a mail address"),

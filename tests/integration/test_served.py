@@ -14,6 +14,7 @@ from sandbox.install_rig import FILES, MAC, Rig
 GOLDEN = CHECKOUT / "tests/golden"
 VEB = GOLDEN / "example/server1/etc/httpd.conf"
 SEED = GOLDEN / "seed/servers/server1.openbsd.amsterdam/etc/httpd.conf"
+METRICS = GOLDEN / "metrics/etc/httpd.conf"
 ONCE = "once-" + "5a" * 16
 SETS = "/pub/OpenBSD/7.8/amd64"
 WEB1 = "203.0.113.11"
@@ -87,6 +88,27 @@ def test_what_is_refused_leaves_no_line_in_the_log(rig: Rig, conf: Path) -> None
 def test_sets_are_listed_in_the_seeds_form_alone(rig: Rig, conf: Path, status: int) -> None:
     rig.serve(conf)
     assert rig.machine.httpd.answer("203.0.113.1", f"{SETS}/").status == status
+
+
+def test_metrics_are_for_the_addresses_that_are_named(rig: Rig) -> None:
+    """192.0.2.9 may have them, as the link that the script makes says."""
+    rig.serve(METRICS)
+    httpd, files = rig.machine.httpd, rig.machine.files
+    files.mkdir("/var/www/metrics")
+    files.write_text("/var/www/metrics/metrics.text", "puffy_vmm_up 1\n")
+    files.symlink("metrics.text", "/var/www/metrics/metrics@192.0.2.9")
+    for client, path, status in (
+        ("192.0.2.9", "/metrics", 200),
+        ("192.0.2.99", "/metrics", 404),
+        (WEB1, "/metrics", 404),
+        (WEB1, "/metrics@192.0.2.9", 404),
+        (WEB1, "/metrics.text", 404),
+        (WEB1, "/", 404),
+        ("192.0.2.9", RESPONSE, 404),
+    ):
+        assert httpd.answer("203.0.113.1", path, port=9100, client=client).status == status, path
+    for path in ("/metrics", "/metrics@192.0.2.9", "/../metrics/metrics.text"):
+        assert httpd.answer("203.0.113.1", path, client="192.0.2.9").status == 404
 
 
 def test_the_vms_side_alone_is_listened_on(rig: Rig) -> None:

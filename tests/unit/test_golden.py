@@ -61,6 +61,20 @@ def test_rendered_files(name: str, inventory: str, installing: list[str], tmp_pa
     assert rendered == files(GOLDEN / name)
 
 
+def test_what_a_server_with_metrics_gets_beside(tmp_path: Path) -> None:
+    render(CHECKOUT / "inventories/example", tmp_path / "without")
+    addresses = ["2001:DB8::9", "192.0.2.9"]
+    render(CHECKOUT / "inventories/example", tmp_path / "with", metrics_to=addresses)
+    without = files(tmp_path / "without/server1")
+    rendered = files(tmp_path / "with/server1")
+    beside = {path: text for path, text in rendered.items() if text != without.get(path)}
+    if os.environ.get("UPDATE_GOLDEN"):
+        for path, text in beside.items():
+            (GOLDEN / "metrics" / path).parent.mkdir(parents=True, exist_ok=True)
+            (GOLDEN / "metrics" / path).write_text(text)
+    assert beside == files(GOLDEN / "metrics")
+
+
 # The excerpts of the set-up that is rebuilt, statement by statement, as they are written today.
 SEED = {
     "etc/vm.conf": [

@@ -69,7 +69,7 @@ def test_a_role_has_what_each_role_has(role: Path) -> None:
 
 
 # Roles of which render.yml writes nothing for the example.
-NO_FILES = {"rad", "tap", "sets", "sshfp"}
+NO_FILES = {"metrics", "rad", "tap", "sets", "sshfp"}
 GOLDEN = {
     "sysctl": "etc/sysctl.conf",
     "network": "etc/hostname.veb42",

@@ -94,7 +94,7 @@ class _Reader:
             match row.words:
                 case ["listen", "on", name, "port", port] if port.isdigit():
                     self._listen(server, row, name, int(port))
-                case ["connection", "max", "requests", "1"]:
+                case ["connection", "max", "requests", "1"] | ["default", "type", "text/plain"]:
                     pass
                 case ["location", *found, pattern] if pattern.quoted and found in ([], ["found"]):
                     rules = Rules()

@@ -11,13 +11,13 @@ from pathlib import Path
 _INSIDE = Path(__file__).parent / "inside"
 _TOOL = _INSIDE / "tool.pl"
 _BIN = frozenset(
-    "[ cat chgrp chmod cp echo expr kill ln ls mkdir mv pwd rm rmdir sleep tar test".split()
+    "[ cat chgrp chmod cp date echo expr kill ln ls mkdir mv pwd rm rmdir sleep tar test".split()
 )
 _SBIN = frozenset("chown mknod nologin".split())
 # Programs of the host as they are: no options, or their own syntax, or the same software.
 _PLAIN = (
     "[", "awk", "basename", "dirname", "echo", "expr", "false", "kill", "nohup", "printf", "pwd",
-    "ssh", "ssh-keygen", "test", "true",
+    "date", "ssh", "ssh-keygen", "test", "true",
 )  # fmt: skip
 _WRAPPED = tuple(re.findall(r"(\w+) => '", _TOOL.read_text().split("%LETTERS")[1].split(");")[0]))
 PROGRAMS = tuple(sorted({*_PLAIN, *_WRAPPED} - {"egrep", "fgrep"}))

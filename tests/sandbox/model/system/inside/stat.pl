@@ -12,10 +12,10 @@ if (!exists $ENV{FAKEROOTKEY}) {
     exec $^X, $0, @ARGV or die "stat: $!\n";
 }
 my ($option, $format, @paths) = @ARGV;
-($option // '') eq '-f' or NotModelled::answer("stat @ARGV");
+($option // '') =~ /\A-L?f\z/ or NotModelled::answer("stat @ARGV");
 my $rc = 0;
 for my $path (@paths) {
-    my @stat = lstat $path;
+    my @stat = $option eq '-Lf' ? stat $path : lstat $path;
     if (!@stat) { print {*STDERR} "stat: $path: $!\n"; $rc = 1; next }
     my ($mode, $device) = @stat[2, 6];
     my ($major, $minor) = ($device >> 8 & 0xfff, $device & 0xff | $device >> 12 & 0xfff00);
@@ -28,10 +28,10 @@ for my $path (@paths) {
         Sp => $kind . $bits, Lp => sprintf('%o', $permissions), OLp => sprintf('%03o', $permissions),
         OMp => $mode >> 9 & 7, Su => scalar getpwuid $stat[4], Sg => scalar getgrgid $stat[5],
         z => $kind eq 'c' ? 0 : $stat[7], N => $path, i => $stat[1], Hr => $major, Lr => $minor,
-        T => q(), Z => "$major,$minor",
+        T => q(), Z => "$major,$minor", b => $stat[12],
     );
     my $line = $format;
-    $line =~ s/% (OMp|OLp|Sp|Lp|Su|Sg|Hr|Lr|[zNiTZ])/$field{$1}/gx;
+    $line =~ s/% (OMp|OLp|Sp|Lp|Su|Sg|Hr|Lr|[zNiTZb])/$field{$1}/gx;
     NotModelled::answer("stat -f $format") if $line =~ /%/;
     print "$line\n";
 }

@@ -12,7 +12,7 @@ my $SANDBOX = '/usr/libexec/sandbox';
 my %LETTERS = (
     cat => 'benstuv', chgrp => 'Rh', chmod => 'Rh', chown => 'Rh', cmp => 'ls', cp => 'afipRv',
     cut => 'b:c:d:f:s', egrep => 'chilnoqsvwx', find => '', fgrep => 'chilnoqsvwx', grep => 'cEFhilnoqsvwxe:f:',
-    gzip => 'cdf', head => 'n:', install => 'cdm:o:g:', ln => 'fs', ls => '1ACFRadil', mkdir => 'm:p', mknod => 'm:',
+    gzip => 'cdf', head => 'n:', install => 'cdm:o:g:', ln => 'fs', ls => '1ACFRadil', mkdir => 'm:p', mktemp => 'd', mknod => 'm:',
     mv => 'fiv', rm => 'dfiRrv', rmdir => 'p', sed => 'Enre:f:i::', sleep => '', sort => 'bcdfiMnrut:k:o:',
     tail => 'c:fn:', tar => 'cf:hjptvxzC:', tee => 'ai', timeout => 'fk:s:', touch => 'acm', tr => 'cds', uniq => 'cdu',
     wc => 'lwc', xargs => '0n:rI:',
