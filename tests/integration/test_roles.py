@@ -24,6 +24,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "metrics": ({"metrics_to": ["192.0.2.0/24"]}, "'192.0.2.0/24' is not an IP address"),
     "network": ({"network_confirm": "soon"}, "network_confirm"),
     "pf": ({"pf_confirm": "soon"}, "pf_confirm"),
+    "rad": ({"rad_manage": "maybe"}, "rad_manage"),
     "sensorsd": ({"sensorsd_mail_to": "$(reboot)"}, "'$(reboot)' is not a mail address"),
     "sets": ({"sets_verify": "maybe"}, "value of sets_verify must be one of"),
     "sshfp": ({"sshfp_zone": "example.org", "sshfp_port": "dns"}, "sshfp_port"),
