@@ -122,3 +122,19 @@ def test_kernel_variables_are_set_now_and_at_boot(host: Host, server: Server) ->
 
 def test_no_response_file_lies_about(host: Host) -> None:
     assert host.check_output("ls /var/www/htdocs/install") == ""
+
+
+def test_a_server_measures_where_it_is_asked_to(host: Host) -> None:
+    """The stand-in has no netstat(1), and OpenBSD in QEMU may have no vmd(8) that runs."""
+    if "metrics.vmm" not in host.run("cat /etc/crontab").stdout:
+        assert not host.file("/etc/metrics.vmm").exists
+        return
+    assert host.check_output("/etc/metrics.vmm") == ""
+    assert stat(host, "/var/www/metrics/metrics.text")[:3] == ("root", "www", 0o640)
+    text = host.check_output("cat /var/www/metrics/metrics@203.0.113.1")
+    for tool in ("stat", "ifconfig", "sysctl"):
+        assert f'puffy_vmm_up{{tool="{tool}"}} 1' in text
+    known = host.run("vmctl status").stdout.splitlines()[1:]
+    for name in [line.split()[-1] for line in known]:
+        assert f'puffy_vmm_vm_running{{vm="{name}"}}' in text
+    assert text.splitlines()[-1].startswith("puffy_vmm_written_timestamp_seconds 1")
