@@ -75,7 +75,7 @@ files:
   description: The texts of the files that were written, or would be, by their paths.
   type: dict
   returned: success
-  sample: {/work/fleets/production/vms/web1.yml: "server: server1"}
+  sample: {/home/ops/fleets/production/vms/web1.yml: "server: server1"}
 reported:
   description: What is not in the fleet, a line of a file each, with why.
   type: list
