@@ -92,9 +92,10 @@ class ActionModule(Action):
             for kind in ("reported", "kept", "expected"):
                 getattr(notes, kind).extend(getattr(fitted.notes, kind))
             fitted = replace(fitted, notes=notes)
-        else:
-            assert mapped is not None
+        elif mapped is not None:
             fitted = fit.fit_records(records, mapped, options, notes, check)
+        else:
+            raise OperatorError("there is nothing to adopt: give server, or files and mapping")
         files = self._files(fitted, directory, args, task_vars)
         self._write(files, directory, texts, args)
         return self._result(fitted, files, args, task_vars)

@@ -46,14 +46,14 @@ class Jobs:
         """
         begun = time.monotonic()
         limits = {"rest_seconds": _REST_SECONDS, "awake_seconds": _AWAKE_SECONDS}
-        answer, _ = self._agent.backup({**job, **limits})
+        answer, _piece = self._agent.backup({**job, **limits})
         if "busy" in answer:
             self._join(job, answer["busy"])
         look = {key: job[key] for key in ("place", "vm", "files", "vmctl", "df")}
         step, said, told = "", "", -float(_LINE_SECONDS)
         while True:
             ask = {**look, "do": "watch", "seen": step, "seconds": _LOOK_SECONDS}
-            now, _ = self._agent.backup(ask)
+            now, _piece = self._agent.backup(ask)
             passed = time.monotonic() - begun
             if now["state"] == "done":
                 return t.cast(dict[str, t.Any], now["backup"])

@@ -25,7 +25,7 @@ class ServerPlace:
 
     def list(self) -> list[Backup]:
         """Raises OperatorError."""
-        answer, _ = self._agent.backup(request("list", self.path, ""))
+        answer, _piece = self._agent.backup(request("list", self.path, ""))
         return read_all(answer["backups"])
 
     def drop(self, backups: t.Sequence[Backup]) -> None:
@@ -45,7 +45,7 @@ class ServerPlace:
             while offset < size:
                 ask = request("send", self.path, backup.vm, id=backup.id, file=name)
                 ask |= {"offset": offset, "length": _PIECE_BYTES}
-                _, piece = self._agent.backup(ask)
+                _answer, piece = self._agent.backup(ask)
                 if not piece:
                     break
                 to.append(backup, name, piece)

@@ -214,7 +214,7 @@ class Upgrade:
         self._carry_out(steps.note(seen, prepared))
 
     def _patch(self, *, revert: bool) -> None:
-        for _ in range(_PATCH_ROUNDS):
+        for _round in range(_PATCH_ROUNDS):
             self._carry_out(steps.patch(revert=revert))
             revert = False
             checks = self._check(self._look(), None)
@@ -228,15 +228,14 @@ class Upgrade:
         )
 
     def _stop(self, seen: Seen) -> None:
-        assert seen.journal
-        names = seen.running
+        before, names = seen.under_way, seen.running
         asked = [vm for vm in self.machines if vm.name in names]
         runs = first_answer.questions(asked)
         answers = self.server.agent.look({"run": runs})["run"] if runs else {}
         ran = {name: answers.get(name, {"rc": 1})["rc"] == 0 for name in names}
         # What an earlier run stopped already ran as well.
-        ran = {**ran, **seen.journal.ran}
-        journal = replace(seen.journal, phase=Phase.STOPPING, by=self.server.agent.by, ran=ran)
+        ran = {**ran, **before.ran}
+        journal = replace(before, phase=Phase.STOPPING, by=self.server.agent.by, ran=ran)
         self._carry_out(steps.hold(seen, journal))
         try:
             self._carry_out(steps.stop(names))
@@ -245,13 +244,13 @@ class Upgrade:
             raise self._resumed(journal, error) from error
 
     def _reboot(self, seen: Seen) -> None:
-        assert seen.journal
+        journal = seen.under_way
         try:
             self._carry_out(steps.reboot())
         except ApplyError as error:
             # Where only the answer was lost, the server is going down.
             if error.failed:
-                raise self._resumed(seen.journal, error) from error
+                raise self._resumed(journal, error) from error
         self._return(seen)
 
     def _resumed(self, journal: Journal, error: OperatorError) -> OperatorError:
@@ -275,11 +274,9 @@ class Upgrade:
         )
 
     def _return(self, seen: Seen) -> None:
-        assert seen.journal
-        self._wait_for_boot(seen.journal)
+        self._wait_for_boot(seen.under_way)
         seen = self._look()
-        journal = seen.journal
-        assert journal
+        journal = seen.under_way
         names = self._startable(journal, seen)
         try:
             self._start([name for name in names if name not in seen.running])

@@ -116,7 +116,6 @@ def not_back(journal: Journal, lacks: str, seconds: int) -> str:
 
 def old_release(seen: Seen) -> str:
     """The error of a server that booted, and was not upgraded."""
-    assert seen.journal
     why = {
         UpgradeKernel.ABSENT: "/bsd.upgrade is gone, so the installer ran and did not finish",
         UpgradeKernel.READY: "/bsd.upgrade was not booted: boot(8) may have an /etc/boot.conf that "
@@ -124,7 +123,7 @@ def old_release(seen: Seen) -> str:
         UpgradeKernel.SPENT: "/bsd.upgrade was booted, and the installer did not finish",
     }[seen.upgrade_kernel]
     return (
-        f"the upgrade to OpenBSD {seen.journal.to} failed: the server came back with "
+        f"the upgrade to OpenBSD {seen.under_way.to} failed: the server came back with "
         f"{seen.release} ({why}). Its VMs run again. See root's mail and the console of its boot; "
         "run again to try again"
     )
@@ -132,8 +131,7 @@ def old_release(seen: Seen) -> str:
 
 def summary(seen: Seen, release_of_vms: str | None) -> t.Iterator[str]:
     """What was done, and what else is to be done."""
-    journal = seen.journal
-    assert journal
+    journal = seen.under_way
     patches = [name for name in seen.patches if name not in journal.patches]
     if journal.to:
         yield f"upgraded from OpenBSD {journal.release} to {seen.release}"

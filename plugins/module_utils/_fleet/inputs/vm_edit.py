@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
+from ansible_collections.puffy.vmm.plugins.module_utils._libraries import yaml
 
 _LONGEST = 64 * 1024
 # What no two VMs have in common, and what is of the moment.

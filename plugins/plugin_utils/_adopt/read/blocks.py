@@ -180,7 +180,7 @@ def _tokens(text: str, *, lines: bool) -> Iterator[_Token]:
             yield _Token(mark, False, line, at, match.end())
         elif match["comment"] is None and match["blank"] is None and mark is None:
             given = (match["double"], match["single"], match["word"])
-            word = next(one for one in given if one is not None)
+            (word,) = (one for one in given if one is not None)
             yield _Token(word, False, line, at, match.end())
         line += match[0].count("\n")
         at = match.end()

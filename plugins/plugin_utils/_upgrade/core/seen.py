@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import parse_vm_conf
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
@@ -83,6 +84,16 @@ class Seen:
     motd: str = ""
     motd_sha256: str | None = None
     mirror: str = _DEFAULT_MIRROR
+
+    @property
+    def under_way(self) -> Journal:
+        """The journal. Raises OperatorError where somebody took it away in the midst."""
+        if self.journal is None:
+            raise OperatorError(
+                f"{JOURNAL} is gone from the server, so nobody knows how far its upgrade is and "
+                "which VMs ran; see which run, and run again"
+            )
+        return self.journal
 
     @property
     def running(self) -> tuple[str, ...]:
