@@ -88,7 +88,7 @@ class ActionModule(Action):
 
     def _continued(self, under_way: UnderWay, name: str, to: str) -> dict[str, t.Any]:
         """A move that has begun before. Raises OperatorError where something else is asked for."""
-        fleet = self._planner.build(self._planner.texts, ())
+        fleet = self._planner.fleet
         vm = next((vm for vm in fleet.vms if vm.name == name), None)
         if vm is None:
             raise OperatorError(
@@ -129,7 +129,7 @@ class ActionModule(Action):
         }
 
     def _owner(self, found: Relocation) -> list[str]:
-        fleet = self._planner.build(self._planner.texts, ())
+        fleet = self._planner.fleet
         names = (found.before.server, found.after.server)
         hosts = {name: server_variables(fleet, name)["vmm_host"] for name in names}
         return to_change(found, hosts)
@@ -147,9 +147,8 @@ class ActionModule(Action):
 
     def _staying(self, server: str, moves: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
         """VMs of a server that is drained and that nothing is to be moved of."""
-        fleet = self._planner.build(self._planner.texts, ())
         named = {move["vm"] for move in moves}
-        return [vm.name for vm in fleet.vms_of(server) if vm.name not in named]
+        return [vm.name for vm in self._planner.fleet.vms_of(server) if vm.name not in named]
 
     def _show(self, moves: t.Sequence[t.Mapping[str, t.Any]], staying: t.Sequence[str]) -> None:
         words = {"finish": "(to be finished)", "abandon": "(to be given up)"}

@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import V
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # What the kernel and the daemons of a server have for themselves.
-_RESERVE: t.Final = 256 << 20
+RESERVE: t.Final = 256 << 20
 # An installation with the sets of the base system writes about as much.
 _SYSTEM: t.Final = 1 << 30
 
@@ -99,7 +99,7 @@ def at_once(
     if memory is None:
         return max(count, 1)
     facts = vm_facts.parse(answer, vms)
-    free = memory - _RESERVE
+    free = memory - RESERVE
     free -= sum(vm.memory for vm in vms if facts[vm.name].running)
     fitting = 0
     for vm in new:
@@ -112,11 +112,11 @@ def _memory(vms: t.Iterable[Machine], physical: int) -> t.Iterator[str]:
     """vmm(4) wires what guests touch: there is no swapping, and no more than there is."""
     present = [vm for vm in vms if vm.state == "present"]
     total = sum(vm.memory for vm in present)
-    usable = max(physical - _RESERVE, 0)
+    usable = max(physical - RESERVE, 0)
     if total > usable:
         yield (
-            f"{len(present)} VMs have {_mib(total)} of memory, {_mib(total - usable)} more than "
-            f"the server has for them ({_mib(physical)} less {_mib(_RESERVE)} for itself); move "
+            f"{len(present)} VMs have {mib(total)} of memory, {mib(total - usable)} more than "
+            f"the server has for them ({mib(physical)} less {mib(RESERVE)} for itself); move "
             "VMs to another server, or set vmm_memory_limit to what they may have in all"
         )
 
@@ -154,15 +154,15 @@ def _disk(
     needed = sum(min(image.size, _SYSTEM) for image in fresh)
     if needed > free:
         obstacles.append(
-            f"{directory} has {_mib(free)} free, and {len(fresh)} new VMs need {_mib(needed)} "
+            f"{directory} has {mib(free)} free, and {len(fresh)} new VMs need {mib(needed)} "
             "for their systems alone; make room"
         )
         return
     growth = sum(max(image.size - image.used, 0) for image in images)
     if growth > free:
         warnings.append(
-            f"{directory} has {_mib(free)} free, and the disks of {len({one.vm for one in images})}"
-            f" VMs may grow by {_mib(growth)}: watch it, or set vmm_disk_limit"
+            f"{directory} has {mib(free)} free, and the disks of {len({one.vm for one in images})}"
+            f" VMs may grow by {mib(growth)}: watch it, or set vmm_disk_limit"
         )
 
 
@@ -172,5 +172,6 @@ def directories(vms: t.Iterable[Machine]) -> list[str]:
     return sorted({*(vm.directory for vm in vms), *further})
 
 
-def _mib(size: int) -> str:
+def mib(size: int) -> str:
+    """A number of bytes as VM files have it: 2310M."""
     return f"{size >> 20}M"

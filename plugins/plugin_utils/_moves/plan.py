@@ -12,6 +12,7 @@ from datetime import date
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import Vm
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import RESERVE, mib
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import (
     Build,
@@ -20,8 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import
     relocate,
 )
 
-# What the kernel and the daemons of a server have for themselves, and what else is written to it.
-_RESERVE: t.Final = 256 << 20
+# What else is written to a server meanwhile.
 _SPARE: t.Final = 64 << 20
 
 Look = t.Mapping[str, t.Any]
@@ -55,14 +55,14 @@ class Room:
         reasons = []
         memory = found.after.memory.bytes if found.after.state == "present" else 0
         if memory and self.memory is not None and not limited:
-            lacking = present + memory + _RESERVE - self.memory
+            lacking = present + memory + RESERVE - self.memory
             if lacking > 0:
-                reasons.append(f"{name}: {to} lacks {_mib(lacking)} of memory for it")
+                reasons.append(f"{name}: {to} lacks {mib(lacking)} of memory for it")
         mount = self.mounts.get(found.disks[0][1].image.rpartition("/")[0])
         if mount is not None and need + _SPARE > self.free[mount]:
             reasons.append(
-                f"{name}: its images take {_mib(need)}, and {mount} of {to} has "
-                f"{_mib(self.free[mount])} free"
+                f"{name}: its images take {mib(need)}, and {mount} of {to} has "
+                f"{mib(self.free[mount])} free"
             )
         return reasons
 
@@ -84,15 +84,22 @@ class Planner:
     looks: t.Mapping[str, Look]
     today: date
     _rooms: dict[str, Room] = field(default_factory=dict)
+    _built: tuple[FleetTexts, Fleet] | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet after the moves so far. Building it takes long: once for what files say."""
+        if self._built is None or self._built[0] is not self.texts:
+            self._built = (self.texts, self.build(self.texts, ()))
+        return self._built[1]
 
     def move(self, name: str, to: str) -> Relocation:
         """A move to this server. Raises CannotMove with all that stands against it."""
-        found = relocate(self.texts, self.build, name, to, self.today)
+        found = self._relocated(name, to)
         reasons = self._against(found)
         if reasons:
             raise CannotMove("\n".join(reasons))
-        self.texts = found.texts
-        self._room(to).take(found, self._need(found.before))
+        self._settle(found)
         return found
 
     def drain(self, server: str, names: t.Sequence[str]) -> list[Relocation]:
@@ -101,7 +108,7 @@ class Planner:
         A server on which a VM keeps its addresses comes before others, then the one with most
         memory left. Raises CannotMove with what is short for each VM that fits nowhere.
         """
-        fleet = self.build(self.texts, ())
+        fleet = self.fleet
         others = [name for name in sorted(fleet.servers) if name != server and self._seen(name)]
         if not others:
             raise CannotMove(f"{server}: there is no other server that its VMs could be moved to")
@@ -114,16 +121,28 @@ class Planner:
                 short += reasons
                 continue
             best = max(ways, key=self._worth)
-            moves.append(self.move(name, best.after.server))
+            self._settle(best)
+            moves.append(best)
         if short:
             raise CannotMove("\n".join([f"{server} cannot be drained:", *short]))
         return moves
+
+    def _relocated(self, name: str, to: str) -> Relocation:
+        def build(texts: FleetTexts, coming: t.Collection[str]) -> Fleet:
+            return self.fleet if texts is self.texts and not coming else self.build(texts, coming)
+
+        return relocate(self.texts, build, name, to, self.today)
+
+    def _settle(self, found: Relocation) -> None:
+        """Has what comes after this move count on it."""
+        self.texts = found.texts
+        self._room(found.after.server).take(found, self._need(found.before))
 
     def _ways(self, name: str, servers: t.Sequence[str]) -> tuple[list[Relocation], list[str]]:
         ways, reasons = [], []
         for to in servers:
             try:
-                found = relocate(self.texts, self.build, name, to, self.today)
+                found = self._relocated(name, to)
                 against = self._against(found)
             except CannotMove as refusal:
                 against = [f"{name}, to {to}: {refusal}"]
@@ -150,17 +169,16 @@ class Planner:
                 f"{found.before.name}: {to} runs OpenBSD {shown[0]}, which is older than "
                 f"{shown[1]} of {source}; upgrade {to} first"
             ]
-        limited = self.build(self.texts, ()).servers[to].memory_limit is not None
+        limited = self.fleet.servers[to].memory_limit is not None
         return self._room(to).obstacles(
             found, self._need(found.before), self._present(found, to), limited
         )
 
     def _present(self, found: Relocation, server: str) -> int:
         """The memory of the VMs that a server is to run, without the one that comes."""
-        fleet: Fleet = self.build(self.texts, ())
         return sum(
             vm.memory.bytes
-            for vm in fleet.vms_of(server)
+            for vm in self.fleet.vms_of(server)
             if vm.state == "present" and vm.name != found.after.name
         )
 
@@ -229,7 +247,3 @@ def _release(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", text):
         raise OperatorError(f"the release {text!r} of a server is not known")
     return tuple(int(part) for part in text.split("."))
-
-
-def _mib(size: int) -> str:
-    return f"{size >> 20}M"

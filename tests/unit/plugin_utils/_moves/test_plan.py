@@ -80,6 +80,22 @@ def test_the_largest_goes_first_and_to_where_it_keeps_its_addresses() -> None:
     assert drained(planner()) == [("web2", "server8"), ("web3", "server8"), ("web1", "server8")]
 
 
+def test_a_fleet_is_built_once_for_what_its_files_say() -> None:
+    """Before each of three moves, and after the last: building takes long with many VMs."""
+    plan, built = planner(), 0
+    build = plan.build
+
+    def counted(given: FleetTexts, arriving: Collection[str]) -> Fleet:
+        nonlocal built
+        built += not arriving
+        return build(given, arriving)
+
+    plan.build = counted
+    assert len(drained(plan)) == 3
+    assert plan.fleet.vms_of("server6") == []
+    assert built == 4
+
+
 def test_what_was_given_counts() -> None:
     """server8 has room for the largest alone, by memory, and by disk."""
     for room in (look(memory=5), look(free=25)):
