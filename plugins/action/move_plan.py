@@ -9,19 +9,20 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    Moves,
     UnderWay,
-    read_moves,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.plan import Planner, to_change
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import moves_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
     inventory_of_task,
     today,
@@ -58,7 +59,7 @@ class ActionModule(Action):
         begun = {
             name: under_way
             for name in args["vms"]
-            if (under_way := self._under_way(name, texts.moves.get(f"{name}.yml")))
+            if (under_way := self._under_way(moves_of(texts, name)))
         }
         new = [name for name in args["vms"] if name not in begun]
         moves = [self._continued(begun[name], name, args["to"]) for name in begun]
@@ -72,13 +73,8 @@ class ActionModule(Action):
         told: dict[str, t.Any] = untrusted({"moves": moves})
         return {"changed": bool(moves), "servers": sorted(names), **told}
 
-    def _under_way(self, name: str, text: str | None) -> UnderWay | None:
-        if text is None:
-            return None
-        report = Report()
-        moves = read_moves(name, text, report)
-        report.raise_problems()
-        under_way = moves.under_way if moves else None
+    def _under_way(self, moves: Moves) -> UnderWay | None:
+        name, under_way = moves.vm, moves.under_way
         if under_way and under_way.by != self._own and alive(under_way.by, self._own):
             raise OperatorError(
                 f"{name}: {under_way.by} is moving it from {under_way.source} to {under_way.to} "

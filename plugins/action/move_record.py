@@ -12,18 +12,20 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
     Left,
     Moves,
     UnderWay,
-    read_moves,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
-from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import switch, write_server
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import (
+    moves_of,
+    switch,
+    write_server,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
     inventory_of_task,
     today,
@@ -57,7 +59,7 @@ class ActionModule(Action):
         move: dict[str, t.Any] = plain(args["move"])
         with fleet.lock(args["lock_timeout"]):
             texts = fleet.read()
-            moves = _journal(texts, move["vm"])
+            moves = moves_of(texts, move["vm"])
             step = args["step"]
             if step == "begin":
                 moves = self._begun(moves, move)
@@ -94,15 +96,6 @@ class ActionModule(Action):
         images = tuple(Image(**image) for image in move["images"])
         begun = UnderWay(move["source"], move["to"], move["stamp"], own, move["ran"], images)
         return replace(moves, under_way=begun)
-
-
-def _journal(texts: FleetTexts, vm: str) -> Moves:
-    if (file := f"{vm}.yml") not in texts.moves:
-        return Moves(vm)
-    report = Report()
-    moves = read_moves(vm, texts.moves[file] or "", report)
-    report.raise_problems()
-    return moves or Moves(vm)
 
 
 def _same(moves: Moves, move: t.Mapping[str, t.Any]) -> UnderWay:

@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import replace
 from datetime import date
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
-    SUFFIX,
-    Ledger,
-    read_ledger,
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import SUFFIX
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
+    Moves,
+    UnderWay,
+    read_moves,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import UnderWay
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source as vm_source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_field
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
@@ -26,8 +25,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import writ
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import (
     Build,
     given_up,
+    ledger_of,
     relocate,
 )
+
+
+def moves_of(texts: FleetTexts, vm: str) -> Moves:
+    """The journal of a VM's moves; an empty one where there is none. Raises Problems."""
+    if (file := f"{vm}.yml") not in texts.moves:
+        return Moves(vm)
+    report = Report()
+    moves = read_moves(vm, texts.moves[file] or "", report)
+    report.raise_problems()
+    return moves or Moves(vm)
 
 
 def switch(fleet: FleetDirectory, build: Build, vm: str, under_way: UnderWay, day: date) -> None:
@@ -49,7 +59,7 @@ def switch(fleet: FleetDirectory, build: Build, vm: str, under_way: UnderWay, da
         fleet.write_ledgers(_of(found.texts, there))
         fleet.write_ledgers(_of(found.texts, here))
         return
-    old, new = (_ledger(texts, server) for server in (here, there))
+    old, new = (ledger_of(texts, server) for server in (here, there))
     if vm in old.entries:
         entries = {name: entry for name, entry in old.entries.items() if name != vm}
         gone = tuple(given_up(vm, old.entries[vm], new.entries[vm], day))
@@ -60,15 +70,8 @@ def switch(fleet: FleetDirectory, build: Build, vm: str, under_way: UnderWay, da
 def _has(texts: FleetTexts, server: str, vm: str) -> bool:
     if texts.ledgers.get(f"{server}{SUFFIX}") is None:
         return False
-    entry = _ledger(texts, server).entries.get(vm)
+    entry = ledger_of(texts, server).entries.get(vm)
     return entry is not None and entry.installed is not None
-
-
-def _ledger(texts: FleetTexts, server: str) -> Ledger:
-    report = Report()
-    ledger = read_ledger(f"{server}{SUFFIX}", texts.ledgers[f"{server}{SUFFIX}"] or "", report)
-    report.raise_problems()
-    return t.cast(Ledger, ledger)
 
 
 def _of(texts: FleetTexts, server: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ def relocate(texts: FleetTexts, build: Build, name: str, to: str, today: date) -
         moved_text = with_field(text, "server", to)
     except ValueError as error:
         raise CannotMove(f"{vm_source(name)}: {error}") from error
-    left = _ledger(texts, before.server)
+    left = ledger_of(texts, before.server)
     left = replace(left, entries={vm: one for vm, one in left.entries.items() if vm != name})
     known = set(map(str, fleet.problems))
     problems: list[str] = []
@@ -107,7 +107,7 @@ def relocate(texts: FleetTexts, build: Build, name: str, to: str, today: date) -
         disks=tuple(more),
         made=None,
     )
-    ledger = _ledger(texts, to) if f"{to}{SUFFIX}" in texts.ledgers else Ledger(to, {})
+    ledger = ledger_of(texts, to) if f"{to}{SUFFIX}" in texts.ledgers else Ledger(to, {})
     ledger = replace(ledger, entries={**ledger.entries, name: record})
     left = replace(left, quarantine=(*left.quarantine, *given_up(name, entry, record, today)))
     final = _replaced(texts, name, moved_text, left, ledger)
@@ -160,7 +160,8 @@ def _replaced(texts: FleetTexts, name: str, file: str, *ledgers: Ledger) -> Flee
     return replace(texts, vms=vms, ledgers={**texts.ledgers, **new})
 
 
-def _ledger(texts: FleetTexts, server: str) -> Ledger:
+def ledger_of(texts: FleetTexts, server: str) -> Ledger:
+    """The ledger of a server. Raises Problems, and CannotMove where there is none."""
     report = Report()
     file = f"{server}{SUFFIX}"
     ledger = read_ledger(file, texts.ledgers.get(file) or "", report)
