@@ -26,7 +26,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import 
 BIOS: t.Final = "/etc/firmware/vmm-bios"
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
 _BLANK_BYTES: t.Final = 1 << 20
-_BLOCK: t.Final = 512
+BLOCK: t.Final = 512
 _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
 
@@ -62,7 +62,7 @@ class DiskFacts:
         """From what a probe says of paths."""
         image, archived = paths.get(disk.image), paths.get(disk.archived)
         blocks = (image or archived or {"blocks": 0})["blocks"]
-        return cls(image is not None, archived is not None, blocks * _BLOCK)
+        return cls(image is not None, archived is not None, blocks * BLOCK)
 
     @property
     def gone(self) -> bool:
@@ -198,7 +198,7 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Iterable[Machine]) -> dict[
     """The answer to questions() by the VM's name. Raises Silent, UnreadableConf."""
     refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = status_lines(answer["run"]["status"]["stdout"])
-    conf = _vm_conf(answer)
+    conf = vm_conf(answer)
     return {
         machine.name: _facts(answer, machine, status.get(machine.name), conf)
         for machine in machines
@@ -226,8 +226,8 @@ def _facts(
         marker=_marker(machine.load, answer),
         installed=paths.get(machine.installed) is not None,
         status=status,
-        disk_bytes=(main["blocks"] * _BLOCK if main else 0) + sum(disk.bytes for disk in disks),
-        written=new["blocks"] * _BLOCK if new else 0,
+        disk_bytes=(main["blocks"] * BLOCK if main else 0) + sum(disk.bytes for disk in disks),
+        written=new["blocks"] * BLOCK if new else 0,
         directory=paths.get(machine.directory) is not None,
         others=tuple(path for path in machine.other_images if _written(paths.get(path))),
         definition=definitions[0] if definitions else None,
@@ -260,7 +260,8 @@ def _macs(block: VmBlock) -> frozenset[str]:
     return frozenset(mac.lower() for mac in given if mac)
 
 
-def _vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:
+def vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:
+    """vm.conf(5), by the answer to questions(). Raises UnreadableConf."""
     try:
         return parse_vm_conf(text(answer, VM_CONF))
     except Unreadable as error:
@@ -288,10 +289,10 @@ def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> Image:
     if facts.get("type", "file") != "file":
         # A link, perhaps to another volume: it is an operator's, and leads to what nobody knows.
         return Image.DATA
-    used = facts["size"] if image_format == "qcow2" else facts["blocks"] * _BLOCK
+    used = facts["size"] if image_format == "qcow2" else facts["blocks"] * BLOCK
     return Image.BLANK if used <= _BLANK_BYTES else Image.DATA
 
 
 def _written(facts: t.Mapping[str, t.Any] | None) -> bool:
     """Whether an image of whichever format was written to: a raw one has its size at once."""
-    return facts is not None and facts["blocks"] * _BLOCK > _BLANK_BYTES
+    return facts is not None and facts["blocks"] * BLOCK > _BLANK_BYTES

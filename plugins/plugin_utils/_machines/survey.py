@@ -8,7 +8,7 @@ import typing as t
 from contextlib import suppress
 from dataclasses import asdict
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf, vm_conf
+from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import Measures
@@ -39,8 +39,8 @@ def survey(
 
 def _strangers(vms: t.Mapping[str, t.Any], machines: t.Sequence[Machine]) -> list[str]:
     names = set(facts.status_lines(vms["run"]["status"]["stdout"]))
-    with suppress(vm_conf.Unreadable):
-        names |= {block.name for block in vm_conf.parse_vm_conf(facts.text(vms, facts.VM_CONF)).vms}
+    with suppress(facts.UnreadableConf):
+        names |= {block.name for block in facts.vm_conf(vms).vms}
     return sorted(names - {machine.name for machine in machines})
 
 

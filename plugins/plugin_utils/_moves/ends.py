@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import (
-    Unreadable,
-    parse_vm_conf,
-)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
@@ -23,7 +18,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import directory
 
-_BLOCK: t.Final = 512
 # What images grow by while the VM does not run, and what else is written meanwhile.
 _SPARE_BYTES: t.Final = 64 << 20
 
@@ -60,11 +54,8 @@ def is_known(answer: t.Mapping[str, t.Any], vm: str) -> str | None:
     status = facts.status_lines(answer["run"]["status"]["stdout"]).get(vm)
     if status and status.pid is not None:
         return "runs"
-    try:
-        conf = parse_vm_conf(facts.text(answer, VM_CONF))
-    except Unreadable as error:
-        raise OperatorError(f"{VM_CONF} cannot be understood: {error}") from None
-    return f"is in {VM_CONF}" if any(block.name == vm for block in conf.vms) else None
+    known = any(block.name == vm for block in facts.vm_conf(answer).vms)
+    return f"is in {VM_CONF}" if known else None
 
 
 def refuse_known(answer: t.Mapping[str, t.Any], move: Move, server: str) -> None:
@@ -98,7 +89,7 @@ def stamps(answer: t.Mapping[str, t.Any], move: Move) -> list[dict[str, t.Any] |
 
 
 def used_bytes(stats: t.Iterable[t.Mapping[str, t.Any] | None]) -> int:
-    return sum(int(one["blocks"]) * _BLOCK for one in stats if one)
+    return sum(int(one["blocks"]) * facts.BLOCK for one in stats if one)
 
 
 def progress_path(move: Move) -> str:
@@ -180,10 +171,10 @@ def _changed(
     stats: t.Sequence[t.Mapping[str, t.Any] | None],
 ) -> str | None:
     """The first image that is not as it was when it was copied, as far as that is known."""
-    text = answer["read"].get(progress_path(move))
-    if text is None:
+    path = progress_path(move)
+    if path not in answer["read"]:
         return None
-    noted = json.loads(base64.b64decode(text))["images"]
+    noted = json.loads(facts.text(answer, path))["images"]
     for image, then, now in zip(move.images, noted, stats, strict=True):
         if now and (then["size"], then["mtime"]) != (now["size"], now["mtime"]):
             return image.source

@@ -8,7 +8,6 @@ read these images, from that server's address, and nothing else.
 
 from __future__ import annotations
 
-import base64
 import time
 import typing as t
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import write
 
 # How long the agent fetches or reads at once, in seconds: the first line comes early.
@@ -84,9 +84,8 @@ def make_key(agent: Agent, vm: str, peer: Peer) -> str:
         run(title, keygen, timeout=60),
         *write(title, files[2], None, known.encode()),
     ])  # fmt: skip
-    read = agent.look({"paths": [{"path": files[1], "read": 1}]})["read"]
-    words = base64.b64decode(read[files[1]]).decode("ascii").split()
-    return " ".join(words[:2])
+    answer = agent.look({"paths": [{"path": files[1], "read": 1}]})
+    return " ".join(facts.text(answer, files[1]).split()[:2])
 
 
 def drop_key(agent: Agent, vm: str) -> None:

@@ -10,7 +10,6 @@ import typing as t
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import parse_vm_conf
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
@@ -134,8 +133,6 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
     """The answer to questions(). Raises OperatorError for what cannot be understood."""
     paths, run = answer["paths"], answer["run"]
     vms = facts.parse(answer, machines)
-    # It can be read: facts.parse() has done so.
-    conf = parse_vm_conf(facts.text(answer, facts.VM_CONF))
     systems = (measures.file_system(answer, directory) for directory in DIRECTORIES)
     installed = sorted(answer["list"].get(_PATCHES, ()))
     raw = {path: base64.b64decode(text) for path, text in answer["read"].items()}
@@ -151,7 +148,7 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
         vmd=run["check"]["rc"] == 0,
         statuses=facts.status_lines(run["status"]["stdout"]),
         facts=vms,
-        defined=frozenset(vm.name for vm in conf.vms),
+        defined=frozenset(vm.name for vm in facts.vm_conf(answer).vms),
         moving=tuple(vm.name for vm in machines if vm.moving),
         patches=tuple(name for name in installed if re.fullmatch(r"\d+-\d+_\w+", name)),
         once=tuple(path for path in _ONCE if paths.get(path) is not None),
