@@ -35,6 +35,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report imp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import machines_of
 
 _IMAGE_DIRECTORY: t.Final = {"mode": "0755", "owner": "root", "group": "wheel"}
 # Below the directory that Ansible makes for a run, for its user alone, and removes with it.
@@ -108,11 +109,9 @@ class ActionModule(Action):
         return self._args["step"] in ("take", "restore") and self._place.host not in own
 
     def _machines(self, names: t.Sequence[str]) -> list[Machine]:
-        variables = self._vars
-        vms = plain([*variables.get("vmm_vms", []), *variables.get("vmm_archived", [])])
-        machines = [machine for machine in Machine.all_of(vms) if machine.name in names]
+        machines = [machine for machine in machines_of(self._vars) if machine.name in names]
         if lacking := set(names) - {machine.name for machine in machines}:
-            server = variables["inventory_hostname"]
+            server = self._vars["inventory_hostname"]
             raise OperatorError(f"{server} has no VM {', '.join(sorted(lacking))}")
         return machines
 

@@ -22,7 +22,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     refuse_unknown_vms,
     refuse_unread_fleet,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import read_all
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.one_time import (
     for_review,
@@ -43,7 +43,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents import RoleDocuments
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import (
+    converger,
+    machines_of,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"
@@ -82,10 +85,9 @@ class ActionModule(Action):
         self._args, self._vars = args, task_vars
         self._server = str(task_vars["inventory_hostname"])
         self._roles = RoleDocuments(self, args["roles"], task_vars, keep_going=args["compare"])
-        vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
+        self._machines = machines_of(task_vars)
         if args["render_to"]:
-            return self._render(Machine.all_of(vms))
-        self._machines = Machine.all_of(vms)
+            return self._render(self._machines)
         self._agent = Agent(self.execute, self.run_process)
         self._at_once = int(task_vars["vmm_host"]["install_limit"])
         return self._converge_without_failed()

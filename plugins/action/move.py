@@ -22,7 +22,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.look import Look
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import LEAVE
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import host_keys
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves import ends, transfer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.ends import Move
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import (
@@ -30,6 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import (
     Arrival,
     Peer,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import machines_of
 
 _SSH_PORT: t.Final = 22
 
@@ -94,8 +94,7 @@ class ActionModule(Action):
 
     def _check_source(self) -> dict[str, t.Any]:
         move = self._move
-        vms = [*self._vars.get("vmm_vms", []), *self._vars.get("vmm_archived", [])]
-        machines = Machine.all_of(plain(vms))
+        machines = machines_of(self._vars)
         asked = vm_facts.questions(machines)
         paths = [path for image in move.images for path in (image.source, image.kept)]
         asked["paths"] += [{"path": path, "hash": 0} for path in paths]

@@ -25,6 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import look
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.drift import drift
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import machines_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan import (
     RELEASE,
     Do,
@@ -77,11 +78,10 @@ class ActionModule(Action):
         return {**told, "changed": bool(upgrade.changes), "begun": begun and not self.check_mode}
 
     def _upgrade(self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> Upgrade:
-        vms = plain([*task_vars.get("vmm_vms", []), *task_vars.get("vmm_archived", [])])
         name = str(task_vars["inventory_hostname"])
         agent = Agent(self._bounded(_REQUEST_SECONDS), self.run_process)
         request = Request(args["to"], args["announce_hours"], int(time.time()), alive, agent.by)
-        machines = Machine.all_of(vms)
+        machines = machines_of(task_vars)
         return Upgrade(
             Server(
                 name,

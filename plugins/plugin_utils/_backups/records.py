@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import VM_NAME_PATTERN
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import aligned
 
 INDEX: t.Final = "index.json"
 RECORD: t.Final = "backup.json"
@@ -176,13 +177,7 @@ def table(backups: t.Sequence[Backup]) -> list[str]:
                 f"DAMAGED, {tested}" if one.damaged else tested,
             )
         )
-    if len(rows) == 1:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return aligned(rows) if len(rows) > 1 else []
 
 
 def human(size: int) -> str:

@@ -31,10 +31,13 @@ def vm_table(vms: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list
     `found` is what virtual_machine found when it looked, by the VM's name; a VM whose server was
     not reached is not in it.
     """
-    rows = [_HEAD, *(_row(vm, found.get(vm["name"])) for vm in vms)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
-    return [line.rstrip() for line in lines]
+    return aligned([_HEAD, *(_row(vm, found.get(vm["name"])) for vm in vms)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row, with columns as wide as what is in them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ...]:

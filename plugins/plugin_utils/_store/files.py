@@ -72,7 +72,7 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
             # write(2) and fsync(2) know a descriptor alone.
             error.filename, error.filename2 = str(path), None
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def create_file(path: Path, content: bytes, mode: int) -> None:
@@ -105,7 +105,8 @@ def _fill(descriptor: int, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make durable which names a directory has. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -19,7 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import create_file
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
+    create_file,
+    sync_directory,
+)
 
 _PLACES = "places.json"
 
@@ -46,7 +49,7 @@ def write_new(stage: Path, files: Mapping[Path, str]) -> None:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             os.link(stage / f"{name}", path, follow_symlinks=False)
             done.append(path)
-            _sync(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         for path in done:
             path.unlink()
@@ -59,7 +62,7 @@ def write_new(stage: Path, files: Mapping[Path, str]) -> None:
         raise
     # Without the list, all that is left to do is to remove the directory.
     (stage / _PLACES).unlink()
-    _sync(stage)
+    sync_directory(stage)
     shutil.rmtree(stage)
 
 
@@ -96,11 +99,3 @@ def take_back(stage: Path) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

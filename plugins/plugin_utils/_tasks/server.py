@@ -8,7 +8,15 @@ import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Converger
+
+
+def machines_of(task_vars: t.Mapping[str, t.Any]) -> list[Machine]:
+    """The VMs of a task's server, archived ones last."""
+    vms = [*task_vars.get("vmm_vms", ()), *task_vars.get("vmm_archived", ())]
+    return Machine.all_of(plain(vms))
 
 
 def converger(
