@@ -48,7 +48,7 @@ sub kept ($place) {
 # One at a time writes what is of all VMs.
 sub write_index ($place) {
 	my $lock = lock_server({lock => 'backups.lock'});
-	put_file("$place/index.json", $JSON->encode({backups => [kept($place)]}) . "\n");
+	replace_file("$place/index.json", $JSON->encode({backups => [kept($place)]}) . "\n");
 	close $lock or fail("$place: $!");
 	return;
 }
@@ -208,7 +208,7 @@ sub begin ($request) {
 sub amend ($request) {
 	my $path = backup_of(@{$request}{qw(place vm id)}) . '/backup.json';
 	my $is = json_of($path) // fail("there is no backup $request->{id}");
-	put_file($path, $JSON->encode({%{$is}, %{$request->{with}}}));
+	replace_file($path, $JSON->encode({%{$is}, %{$request->{with}}}));
 	write_index($request->{place});
 	return {};
 }
@@ -277,7 +277,7 @@ sub note ($request) {
 	my $lock = lock_server({lock => 'backups.lock'});
 	my $all = json_of($NOTE) // {};
 	$all->{$request->{vm}} = $request->{newest};
-	put_file($NOTE, $JSON->encode($all) . "\n");
+	replace_file($NOTE, $JSON->encode($all) . "\n");
 	close $lock or fail("$NOTE: $!");
 	return {};
 }

@@ -43,6 +43,15 @@ sub sync_directory ($path) {
 	return;
 }
 
+# A file in the place of another, whole or not at all.
+sub replace_file ($path, $content, %how) {
+	unlink "$path.new";
+	write_file("$path.new", $content, %how);
+	rename "$path.new", $path or fail("$path: $!");
+	sync_directory($path);
+	return;
+}
+
 # rename(2) would replace what is there.
 sub move ($from, $to) {
 	link $from, $to or fail("$to: $!");

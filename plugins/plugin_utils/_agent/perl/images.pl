@@ -36,14 +36,6 @@ sub each_piece ($in, $path, $take) {
 	return;
 }
 
-sub put ($out, $path, $piece) {
-	my $done = 0;
-	while ($done < length $piece) {
-		$done += syswrite($out, $piece, length($piece) - $done, $done) // fail("$path: $!");
-	}
-	return;
-}
-
 # Writes a stretch, without the pieces that are zeros alone; returns its end.
 sub put_sparse ($out, $offset, $stretch) {
 	return $offset + length $stretch if $stretch eq $NOTHING;

@@ -15,14 +15,6 @@ my $WATCH          = 0.2;
 
 sub of_job ($vm, $what) { return "$STATE/backup-$vm.$what" }
 
-sub put_file ($path, $text) {
-	unlink "$path.new";
-	write_file("$path.new", $text);
-	rename "$path.new", $path or fail("$path: $!");
-	sync_directory($path);
-	return;
-}
-
 sub json_of ($path) {
 	return if !-e $path;
 	my $data = eval { $JSON->decode(slurp($path)) };
@@ -40,7 +32,7 @@ sub lock_job ($vm) {
 # How far it is, for who watches.
 sub report ($job, %is) {
 	$job->{report} = {%{$job->{report} // {}}, %is};
-	put_file(of_job($job->{vm}, 'status'), $JSON->encode($job->{report}));
+	replace_file(of_job($job->{vm}, 'status'), $JSON->encode($job->{report}));
 	return;
 }
 
@@ -129,7 +121,7 @@ sub hold_still ($job) {
 	fail("is $is; run again when it runs or has stopped") if $is ne 'running';
 	my $how = $job->{mode} eq 'paused' ? 'pause' : 'stop';
 	my %hold = map { $_ => $job->{$_} } qw(vm vmctl by stop_seconds awake_seconds);
-	put_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, how => $how, since => now()}));
+	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, how => $how, since => now()}));
 	report($job, step => $how eq 'pause' ? 'is being paused' : 'is being stopped', done => 0, total => 0);
 	my $wanted = $how eq 'pause' ? 'paused' : 'stopped';
 	my $became;

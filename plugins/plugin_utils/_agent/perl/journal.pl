@@ -53,12 +53,8 @@ sub call_at_boot ($wanted) {
 	my $new  = $text =~ s/^\Q$CALL\E//xmsr;
 	if ($wanted) { $new .= (length $new && $new !~ /\n\z/xms ? "\n" : q{}) . $CALL }
 	return if $new eq $text;
-	if (length $new) {
-		unlink "$AT_BOOT.new";
-		write_file("$AT_BOOT.new", $new, %{$was // {}});
-		rename "$AT_BOOT.new", $AT_BOOT or fail("$AT_BOOT: $!");
-	}
-	else { unlink $AT_BOOT or fail("$AT_BOOT: $!") }
+	return replace_file($AT_BOOT, $new, %{$was // {}}) if length $new;
+	unlink $AT_BOOT or fail("$AT_BOOT: $!");
 	sync_directory($AT_BOOT);
 	return;
 }

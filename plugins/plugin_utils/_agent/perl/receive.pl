@@ -72,15 +72,6 @@ sub ask_peer ($peer, $ask, $take) {
 	return;
 }
 
-sub note_progress ($progress) {
-	my $path = $progress->{path};
-	unlink "$path.new";
-	write_file("$path.new", $JSON->encode($progress));
-	rename "$path.new", $path or fail("$path: $!");
-	sync_directory($path);
-	return;
-}
-
 # What was noted, if the images are as they were then.
 sub progress_of ($path, $files, $images) {
 	my $noted = -e $path ? eval { $JSON->decode(slurp($path)) } : undef;
@@ -109,7 +100,7 @@ sub receive_image ($peer, $path, $until, $progress, $n) {
 		my $over = now() >= $until;
 		next if !$done->{sha256} && $done->{offset} - $noted < $RECORD && !$over;
 		flush_image($out, $noted = $done->{offset});
-		note_progress($progress);
+		replace_file($progress->{path}, $JSON->encode($progress));
 		last if $over;
 	}
 	close $out or fail("$path: $!");
@@ -128,7 +119,7 @@ sub receive ($request, @) {
 		return 1 if !$request->{seconds};
 		my $until = now() + $request->{seconds};
 		$progress = progress_of($place, $files, $images);
-		note_progress($progress);
+		replace_file($progress->{path}, $JSON->encode($progress));
 		for my $n (0 .. $#{$files}) {
 			my $done = $progress->{files}[$n];
 			receive_image($peer, $files->[$n]{path}, $until, $progress, $n);

@@ -27,12 +27,6 @@ sub record_verified ($step) {
 	for my $path (grep { !$step->{files}{$_} } keys %{$known}) {
 		$new{$path} = $known->{$path} if unchanged($known->{$path}, scalar look($path, 0));
 	}
-	unlink "$RECORD.new";
-	eval {
-		write_file("$RECORD.new", $JSON->encode(\%new));
-		rename "$RECORD.new", $RECORD or fail("$RECORD: $!");
-		sync_directory($RECORD);
-		1;
-	} or unlink "$RECORD.new";
+	eval { replace_file($RECORD, $JSON->encode(\%new)); 1 } or unlink "$RECORD.new";
 	return;
 }
