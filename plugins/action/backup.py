@@ -14,7 +14,10 @@ from pathlib import Path
 from ansible import constants
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Step,
+    stamp,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
@@ -272,7 +275,7 @@ class ActionModule(Action):
         reason = plan.restore_obstacle(backup, machine, now, self._args["overwrite"])
         if reason:
             raise OperatorError(f"{machine.name}: {reason}")
-        steps = [*plan.put_into_place(machine, now, _stamp())]
+        steps = [*plan.put_into_place(machine, now, stamp())]
         changes = [str(step.change) for step in steps if step.change]
         if self.check_mode:
             for change in changes:
@@ -364,7 +367,3 @@ def _sound(data: t.Any) -> Backup:
     if backup is None:
         raise OperatorError("the server's record of a backup is not one")
     return backup
-
-
-def _stamp() -> str:
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime())

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     Moves,
@@ -18,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
@@ -33,7 +33,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory i
     servers_of,
 )
 
-_STAMP: t.Final = "%Y%m%dT%H%M%S"
 _MIB: t.Final = 1 << 20
 
 
@@ -55,7 +54,7 @@ class ActionModule(Action):
         self._looks: dict[str, t.Any] = plain(args["looks"])
         self._own = Agent(self.execute, self.run_process).by
         self._planner = Planner(texts, inventory.build, self._looks, today())
-        self._stamp = datetime.now(UTC).strftime(_STAMP)
+        self._stamp = stamp()
         begun = {
             name: under_way
             for name in args["vms"]

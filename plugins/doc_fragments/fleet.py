@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """`puffy.vmm.fleet`, and `puffy.vmm.fleet.lock` for modules that write."""
+    """`puffy.vmm.fleet`; `.lock` for modules that write, and `.servers` where a group is named."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,4 +21,12 @@ options:
     description: How many seconds to wait for another run that writes to the same directory.
     type: float
     default: 60.0
+"""
+
+    SERVERS = r"""
+options:
+  servers:
+    description: The group of the servers.
+    type: str
+    default: vmd_servers
 """

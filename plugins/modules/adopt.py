@@ -42,10 +42,6 @@ options:
   inventory:
     description: The directory of C(host_vars); by default that of the server's inventory.
     type: path
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
   write:
     description: Whether to write the files. Otherwise they are shown.
     type: bool
@@ -59,6 +55,7 @@ attributes:
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.configure
   - module: puffy.vmm.allocate

@@ -24,10 +24,6 @@ description:
     everything that changes a server.
   - Runs on the controller alone and connects to no server. Once for a play is enough.
 options:
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
   fail:
     description:
       - Whether to fail when there are problems. A playbook that continues with what is sound sets
@@ -42,6 +38,7 @@ extends_documentation_fragment:
   - puffy.vmm.attributes
   - puffy.vmm.fleet
   - puffy.vmm.fleet.lock
+  - puffy.vmm.fleet.servers
 seealso:
   - plugin: puffy.vmm.vms
     plugin_type: inventory

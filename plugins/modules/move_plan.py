@@ -37,16 +37,13 @@ options:
         by their names.
     type: dict
     required: true
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
 attributes:
   diff_mode:
     description: There are no files to show a difference of.
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.vm_request
   - module: puffy.vmm.configure

@@ -26,20 +26,14 @@ options:
     type: str
     choices: [begin, switch, finish, abandon, purged]
     required: true
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
-  lock_timeout:
-    description: How long to wait for another run that writes to the fleet directory, in seconds.
-    type: float
-    default: 60.0
 attributes:
   diff_mode:
     description: The fleet directory is kept under version control, which shows what changed.
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
+  - puffy.vmm.fleet.lock
 seealso:
   - module: puffy.vmm.vm_request
   - module: puffy.vmm.configure

@@ -32,10 +32,6 @@ options:
         having looked at it.
     type: bool
     default: false
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
   fail:
     description: Whether to fail when something is wrong with the order.
     type: bool
@@ -46,6 +42,7 @@ attributes:
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.allocate
 """

@@ -38,10 +38,6 @@ options:
         read the files.
     type: str
     default: "0640"
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
 attributes:
   diff_mode:
     description: A report changes each time.
@@ -51,6 +47,7 @@ attributes:
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.configure
   - module: puffy.vmm.drift

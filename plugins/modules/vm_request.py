@@ -47,16 +47,13 @@ options:
         number and state, with C(install) V(none) and without C(autostart).
     type: str
     default: ""
-  servers:
-    description: The group of the servers.
-    type: str
-    default: vmd_servers
 attributes:
   diff_mode:
     description: The change is one line, and the verb names it.
     support: none
 extends_documentation_fragment:
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.configure
 """

@@ -47,7 +47,6 @@ import operator
 import os
 import secrets
 import socket
-import time
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +54,11 @@ from pathlib import Path
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Step,
+    digest,
+    stamp,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import (
     Blobs,
     Transaction,
@@ -292,7 +295,7 @@ class _Work:
         blobs, wire = Blobs(), []
         while self._left:
             item = self._left.pop(0)
-            name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+            name = f"{stamp()}-{secrets.token_hex(4)}"
             self._sent[name] = item
             boot = program("boot") if item.confirm else b""
             wire.append(on_the_wire(item, name, blobs, boot))

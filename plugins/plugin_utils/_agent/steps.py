@@ -8,6 +8,7 @@ A step is what perl/steps.pl does in one go; what must hold before it, and how t
 from __future__ import annotations
 
 import hashlib
+import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -82,6 +83,11 @@ class Step:
         """The VMs that a failure is of, and nothing else of the server; empty for common steps."""
         vms = self.change.vms if self.change else self.vms
         return NOBODYS if COMMON in vms else vms
+
+
+def stamp() -> str:
+    """The time in UTC, as names on a server have it: 20261129T030000."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime())
 
 
 def change_of(vm: str, kind: str, subject: str, detail: str = "") -> Change:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    Step,
+    stamp,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import watch as vm_watch
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import (
@@ -272,8 +275,7 @@ class Installer:
         outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
 
     def _conclude(self, vm: Machine, facts: VmFacts, outcome: Outcome) -> None:
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        steps = vm_steps.conclude_install(vm, facts, stamp)
+        steps = vm_steps.conclude_install(vm, facts, stamp())
         name = vm.name
         if not self._carry_out(name, steps, outcome):
             now = self._now(vm)
