@@ -25,7 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import 
 # What vmd(8) boots a VM with that is given no kernel: VM_DEFAULT_BIOS of usr.sbin/vmd/vmd.h.
 BIOS: t.Final = "/etc/firmware/vmm-bios"
 # An image that vmctl(8) just made has a few clusters at most; a system has hundreds of MiB.
-_BLANK_BYTES: t.Final = 1 << 20
+BLANK_BYTES: t.Final = 1 << 20
 BLOCK: t.Final = 512
 _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
@@ -290,9 +290,9 @@ def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> Image:
         # A link, perhaps to another volume: it is an operator's, and leads to what nobody knows.
         return Image.DATA
     used = facts["size"] if image_format == "qcow2" else facts["blocks"] * BLOCK
-    return Image.BLANK if used <= _BLANK_BYTES else Image.DATA
+    return Image.BLANK if used <= BLANK_BYTES else Image.DATA
 
 
 def _written(facts: t.Mapping[str, t.Any] | None) -> bool:
     """Whether an image of whichever format was written to: a raw one has its size at once."""
-    return facts is not None and facts["blocks"] * BLOCK > _BLANK_BYTES
+    return facts is not None and facts["blocks"] * BLOCK > BLANK_BYTES

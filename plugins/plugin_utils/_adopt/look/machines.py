@@ -29,6 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Notes, has_secret
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.vm_conf import Defined, Reason
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BLANK_BYTES
 
 _POWERFUL: t.Final = ("wheel", "operator")
 # VM_DEFAULT_MEMORY of usr.sbin/vmd/vmd.h.
@@ -267,7 +268,8 @@ def _disk(
         made.stays_out(
             f"its image has the format {read.format}", f"disk {path} format {disk.format}"
         )
-    if read.blank and disk == made.defined.block.disks[0]:
+    blank = read.used <= BLANK_BYTES and not read.based
+    if blank and disk == made.defined.block.disks[0]:
         made.stays_out(
             "nothing was ever written to its image, so it has no system yet: install it, and adopt "
             "it again, or write its VM file by hand",

@@ -28,11 +28,6 @@ class Image:
     based: bool = False
 
     @property
-    def blank(self) -> bool:
-        """Whether nobody ever wrote a system to it: what vmctl(8) makes has a few clusters."""
-        return self.used <= MEBI and not self.based
-
-    @property
     def size(self) -> str:
         """As a VM file has it: whole megabytes, rounded up."""
         return scaled(max(-(-self.bytes // MEBI) * MEBI, MEBI))
