@@ -87,6 +87,8 @@ def test_a_vm_that_boots_from_its_cd_stops_when_it_reboots(machine: Machine) -> 
     ok(machine, "vmctl stop -f a")
     machine.faults.set("processor_dies", "Booting from DVD/CD...")
     ok(machine, "vmctl start a")
+    # The guest boots while vmctl(8) has returned already.
+    until(machine, "stopped", "vmctl status")
     assert ok(machine, "vmctl status").split()[-2:] == ["stopped", "a"]
 
 
