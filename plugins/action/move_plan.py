@@ -10,19 +10,19 @@ from dataclasses import asdict
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     Moves,
     UnderWay,
+    moves_of,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.plan import Planner, to_change
-from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import moves_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
     inventory_of_task,
     today,
@@ -55,11 +55,10 @@ class ActionModule(Action):
         self._own = Agent(self.execute, self.run_process).by
         self._planner = Planner(texts, inventory.build, self._looks, today())
         self._stamp = stamp()
-        begun = {
-            name: under_way
-            for name in args["vms"]
-            if (under_way := self._under_way(moves_of(texts, name)))
-        }
+        report = Report()
+        journals = [moves_of(texts.moves, name, report) for name in args["vms"]]
+        report.raise_problems()
+        begun = {one.vm: under_way for one in journals if (under_way := self._under_way(one))}
         new = [name for name in args["vms"] if name not in begun]
         moves = [self._continued(begun[name], name, args["to"]) for name in begun]
         if args["drain"]:

@@ -12,17 +12,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
     Left,
     Moves,
     UnderWay,
+    moves_of,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import (
-    moves_of,
     switch,
     write_server,
 )
@@ -59,7 +59,9 @@ class ActionModule(Action):
         move: dict[str, t.Any] = plain(args["move"])
         with fleet.lock(args["lock_timeout"]):
             texts = fleet.read()
-            moves = moves_of(texts, move["vm"])
+            report = Report()
+            moves = moves_of(texts.moves, move["vm"], report)
+            report.raise_problems()
             step = args["step"]
             if step == "begin":
                 moves = self._begun(moves, move)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     Moves,
-    read_moves,
+    moves_of,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
@@ -174,14 +174,10 @@ def _restored(fleet: FleetDirectory, source: str, name: str, image_format: str) 
 
 def _journals(fleet: FleetDirectory, names: t.Iterable[str]) -> dict[str, Moves]:
     """The journals of VMs. Raises Problems."""
-    report = Report()
-    texts = fleet.read().moves
-    found = {
-        name: read_moves(name, text, report) if (text := texts.get(f"{name}.yml")) else None
-        for name in names
-    }
+    report, texts = Report(), fleet.read_moves()
+    found = {name: moves_of(texts, name, report) for name in names}
     report.raise_problems()
-    return {name: moves or Moves(name) for name, moves in found.items()}
+    return found
 
 
 def _left(

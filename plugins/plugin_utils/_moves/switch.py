@@ -8,14 +8,10 @@ from dataclasses import replace
 from datetime import date
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import SUFFIX
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
-    Moves,
-    UnderWay,
-    read_moves,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import UnderWay
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source as vm_source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm_edit import with_field
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, Report
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     VMS,
     FleetDirectory,
@@ -28,16 +24,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import
     ledger_of,
     relocate,
 )
-
-
-def moves_of(texts: FleetTexts, vm: str) -> Moves:
-    """The journal of a VM's moves; an empty one where there is none. Raises Problems."""
-    if (file := f"{vm}.yml") not in texts.moves:
-        return Moves(vm)
-    report = Report()
-    moves = read_moves(vm, texts.moves[file] or "", report)
-    report.raise_problems()
-    return moves or Moves(vm)
 
 
 def switch(fleet: FleetDirectory, build: Build, vm: str, under_way: UnderWay, day: date) -> None:

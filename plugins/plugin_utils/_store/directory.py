@@ -115,6 +115,10 @@ class FleetDirectory:
             moves,
         )
 
+    def read_moves(self) -> Mapping[str, str | None]:
+        """Read the journals of moves alone; None for one that cannot be read."""
+        return self._read_all(MOVES, Report())
+
     def _seen(self) -> frozenset[str]:
         found = (
             file.name.removesuffix(suffix)

@@ -110,6 +110,13 @@ def read_moves(vm: str, text: str, report: Report) -> Moves | None:
     return Moves(vm, **values) if len(report.problems) == before else None
 
 
+def moves_of(texts: Mapping[str, str | None], vm: str, report: Report) -> Moves:
+    """Return a VM's journal among the texts of all, by file; an empty one where there is none."""
+    if (file := f"{vm}{SUFFIX}") not in texts:
+        return Moves(vm)
+    return read_moves(vm, texts[file] or "", report) or Moves(vm)
+
+
 def _stamp(value: object) -> str:
     return matching(value, "[0-9]{8}T[0-9]{6}", "is not a time; use one such as 20261129T120000")
 
