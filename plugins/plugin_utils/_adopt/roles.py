@@ -9,6 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
+    Statement,
+    comments,
+    statements,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import elements
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.machines import (
@@ -27,11 +32,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     httpd_conf,
     system,
     vm_conf,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.blocks import (
-    Statement,
-    comments,
-    has_statements,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Notes, has_secret
 
@@ -92,7 +92,7 @@ def vmd(conf: vm_conf.Conf, gone: Collection[Statement], adopted: Adopted) -> Va
     told = " ".join(one.fields.get("note", "") for one in adopted.candidates)
     for file, whole in conf.texts.items():
         _comments(file, whole, f"{text}\n{told}", notes)
-    if has_statements(text, lines=True):
+    if statements(text, lines=True):
         if _copied(text, vm_conf.PATH, notes):
             found["vmd_extra"] = text
             notes.keep(vm_conf.PATH, 0, _summary("vm.conf", text), "vmd_extra")
@@ -127,7 +127,7 @@ def _copied(text: str, path: str, notes: Notes) -> bool:
 
 def _comments(path: str, text: str, kept: str, notes: Notes) -> None:
     """Comments that are in nothing that is written."""
-    for number, comment in comments(text):
+    for number, comment in comments(text, lines=path != dhcpd_conf.PATH):
         if comment.lstrip("#").strip() not in kept:
             notes.report(
                 path,

@@ -16,10 +16,8 @@ import secrets
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import (
-    Unreadable,
-    parse_dhcpd_conf,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import Unreadable
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import parse_dhcpd_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import (
     ONE_TIME_BYTES,
     ONE_TIME_NAME,

@@ -8,7 +8,8 @@ import typing as t
 from contextlib import suppress
 from dataclasses import asdict
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats import dhcpd_conf
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import Unreadable
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import parse_dhcpd_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import Measures
@@ -49,8 +50,8 @@ def _hosts(
 ) -> t.Iterator[dict[str, t.Any]]:
     ours = {mac for machine in machines for mac in machine.macs}
     try:
-        conf = dhcpd_conf.parse_dhcpd_conf(facts.text(vms, facts.DHCPD_CONF))
-    except dhcpd_conf.Unreadable:
+        conf = parse_dhcpd_conf(facts.text(vms, facts.DHCPD_CONF))
+    except Unreadable:
         return
     for host in conf.all_hosts:
         if (host.mac or "").lower() not in ours:

@@ -8,13 +8,12 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import elements
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.blocks import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Statement,
-    has_statements,
     statements,
     without,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import elements
 
 PATH: t.Final = "/etc/httpd.conf"
 CHROOT: t.Final = "/var/www"
@@ -47,7 +46,7 @@ class Conf:
     def rest(self) -> str:
         """All but the installers' server."""
         text = without(self.text, [self.installers.statement] if self.installers else [])
-        return text if has_statements(text, lines=True) else ""
+        return text if statements(text, lines=True) else ""
 
     @property
     def superseded(self) -> tuple[str, ...]:

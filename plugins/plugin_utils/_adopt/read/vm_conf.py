@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import vm_conf
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.blocks import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Statement,
     comment_above,
     statements,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import Unreadable
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import (
     DhcpdConf,
     Host,
     Subnet,
-    Unreadable,
     parse_dhcpd_conf,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import dhcpd_string

@@ -7,13 +7,13 @@ from __future__ import annotations
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.draft import render
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.blocks import (
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Unreadable,
     statements,
     without,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.draft import render
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -69,3 +69,9 @@ def test_braces_that_do_not_match() -> None:
                       ("{" * 40 + "}" * 40, "more than 16 blocks")):  # fmt: skip
         with pytest.raises(Unreadable, match=why):
             statements(text, lines=True)
+
+
+def test_an_apostrophe_opens_no_string_in_dhcpd_conf() -> None:
+    # conflex.c of dhcpd(8) knows double quotes alone.
+    (row,) = statements("server-name o'brien, b;", lines=False)
+    assert row.words == ("server-name", "o'brien", "b")
