@@ -3,7 +3,7 @@
 """Whether a fleet can take an order: its name, its owner's keys, and room on a server.
 
 Only files that can matter are read: those with the owner's name in them, and those of a server that
-may have room. So it takes about as long with thousands of VMs as with some.
+may have room. So it takes about as long with thousands of VMs as with a few.
 """
 
 from __future__ import annotations
@@ -67,15 +67,16 @@ _LATER = "this cannot be decided at the moment; try again later"
 class Situation:
     """The files of a fleet and, where it is known, the inventory, for orders to be checked against.
 
-    server is the only one that an order may go to; else all of the inventory's may be. Raises
-    OperatorError where a whole directory cannot be read: what is in it would not be seen.
+    server is the only one that an order may go to; without it, any of the inventory's. Raises
+    OperatorError if a whole directory cannot be read: its content would not be taken into account.
     """
 
     def __init__(
         self, texts: FleetTexts, inventory: Inventory | None, server: str | None = None
     ) -> None:
-        if unseen := [str(one) for one in texts.problems if not (one.vms or one.server)]:
-            raise OperatorError("; ".join(unseen))
+        unseen = [problem for problem in texts.problems if not (problem.vms or problem.server)]
+        if unseen:
+            raise OperatorError("; ".join(map(str, unseen)))
         self.texts = texts
         self._inventory = inventory or Inventory()
         self._server = server
@@ -119,8 +120,8 @@ class Situation:
     def _owner_faults(self, order: Order) -> Iterator[Fault]:
         owner = order.values["owner"]
         for accounts in self._inventory.accounts.values():
-            if what := accounts.get(owner):
-                yield Fault("owner", f"{shown(owner)} is taken; choose another name", what)
+            if account := accounts.get(owner):
+                yield Fault("owner", f"{shown(owner)} is taken; choose another name", account)
                 return
         for settings in self._servers.values():
             if settings.owners_group == owner:
@@ -187,21 +188,21 @@ class Situation:
     @cached_property
     def _servers(self) -> dict[str, ServerSettings]:
         servers = {
-            name: read_server(name, given, frozenset(), Report())
-            for name, given in self._inventory.settings.items()
+            name: read_server(name, options, frozenset(), Report())
+            for name, options in self._inventory.settings.items()
         }
         return {name: settings for name, settings in servers.items() if settings}
 
     @property
     def _candidates(self) -> list[ServerSettings]:
-        return [one for one in self._servers.values() if self._server in (None, one.name)]
+        return [server for server in self._servers.values() if self._server in (None, server.name)]
 
     def _size_faults(self, order: Order) -> Iterator[Fault]:
         vm = _vm_file(order)
         candidates = self._candidates
         for field, limits in (
-            ("memory", [one.vm_memory_limit for one in candidates]),
-            ("disk", [one.vm_disk_limit for one in candidates]),
+            ("memory", [server.vm_memory_limit for server in candidates]),
+            ("disk", [server.vm_disk_limit for server in candidates]),
         ):
             size = size_of(vm, field)
             if size is not None and limits and size > max(limits):

@@ -89,11 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="with --write and --server: also write vms/NAME.yml, so that the next run makes the "
         "VM without anybody having looked at the order",
     )
-    given = parser.parse_args(arguments)
-    if given.accept and not (given.write and given.server):
+    options = parser.parse_args(arguments)
+    if options.accept and not (options.write and options.server):
         parser.error("--accept needs --write and --server")
     try:
-        faults = _check_all(given)
+        faults = _check_all(options)
     except OperatorError as error:
         _say(str(error))
         print(json.dumps([{"file": "", "field": "", "message": "try again later"}]))
@@ -111,11 +111,11 @@ class _Source:
     own: bool
 
 
-def _check_all(given: argparse.Namespace) -> list[dict[str, str]]:
-    path = given.fleet or _fleet_of(given.files)
+def _check_all(options: argparse.Namespace) -> list[dict[str, str]]:
+    path = options.fleet or _fleet_of(options.files)
     fleet = FleetDirectory(path)
     answer = []
-    with orders_locked(path, _PATIENCE) if given.write else nullcontext():
+    with orders_locked(path, _PATIENCE) if options.write else nullcontext():
         texts = fleet.read()
         inventory = read_inventory(texts.inventory) if texts.inventory else None
         if inventory is None:
@@ -123,15 +123,15 @@ def _check_all(given: argparse.Namespace) -> list[dict[str, str]]:
                 f"{path / FILE_NAME} is missing or damaged, so nothing is known of servers: run "
                 f"ansible-playbook puffy.vmm.allocate"
             )
-        if given.server and given.server not in (inventory.settings if inventory else ()):
-            raise OperatorError(f"--server: {path / FILE_NAME} has no server {given.server}")
-        for word in given.files:
+        if options.server and options.server not in (inventory.settings if inventory else ()):
+            raise OperatorError(f"--server: {path / FILE_NAME} has no server {options.server}")
+        for word in options.files:
             source = _source(word, path)
             order, faults = _read(source)
-            situation = Situation(texts, inventory, given.server)
+            situation = Situation(texts, inventory, options.server)
             faults = faults or situation.faults(order, own=source.own)
-            if not faults and given.write:
-                accept_on = given.server if given.accept else None
+            if not faults and options.write:
+                accept_on = options.server if options.accept else None
                 files = missing(order, texts, own=source.own, accept_on=accept_on)
                 faults = place(path, order.name, files)
             if not faults:

@@ -61,11 +61,11 @@ def read_content(content: bytes, name: str | None) -> Order:
         return Order(name or "", {}, (Fault("", str(refused)),))
     if name is None:
         fields = dict(document.fields)
-        given = fields.pop(NAME, None)
+        value = fields.pop(NAME, None)
         document = Document(fields, document.spoiled, document.problems, document.complete)
-        if given is None and document.complete and NAME not in document.spoiled:
+        if value is None and document.complete and NAME not in document.spoiled:
             report.add("", NAME, "is missing; give the name of the VM, such as web1")
-        name = "" if given is None else report.attempt("", NAME, _name, given)
+        name = "" if value is None else report.attempt("", NAME, _name, value)
     else:
         report.attempt("", NAME, _name, name)
     values = read_order("", document, report)

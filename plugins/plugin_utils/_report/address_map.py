@@ -101,7 +101,7 @@ def address_map(network: Network) -> AddressMap:
 
 
 def _interesting(network: Network, base: int) -> set[int]:
-    """Numbers of rows with something in them, and of the row of the first free address."""
+    """Return numbers of rows with something in them, and of the row of the first free address."""
     rows: set[int] = set()
     for span in network.spans:
         if span.kind not in _PLAIN:
@@ -122,7 +122,7 @@ def _spans(
 
 
 def _name(version: int, prefix: int, base: int, first: int) -> str:
-    """The end of a row's first address: that part which is not the same in the whole network."""
+    """Return the end of a row's first address: the part that varies within the network."""
     if version == 6:
         return f"::{first - base:x}"
     octets = [str(first >> shift & 0xFF) for shift in (24, 16, 8, 0)]

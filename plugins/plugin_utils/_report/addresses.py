@@ -32,7 +32,7 @@ Hosts = t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]]
 
 
 def networks(fleet: Fleet, hosts: Hosts) -> tuple[Network, ...]:
-    """All networks that VMs are on, IPv4 first, with `hosts` by server."""
+    """Return all networks that VMs are on, IPv4 first, with `hosts` by server."""
     taken = _taken(fleet, hosts)
     points = sorted(taken)
     plans: dict[tuple[int, int, int], list[tuple[ServerSettings, Plan]]] = {}
@@ -45,7 +45,7 @@ def networks(fleet: Fleet, hosts: Hosts) -> tuple[Network, ...]:
 
 
 def addresses_of(server: ServerSettings, maps: t.Iterable[Network]) -> Addresses:
-    """How many of the IPv4 addresses of the server's ranges are taken."""
+    """Count the IPv4 addresses of the server's ranges, and how many of them are taken."""
     by_name = {network.network: network for network in maps}
     free = total = 0
     for plan in (network.ipv4 for network in server.networks):
@@ -58,13 +58,13 @@ def addresses_of(server: ServerSettings, maps: t.Iterable[Network]) -> Addresses
 
 
 def _plans(server: ServerSettings) -> list[Plan]:
-    """The addresses of the server's networks."""
+    """Return the address plans of the server's networks."""
     plans = (plan for network in server.networks for plan in (network.ipv4, network.ipv6))
     return [plan for plan in plans if plan is not None]
 
 
 def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
-    """Each address that is somebody's, the most important reason first."""
+    """Return each address that is somebody's, with the most important reason."""
     there = {(vm.server, vm.name) for vm in fleet.vms}
     broken = fleet.broken
     by_kind: dict[Kind, dict[Key, What]] = {kind: {} for kind in Kind}
@@ -100,8 +100,8 @@ def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
             label = f"{purged.vm} (purged)" + (f", until {end}" if end else "")
             for address in purged.entry.addresses:
                 note(address, Kind.QUARANTINED, label)
-    for name, found in hosts.items():
-        for host in found:
+    for name, entries in hosts.items():
+        for host in entries:
             for text in host["addresses"]:
                 try:
                     note(text, Kind.FOREIGN, f"{host['name']}, in dhcpd.conf of {name}")
@@ -142,7 +142,7 @@ def _network(
 def _otherwise(
     users: t.Sequence[tuple[ServerSettings, Plan]], network: IPv4Network | IPv6Network, value: int
 ) -> What:
-    """What an address is that is nobody's."""
+    """Return what an address is that is nobody's."""
     address = type(network.network_address)(value)
     if not usable(network, address):
         return Kind.UNUSABLE, ""

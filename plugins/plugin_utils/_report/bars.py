@@ -37,18 +37,18 @@ class Bar:
 
 
 def bars(server: Server) -> tuple[Bar, ...]:
-    """The bars of a server, in the order in which they are shown."""
-    found = [_memory(server.memory), *map(_disk, server.disks)]
+    """Return the bars of a server, in the order in which they are shown."""
+    rows = [_memory(server.memory), *map(_disk, server.disks)]
     if server.addresses:
         total, taken = server.addresses.total, server.addresses.taken
         text = f"{taken:,} of {total:,} taken"
         segments = _segments(total, (taken, "main"))
-        found.append(Bar("IPv4 addresses", text, "", segments, "full" if taken >= total else ""))
-    return tuple(found)
+        rows.append(Bar("IPv4 addresses", text, "", segments, "full" if taken >= total else ""))
+    return tuple(rows)
 
 
 def size_text(size: int) -> str:
-    """512 MiB, 1.5 GiB, 12 TiB: three digits at most."""
+    """Return 512 MiB, 1.5 GiB, 12 TiB: three digits at most."""
     value, unit = float(size), 0
     while abs(value) >= 999.5 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
@@ -89,7 +89,7 @@ def _disk(disk: Disk) -> Bar:
 
 
 def _segments(whole: int, *parts: tuple[int, str]) -> tuple[Segment, ...]:
-    """Parts side by side; where they are more than the whole, they share the bar."""
+    """Return parts next to each other; if they are more than the whole, they share the bar."""
     most = max(whole, sum(size for size, _style in parts), 1)
     segments, at = [Segment(0, 100, "rest")], 0.0
     for size, style in parts:

@@ -47,10 +47,10 @@ def report(
     at: datetime,
     version: str,
 ) -> Report:
-    """`servers` names all of the inventory, `results` has those that were asked.
+    """Return the report. `servers` names all of the inventory, `results` has those that were asked.
 
-    What others wrote can be shown after this: no character acts on a terminal or is invisible, and
-    no one-time path is in it.
+    Foreign text can be shown after this: no character acts on a terminal or is invisible, and no
+    one-time path is in it.
     """
     asked = {
         name: result for name, result in results.items() if result and not result.get("skipped")
@@ -85,8 +85,8 @@ def _clean(text: object) -> str:
 
 
 def _survey(results: t.Mapping[str, Result], name: str) -> t.Mapping[str, t.Any]:
-    found: t.Mapping[str, t.Any] = results.get(name, {}).get("survey") or {}
-    return found
+    data: t.Mapping[str, t.Any] = results.get(name, {}).get("survey") or {}
+    return data
 
 
 def _vm(vm: fleet_vm.Vm, result: Result, problems: t.Sequence[str]) -> Vm:
@@ -130,7 +130,7 @@ def _server(
     fleet: Fleet, name: str, vms: t.Sequence[Vm], result: Result, maps: t.Sequence[Network]
 ) -> Server:
     settings = fleet.servers.get(name)
-    found: t.Mapping[str, t.Any] = result.get("survey") or {}
+    survey: t.Mapping[str, t.Any] = result.get("survey") or {}
     reach, message = _reach(result)
     present = [vm for vm in vms if vm.wanted == "present"]
     counts = Counter(
@@ -145,25 +145,25 @@ def _server(
         message=message,
         usable=settings is not None,
         preset=settings.preset if settings else None,
-        release=found.get("release") and _clean(found["release"]),
-        kernel=found.get("kernel") and _clean(found["kernel"]),
-        processors=found.get("processors"),
-        load=found.get("load"),
+        release=survey.get("release") and _clean(survey["release"]),
+        kernel=survey.get("kernel") and _clean(survey["kernel"]),
+        processors=survey.get("processors"),
+        load=survey.get("load"),
         applied=result.get("last_applied"),
         vms=dict(counts),
         memory=Memory(
             promised=sum(vm.memory for vm in present),
-            running=sum(vm.memory for vm in vms if vm.shown == RUNNING) if found else None,
-            total=found.get("memory"),
+            running=sum(vm.memory for vm in vms if vm.shown == RUNNING) if survey else None,
+            total=survey.get("memory"),
             limit=settings.memory_limit if settings else None,
         ),
-        disks=_disks(fleet, name, vms, found),
+        disks=_disks(fleet, name, vms, survey),
         addresses=addresses_of(settings, maps) if settings else None,
         drives=tuple(
             Drive(*(_clean(drive[part]) for part in ("name", "value", "status")))
-            for drive in found.get("drives", ())
+            for drive in survey.get("drives", ())
         ),
-        strangers=tuple(map(_clean, found.get("strangers", ()))),
+        strangers=tuple(map(_clean, survey.get("strangers", ()))),
     )
 
 
@@ -177,13 +177,13 @@ def _reach(result: Result) -> tuple[Reach, str]:
 
 
 def _disks(
-    fleet: Fleet, server: str, vms: t.Sequence[Vm], found: t.Mapping[str, t.Any]
+    fleet: Fleet, server: str, vms: t.Sequence[Vm], survey: t.Mapping[str, t.Any]
 ) -> tuple[Disk, ...]:
-    """The directories of images: of VMs that there are, and that of the server's settings."""
+    """Return the directories of images: those of VMs, and that of the server's settings."""
     settings = fleet.servers.get(server)
     where = {vm.name: str(PurePosixPath(vm.disk.image).parent) for vm in fleet.vms_of(server)}
     own = [settings.image_directory] if settings else []
-    systems = {system["directory"]: system for system in found.get("file_systems", ())}
+    systems = {system["directory"]: system for system in survey.get("file_systems", ())}
     disks = []
     for directory in sorted({*where.values(), *own}):
         here = [vm for vm in vms if where[vm.name] == directory]
@@ -192,7 +192,7 @@ def _disks(
             Disk(
                 directory,
                 promised=sum(vm.disk for vm in here),
-                images=sum(vm.used or 0 for vm in here) if found else None,
+                images=sum(vm.used or 0 for vm in here) if survey else None,
                 **{part: system.get(part) for part in ("size", "used", "free")},
             )
         )

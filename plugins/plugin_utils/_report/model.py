@@ -217,7 +217,7 @@ class Report:
         return tuple(server for server in self.servers if server.reach in missing)
 
     def summary(self) -> str:
-        """One line: 304 VMs deployed on 8 servers, 1 without live data (server3)."""
+        """Return one line: 304 VMs deployed on 8 servers, 1 without live data (server3)."""
         parts = [
             f"{counted(self.deployed, 'VM')} deployed on {counted(len(self.servers), 'server')}"
         ]
@@ -229,7 +229,7 @@ class Report:
         return ", ".join(parts)
 
     def data(self) -> dict[str, t.Any]:
-        """The report as plain data, for JSON."""
+        """Return the report as plain data, for JSON."""
         head = {
             "format": FORMAT,
             "at": self.at,
@@ -250,7 +250,7 @@ class Report:
 
 
 def counted(number: int, noun: str) -> str:
-    """1 VM, 2 VMs, 1,234 VMs."""
+    """Return 1 VM, 2 VMs, 1,234 VMs."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -259,7 +259,7 @@ def address_text(version: int, value: int) -> str:
 
 
 def address_value(text: str) -> tuple[int, int]:
-    """The version and the number of an address. Raises ValueError."""
+    """Return the version and the number of an address. Raises ValueError."""
     address = ip_address(text)
     return address.version, int(address)
 

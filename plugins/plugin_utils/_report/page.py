@@ -54,7 +54,7 @@ class State:
 
 
 def page(report: Report) -> str:
-    """The page's text. All that others wrote is escaped, and invisible characters are shown."""
+    """Return the page. All foreign text is escaped, and invisible characters are shown."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE),
         autoescape=True,
@@ -97,7 +97,7 @@ def page(report: Report) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy: nothing is loaded, and only this style and script are taken."""
+    """Return the Content-Security-Policy: nothing is loaded, only this style and script run."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -111,7 +111,7 @@ def _visible(value: t.Any) -> t.Any:
 
 
 def state_of(vm: Vm) -> State:
-    """From the server where it was seen, else from the fleet's own records."""
+    """Return the state that the server showed, or else that of the fleet's own records."""
     if vm.shown is None:
         if vm.wanted != "present":
             return State(vm.wanted, "idle")
@@ -131,13 +131,13 @@ def _legend(network: Network) -> list[tuple[Kind, int]]:
 
 
 def _sort_key(address: str) -> str:
-    """What sorts addresses as numbers when it is compared as text."""
+    """Return a text by which addresses sort as numbers."""
     version, value = address_value(address)
     return f"{version}{value:032x}"
 
 
 def _number(number: int) -> str:
-    """1,234, and 1.8 × 10¹⁹ for what nobody would read otherwise."""
+    """Return 1,234, and 1.8 × 10¹⁹ for what nobody would read otherwise."""
     if number < 10**9:
         return f"{number:,}"
     front, _mark, power = f"{number:.1e}".partition("e+")
@@ -149,7 +149,7 @@ def _day(time: str) -> str:
 
 
 def _time(time: str) -> str:
-    """29 November 2026, 07:16 UTC."""
+    """Return 29 November 2026, 07:16 UTC."""
     moment = datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ")
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
