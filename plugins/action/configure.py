@@ -165,7 +165,7 @@ class ActionModule(Action):
     def _directories(self) -> list[str]:
         """Where images are, or will be."""
         own = self._vars["vmm_host"]["image_directory"]
-        return sorted({*capacity.directories(self._machines), str(own)})
+        return sorted({*vm_facts.directories(self._machines), str(own)})
 
     def _surveyed(self, seen: t.Any) -> dict[str, t.Any]:
         raw = seen.raw

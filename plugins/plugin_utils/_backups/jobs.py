@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Long work on a VM's images, which a server does by itself: begun, and watched."""
+"""Long work on a VM's images, which a server does on its own: started here, and watched."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import NOTE
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import (
+    LINE_SECONDS,
+    Report,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import of_bytes
 
-# How long a connection is held for a look, and how often a line says that it goes on.
+# How long a connection is held for a look.
 _LOOK_SECONDS: t.Final = 5
-_LINE_SECONDS: t.Final = 15
-# Seconds in which a VM's processor has to idle once, so that vmd(8) pauses it.
+# Within so many seconds a VM's processor has to be idle once, so that vmd(8) pauses it.
 _REST_SECONDS: t.Final = 15
-# Seconds in which it runs again once vmd(8) was asked for that.
+# Within so many seconds it has to run again, once vmd(8) was asked for that.
 _AWAKE_SECONDS: t.Final = 60
 
 Request = dict[str, t.Any]
 
 
 def request(do: str, place: str, vm: str, *paths: str, **more: t.Any) -> Request:
-    """A request of the agent's verb backup, with what it may see and run."""
+    """Return a request of the agent's verb backup, with what it may see and run."""
     tools = {"vmctl": TOOLS["vmctl"], "df": TOOLS["df"]}
     files: list[dict[str, t.Any]] = [{"path": path} for path in (place, NOTE, *paths)]
     files += [{"path": place, "argv": [tool]} for tool in tools.values()]
@@ -39,10 +42,10 @@ class Jobs:
         self._agent, self._report = agent, report
 
     def run(self, job: Request) -> dict[str, t.Any]:
-        """Begins a job and waits for its end; returns its record.
+        """Begin a job and wait for its end; return its record.
 
-        Where another run began a backup of the VM, waits for that. Raises OperatorError with what
-        failed, and `damaged` among its fields where the backup itself is.
+        Where another run has begun a backup of the VM, wait for that one. Raises OperatorError with
+        what failed, and with `damaged` among its fields where the backup itself is damaged.
         """
         begun = time.monotonic()
         limits = {"rest_seconds": _REST_SECONDS, "awake_seconds": _AWAKE_SECONDS}
@@ -50,7 +53,7 @@ class Jobs:
         if "busy" in answer:
             self._join(job, answer["busy"])
         look = {key: job[key] for key in ("place", "vm", "files", "vmctl", "df")}
-        step, said, told = "", "", -float(_LINE_SECONDS)
+        step, shown, shown_at = "", "", -float(LINE_SECONDS)
         while True:
             ask = {**look, "do": "watch", "seen": step, "seconds": _LOOK_SECONDS}
             now, _piece = self._agent.backup(ask)
@@ -60,27 +63,16 @@ class Jobs:
             if now["state"] == "failed":
                 text = shown_text(str(now["text"]))
                 raise OperatorError(f"{job['vm']}: {text}", damaged=bool(now.get("damaged")))
-            known = of_bytes(now["done"], now["total"])
-            if now["step"] != step or (known != said and passed - told >= _LINE_SECONDS):
-                figures = {"done": int(now["done"]), "total": int(now["total"])}
-                step = now["step"]
+            figures = {"done": int(now["done"]), "total": int(now["total"])}
+            known = of_bytes(*figures.values()) if figures["done"] else ""
+            if now["step"] != step or (known != shown and passed - shown_at >= LINE_SECONDS):
+                step, shown, shown_at = now["step"], known, passed
                 self._report.step(job["vm"], step, passed, known=known, waits_for="", **figures)
-                said, told = known, passed
 
     def _join(self, job: Request, busy: t.Mapping[str, t.Any]) -> None:
         by = shown_text(str(busy.get("by", "somebody")))
         if job["do"] != "take" or busy.get("do") != "take":
             raise OperatorError(
-                f"{job['vm']}: another run is at its images: {by}; run again when that has ended"
+                f"{job['vm']}: another run works on its images: {by}; run again when it is done"
             )
-        self._report.say(f"{job['vm']} is being backed up by another run, {by}: waits for that")
-
-
-def of_bytes(done: float, total: float) -> str:
-    """152 of 501 MiB; empty before the first byte."""
-    if not done:
-        return ""
-    shift, unit = (
-        (30, "GiB") if total >= 10 << 30 else (20, "MiB") if total >= 10 << 20 else (0, "bytes")
-    )
-    return f"{int(done) >> shift} of {int(total) >> shift} {unit}"
+        self._report.say(f"{job['vm']} is being backed up by another run, {by}; waiting")

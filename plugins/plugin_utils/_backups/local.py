@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A place of backups on the controller, laid out as on a server, for its user alone."""
+"""A place of backups on the controller, laid out as on a server, for its user only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import shutil
 import stat
 import typing as t
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
@@ -19,7 +19,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import 
     INDEX,
     RECORD,
     Backup,
-    is_id,
     read_all,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
@@ -31,31 +30,29 @@ _SPARE_BYTES: t.Final = 1 << 26
 
 
 class LocalPlace:
-    """PATH/VM/ID; what is on its way in is PATH/VM/ID.partial."""
+    """PATH/VM/ID; a backup that is still arriving is PATH/VM/ID.partial."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
 
     def list(self) -> list[Backup]:
-        """Raises OSError."""
-        records = []
-        for path in self.path.glob(f"*/*/{RECORD}"):
-            if is_id(path.parent.name):
-                data = _json(path)
-                if data.get("id") == path.parent.name and data.get("vm") == path.parent.parent.name:
-                    records.append(data)
-        return read_all(records)
+        """Return the backups of this place. Raises OSError."""
+        paths = self.path.glob(f"*/*/{RECORD}")
+        records = [(path.parts[-3:-1], _json(path)) for path in paths]
+        return read_all(
+            data for place, data in records if place == (data.get("vm"), data.get("id"))
+        )
 
     def begin(self, backup: Backup) -> None:
-        """Makes room for one; what a run that was cut off left of others of the VM goes."""
+        """Make room for a backup, and remove what interrupted runs left of others of the VM."""
         directory = self.path / backup.vm
-        for each in (self.path, directory):
-            each.mkdir(mode=0o700, exist_ok=True)
-            status = each.lstat()
+        for place in (self.path, directory):
+            place.mkdir(mode=0o700, exist_ok=True)
+            status = place.lstat()
             others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or others:
                 raise OperatorError(
-                    f"{each} has to be a directory of your own that nobody else can write to"
+                    f"{place} has to be a directory of your own that nobody else can write to"
                 )
         for left in directory.glob(f"*{_PARTIAL}"):
             shutil.rmtree(left)
@@ -76,14 +73,12 @@ class LocalPlace:
             os.fsync(file.fileno())
 
     def adopt(self, backup: Backup) -> None:
-        """Makes a backup of what came in. Raises OperatorError where that is damaged."""
+        """Make a backup of what has arrived. Raises OperatorError if that is damaged."""
         partial = self._partial(backup)
         for disk in backup.disks:
             if _sha256(partial / disk.name) != disk.packed_sha256:
-                raise OperatorError(
-                    f"{partial / disk.name} is damaged: it is not what its record says",
-                    damaged=True,
-                )
+                text = f"{partial / disk.name} is damaged: it is not what its record says"
+                raise OperatorError(text, damaged=True)
         write_file(partial / RECORD, json.dumps(backup.data).encode(), 0o600)
         with self._locked():
             partial.rename(self._final(backup))
@@ -108,10 +103,8 @@ class LocalPlace:
             write_file(self._final(backup) / RECORD, data, 0o600)
             self._write_index()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with exclusive_lock(self.path / ".lock", _LOCK_SECONDS):
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return exclusive_lock(self.path / ".lock", _LOCK_SECONDS)
 
     def _write_index(self) -> None:
         records = [dict(backup.data) for backup in self.list()]

@@ -11,21 +11,23 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 CONTROLLER: t.Final = "controller"
-# Beside the images: what is on its way to another machine, or comes from one.
+# Next to the images: what is on its way to another machine, or comes from one.
 SPOOL: t.Final = ".backups"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A directory of a host: of a server by its name in the inventory, of CONTROLLER, or "" for
-    the server that a VM is on."""
+    """A directory of a host: a server's name in the inventory, CONTROLLER, or "".
+
+    The last stands for the server that a VM is on.
+    """
 
     host: str
     path: str
 
     @classmethod
     def of(cls, text: str, servers: t.Collection[str]) -> Place:
-        """From /home/backups, server2:/home/backups or controller:/srv/backups. Raises Refused."""
+        """Read /home/backups, server2:/home/backups or controller:/srv/backups. Raises Refused."""
         host, colon, path = text.rpartition(":")
         if not text:
             raise Refused(

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What of a VM is copied and how, what stands against that, and how a backup takes its place."""
+"""What of a VM is copied and how, what prevents that, and how a backup replaces its images."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     IMAGE_SUFFIXES,
@@ -18,13 +18,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import 
     STOPPED,
     Backup,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import resting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import lost_disks
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import owned, resting
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import (
-    Disk,
-    Machine,
-    State,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
 
 
 @dataclass(frozen=True)
@@ -41,48 +38,44 @@ class Source:
 
 
 def sources(machine: Machine, now: VmFacts) -> list[Source]:
-    """All images of a VM, the first one first."""
+    """Return all images of a VM, the first disk's first."""
     put_away = now.image == Image.ABSENT and now.archived != Image.ABSENT
     first = machine.archived if put_away else machine.image
-    found = [Source(first, machine.image_format, machine.disk)]
+    images = [Source(first, machine.image_format, machine.disk)]
     for disk, facts in zip(machine.disks, now.disks, strict=True):
         if not facts.gone:
             path = disk.image if facts.there else disk.archived
-            found.append(Source(path, disk.format, disk.bytes))
-    return found
+            images.append(Source(path, disk.format, disk.bytes))
+    return images
 
 
 def nothing_to_copy(machine: Machine, now: VmFacts) -> bool:
-    """Whether there is no system yet, and never was."""
+    """Return whether there is no system yet, and never was."""
     system = Image.DATA in (now.image, now.archived)
     return not system and not machine.was_installed and not now.running
 
 
 def obstacle(machine: Machine, now: VmFacts, mode: str) -> str | None:
-    """Why a VM is not copied, and what to do; None if it is."""
+    """Return why a VM is not copied, and what to do; None if it is."""
     if machine.moving:
-        return "is being moved; run again when that has ended"
+        return "is being moved; run again when that has finished"
     if now.under_way:
-        return "is being installed; run again when that has ended"
+        return "is being installed; run again when that has finished"
     if Image.DATA not in (now.image, now.archived):
         return f"its image {machine.image} is not there, or nothing was ever written to it"
-    if gone := [
-        disk.image
-        for disk, facts in zip(machine.disks, now.disks, strict=True)
-        if disk.recorded and facts.gone
-    ]:
-        return f"its disk {gone[0]} is not there: mount the volume that has it, and run again"
+    if lost := lost_disks(machine, now):
+        return f"its disk {lost[0]} is not there: mount the volume that has it, and run again"
     qcow2 = [source.path for source in sources(machine, now) if source.format == "qcow2"]
     if mode == CRASH_CONSISTENT and now.running and qcow2:
         return (
-            f"{qcow2[0]} is a qcow2 image, whose tables and data would be of different moments "
+            f"{qcow2[0]} is a qcow2 image, whose tables and data would be from different moments "
             f"while the VM runs; use backup_mode={PAUSED} or {STOPPED}"
         )
     return None
 
 
 def intent(machine: Machine, now: VmFacts, mode: str, place: str, pause_limit: int) -> str:
-    """What a run would do, in words."""
+    """Return what a run would do, in words."""
     size = f"{now.disk_bytes >> 20} MiB"
     if not now.running:
         return f"copy {machine.name}, which does not run ({size}), to {place}"
@@ -97,7 +90,7 @@ def intent(machine: Machine, now: VmFacts, mode: str, place: str, pause_limit: i
 
 
 def about(machine: Machine) -> dict[str, t.Any]:
-    """What a record says of the VM as it was."""
+    """Return what a record says of the VM as it was."""
     return {
         "server": machine.server,
         "owner": machine.owner,
@@ -120,7 +113,7 @@ class Target:
 
     @property
     def restoring(self) -> str:
-        """Its path until all of the backup is unpacked and was found to be sound."""
+        """Its path until all of the backup is unpacked and known to be sound."""
         return images.in_role(self.image, "restoring")
 
     def replaced(self, stamp: str) -> str:
@@ -129,19 +122,13 @@ class Target:
 
 def targets(machine: Machine, now: VmFacts) -> list[Target]:
     first = Target(machine.image, machine.image_format, machine.disk, now.image != Image.ABSENT)
-    further = [
-        _further(disk, there=facts.there)
-        for disk, facts in zip(machine.disks, now.disks, strict=True)
-    ]
+    pairs = zip(machine.disks, now.disks, strict=True)
+    further = (Target(disk.image, disk.format, disk.bytes, facts.there) for disk, facts in pairs)
     return [first, *further]
 
 
-def _further(disk: Disk, *, there: bool) -> Target:
-    return Target(disk.image, disk.format, disk.bytes, there)
-
-
 def restore_obstacle(backup: Backup, machine: Machine, now: VmFacts, overwrite: str) -> str | None:
-    """Why a backup does not take the place of a VM's images, and what to do; None if it does."""
+    """Return why a backup cannot replace a VM's images, and what to do; None if it can."""
     name = machine.name
     if backup.owner != machine.owner:
         return (
@@ -149,11 +136,11 @@ def restore_obstacle(backup: Backup, machine: Machine, now: VmFacts, overwrite: 
             f"{machine.owner}'s: nobody gets somebody else's data"
         )
     if machine.moving:
-        return "is being moved; bring that to its end first"
+        return "is being moved; finish that first"
     if machine.state == State.ARCHIVED:
         return "is archived; restore it first"
     if now.begun:
-        return "is being installed, or that was cut off; bring that to its end first"
+        return "is being installed, or that was interrupted; finish that first"
     if now.running:
         return (
             "runs; suspend it first (verb=suspend), so that its owner cannot start it meanwhile, "
@@ -169,20 +156,17 @@ def restore_obstacle(backup: Backup, machine: Machine, now: VmFacts, overwrite: 
                 f"is {disk.format} with {disk.disk}; see disk and disk_format in its VM file"
             )
     if overwrite != name and any(target.there for target in there):
-        return (
-            f"has images, and they are put aside for a backup only where that is asked for: "
-            f"overwrite={name}"
-        )
+        return f"has images, and they are put aside for a backup only on request: overwrite={name}"
     return None
 
 
 def put_into_place(machine: Machine, now: VmFacts, stamp: str) -> t.Iterator[Step]:
-    """Gives what was unpacked its names, and others to what it replaces: all of it or nothing.
+    """Give what was unpacked its names, and others to what it replaces: all of it or nothing.
 
-    A VM that somebody starts in the midst is seen at the end, and all goes back.
+    If somebody starts the VM meanwhile, that is seen at the end, and everything is put back.
     """
     name, title = machine.name, f"{machine.name}: restore"
-    yield from _of(name, resting(name))
+    yield from owned(name, resting(name))
     for target in targets(machine, now):
         if target.there:
             old = target.replaced(stamp)
@@ -191,9 +175,4 @@ def put_into_place(machine: Machine, now: VmFacts, stamp: str) -> t.Iterator[Ste
         put = change_of(name, "put", target.image, "into place")
         fields = {"from": target.restoring, "path": target.image}
         yield Step("rename", title, fields, change=put)
-    yield from _of(name, resting(name))
-
-
-def _of(name: str, steps: t.Iterable[Step]) -> t.Iterator[Step]:
-    for step in steps:
-        yield replace(step, vms=frozenset({name}))
+    yield from owned(name, resting(name))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Backups as their places know them: what one is, which may go, and which VMs have none."""
+"""Backups as their places know them: their records, which may go, and which VMs have none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TIME: t.Final = "%Y-%m-%dT%H:%M:%SZ"
 class BackupDisk:
     """An image that was copied: `disk` is what its guest sees, the other sizes are of files.
 
-    All sizes are in bytes. `name` is the packed file beside the record.
+    All sizes are in bytes. `name` is the packed file next to the record.
     """
 
     name: str
@@ -48,8 +48,8 @@ class BackupDisk:
 class Backup:
     """One backup of one VM; `mode` is how its VM was, `stood_still` for how many seconds.
 
-    `tested` says when it was restored for a test, `damaged` that this failed. `data` is all that
-    its record has.
+    `tested` is when it was restored for a test, `damaged` says that this failed. `data` is its
+    whole record.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Backup:
 
     @property
     def packed(self) -> int:
-        """The bytes that it takes."""
+        """The bytes that it occupies."""
         return sum(disk.packed for disk in self.disks)
 
     @property
@@ -76,12 +76,8 @@ class Backup:
 
 
 def new_id(now: datetime) -> str:
-    """The name of a backup: 20261129T030000Z."""
+    """Return the name of a backup: 20261129T030000Z."""
     return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-def is_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None
 
 
 def shown_time(time: datetime) -> str:
@@ -89,7 +85,10 @@ def shown_time(time: datetime) -> str:
 
 
 def read(data: t.Any) -> Backup | None:
-    """The backup that a record is of; None for what cannot be one: it is never touched."""
+    """Return the backup that a record describes.
+
+    None for what cannot be a record: it is never touched.
+    """
     try:
         disks = tuple(_disk(disk) for disk in data["disks"])
         tested = data.get("tested") or {}
@@ -112,13 +111,13 @@ def read(data: t.Any) -> Backup | None:
 
 
 def read_all(records: t.Iterable[t.Any]) -> list[Backup]:
-    """The sound ones, the oldest first."""
+    """Return the sound ones, the oldest first."""
     backups = [backup for data in records if (backup := read(data))]
     return sorted(backups, key=lambda backup: (backup.taken, backup.id, backup.vm))
 
 
 def superfluous(backups: t.Iterable[Backup], keep: int, days: int, now: datetime) -> list[Backup]:
-    """Those of one VM that may go, the oldest first: all are the VM's.
+    """Return the backups of one VM that may go, the oldest first; all of them are that VM's.
 
     The newest `keep` sound ones stay, one of them at least; of damaged ones the newest, where there
     is no sound one. So does whatever is younger than `days`.
@@ -127,11 +126,11 @@ def superfluous(backups: t.Iterable[Backup], keep: int, days: int, now: datetime
     sound = [backup for backup in newest if not backup.damaged]
     stays = sound[: max(keep, 1)] or newest[:1]
     old = now - timedelta(days=days)
-    return [one for one in reversed(newest) if one not in stays and one.taken <= old]
+    return [backup for backup in reversed(newest) if backup not in stays and backup.taken <= old]
 
 
 def next_to_test(backups: t.Iterable[Backup]) -> Backup | None:
-    """The newest backup of the VM whose last test is the longest ago, or that never had one."""
+    """Return the newest backup of the VM whose last test is longest ago, or never was."""
     newest: dict[str, Backup] = {}
     tested: dict[str, datetime] = {}
     for backup in sorted(backups, key=lambda backup: backup.taken):
@@ -145,43 +144,36 @@ def next_to_test(backups: t.Iterable[Backup]) -> Backup | None:
 
 
 def outdated(note: str, vms: t.Iterable[str], hours: float, now: datetime) -> dict[str, str]:
-    """Which of these VMs have no backup younger than that, each with the reason.
+    """Return which of these VMs have no backup younger than that, each with the reason.
 
     note is the text of NOTE on their server, empty where there is none.
     """
     known = _note(note)
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for vm in vms:
         taken = known.get(vm)
         if taken is None:
-            found[vm] = "has no backup"
+            reasons[vm] = "has no backup"
         elif now - taken > timedelta(hours=hours):
             age = (now - taken).total_seconds() / 3600
-            found[vm] = f"has no backup since {shown_time(taken)}, {age:.0f} hours ago"
-    return found
+            reasons[vm] = f"has no backup since {shown_time(taken)}, {age:.0f} hours ago"
+    return reasons
 
 
 def table(backups: t.Sequence[Backup]) -> list[str]:
-    """The lines of a table for people; none where there is nothing."""
+    """Return the lines of a table for people; none where there is nothing."""
     rows = [("VM", "BACKUP", "TAKEN", "MODE", "SIZE", "STOOD STILL", "TESTED")]
-    for one in backups:
-        tested = shown_time(one.tested) if one.tested else "-"
-        rows.append(
-            (
-                one.vm,
-                one.id,
-                shown_time(one.taken),
-                one.mode,
-                human(one.packed),
-                f"{one.stood_still} s",
-                f"DAMAGED, {tested}" if one.damaged else tested,
-            )
-        )
+    for backup in backups:
+        tested = shown_time(backup.tested) if backup.tested else "-"
+        tested = f"DAMAGED, {tested}" if backup.damaged else tested
+        size, stood_still = human(backup.packed), f"{backup.stood_still} s"
+        taken = shown_time(backup.taken)
+        rows.append((backup.vm, backup.id, taken, backup.mode, size, stood_still, tested))
     return aligned(rows) if len(rows) > 1 else []
 
 
 def human(size: int) -> str:
-    """The size of a file: 3.2 GiB, 512 MiB."""
+    """Return the size of a file in words: 3.2 GiB, 512 MiB."""
     return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{max(size >> 20, 1)} MiB"
 
 

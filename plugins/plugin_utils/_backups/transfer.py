@@ -8,13 +8,16 @@ import time
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.jobs import of_bytes, request
+from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.jobs import request
 from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.local import LocalPlace
 from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import Backup, read_all
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import (
+    LINE_SECONDS,
+    Report,
+)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import of_bytes
 
 _PIECE_BYTES: t.Final = 1 << 23
-_LINE_SECONDS: t.Final = 15
 
 
 class ServerPlace:
@@ -24,7 +27,7 @@ class ServerPlace:
         self._agent, self.path, self._report = agent, path, report
 
     def list(self) -> list[Backup]:
-        """Raises OperatorError."""
+        """Return the backups of this place. Raises OperatorError."""
         answer, _piece = self._agent.backup(request("list", self.path, ""))
         return read_all(answer["backups"])
 
@@ -37,7 +40,7 @@ class ServerPlace:
         self._agent.backup({**ask, "with": dict(more)})
 
     def pull(self, backup: Backup, to: LocalPlace) -> None:
-        """Copies a backup to the controller. Raises OperatorError, OSError."""
+        """Copy a backup to the controller. Raises OperatorError, OSError."""
         to.begin(backup)
         meter = _Meter(self._report, backup, "comes to the controller")
         for name, size in backup.files.items():
@@ -54,7 +57,7 @@ class ServerPlace:
         to.adopt(backup)
 
     def push(self, backup: Backup, place: LocalPlace) -> None:
-        """Copies a backup from the controller. Raises OperatorError, OSError."""
+        """Copy a backup from the controller. Raises OperatorError, OSError."""
         meter = _Meter(self._report, backup, "goes to the server")
         first = 1
         for name in backup.files:
@@ -70,18 +73,18 @@ class ServerPlace:
 
 
 class _Meter:
-    """A line now and then of what is on its way."""
+    """Shows from time to time how far a transfer is."""
 
     def __init__(self, report: Report, backup: Backup, step: str) -> None:
         self._report, self._backup, self._step = report, backup, step
         self._done, self._begun = 0, time.monotonic()
-        self._told = self._begun
+        self._shown_at = self._begun
         report.step(backup.vm, step, 0)
 
     def add(self, size: int) -> None:
         self._done += size
         now = time.monotonic()
-        if now - self._told >= _LINE_SECONDS:
-            self._told = now
+        if now - self._shown_at >= LINE_SECONDS:
+            self._shown_at = now
             known = of_bytes(self._done, self._backup.packed)
             self._report.step(self._backup.vm, self._step, now - self._begun, known=known)

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.no_answer import explain
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import (
+    LINE_SECONDS,
+    Report,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import Watch, log_sizes
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # With -v it says why it fails: usr.bin/nc/netcat.c, remote_connect().
 _ASK: t.Final = ("/usr/bin/nc", "-v", "-z", "-w", "2")
 _FAILED: t.Final = " failed: "
-# Seconds between two lines on a VM, with something new and without.
-_LINE_SECONDS: t.Final = 15
+# Seconds between two lines on a VM with nothing new.
 _STILL_SECONDS: t.Final = 60
-# As much of the daemons' log as the starts of some VMs write, in bytes; what others write is more.
+# So many bytes of the daemons' log certainly have the starts of some VMs.
 _LOG_BYTES: t.Final = 1 << 24
 
 
@@ -33,11 +35,11 @@ class _Shown:
     at: float = 0.0
 
     def is_due(self, reason: str, passed: float) -> bool:
-        return passed - self.at >= (_LINE_SECONDS if reason != self.reason else _STILL_SECONDS)
+        return passed - self.at >= (LINE_SECONDS if reason != self.reason else _STILL_SECONDS)
 
 
 def questions(vms: t.Iterable[Machine]) -> list[dict[str, t.Any]]:
-    """Programs of a probe that end with status 0 where a VM answers, by its name."""
+    """Return programs of a probe that exit with 0 where a VM answers, by its name."""
     return [{"name": vm.name, "argv": [*_ASK, vm.ipv4, "22"]} for vm in vms]
 
 
@@ -48,7 +50,7 @@ def wait_for_ssh(
     report: Report,
     begins: t.Mapping[str, t.Mapping[str, int]],
 ) -> None:
-    """Returns once all answer. Raises OperatorError after so many seconds; 0 does not wait.
+    """Wait until all answer. Raises OperatorError after so many seconds; 0 does not wait.
 
     `begins` has the sizes of logs when a VM was started, for those that this run started.
     """
@@ -75,7 +77,7 @@ def wait_for_ssh(
 
 
 def _reason(result: t.Mapping[str, t.Any]) -> str:
-    """Why nc(1) failed, such as "Connection refused"; empty if it did not say."""
+    """Return why nc(1) failed, such as "Connection refused"; empty if it did not say."""
     return shown_text(result["stderr"].strip().rpartition(_FAILED)[2])
 
 
@@ -86,7 +88,7 @@ def _why(
     passed: int,
     begins: t.Mapping[str, t.Mapping[str, int]],
 ) -> str:
-    """What the server knows of VMs that do not answer."""
+    """Return what the server knows of VMs that do not answer."""
     watch = Watch(vms, {})
     sizes = log_sizes(agent.look({**watch.questions(), "log": []}))
     recent = {log: max(size - _LOG_BYTES, 0) for log, size in sizes.items()}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Installs VMs of one server from the network, all at the same time, or continues with that."""
+"""Installs VMs of one server from the network, all at the same time, or continues that."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    Step,
-    stamp,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation import watch as vm_watch
-from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
+from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import (
+    LINE_SECONDS,
+    Report,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.verdict import (
     Elapsed,
     End,
@@ -39,15 +39,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import names_for
 
 _TTY = re.compile("tty[A-Za-z0-9]+")
-# Seconds between two lines on a VM that is in the same stage, and between lines with nothing new.
-_LINE_SECONDS: t.Final = 15
+# Seconds between two lines on a VM with nothing new.
 _STILL_SECONDS: t.Final = 120
 _FORCED_STOP_SECONDS: t.Final = 30
 
 
 @dataclass
 class Outcome:
-    """What became of each VM: the names of those installed, and why others are not."""
+    """What became of each VM: the names of those installed, and why others were not."""
 
     installed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -55,7 +54,7 @@ class Outcome:
 
 @dataclass
 class _Clock:
-    """When a VM's installation did something last, and when a line was shown, on one clock (s)."""
+    """When a VM's installation last did something, and when a line was shown, in seconds."""
 
     begin: float
     moved: float
@@ -75,11 +74,11 @@ class _Clock:
         return Elapsed(now - self.begin, now - self.moved, now - self.quiet)
 
     def is_due(self, before: Progress, now: float) -> bool:
-        """Whether a line is to be shown: for a new stage, or for what changed in it since."""
+        """Return whether to show a line: for a new stage, or for what has changed in it."""
         if not self.shown or self.last.stage != before.stage:
             return True
         is_new = self.shown != (str(self.last), self.last.known)
-        return now - self.shown_at >= (_LINE_SECONDS if is_new else _STILL_SECONDS)
+        return now - self.shown_at >= (LINE_SECONDS if is_new else _STILL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -99,16 +98,16 @@ class Installer:
     release: str = ""
 
     def install(self, vms: t.Sequence[Machine]) -> Outcome:
-        """Installs them, or continues with what an earlier run began. Raises OperatorError."""
+        """Install VMs, or continue what an earlier run began. Raises OperatorError."""
         outcome = Outcome()
         answer = self.agent.look({**Watch(vms, {}).questions(), "log": []})
         facts = vm_facts.parse(answer, vms)
         sizes = vm_watch.log_sizes(answer)
         begins: dict[str, t.Mapping[str, int]] = {}
-        # Who another run may watch as well is not started once more.
+        # A VM that another run may be watching too is not started once more.
         once_more: set[str] = set()
-        # A note without an image is of an installation that has not begun yet; what the logs have
-        # then is of the one before.
+        # A note without an image is of an installation that has not begun yet; the logs then still
+        # show the one before.
         unseen = self._ended_unseen([vm for vm in vms if facts[vm.name].under_way], facts)
         for vm in vms:
             name, now = vm.name, facts[vm.name]
@@ -136,7 +135,7 @@ class Installer:
     def _sets(
         self, vms: t.Sequence[Machine], answer: t.Mapping[str, t.Any]
     ) -> dict[str, tuple[str, ...]]:
-        """The paths on the server of the sets that each VM fetches, as far as that is known."""
+        """Return the paths on the server of each VM's sets, as far as they are known."""
         release = self.release or answer.get("release", "")
         if not self.sets_directory or not release:
             return {}
@@ -148,26 +147,23 @@ class Installer:
     def _ended_unseen(
         self, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
     ) -> frozenset[str]:
-        """Names of those whose installation came to its end while no run was watching."""
+        """Return those whose installation finished while no run was watching."""
         ended = [vm for vm in vms if not facts[vm.name].running]
         if not ended:
             return frozenset()
-        begins: dict[str, t.Mapping[str, int]] = {}
-        for vm in ended:
-            marker = facts[vm.name].marker
-            begins[vm.name] = marker.offsets if marker else {}
+        markers = {vm.name: facts[vm.name].marker for vm in ended}
+        begins = {name: marker.offsets if marker else {} for name, marker in markers.items()}
         watch = Watch(ended, begins).catch_up(self.agent.look)
         return frozenset(name for name, now in watch.progress.items() if now.proven)
 
     def _boots(
         self, vm: Machine, facts: VmFacts, sizes: t.Mapping[str, int], outcome: Outcome
     ) -> bool:
-        conf = self.conf(vm)
-        steps = vm_steps.boot_installer(vm, facts, conf, sizes, self.agent.by)
+        steps = vm_steps.boot_installer(vm, facts, self.conf(vm), sizes, self.agent.by)
         return self._carry_out(vm.name, steps, outcome)
 
     def _carry_out(self, name: str, steps: t.Iterable[Step], outcome: Outcome) -> bool:
-        """One VM that cannot be had does not keep others from theirs."""
+        """Carry out steps; a VM for which they fail does not hold up the others."""
         try:
             self.agent.carry_out("install", steps)
         except OperatorError as failure:
@@ -215,7 +211,7 @@ class Installer:
                 time.sleep(self.interval)
 
     def _show(self, name: str, progress: Progress, clock: _Clock, now: float) -> None:
-        """One line per VM, not more often than there is something to say."""
+        """Show one line per VM, no more often than there is something to say."""
         before = clock.last
         clock.look(progress, now)
         if clock.is_due(before, now):
@@ -233,9 +229,9 @@ class Installer:
             )
 
     def _record(self, vm: Machine, facts: VmFacts, progress: Progress) -> None:
-        """Has the console recorded where it is not, which is of use and not needed.
+        """Have the console recorded if it is not yet, which is useful but not needed.
 
-        Not before its installer has the response file and looks at the console no more.
+        Only when its installer has the response file and does not read the console any more.
         """
         tty = facts.status.tty if facts.status else ""
         if progress.recorded is not None or progress.stage not in (RESPONSE, SETS):
@@ -259,20 +255,19 @@ class Installer:
             )
 
     def _begins_again(self, vm: Machine, watch: Watch, outcome: Outcome) -> bool:
-        name = vm.name
         stop = vm_steps.stop(vm.name, seconds=_FORCED_STOP_SECONDS, force=True)
-        if not self._carry_out(name, stop, outcome):
-            return False
-        return self._boots(vm, self._now(vm), watch.begin_again(name), outcome)
+        return self._carry_out(vm.name, stop, outcome) and self._boots(
+            vm, self._now(vm), watch.begin_again(vm.name), outcome
+        )
 
     def _end(self, vm: Machine, end: End, watch: Watch, elapsed: Elapsed, outcome: Outcome) -> None:
-        """Concludes what was installed; of anything else nothing is given up but the record."""
+        """Conclude what was installed; otherwise only note why it was not."""
         name, progress = vm.name, watch.progress[vm.name]
         if end is End.INSTALLED:
             self.report.step(name, "has rebooted", elapsed.total)
             self._conclude(vm, self._now(vm), outcome)
-            return
-        outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
+        else:
+            outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
 
     def _conclude(self, vm: Machine, facts: VmFacts, outcome: Outcome) -> None:
         steps = vm_steps.conclude_install(vm, facts, stamp())

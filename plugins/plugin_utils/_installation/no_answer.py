@@ -17,7 +17,7 @@ REFUSED: t.Final = "Connection refused"
 
 
 def explain(vm: Machine, now: Progress, reason: str, seconds: int) -> str:
-    """What was tried, what is known, what to do, and the end of the console.
+    """Return what was tried, what is known, what to do, and the end of the console.
 
     `reason` is nc(1)'s of the last attempt, empty if it gave none.
     """

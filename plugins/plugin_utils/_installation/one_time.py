@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: ISC
 """The one-time path under which a VM finds its response file while it is installed.
 
-autoinstall(8) asks without a password for a file whose name others can guess. What stands before
-the name cannot be guessed: dhcpd(8) gives it to the VM alone, in the directory of `filename`.
+autoinstall(8) asks without a password for a file whose name others can guess. The directory before
+the name cannot be guessed: dhcpd(8) gives it only to the VM, as part of `filename`.
 
-dhcpd.conf(5) on the server is the only place where it is kept: an installation that was cut off
-continues with it, and one that is over has none, so that the next gets another. It is in no
-variable, and shown nowhere.
+It is kept only in dhcpd.conf(5) on the server: an interrupted installation continues with it, and a
+finished one has none, so that the next gets another. It is in no variable, and shown nowhere.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
-# What a file shows that is written without a server.
+# Stands in files that are written without a server.
 _NOBODYS: t.Final = ONE_TIME_PREFIX + "0" * 2 * ONE_TIME_BYTES
 
 
@@ -46,7 +45,7 @@ def one_time(
     held: t.Collection[str],
     dhcpd_conf: str,
 ) -> OneTime:
-    """The directory that each VM has: the one that the server has for it, a new one, or none.
+    """Return the directory of each VM: what the server has for it, a new one, or none.
 
     `installing` are the names of VMs that this run installs, `held` of those that any run does.
     """
@@ -67,7 +66,7 @@ def one_time(
 
 
 def for_review(names: t.Iterable[str], installing: t.Collection[str]) -> OneTime:
-    """Directories of nobody, always the same, for files that are for no server."""
+    """Return directories that are always the same, for files that are for no server."""
     return OneTime(
         {
             name: f"{_NOBODYS[:-4]}{number:04x}/" if name in installing else ""
@@ -81,7 +80,7 @@ def new() -> str:
 
 
 def told(dhcpd_conf: str) -> dict[str, str]:
-    """The directories that dhcpd.conf(5) gives to VMs, by MAC address."""
+    """Return the directories that dhcpd.conf(5) gives to VMs, by MAC address."""
     try:
         conf = parse_dhcpd_conf(dhcpd_conf)
     except Unreadable:

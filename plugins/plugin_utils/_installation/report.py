@@ -1,10 +1,13 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""How long work goes on: lines for people, and the same as data for the task's result."""
+"""How far long work is: lines for people, and the same as data for the task's result."""
 
 from __future__ import annotations
 
 import typing as t
+
+# Seconds between two lines on work that is still at the same step.
+LINE_SECONDS: t.Final = 15
 
 
 class Report:
@@ -24,14 +27,14 @@ class Report:
         self, vm: str, step: str, seconds: float, *, known: str = "", waits_for: str = "",
         **figures: int,
     ) -> None:  # fmt: skip
-        """One line on a VM: its step, what is known of that, what it waits for, and the time.
+        """Show one line on a VM: its step, what is known of it, what it waits for, and the time.
 
         `seconds` counts from the beginning of the work. Figures are in bytes, 0 for unknown.
         """
         detail = f" ({known})" if known else ""
         wait = f", waiting for {waits_for}" if waits_for else ""
         self.say(f"{vm} {step}{detail}{wait} [{seconds:.0f} s]")
-        last = next((x for x in reversed(self.steps) if x["vm"] == vm), None)
+        last = next((entry for entry in reversed(self.steps) if entry["vm"] == vm), None)
         begun = last["begun"] if last and last["step"] == step else round(seconds)
         if last and last["step"] == step:
             self.steps.remove(last)

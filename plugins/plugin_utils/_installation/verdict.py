@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""When an installation has ended, how, and what the operator has to know of it."""
+"""When an installation has ended, how, and what the operator has to know about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch impo
 
 # vmd(8) starts what it has loaded a moment later.
 _START_SECONDS: t.Final = 60
-# What the console and the logs showed last is there a moment after the VM has ended.
+# What the console and the logs showed last only appears a moment after the VM has ended.
 _LOOKS: t.Final = 2
 # Where to look on the server when an installation does not get beyond a stage.
 _LOOK_AT: t.Final[t.Mapping[str, str]] = {
@@ -57,7 +57,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Elapsed:
-    """Seconds since it began, since anything moved, and since its console said something."""
+    """Seconds since it began, since anything changed, and since its console said something."""
 
     total: float
     moved: float
@@ -65,7 +65,7 @@ class Elapsed:
 
 
 def verdict(now: Progress, elapsed: Elapsed, limits: Limits) -> End | None:
-    """None while it continues. What the console says of the end counts before all else."""
+    """Return None while it continues. What the console says of the end comes first."""
     if now.state is None:
         if (now.untouched and elapsed.total <= _START_SECONDS) or now.rests < _LOOKS:
             return None
@@ -85,13 +85,13 @@ def verdict(now: Progress, elapsed: Elapsed, limits: Limits) -> End | None:
 
 
 def may_begin_again(end: End, now: Progress) -> bool:
-    """Whether the installer had no network, as on a busy server, and left the disk as it was."""
+    """Return whether the installer had no network, as on a busy server, and left the disk alone."""
     gave_up = end in (End.GAVE_UP, End.WAITS)
     return gave_up and now.blank and bool(now.console.no_network)
 
 
 def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits) -> str:
-    """What was seen, what is kept, and what to try."""
+    """Return what was seen, what is kept, and what to try."""
     seen = [
         f"{elapsed.total:.0f} s after this run began to watch",
         f"its new image has {now.written >> 20} MiB",

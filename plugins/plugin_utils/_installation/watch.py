@@ -32,7 +32,7 @@ RESPONSE: t.Final = "has its response file"
 SETS: t.Final = "fetches sets"
 UNPACKS: t.Final = "unpacks sets"
 FINISHES: t.Final = "makes its new system ready"
-# The installer runs, and what its console shows is of sets.
+# Stages in which the installer runs and its console shows sets.
 _WITH_CONSOLE: t.Final = (RESPONSE, SETS, UNPACKS, FINISHES)
 # What comes next in each stage.
 _NEXT: t.Final[t.Mapping[str, str]] = {
@@ -44,7 +44,7 @@ _NEXT: t.Final[t.Mapping[str, str]] = {
     FINISHES: "the installer's reboot",
 }
 
-# Where dhcpd(8) said nothing. Nobody knows what a VM sent that did not get there.
+# For when dhcpd(8) said nothing. What a VM sent that did not arrive is not known.
 NO_REQUEST: t.Final = (
     "dhcpd(8) has logged nothing of it, so no request for an address reached the server"
 )
@@ -135,7 +135,7 @@ class Progress:
 
 
 def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
-    """The sizes of the logs in bytes; 0 for one that is not there."""
+    """Return the sizes of the logs in bytes; 0 for one that is not there."""
     return {log: (answer["paths"].get(log) or {"size": 0})["size"] for log in LOGS}
 
 
@@ -162,35 +162,29 @@ class Watch:
         self.progress = {vm.name: Progress() for vm in vms}
 
     def questions(self) -> dict[str, t.Any]:
-        """The probe request: how the VMs are, their consoles, and lines of logs that are new."""
+        """Return the probe request: how the VMs are, their consoles, and new lines of logs."""
         request = vm_questions(self._vms)
         sets = {path for paths in self._sets.values() for path in paths}
         request["paths"] += [{"path": path, "hash": 0} for path in (*LOGS, *sorted(sets))]
         for vm in self._vms:
-            path = vm.console
-            request["paths"].append({"path": path, "hash": 0})
+            request["paths"].append({"path": vm.console, "hash": 0})
             if self.progress[vm.name].recorded:
-                argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), path]
+                argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), vm.console]
                 request["run"].append({"name": f"console {vm.name}", "argv": argv})
         match = {
             DAEMON_LOG: [*_OF_VMD, *(f" {vm.mac}" for vm in self._vms)],
             ACCESS_LOG: [f" {vm.ipv4} " for vm in self._vms],
         }
         request["log"] = [
-            {
-                "path": log,
-                "offset": self._offsets[log],
-                "inode": self._inodes.get(log),
-                "match": match[log],
-            }
-            for log in LOGS
+            {"path": log, "offset": offset, "inode": self._inodes.get(log), "match": match[log]}
+            for log, offset in self._offsets.items()
         ]
         return request
 
     def feed(self, answer: t.Mapping[str, t.Any]) -> dict[str, VmFacts]:
-        """Continues with an answer to questions(); returns what is known of the VMs now.
+        """Read an answer to questions(); return what is known of the VMs now.
 
-        Raises Silent, and OperatorError where vmd(8) ended, and all VMs with it.
+        Raises Silent, and OperatorError if vmd(8) ended, and all VMs with it.
         """
         facts = parse(answer, self._vms)
         if not has_told(answer["run"]["status"]["stdout"]):
@@ -199,14 +193,13 @@ class Watch:
                 "/var/log/daemon on the server, and run again to install again"
             )
         for log in LOGS:
-            found = answer["log"].get(log)
-            if found is None:
+            if (news := answer["log"].get(log)) is None:
                 continue
-            if found["other"]:
+            if news["other"]:
                 # newsyslog(8) began a new file.
                 self._begins = {name: {**at, log: 0} for name, at in self._begins.items()}
-            self._offsets[log], self._inodes[log] = found["offset"], found["inode"]
-            for offset, line in found["lines"]:
+            self._offsets[log], self._inodes[log] = news["offset"], news["inode"]
+            for offset, line in news["lines"]:
                 for vm in self._vms:
                     if offset >= self._begins[vm.name].get(log, 0):
                         self._read(vm, log, line)
@@ -215,7 +208,7 @@ class Watch:
         return facts
 
     def catch_up(self, look: t.Callable[[dict[str, t.Any]], t.Mapping[str, t.Any]]) -> Watch:
-        """With what happened while nobody watched; `look` gives the answer to questions().
+        """Read what happened while nobody watched; `look` gives the answer to questions().
 
         The first look shows whose consoles were recorded, the second what they said.
         """
@@ -224,7 +217,7 @@ class Watch:
         return self
 
     def begin_again(self, name: str) -> dict[str, int]:
-        """Forgets what was seen of a VM, which is started once more; returns where logs are now."""
+        """Forget what was seen of a VM that is started once more; return where logs are now."""
         self._begins[name] = dict(self._offsets)
         self.progress[name] = Progress(sets=Sets(total=self.progress[name].sets.total))
         return dict(self._offsets)
@@ -239,8 +232,8 @@ class Watch:
         console = Console(said["stdout"]) if said and said["rc"] == 0 else now.console
         sets = now.sets
         if paths := self._sets.pop(name, ()):
-            found = (answer["paths"].get(path) for path in paths)
-            sets = replace(sets, total=sum(facts["size"] for facts in found if facts))
+            files = (answer["paths"].get(path) for path in paths)
+            sets = replace(sets, total=sum(facts["size"] for facts in files if facts))
         if said and now.stage in _WITH_CONSOLE:
             sets = sets.read(console.meters)
         stage, detail = _by_console(now, console)
@@ -277,7 +270,7 @@ class Watch:
 
 
 def _fetched(now: Progress, line: str, vm: Machine) -> Progress:
-    """A request that failed is shown, since the installer stops there."""
+    """Add a request of the VM. One that failed is shown, since the installer stops there."""
     request = _REQUEST.match(line)
     if not request or request["client"] != vm.ipv4:
         return now
@@ -293,7 +286,7 @@ def _fetched(now: Progress, line: str, vm: Machine) -> Progress:
 
 
 def _by_console(now: Progress, console: Console) -> tuple[str, str]:
-    """Stage and detail, with what the console shows of it; a mirror's log is not seen."""
+    """Return stage and detail by what the console shows; the log of a mirror is not seen."""
     if now.stage not in _WITH_CONSOLE:
         return now.stage, now.detail
     if console.finishing:
@@ -301,7 +294,7 @@ def _by_console(now: Progress, console: Console) -> tuple[str, str]:
     meter = console.meters[-1] if console.meters else None
     if console.installing:
         return UNPACKS, str(meter) if meter and not meter.fetches else console.installing
-    # What the log has of a set that is whole is newer than its meter.
+    # The log's line on a complete set is newer than its meter.
     if meter and meter.fetches and (meter.percent < 100 or now.stage == RESPONSE):
         return SETS, str(meter)
     return now.stage, now.detail

@@ -61,11 +61,11 @@ class Request:
         return self.verb != "status" and (self.names is None or name in self.names)
 
     def applied_to(self, machine: Machine) -> Machine:
-        """The VM in the state that the verb brings it to, which check mode writes nowhere."""
+        """Return the VM in the state that the verb leads to, which check mode writes nowhere."""
         return replace(machine, state=State(NEW_STATE.get(self.verb, machine.state)))
 
     def binds(self, machine: Machine, now: VmFacts) -> bool:
-        """Whether the note of an installation binds this run: it really began, or is about to."""
+        """Return whether the note of an installation binds this run: it began, or is about to."""
         if not machine.autoinstalled:
             return False
         return now.under_way or (now.marker is not None and self.alive(now.marker.by))
@@ -143,15 +143,15 @@ def plan_life(
 
 # All of a plan but what it refuses.
 _DEEDS: t.Final = tuple(
-    one.name for one in fields(LifePlan) if one.name not in ("refuse", "clashes")
+    part.name for part in fields(LifePlan) if part.name not in ("refuse", "clashes")
 )
 
 
 def _left_alone(machine: Machine, now: VmFacts, bound: bool) -> t.Iterator[str]:
-    """A VM with which nothing is done keeps its place, in vm.conf(5) or out of it.
+    """Yield the deeds for a VM with which nothing is done: it keeps its place, or has none.
 
-    Without its image it has none there, unless it runs: vmd(8) takes no file that names an image
-    that is not there, and then no other VM could be changed or started.
+    A VM without its image stays out of vm.conf(5) unless it runs: vmd(8) takes no file that names
+    an image that is missing, and then no other VM could be changed or started.
     """
     if machine.state == State.PRESENT and bound:
         yield "hold"
@@ -170,7 +170,7 @@ def _left_alone(machine: Machine, now: VmFacts, bound: bool) -> t.Iterator[str]:
 
 
 def _boots(machine: Machine, now: VmFacts, from_cdrom: bool) -> t.Iterator[str]:
-    """What a VM of vm.conf(5) boots, if not what is on its disk. A missing kernel is not named."""
+    """Yield what a VM of vm.conf(5) boots other than its disk. A missing kernel is not named."""
     if from_cdrom:
         yield "cdrom"
     if machine.boot and machine.boot not in now.lacking:
@@ -178,7 +178,7 @@ def _boots(machine: Machine, now: VmFacts, from_cdrom: bool) -> t.Iterator[str]:
 
 
 def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.Iterator[str]:
-    """What is done with a VM that nothing stands against. bound: an installation is under way."""
+    """Yield what is done with a VM without obstacles. bound: an installation is under way."""
     verb, state = request.verb, machine.state
     if verb == "purge":
         yield "purge"
@@ -216,7 +216,7 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
     from_cdrom = machine.from_cdrom and verb != "installed"
     if system and not from_cdrom and not installs and not bound and machine.record is None:
         yield "record"
-    # Who installs a VM from its CD needs a disk to install it on.
+    # Installing a VM from its CD takes a disk to install it on.
     imageless = now.image == now.archived == Image.ABSENT
     new_disk = imageless and state == State.PRESENT and request.install
     blank = from_cdrom and (now.image != Image.ABSENT or new_disk)
@@ -231,7 +231,7 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
 
 
 def _is_put_away(now: VmFacts) -> bool:
-    """Whether images have the names that they get when a VM is archived."""
+    """Return whether images have the names that they get when a VM is archived."""
     first = now.archived != Image.ABSENT and now.image == Image.ABSENT
     return first or any(disk.archived and not disk.there for disk in now.disks)
 
@@ -248,9 +248,9 @@ def _starts(machine: Machine, now: VmFacts, verb: str, bound: bool) -> bool:
     if bound:
         return False
     if now.installed:
-        # Its first start was cut off, or it has not answered since.
+        # Its first start was interrupted, or it has not answered since.
         return verb != "rescue"
-    # One that no run installs is started when it has its place for the first time.
+    # A VM that no run installs is started when it gets its place for the first time.
     first = not (machine.autoinstalled or machine.made or now.definition)
     by_itself = first or verb in _STARTS_BY_ITSELF
     return by_itself and machine.autostart and not now.running

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Steps that carry a LifePlan out, next to what configures the server.
+"""Steps that carry out a LifePlan, together with those that configure the server.
 
-before() goes ahead of the roles, after() behind them, each in the server's one request. No step
-overwrites an image: a rename to a name that is taken fails, and what is removed was blank.
+before() comes before the roles, after() after them, both in the server's one request. No step
+overwrites an image: renaming to an existing name fails, and what is removed was blank.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed 
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images as image_names
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import ROLES_PATTERN
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import LifePlan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
     conclude_start,
     end_record,
+    owned,
     rest,
     resting,
     stop,
@@ -30,9 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import images, marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark
-
-_RM: t.Final = ["/bin/rm", "-f"]
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, remove, unmark
 
 Facts = t.Mapping[str, VmFacts]
 
@@ -40,14 +39,13 @@ Facts = t.Mapping[str, VmFacts]
 def before(
     plan: LifePlan, machines: t.Sequence[Machine], facts: Facts, by: str
 ) -> t.Iterator[Step]:
-    """What comes before the server is configured. Each step is one VM's.
+    """Yield the steps before the server is configured. Each step is one VM's.
 
-    VMs that are stopped to start or to be installed again are stopped here, so that vmd(8) takes
-    their new definitions; those that are to rest lose their owners first, in after().
+    VMs that are stopped in order to be started or installed again are stopped here, so that vmd(8)
+    takes their new definitions; those that are to stay stopped lose their owners first, in after().
     """
     for machine in machines:
-        for step in _before(plan, machine, facts[machine.name], by):
-            yield replace(step, vms=frozenset({machine.name}))
+        yield from owned(machine.name, _before(plan, machine, facts[machine.name], by))
 
 
 def _before(plan: LifePlan, machine: Machine, now: VmFacts, by: str) -> t.Iterator[Step]:
@@ -59,20 +57,16 @@ def _before(plan: LifePlan, machine: Machine, now: VmFacts, by: str) -> t.Iterat
     if name in plan.create:
         yield from create(machine, now)
     if name in plan.clear:
-        yield from unmark(
-            machine,
-            now,
-            change_of(name, "forget", f"an installation of {name} that never began"),
-        )
+        change = change_of(name, "forget", f"an installation of {name} that never began")
+        yield from unmark(machine, now, change)
     if name in plan.claim:
         yield from claim(machine, now, by)
 
 
 def after(plan: LifePlan, machines: t.Sequence[Machine], facts: Facts) -> t.Iterator[Step]:
-    """What comes once no definition and no configuration names the VMs any more that are to go."""
+    """Yield the steps once no definition and no configuration names the departing VMs."""
     for machine in machines:
-        for step in _after(plan, machine, facts[machine.name]):
-            yield replace(step, vms=frozenset({machine.name}))
+        yield from owned(machine.name, _after(plan, machine, facts[machine.name]))
 
 
 def _after(plan: LifePlan, machine: Machine, now: VmFacts) -> t.Iterator[Step]:
@@ -90,16 +84,16 @@ def _stopped_first(plan: LifePlan) -> set[str]:
 
 
 def claim(machine: Machine, facts: VmFacts, by: str) -> t.Iterator[Step]:
-    """Notes that the VM is being installed, before anything else of it changes.
+    """Note that the VM is being installed, before anything else of it changes.
 
-    What is left of an installation that came to nothing goes: this one begins at the beginning.
+    What a failed installation left is removed: this one starts from the beginning.
     """
     title = f"{machine.name}: install"
     yield from _directory(title, machine, facts)
     left = [machine.installed] if facts.installed else []
     left += [machine.installing] if facts.installing != Image.ABSENT else []
     if left:
-        yield run(title, [*_RM, *left])
+        yield remove(title, *left)
     yield from end_record(machine)
     change = replace(change_of(machine.name, "begin to install", machine.name), consequence=True)
     yield from mark(machine, facts, marker.begun(by, {}), change)
@@ -112,24 +106,24 @@ def _directory(title: str, machine: Machine, facts: VmFacts) -> t.Iterator[Step]
 
 
 def create(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Makes blank images of disks that were never there: the first, and further ones."""
+    """Make blank images for disks that never had one, the first as well as further ones."""
     title, name = f"{machine.name}: create its disks", machine.name
     yield from _directory(title, machine, facts)
-    wanted = []
+    blank = []
     if facts.image == Image.ABSENT and facts.archived == Image.ABSENT:
-        wanted.append((machine.image, machine.size, machine.image_format))
-    wanted += [
+        blank.append((machine.image, machine.size, machine.image_format))
+    blank += [
         (disk.image, disk.size, disk.format)
         for disk, there in zip(machine.disks, facts.disks, strict=True)
         if there.gone
     ]
-    for path, size, kind in wanted:
+    for path, size, kind in blank:
         change = change_of(name, "create image", path, f"({size}, {kind})")
         yield from images.create(title, path, size, kind, change)
 
 
 def restore(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Gives archived images their names again."""
+    """Give archived images their names again."""
     if facts.archived != Image.ABSENT and facts.image == Image.ABSENT:
         yield _rename(machine.name, "restore", machine.archived, machine.image)
     for disk, there in zip(machine.disks, facts.disks, strict=True):
@@ -143,9 +137,9 @@ def _rename(name: str, verb: str, path: str, new: str) -> Step:
 
 
 def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Renames the images of a VM that is in no configuration any more.
+    """Rename the images of a VM that is in no configuration any more.
 
-    What is left of an installation that never came to its end goes.
+    What an unfinished installation left is removed.
     """
     title = f"{machine.name}: archive"
     yield from resting(machine.name)
@@ -155,23 +149,20 @@ def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
         if there.there:
             yield _rename(machine.name, "archive", disk.image, disk.archived)
     if facts.installing != Image.ABSENT:
-        yield run(
-            title,
-            [*_RM, machine.installing],
-            change=change_of(machine.name, "remove", machine.installing),
-        )
+        change = change_of(machine.name, "remove", machine.installing)
+        yield remove(title, machine.installing, change=change)
     yield from unmark(machine, facts)
     yield from conclude_start(machine, facts)
     yield from end_record(machine)
 
 
 def purge(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Removes all images of an archived VM for good, also those that installations replaced."""
+    """Remove all images of an archived VM for good, including those that installations replaced."""
     stem = re.escape(machine.stem)
-    endings = {*(f".{suffix}" for suffix in IMAGE_SUFFIXES.values())}
+    endings = {f".{suffix}" for suffix in IMAGE_SUFFIXES.values()}
     if machine.stem != machine.name:
         endings = {PurePosixPath(machine.image).name.removeprefix(machine.stem)}
-    ending = "|".join(re.escape(one) for one in sorted(endings))
+    ending = "|".join(re.escape(end) for end in sorted(endings))
     image = re.compile(rf"{re.escape(machine.directory)}/{stem}(\.({ROLES_PATTERN}))?({ending})")
     notes = (machine.load, machine.installed, machine.console)
     paths = [path for path in facts.files if image.fullmatch(path) or path in notes]
@@ -185,4 +176,4 @@ def purge(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
     if paths:
         yield from resting(machine.name)
         change = change_of(machine.name, "remove", ", ".join(paths))
-        yield run(f"{machine.name}: purge", [*_RM, *paths], change=change)
+        yield remove(f"{machine.name}: purge", *paths, change=change)

@@ -32,7 +32,7 @@ class Look:
     def of(
         cls, answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], request: Request
     ) -> Look:
-        """From the answer to facts.questions(). Raises OperatorError."""
+        """Read the answer to facts.questions(). Raises OperatorError."""
         facts = vm_facts.parse(answer, machines)
         return cls(
             tuple(machines),
@@ -44,7 +44,7 @@ class Look:
         )
 
     def shown(self) -> dict[str, dict[str, t.Any]]:
-        """What is shown of each VM, by its name."""
+        """Return what is shown of each VM, by name."""
         return {machine.name: self._shown(machine) for machine in self.machines}
 
     def _shown(self, machine: Machine) -> dict[str, t.Any]:
@@ -63,7 +63,7 @@ class Look:
         }
 
     def result(self) -> dict[str, t.Any]:
-        """The plan as plain data, for what follows in a playbook."""
+        """Return the plan as plain data, for what follows in a playbook."""
         return asdict(self.plan)
 
 
@@ -83,12 +83,12 @@ class Share:
 
     @classmethod
     def expected(cls, machines: t.Iterable[Machine]) -> Share:
-        """What the ledger lets expect before the server was asked."""
+        """Return what the ledger suggests before the server was asked."""
         return cls.of(filter(_has_system, machines))
 
     @classmethod
     def of(cls, machines: t.Iterable[Machine], installing: t.Sequence[str] = ()) -> Share:
-        """With these VMs in vm.conf(5), as their files and the ledger have them."""
+        """Return these VMs as they are in vm.conf(5) by their files and the ledger."""
         here = [machine for machine in machines if machine.name not in installing]
         names = tuple(machine.name for machine in here)
         return cls(
@@ -102,7 +102,7 @@ class Share:
 
     @classmethod
     def planned(cls, plan: LifePlan) -> Share:
-        """What follows from the plan."""
+        """Return what follows from the plan."""
         held = dict.fromkeys((*plan.hold, *plan.install))
         return cls(plan.install, tuple(held), plan.defined, plan.disks, plan.cdrom, plan.kernel)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Why nothing is done with a VM, by what its file says and its server shows, and what helps."""
+"""Why nothing is done with a VM, by its file and what its server shows, and what helps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
     State,
 )
 
-# Verbs by state that would do what the state forbids, each with the way that there is.
+# Verbs that a state forbids, each with what to do instead.
 _REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
     "present": {"purge": "archive it first"},
     "suspended": {
@@ -46,7 +46,7 @@ _REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
 }
 
 
-# What a move does, and nobody asks for: the VM leaves its server, and has come to one.
+# Parts of a move, for which nobody asks: the VM leaves its server, and has come to one.
 LEAVE, ARRIVE = "leave", "arrive"
 _OF_A_MOVE: t.Final = frozenset({LEAVE, ARRIVE})
 
@@ -54,16 +54,16 @@ _REINSTALL: t.Final = "verb=reinstall of this VM"
 
 
 def refusal(state: str, verb: str) -> str | None:
-    """Why a verb is not for a VM in this state, and what to do; None if it is."""
+    """Return why a verb is not for a VM in this state, and what to do; None if it is."""
     way = _REFUSALS.get(state, {}).get(verb)
     return f"is {state}; {way}" if way else None
 
 
 def clash(machine: Machine, now: VmFacts) -> str | None:
-    """Why the VM of this name, or with this MAC, that the server has is not the fleet's.
+    """Return why the server's VM of this name, or with this MAC, is not the fleet's.
 
-    The server's vm.conf(5) says which VM it has: a ledger that was lost, a server under another
-    name, a line that was taken out give other addresses to the same VM, or its own to another.
+    The server's vm.conf(5) says which VM it has: if a ledger was lost, a line was removed from it,
+    or the server got another name, the same VM would get other addresses, or another VM its own.
     """
     there = now.definition
     if now.rivals and machine.state != State.ARCHIVED:
@@ -82,19 +82,19 @@ def clash(machine: Machine, now: VmFacts) -> str | None:
             f"fleet's has {machine.image}; if they are the same, set vmm_image_directory, "
             f"vmm_preset or disk_format so that this is its image; else rename one of them"
         )
-    macs = [one.lladdr.lower() for one in there.interfaces[:1] if one.lladdr]
-    if macs and macs[0] != machine.mac and machine.state != State.ARCHIVED:
+    mac = ((there.interfaces and there.interfaces[0].lladdr) or "").lower()
+    if mac not in ("", machine.mac) and machine.state != State.ARCHIVED:
         return (
-            f"{VM_CONF} has it with the MAC {macs[0]}, and it is to get {machine.mac}: was the "
+            f"{VM_CONF} has it with the MAC {mac}, and it is to get {machine.mac}: was the "
             f"ledger lost, or a line of it, or is this server under another name now? Put the "
-            f"ledger back from version control, or give mac: {macs[0]} in its VM file; to give it "
+            f"ledger back from version control, or give mac: {mac} in its VM file; to give it "
             f"the new one all the same, archive it and restore it"
         )
     return None
 
 
 def moving(name: str, move: Moving) -> str:
-    """Why nothing else is done with a VM that is being moved."""
+    """Return why nothing else is done with a VM that is being moved."""
     command = f"ansible-playbook puffy.vmm.vm -e vm={name} -e verb=move -e to="
     return (
         f"is being moved from {move.source} to {move.to} ({move_source(name)}); continue with "
@@ -103,13 +103,13 @@ def moving(name: str, move: Moving) -> str:
 
 
 def obstacle(machine: Machine, now: VmFacts, verb: str, bound: bool) -> str | None:
-    """Why nothing is done with a VM as the server shows it, and what to do about that.
+    """Return why nothing is done with a VM as the server shows it, and what to do about that.
 
-    bound: an installation of it is under way, or was cut off.
+    bound: an installation of it is under way, or was interrupted.
     """
     if machine.moving and verb not in _OF_A_MOVE:
         return moving(machine.name, machine.moving)
-    # Whoever must be stopped can be, whatever else the file asks for.
+    # A VM that must be stopped can be, whatever else its file asks for.
     if machine.refusal and verb != "suspend":
         return machine.refusal
     if verb == "purge":
@@ -132,7 +132,7 @@ def obstacle(machine: Machine, now: VmFacts, verb: str, bound: bool) -> str | No
 
 
 def _unfit(machine: Machine, verb: str) -> str | None:
-    """What a verb does is not for every guest."""
+    """Return why a verb is not for this kind of guest."""
     if verb == "installed" and machine.install_by != Install.ISO:
         return f"has install: {machine.install_by}, and this verb is for install: iso alone"
     if verb in ("reinstall", "rescue") and not machine.autoinstalled:
@@ -167,7 +167,7 @@ def _purge_obstacle(machine: Machine, now: VmFacts) -> str | None:
 
 
 def lost_disks(machine: Machine, now: VmFacts) -> list[str]:
-    """The further disks that it had once, and that are not there."""
+    """Return the further disks that it once had and that are missing now."""
     pairs = zip(machine.disks, now.disks, strict=True)
     return [disk.image for disk, facts in pairs if disk.recorded and facts.gone]
 
@@ -188,7 +188,7 @@ def _two_images(machine: Machine, now: VmFacts, verb: str) -> str | None:
     if Image.ABSENT not in (now.archived, now.image):
         both = f"both {machine.image} and {machine.archived} exist"
         if machine.state == State.ARCHIVED or verb == "restore" or now.image == Image.BLANK:
-            return f"{both}; look which of them is its system, and put the other one elsewhere"
+            return f"{both}; find out which of them is its system, and put the other one elsewhere"
     if machine.record or verb == "reinstall" or not now.others or now.archived != Image.ABSENT:
         return None
     others = ", ".join(now.others)
@@ -206,7 +206,7 @@ def _two_images(machine: Machine, now: VmFacts, verb: str) -> str | None:
 
 
 def _running_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
-    """A VM that runs without its image would be lost if it were stopped."""
+    """Return why a VM that runs without its image is left alone: stopping it would lose it."""
     if not now.running:
         return None
     if now.image == Image.ABSENT:
@@ -253,7 +253,7 @@ def _image_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
 
 
 def _not_brought(machine: Machine, now: VmFacts) -> str | None:
-    """An image that is brought along is made by no run, not even a blank one."""
+    """Return why an image that is to be brought along is missing: no run makes one."""
     if machine.state != State.PRESENT:
         return None
     return (
@@ -272,12 +272,12 @@ def _made_once(machine: Machine, now: VmFacts) -> str:
 
 
 def _disk_obstacle(machine: Machine, now: VmFacts) -> str | None:
-    """A further disk that was there once is not made again, and none takes another one's place."""
+    """Return why a further disk is neither made again nor replaced by another one."""
     for disk, facts in zip(machine.disks, now.disks, strict=True):
         if facts.there and facts.archived:
             return (
-                f"both {disk.image} and {disk.archived} exist; look which of them is its disk, and "
-                f"put the other one elsewhere"
+                f"both {disk.image} and {disk.archived} exist; find out which of them is its disk, "
+                f"and put the other one elsewhere"
             )
     if lost := lost_disks(machine, now):
         ledger = ledger_source(machine.server)
@@ -290,7 +290,7 @@ def _disk_obstacle(machine: Machine, now: VmFacts) -> str | None:
 
 
 def _lacking(machine: Machine, now: VmFacts) -> str | None:
-    """vmd(8) starts no VM without its CD, and takes no vm.conf(5) without a kernel of it."""
+    """Return which CD or kernel is missing, without which vmd(8) does not start the VM."""
     if not now.lacking or machine.state != State.PRESENT:
         return None
     path = now.lacking[0]
@@ -312,6 +312,6 @@ def _gone(machine: Machine, now: VmFacts) -> str:
 
 
 def _state_of(machine: Machine, now: VmFacts) -> str:
-    """How the image is that has no data."""
+    """Return in words how an image without data is."""
     state = "has nothing in it" if now.image == Image.BLANK else "is not there"
     return state if now.directory else f"{state}, nor is the directory {machine.directory}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
@@ -19,14 +20,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     undo,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import marker
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.images import CREATE_SECONDS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import mark, unmark, write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import (
+    mark,
+    remove,
+    unmark,
+    write,
+)
 
 _ANY: t.Final[list[int]] = []
 _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
-# vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it, by its own clock.
+# vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it.
 STOP_SECONDS: t.Final = 180
 _LOAD_SECONDS: t.Final = 8
 _CONSOLE_BYTES: t.Final = 32 * 1024
@@ -36,7 +42,7 @@ _RECORD_SECONDS: t.Final = 86_400
 
 
 def shows(title: str, pattern: str, seconds: int) -> Step:
-    """Waits until `vmctl status` shows a pattern, for so many seconds."""
+    """Wait until `vmctl status` shows a pattern, for so many seconds."""
     fields = {
         "argv": [TOOLS["vmctl"], "status"],
         "ok": _ANY,
@@ -49,12 +55,12 @@ def shows(title: str, pattern: str, seconds: int) -> Step:
 
 
 def runs(name: str) -> str:
-    """A pattern for `vmctl status` in which the VM has a process."""
+    """Return a pattern for `vmctl status` in which the VM has a process."""
     return rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ]{re.escape(name)}$"
 
 
 def rests(name: str) -> str:
-    """A pattern for `vmctl status` in which it has none, known to vmd or not.
+    """Return a pattern for `vmctl status` in which the VM has no process, known to vmd or not.
 
     Only an answer counts, which begins with a header: silence says nothing.
     """
@@ -62,16 +68,16 @@ def rests(name: str) -> str:
 
 
 def stop(name: str, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
-    """Asks the guest to shut down and waits; vmd ends it after its own time-outs."""
+    """Ask the guest to shut down and wait; vmd ends it after its own timeouts."""
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
     yield run(f"{name}: stop", argv, change=change_of(name, "stop", name), ok=_ANY, timeout=30)
     yield shows(f"{name}: does not stop", rests(name), seconds)
 
 
 def rest(name: str) -> t.Iterator[Step]:
-    """Stops a VM for good, whose definition names no owner any more, or which has none.
+    """Stop a VM for good; its definition names no owner any more, or it has none.
 
-    Its owner may have started it before vmd(8) knew that, so it is looked at once more.
+    Its owner may have started it before vmd(8) knew that, so it is checked once more.
     """
     yield from stop(name)
     yield from reload_vmd()
@@ -79,24 +85,30 @@ def rest(name: str) -> t.Iterator[Step]:
 
 
 def resting(name: str) -> t.Iterator[Step]:
-    """Fails where the VM runs after all."""
+    """Fail if the VM runs after all."""
     yield shows(f"{name}: runs; stop it first", rests(name), 0)
 
 
 def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:
-    """Starts a VM that vmd knows; with `kernel` it boots that one, this time only."""
+    """Start a VM that vmd knows; with `kernel` it boots that one, this time only."""
     if record:
         yield from record_console(vm)
     name = vm.name
     option = ["-b", kernel] if kernel else []
-    what = change_of(name, "start", name, f"with {kernel}" if kernel else "")
+    change = change_of(name, "start", name, f"with {kernel}" if kernel else "")
     argv = [TOOLS["vmctl"], "start", *option, name]
-    yield run(f"{name}: start", argv, change=what, timeout=60, explain=_LOG)
+    yield run(f"{name}: start", argv, change=change, timeout=60, explain=_LOG)
     yield shows(f"{name}: does not run", runs(name), 60)
 
 
+def owned(name: str, steps: t.Iterable[Step]) -> t.Iterator[Step]:
+    """Yield these steps as those of one VM."""
+    for step in steps:
+        yield replace(step, vms=frozenset({name}))
+
+
 def reload_vmd() -> t.Iterator[Step]:
-    """Has vmd read vm.conf again, in which every VM has `disable`: nothing starts or stops."""
+    """Have vmd read vm.conf again, in which every VM has `disable`: nothing starts or stops."""
     argv = [TOOLS["vmctl"], "reload"]
     yield run("vmd: reload", argv, ok=[0, 124], timeout=_LOAD_SECONDS, explain=_LOG)
 
@@ -104,20 +116,21 @@ def reload_vmd() -> t.Iterator[Step]:
 def boot_installer(
     vm: Machine, facts: VmFacts, conf: bytes, offsets: t.Mapping[str, int], by: str
 ) -> t.Iterator[Step]:
-    """Makes a blank image and has vmd load a VM that boots the installer from it.
+    """Make a blank image and have vmd load a VM that boots the installer from it.
 
-    What an installation that failed left of its image goes. The VM must be unknown to vmd, since
-    `vmctl load` ignores a name that it knows; vmd forgets those that rest when it reads vm.conf.
+    What a failed installation left of its image is removed. The VM must be unknown to vmd, since
+    `vmctl load` ignores a name that it knows; vmd forgets stopped VMs when it reads vm.conf.
     """
     title = f"{vm.name}: install"
     yield from mark(vm, facts, marker.begun(by, offsets, conf))
     if facts.status is not None:
         yield from reload_vmd()
-    if facts.installing != "absent":
-        yield run(title, ["/bin/rm", "-f", vm.installing])
+    if facts.installing != Image.ABSENT:
+        yield remove(title, vm.installing)
+    create = [TOOLS["vmctl"], "create", "-s", vm.size, f"{vm.image_format}:{vm.installing}"]
     yield run(
         title,
-        [TOOLS["vmctl"], "create", "-s", vm.size, f"{vm.image_format}:{vm.installing}"],
+        create,
         change=change_of(vm.name, "create image", vm.installing),
         timeout=CREATE_SECONDS,
         undo=[undo("/bin/rm", "-f", vm.installing)],
@@ -138,11 +151,11 @@ def boot_installer(
 
 
 def record_console(vm: Machine) -> t.Iterator[Step]:
-    """Has the server keep the end of what the console shows, until end_record() or the VM's end.
+    """Have the server keep the end of the console's output, until end_record() or the VM's end.
 
-    Best asked for before the VM starts: nothing is missed then, and nothing that the VM prints
-    before the terminal is in raw mode, some milliseconds later, comes back to it as if somebody had
-    typed it. Otherwise only for a VM that does not look at its console.
+    Best used before the VM starts: nothing is missed then, and nothing that the VM prints in the
+    milliseconds before the terminal is in raw mode comes back to it as if somebody had typed it.
+    Otherwise only for a VM that does not read its console.
     """
     name = vm.name
     fields = {
@@ -160,33 +173,29 @@ def record_console(vm: Machine) -> t.Iterator[Step]:
 
 
 def end_record(vm: Machine) -> t.Iterator[Step]:
-    """Removes what was recorded; the recorder sees that, and leaves the console to others."""
-    yield run(f"{vm.name}: its console", ["/bin/rm", "-f", vm.console])
+    """Remove what was recorded; the recorder notices that and releases the console."""
+    yield remove(f"{vm.name}: its console", vm.console)
 
 
 def conclude_install(vm: Machine, facts: VmFacts, stamp: str) -> t.Iterator[Step]:
-    """Gives the installed image its name; an image that it replaces is kept aside."""
+    """Give the installed image its name; the image that it replaces is kept under another one."""
     title = f"{vm.name}: conclude the installation"
     yield from write(title, vm.installed, None, marker.INSTALLED)
     yield from unmark(vm, facts)
-    if facts.image == "blank":
-        yield run(title, ["/bin/rm", "-f", vm.image])
-    elif facts.image == "data":
+    if facts.image == Image.BLANK:
+        yield remove(title, vm.image)
+    elif facts.image == Image.DATA:
         old = vm.replaced(stamp)
-        yield Step(
-            "rename",
-            title,
-            {"from": vm.image, "path": old},
-            change=change_of(vm.name, "keep", old),
-        )
+        kept = change_of(vm.name, "keep", old)
+        yield Step("rename", title, {"from": vm.image, "path": old}, change=kept)
     change = change_of(vm.name, "put", vm.image, "into place")
     yield Step("rename", title, {"from": vm.installing, "path": vm.image}, change=change)
-    # The proof goes when all else is done.
+    # The proof is removed when everything else is done.
     yield from end_record(vm)
 
 
 def conclude_start(vm: Machine, facts: VmFacts) -> t.Iterator[Step]:
-    """Removes the note of an installation that has ended, and what its first start was."""
+    """Remove the note of a finished installation, and the record of its first start."""
     if facts.installed:
         yield from end_record(vm)
-        yield run(f"{vm.name}: installed", ["/bin/rm", "-f", vm.installed])
+        yield remove(f"{vm.name}: installed", vm.installed)

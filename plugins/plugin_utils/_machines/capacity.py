@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Whether a server has what new VMs need: memory, disk, and what they are installed from."""
+"""Whether a server has what new VMs need: memory, disk, and the sets to install them from."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import measure
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
-# What the kernel and the daemons of a server have for themselves.
+# What the kernel and the daemons of a server need for themselves.
 RESERVE: t.Final = 256 << 20
 # An installation with the sets of the base system writes about as much.
 _SYSTEM: t.Final = 1 << 30
 
-# Where guests have lines written: syslogd(8)'s files, and httpd(8)'s.
+# Where guests cause lines to be written: syslogd(8)'s files, and httpd(8)'s.
 _LOGS: t.Final = ("/var/log", "/var/www/logs")
 
 _NEEDS: t.Final[t.Mapping[str, str]] = {
@@ -36,10 +36,10 @@ class Verdict:
 
 
 def questions(vms: t.Sequence[Machine], needs: t.Iterable[str]) -> dict[str, t.Any]:
-    """The probe request: `vms` are all of the server, `needs` paths that must be there."""
+    """Return the probe request; `vms` are all of the server, `needs` paths that must be there."""
     request = vm_facts.questions(vms)
     request["paths"] += [{"path": path, "hash": 0} for path in needs]
-    request["run"] += measures.questions([*directories(vms), *_LOGS])
+    request["run"] += measures.questions([*vm_facts.directories(vms), *_LOGS])
     return request
 
 
@@ -51,7 +51,7 @@ def judge(
     *,
     limited: bool,
 ) -> Verdict:
-    """The answer to questions(); `new` are the names of those that are to be installed.
+    """Judge the answer to questions(); `new` are the names of those that are to be installed.
 
     `limited` says that the fleet has a limit of its own for the server's memory.
     """
@@ -67,10 +67,10 @@ def judge(
         obstacles.extend(_memory(vms, memory))
     systems = {
         directory: measures.file_system(answer, directory)
-        for directory in (*directories(vms), *_LOGS)
+        for directory in (*vm_facts.directories(vms), *_LOGS)
     }
     images = [*_disks(vms, new, facts)]
-    for directory in directories(vms):
+    for directory in vm_facts.directories(vms):
         here = [image for image in images if image.directory == directory]
         if (system := systems[directory]) is None:
             continue
@@ -88,7 +88,7 @@ def judge(
 def at_once(
     answer: t.Mapping[str, t.Any], vms: t.Sequence[Machine], new: t.Sequence[Machine]
 ) -> int:
-    """How many of the new VMs the server can install at the same time, 1 or more.
+    """Return how many of the new VMs the server can install at the same time, at least 1.
 
     A VM has one processor, and its installer gives up when it waits too long for its server. `new`
     are those of `vms` that are to be installed, in their order.
@@ -109,7 +109,7 @@ def at_once(
 
 
 def _memory(vms: t.Iterable[Machine], physical: int) -> t.Iterator[str]:
-    """vmm(4) wires what guests touch: there is no swapping, and no more than there is."""
+    """Yield by how much memory is short: vmm(4) wires what guests touch, and nothing is swapped."""
     present = [vm for vm in vms if vm.state == "present"]
     total = sum(vm.memory for vm in present)
     usable = max(physical - RESERVE, 0)
@@ -159,19 +159,14 @@ def _disk(
         )
         return
     growth = sum(max(image.size - image.used, 0) for image in images)
+    vms = len({image.vm for image in images})
     if growth > free:
         warnings.append(
-            f"{directory} has {mib(free)} free, and the disks of {len({one.vm for one in images})}"
-            f" VMs may grow by {mib(growth)}: watch it, or set vmm_disk_limit"
+            f"{directory} has {mib(free)} free, and the disks of {vms} VMs "
+            f"may grow by {mib(growth)}: watch it, or set vmm_disk_limit"
         )
 
 
-def directories(vms: t.Iterable[Machine]) -> list[str]:
-    """Where the images of these VMs are."""
-    further = {disk.directory for vm in vms for disk in vm.disks}
-    return sorted({*(vm.directory for vm in vms), *further})
-
-
 def mib(size: int) -> str:
-    """A number of bytes as VM files have it: 2310M."""
+    """Return a number of bytes as VM files have it: 2310M."""
     return f"{size >> 20}M"

@@ -29,17 +29,15 @@ BLANK_BYTES: t.Final = 1 << 20
 BLOCK: t.Final = 512
 _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
-
 # Names of VMs that run with an older definition than vm.conf's, a line each.
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
-
 
 VM_CONF: t.Final = "/etc/vm.conf"
 DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
 
 
 class Image(StrEnum):
-    """What there is under the name of an image: nothing, what was never written to, or a system."""
+    """What an image's name stands for: nothing, an image that was never written to, or a system."""
 
     ABSENT = "absent"
     BLANK = "blank"
@@ -48,9 +46,9 @@ class Image(StrEnum):
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk next to the first: whether its image is there, or was put away with the VM.
+    """A further disk: whether its image is there, or was put away with the VM.
 
-    bytes is what it takes on the server's own disk.
+    bytes is what it occupies on the server's own disk.
     """
 
     there: bool = False
@@ -59,7 +57,7 @@ class DiskFacts:
 
     @classmethod
     def of(cls, paths: t.Mapping[str, t.Any], disk: Disk) -> DiskFacts:
-        """From what a probe says of paths."""
+        """Read what a probe says of paths."""
         image, archived = paths.get(disk.image), paths.get(disk.archived)
         blocks = (image or archived or {"blocks": 0})["blocks"]
         return cls(image is not None, archived is not None, blocks * BLOCK)
@@ -84,13 +82,13 @@ class VmStatus:
 class VmFacts:
     """What a server shows of a VM.
 
-    marker is there while it is being installed, and after that was cut off; installed says that
+    marker is there while it is being installed, and after that was interrupted; installed says that
     this is done, and that the VM has not answered from its disk yet. others are images of it that
     were written to, under the names that other formats would give. definition is what vm.conf(5)
-    says of it, rivals are other VMs there that have one of its MACs. files are the paths of all
-    whose names begin like those of its images, in their directories. disks are those next to the
-    first, in their order, detached the paths of those that it had; lacking are the paths of its CD
-    and of its kernel that are not there.
+    says of it, rivals are other VMs there with one of its MACs. files are the paths in its images'
+    directories whose names begin like theirs. disks are those after the first, in their order,
+    detached the paths of those that it had; lacking are the paths of its CD and of its kernel that
+    are missing.
     """
 
     image: Image | str
@@ -117,10 +115,10 @@ class VmFacts:
 
     @property
     def under_way(self) -> bool:
-        """Whether an installation really began, which goes on or was cut off.
+        """Whether an installation really began, and continues or was interrupted.
 
-        A note alone says nothing where no image was made for it: the run that wrote it failed
-        before. What vmd(8) runs then is the VM's own system, if it has one.
+        A note alone says nothing if no image was made for it: the run that wrote it failed before
+        that. What vmd(8) runs then is the VM's own system, if it has one.
         """
         runs_installer = self.running and self.image != Image.DATA
         return self.begun and (self.installing != Image.ABSENT or runs_installer)
@@ -131,12 +129,12 @@ class VmFacts:
 
 
 class Silent(OperatorError):
-    """vmd(8) lives and did not tell what it runs: no VM may be taken for one that rests."""
+    """vmd(8) is up and did not say what it runs: no VM may be taken for a stopped one."""
 
     def __init__(self) -> None:
         super().__init__(
-            "vmctl status told nothing within its time, so nobody knows which VMs run; run again, "
-            "and look into /var/log/daemon on the server if that does not help"
+            "vmctl status did not answer in time, so nobody knows which VMs run; run again, and "
+            "look into /var/log/daemon on the server if that does not help"
         )
 
 
@@ -145,35 +143,41 @@ class UnreadableConf(OperatorError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"{VM_CONF} on the server cannot be understood: {reason}; put that right there (vmd -n "
-            "says what vmd(8) makes of it), or move the file away if nothing in it is needed"
+            f"{VM_CONF} on the server cannot be understood: {reason}; correct it there (vmd -n "
+            "shows what vmd(8) makes of it), or move the file away if nothing in it is needed"
         )
 
 
 def refuse_silence(status: t.Mapping[str, t.Any], check: t.Mapping[str, t.Any]) -> None:
-    """Raises Silent unless vmctl status told something, or rcctl check said that vmd is down."""
+    """Raise Silent unless vmctl status answered, or rcctl check said that vmd is down."""
     if not has_told(status["stdout"]) and check["rc"] != 1:
         raise Silent
 
 
 def has_told(text: str) -> bool:
-    """Whether vmctl status got its answer: the header is there without a VM as well."""
+    """Return whether vmctl status got its answer: there is a header even without VMs."""
     return bool(_HEADER.match(text))
 
 
 def status_lines(text: str) -> dict[str, VmStatus]:
-    """vmctl status by the VM's name; columns shift with long values, so they are counted."""
-    found = {}
+    """Return vmctl status by VM name; columns shift with long values, so they are counted."""
+    statuses = {}
     for line in text.splitlines()[1:]:
         words = line.split()
         if len(words) >= 9:
             pid = int(words[1]) if words[1].isdigit() else None
-            found[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3], words[-4])
-    return found
+            statuses[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3], words[-4])
+    return statuses
+
+
+def directories(machines: t.Sequence[Machine]) -> list[str]:
+    """Return the directories of the images of these VMs."""
+    further = {disk.directory for machine in machines for disk in machine.disks}
+    return sorted(further.union(machine.directory for machine in machines))
 
 
 def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
-    """What is to be asked for these VMs, as parts of a probe."""
+    """Return what is to be asked for these VMs, as parts of a probe."""
     paths: list[dict[str, t.Any]] = []
     for machine in machines:
         images = (machine.image, machine.installing, machine.archived, *machine.other_images)
@@ -183,19 +187,18 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
         needed += [path for disk in machine.disks for path in (disk.image, disk.archived)]
         needed += machine.detached
         paths += [{"path": path, "hash": 0} for path in needed]
-    further = {disk.directory for machine in machines for disk in machine.disks}
-    directories = sorted({*further, *(machine.directory for machine in machines)})
-    paths += [{"path": path, "hash": 0} for path in (*directories, BIOS)]
+    places = directories(machines)
+    paths += [{"path": path, "hash": 0} for path in (*places, BIOS)]
     paths += [{"path": path, "read": 1} for path in (PENDING_FILE, VM_CONF, DHCPD_CONF)]
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},
     ]
-    return {"paths": paths, "list": [{"path": path} for path in directories], "run": runs}
+    return {"paths": paths, "list": [{"path": path} for path in places], "run": runs}
 
 
 def parse(answer: t.Mapping[str, t.Any], machines: t.Iterable[Machine]) -> dict[str, VmFacts]:
-    """The answer to questions() by the VM's name. Raises Silent, UnreadableConf."""
+    """Read the answer to questions(), by VM name. Raises Silent, UnreadableConf."""
     refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = status_lines(answer["run"]["status"]["stdout"])
     conf = vm_conf(answer)
@@ -248,7 +251,7 @@ def _facts(
 
 
 def _files(answer: t.Mapping[str, t.Any], stem: str) -> t.Iterator[str]:
-    """The paths whose names begin like that, hidden or not."""
+    """Yield the paths whose names begin like that, hidden or not."""
     directory, _slash, start = stem.rpartition("/")
     for name in sorted(answer.get("list", {}).get(directory, ())):
         if name.removeprefix(".").startswith(start):
@@ -256,12 +259,12 @@ def _files(answer: t.Mapping[str, t.Any], stem: str) -> t.Iterator[str]:
 
 
 def _macs(block: VmBlock) -> frozenset[str]:
-    given = (interface.lladdr for interface in block.interfaces)
-    return frozenset(mac.lower() for mac in given if mac)
+    macs = (interface.lladdr for interface in block.interfaces)
+    return frozenset(mac.lower() for mac in macs if mac)
 
 
 def vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:
-    """vm.conf(5), by the answer to questions(). Raises UnreadableConf."""
+    """Return vm.conf(5), by the answer to questions(). Raises UnreadableConf."""
     try:
         return parse_vm_conf(text(answer, VM_CONF))
     except Unreadable as error:
@@ -269,12 +272,12 @@ def vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:
 
 
 def text(answer: t.Mapping[str, t.Any], path: str) -> str:
-    """The content of a file, "" where there is none."""
+    """Return the content of a file, "" if there is none."""
     return base64.b64decode(answer["read"].get(path, "")).decode("utf-8", "replace")
 
 
 def pending(answer: t.Mapping[str, t.Any]) -> list[str]:
-    """Names of VMs that run with an older definition than vm.conf's."""
+    """Return the names of VMs that run with an older definition than vm.conf's."""
     return text(answer, PENDING_FILE).split()
 
 
@@ -287,12 +290,12 @@ def _image(facts: t.Mapping[str, t.Any] | None, image_format: str) -> Image:
     if facts is None:
         return Image.ABSENT
     if facts.get("type", "file") != "file":
-        # A link, perhaps to another volume: it is an operator's, and leads to what nobody knows.
+        # A link, perhaps to another volume: it is an operator's, and may lead anywhere.
         return Image.DATA
     used = facts["size"] if image_format == "qcow2" else facts["blocks"] * BLOCK
     return Image.BLANK if used <= BLANK_BYTES else Image.DATA
 
 
 def _written(facts: t.Mapping[str, t.Any] | None) -> bool:
-    """Whether an image of whichever format was written to: a raw one has its size at once."""
+    """Return whether an image of any format was written to: a raw one has its size at once."""
     return facts is not None and facts["blocks"] * BLOCK > BLANK_BYTES

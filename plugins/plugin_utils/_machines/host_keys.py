@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import typing as t
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # What ssh-keygen(1) -A makes, which OpenBSD runs at each boot.
@@ -34,20 +34,19 @@ class ServerKeys:
 
 
 def server_questions() -> list[dict[str, t.Any]]:
-    """The paths of a probe that of_server() reads."""
+    """Return the paths of a probe that of_server() reads."""
     return [{"path": path, "read": 1} for path in _FILES]
 
 
 def of_server(answer: t.Mapping[str, t.Any]) -> ServerKeys:
-    """They come over a connection that is trusted already, so nobody answers in its place."""
+    """Return the server's keys, as they come over a connection that is trusted already."""
     keys: list[SshKey] = []
     warnings: list[str] = []
     for path in _FILES:
         if path not in answer["read"]:
             continue
-        text = base64.b64decode(answer["read"][path]).decode("utf-8", "replace")
         try:
-            key = parse_ssh_key(text.strip())
+            key = parse_ssh_key(facts.text(answer, path).strip())
             key.sshfp()
         except Refused as refused:
             warnings.append(f"{path} is left out: {refused}")
@@ -57,13 +56,13 @@ def of_server(answer: t.Mapping[str, t.Any]) -> ServerKeys:
 
 
 def vm_questions(vms: t.Iterable[Machine]) -> list[dict[str, t.Any]]:
-    """The commands of a probe that of_vms() reads: ssh-keyscan(1) over the server's own switch."""
+    """Return the commands for of_vms(): ssh-keyscan(1) over the server's own switch."""
     argv = [TOOLS["ssh-keyscan"], "-T", "10"]
     return [{"name": vm.name, "argv": [*argv, vm.ipv4], "timeout": 60} for vm in vms]
 
 
 def of_vms(answer: t.Mapping[str, t.Any], vms: t.Iterable[Machine]) -> dict[str, list[str]]:
-    """Type and base64 text of each key that a VM has, by the VM's name."""
+    """Return type and base64 text of each key that a VM has, by the VM's name."""
     keys = {}
     for vm in vms:
         lines = answer["run"][vm.name]["stdout"].splitlines()

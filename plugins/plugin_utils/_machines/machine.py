@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A VM as playbooks deal with it: typed, and made once from what the inventory has."""
+"""A VM as playbooks handle it: typed, and made once from what the inventory has."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Install(StrEnum):
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk next to the first. size is as it is written, bytes what that comes to.
+    """A further disk. size is as it is written, bytes what that amounts to.
 
     recorded says that the ledger has it: it was there once.
     """
@@ -97,10 +97,10 @@ class Machine:
     """A VM. memory and disk are in bytes, size is the disk's as it is written.
 
     image is the path of its disk's image. record is the ledger's, of its installation; image and
-    image_format come from it where it is; seen says that the fleet has host keys or a hand-over
-    sheet of it. refusal says why the fleet wants nothing done with it, moving that it is being
-    moved to another server. variables are the inventory's own, for templates. disks are those next
-    to the first, detached the images of those that it had; made says that its image was there once,
+    image_format come from it if there is one; seen says that the fleet has host keys or a hand-over
+    sheet of it. refusal says why nothing may be done with it, moving that it is being moved to
+    another server. variables are the inventory's own, for templates. disks are those after the
+    first, detached the images of those that it had; made says that its image was there once,
     installed or not. cdrom and boot are paths, of a CD's image and a kernel.
     """
 
@@ -133,7 +133,7 @@ class Machine:
 
     @classmethod
     def of(cls, vm: t.Mapping[str, t.Any]) -> Machine:
-        """The VM that the inventory describes in vmm_vms or vmm_archived.
+        """Return the VM that the inventory describes in vmm_vms or vmm_archived.
 
         Raises KeyError where something is missing, and Refused for what does not fit its grammar.
         """
@@ -169,7 +169,10 @@ class Machine:
 
     @classmethod
     def all_of(cls, vms: t.Iterable[t.Mapping[str, t.Any]]) -> list[Machine]:
-        """The VMs that a task is given. Raises Refused where one is not as the inventory has it."""
+        """Return the VMs that a task is given.
+
+        Raises Refused if one is not as the inventory has it.
+        """
         try:
             return [cls.of(vm) for vm in vms]
         except KeyError as missing:
@@ -189,7 +192,7 @@ class Machine:
 
     @property
     def from_cdrom(self) -> bool:
-        """Whether somebody is to install it from its CD: nobody has said yet that it was done."""
+        """Whether somebody is to install it from its CD and has not said yet that this is done."""
         return self.install_by == Install.ISO and self.record is None
 
     @property
@@ -213,17 +216,17 @@ class Machine:
         return self._image("archived")
 
     def replaced(self, stamp: str) -> str:
-        """Where an image is kept that another installation took the place of."""
+        """Return where an image is kept that another installation has replaced."""
         return self._image(f"replaced-{stamp}")
 
     @property
     def stem(self) -> str:
-        """The name of its image without the format, which names of its other files begin with."""
+        """The name of its image without the format, with which its other files' names begin."""
         return PurePosixPath(images.stem(self.image)).name
 
     @property
     def other_images(self) -> tuple[str, ...]:
-        """Where its image would be with another format; nowhere if its file names the image."""
+        """Where its image would be in other formats; nothing if its file names the image."""
         if self.stem != self.name:
             return ()
         paths = (f"{self.directory}/{self.name}.{suffix}" for suffix in IMAGE_SUFFIXES.values())

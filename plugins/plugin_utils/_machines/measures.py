@@ -28,7 +28,7 @@ _DRIVE: t.Final = re.compile(
 class FileSystem:
     """The file system that a directory is on, in bytes, and where it is mounted.
 
-    free is what others than root may use.
+    free is what accounts other than root may use.
     """
 
     directory: str
@@ -60,7 +60,7 @@ class Measures:
 
     @classmethod
     def of(cls, answer: t.Mapping[str, t.Any], directories: t.Iterable[str]) -> Measures:
-        """From the answer to questions() and more_questions()."""
+        """Read the answer to questions() and more_questions()."""
         systems = (file_system(answer, directory) for directory in directories)
         return cls(
             number(answer, "memory"),
@@ -73,24 +73,28 @@ class Measures:
 
 
 def questions(directories: t.Iterable[str]) -> list[dict[str, t.Any]]:
-    """Programs to run: what new VMs depend on."""
+    """Return programs to run, for what new VMs depend on."""
     runs = [_sysctl(name, "-n", variable) for name, variable in SYSCTLS.items()]
-    return [
-        *runs,
-        *(
-            {"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]}
-            for directory in directories
-        ),
-    ]
+    return [*runs, *file_system_questions(directories)]
+
+
+def file_system_questions(directories: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    """Return the programs to run for file_system()."""
+    return [{"name": f"df {path}", "argv": [TOOLS["df"], "-k", path]} for path in directories]
 
 
 def more_questions() -> list[dict[str, t.Any]]:
-    """Programs to run: what people want to see beside that."""
-    return [_sysctl("kernel", "-n", _KERNEL), _sysctl("sensors", _SENSORS)]
+    """Return programs to run, for what people want to see besides that."""
+    return [kernel_question(), _sysctl("sensors", _SENSORS)]
+
+
+def kernel_question() -> dict[str, t.Any]:
+    """Return the program to run for the kernel's version."""
+    return _sysctl("kernel", "-n", _KERNEL)
 
 
 def file_system(answer: t.Mapping[str, t.Any], directory: str) -> FileSystem | None:
-    """What df(1) -k said of a directory; None where there is no such directory yet."""
+    """Return what df(1) -k said of a directory; None if there is no such directory yet."""
     text = str(answer["run"][f"df {directory}"]["stdout"])
     words = text.splitlines()[-1].split(maxsplit=5) if text.strip() else []
     if len(words) < 6 or not all(word.lstrip("-").isdigit() for word in words[1:4]):
@@ -104,13 +108,13 @@ def _sysctl(name: str, *words: str) -> dict[str, t.Any]:
 
 
 def number(answer: t.Mapping[str, t.Any], name: str) -> int | None:
-    """What sysctl(8) said of memory (bytes) or processors; None if that is not a number."""
+    """Return what sysctl(8) said of memory (bytes) or processors; None if not a number."""
     text = _said(answer, name)
     return int(text) if text.isdigit() else None
 
 
 def load(answer: t.Mapping[str, t.Any]) -> float | None:
-    """The load of the last minute."""
+    """Return the load of the last minute."""
     words = _said(answer, "load").split()
     return float(words[0]) if words and re.fullmatch(r"\d+(\.\d+)?", words[0]) else None
 

@@ -19,7 +19,7 @@ Sizes = t.Mapping[str, int]
 
 
 def _is_installed(name: str) -> bool:
-    """Whether the installer puts this file into the new system: sets and kernels."""
+    """Return whether the installer puts this file into the new system: sets and kernels."""
     return name.endswith(".tgz") or name in ("bsd", "bsd.mp", "bsd.rd", "BUILDINFO")
 
 
@@ -27,8 +27,8 @@ def _is_installed(name: str) -> bool:
 class Sets:
     """Bytes by the set's name, as far as it was fetched and unpacked.
 
-    `total` is how many there are in all, 0 if nobody knows. `current` is the meter that the
-    installer shows.
+    `total` is what there is in all, 0 if not known. `current` is the meter that the installer
+    shows.
     """
 
     fetched: Sizes = field(default_factory=dict)
@@ -41,13 +41,13 @@ class Sets:
         return sum(self.fetched.values())
 
     def fetch(self, name: str, size: int) -> Sets:
-        """With a set that was fetched so far. One that is asked for twice counts once."""
+        """Add a set as far as it was fetched. One that is asked for twice counts once."""
         if not _is_installed(name) or size <= self.fetched.get(name, -1):
             return self
         return replace(self, fetched={**self.fetched, name: size})
 
     def read(self, meters: t.Sequence[Meter]) -> Sets:
-        """With what the installer's meters show. They round, so that more may be known already."""
+        """Add what the installer's meters show. They round, so more may be known already."""
         now = self
         for meter in meters:
             if meter.fetches:
@@ -59,20 +59,23 @@ class Sets:
 
     @property
     def shown(self) -> str:
-        """How far it is, such as "152 of 501 MiB"; empty before the first byte."""
+        """How far they are, such as "152 of 501 MiB"; empty before the first byte."""
         if self.unpacked:
-            return _of(sum(self.unpacked.values()), self.received)
-        return _of(self.received, self.total) if self.fetched else ""
+            return of_bytes(sum(self.unpacked.values()), self.received)
+        return of_bytes(self.received, self.total) if self.fetched else ""
 
 
 def directory_of(host: t.Mapping[str, t.Any]) -> str:
-    """Where the server has the sets that it serves, by its vmm_host; empty if another one does."""
+    """Return where the server has the sets that it serves; empty if another server does.
+
+    `host` is its vmm_host.
+    """
     serves = host["sets_server"] == host["ipv4"]["server"]
     return str(host["sets_directory"]) if serves else ""
 
 
 def names_for(vm: Machine, release: str) -> list[str]:
-    """The sets that the installer takes for a VM, in a server's directory or not."""
+    """Return the sets that the installer takes for a VM, in a server's directory or not."""
     own = set_name(release, vm.variables["hostname"])
     site = selected_sets([set_name(release), own], [own], vm.variables["sets"])
     return [
@@ -81,7 +84,9 @@ def names_for(vm: Machine, release: str) -> list[str]:
     ]
 
 
-def _of(part: int, whole: int) -> str:
-    shift, unit = (20, "MiB") if max(part, whole) >= 10 << 20 else (10, "KiB")
+def of_bytes(part: int, whole: int) -> str:
+    """Return "152 of 501 MiB", or "152 MiB" if the whole is not known."""
+    units = ((30, "GiB"), (20, "MiB"), (10, "KiB"))
+    shift, unit = next((row for row in units if max(part, whole) >= 10 << row[0]), units[-1])
     total = f" of {whole >> shift}" if whole and part <= whole else ""
     return f"{part >> shift}{total} {unit}"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a server has, and what is on it that the fleet does not know, for people to see."""
+"""What a server has, and what it has that the fleet does not know, for people to see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures impor
 
 
 def questions(directories: t.Iterable[str]) -> dict[str, t.Any]:
-    """What is to be asked, as parts of a probe; `directories` are those of images."""
+    """Return what is asked, as parts of a probe; `directories` are those of images."""
     return {"run": [*measures.questions(directories), *measures.more_questions()]}
 
 
@@ -26,10 +26,10 @@ def survey(
     machines: t.Sequence[Machine],
     directories: t.Iterable[str],
 ) -> dict[str, t.Any]:
-    """As plain data, from the answers to questions() and to facts.questions().
+    """Return plain data from the answers to questions() and to facts.questions().
 
-    Beside the fields of Measures there are `strangers`, the names of VMs of somebody else, and
-    `hosts`, those of dhcpd.conf(5) that are no VM's: their names, MACs and addresses.
+    Besides the fields of Measures there are `strangers`, the names of VMs that the fleet does not
+    have, and `hosts`, those of dhcpd.conf(5) that belong to no VM: names, MACs and addresses.
     """
     return {
         **asdict(Measures.of(answer, directories)),

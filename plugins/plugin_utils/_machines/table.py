@@ -9,29 +9,16 @@ from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image
 
-_HEAD = (
-    "NAME",
-    "SERVER",
-    "WANTED",
-    "IS",
-    "PENDING",
-    "IPV4",
-    "IPV6",
-    "OWNER",
-    "MEMORY",
-    "DISK",
-    "USED",
-)
-_MEBIBYTE = 1 << 20
+_HEAD = tuple("NAME SERVER WANTED IS PENDING IPV4 IPV6 OWNER MEMORY DISK USED".split())
 
 
-def vm_table(vms: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list[str]:
+def vm_table(vms: Sequence[Mapping[str, Any]], looks: Mapping[str, Any]) -> list[str]:
     """Return the table's lines, in the order of the VMs, the first with the columns' names.
 
-    `found` is what virtual_machine found when it looked, by the VM's name; a VM whose server was
-    not reached is not in it.
+    `looks` is what virtual_machine saw, by the VM's name; a VM whose server was not reached is not
+    in it.
     """
-    return aligned([_HEAD, *(_row(vm, found.get(vm["name"])) for vm in vms)])
+    return aligned([_HEAD, *(_row(vm, looks.get(vm["name"])) for vm in vms)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -42,7 +29,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ...]:
     values = [vm["ipv4"], vm["ipv6"] or "-", vm["owner"], vm["memory"], vm["disk"]]
-    used = f"{look['disk_bytes'] // _MEBIBYTE}M" if look else "?"
+    used = f"{look['disk_bytes'] >> 20}M" if look else "?"
     pending = "restart" if look and look["pending"] else "-"
     state = vm_state(vm, look)
     if look and look["from_cdrom"] and look["running"]:
@@ -52,7 +39,7 @@ def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ..
 
 
 def vm_state(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> str:
-    """In a few words, what a server shows of a VM; `look` is None where it was not reached."""
+    """Return what a server shows of a VM in a few words; `look` is None if not reached."""
     if look is None:
         return "not reached"
     if look["installing"]:

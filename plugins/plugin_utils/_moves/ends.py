@@ -1,12 +1,13 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The two servers of a move: what each shows of the VM, what stands against it, and the steps."""
+"""The two servers of a move: what each shows of the VM, the obstacles, and the steps."""
 
 from __future__ import annotations
 
 import json
 import typing as t
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
@@ -16,15 +17,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import resting
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VM_CONF
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import remove
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.transfer import directory
 
-# What images grow by while the VM does not run, and what else is written meanwhile.
-_SPARE_BYTES: t.Final = 64 << 20
+# What else may be written to a server's disk during a move.
+SPARE_BYTES: t.Final = 64 << 20
 
 
 @dataclass(frozen=True)
 class Move:
-    """A move as the two servers know it; ran says whether the VM is to run in the end."""
+    """A move as the two servers know it; ran says whether the VM is to run afterwards."""
 
     vm: str
     source: str
@@ -39,16 +41,16 @@ class Move:
 
 
 def questions(paths: t.Iterable[str]) -> dict[str, t.Any]:
-    """What either server is asked: these paths, and which VMs it has and runs."""
+    """Return what either server is asked: these paths, and which VMs it has and runs."""
     asked = facts.questions(())
     asked["paths"] += [{"path": path, "hash": 0} for path in paths]
     return asked
 
 
 def is_known(answer: t.Mapping[str, t.Any], vm: str) -> str | None:
-    """How the server still has the VM: it runs, or is in vm.conf(5); None where it does not.
+    """Return how the server still has the VM: it runs, or is in vm.conf(5); None if it does not.
 
-    Raises OperatorError where that is not known: silence is no proof.
+    Raises OperatorError if that is not known: silence proves nothing.
     """
     facts.refuse_silence(answer["run"]["status"], answer["run"]["check"])
     status = facts.status_lines(answer["run"]["status"]["stdout"]).get(vm)
@@ -59,7 +61,7 @@ def is_known(answer: t.Mapping[str, t.Any], vm: str) -> str | None:
 
 
 def refuse_known(answer: t.Mapping[str, t.Any], move: Move, server: str) -> None:
-    """Raises OperatorError unless the VM is out of vm.conf(5) of a server, and stopped."""
+    """Raise OperatorError unless the VM is stopped and not in vm.conf(5) of a server."""
     if how := is_known(answer, move.vm):
         raise OperatorError(
             f"{move.vm}: {how} on {server}, so it is not moved: stop it there, and run again"
@@ -67,29 +69,29 @@ def refuse_known(answer: t.Mapping[str, t.Any], move: Move, server: str) -> None
 
 
 def source_obstacles(answer: t.Mapping[str, t.Any], move: Move) -> list[str]:
-    """Why the images cannot leave; all of them are to be there, as files."""
-    found = []
+    """Return why the images cannot leave; all of them have to be there, as files."""
+    obstacles = []
     for image in move.images:
         there = answer["paths"].get(image.source)
         if there is None:
-            found.append(f"{move.vm}: {image.source} is not there on {move.source}")
+            obstacles.append(f"{move.vm}: {image.source} is not there on {move.source}")
         elif there["type"] != "file":
-            found.append(
+            obstacles.append(
                 f"{move.vm}: {image.source} of {move.source} is a {there['type']}, and only files "
                 f"are moved; put the image itself there"
             )
         if answer["paths"].get(image.kept):
-            found.append(f"{move.vm}: {image.kept} exists on {move.source} already")
-    return found
+            obstacles.append(f"{move.vm}: {image.kept} exists on {move.source} already")
+    return obstacles
 
 
 def stamps(answer: t.Mapping[str, t.Any], move: Move) -> list[dict[str, t.Any] | None]:
-    """What lstat(2) says of each image that leaves, None for one that is not there."""
+    """Return what lstat(2) shows of each image that leaves, None for one that is not there."""
     return [answer["paths"].get(image.source) for image in move.images]
 
 
 def used_bytes(stats: t.Iterable[t.Mapping[str, t.Any] | None]) -> int:
-    return sum(int(one["blocks"]) * facts.BLOCK for one in stats if one)
+    return sum(int(stat["blocks"]) * facts.BLOCK for stat in stats if stat)
 
 
 def progress_path(move: Move) -> str:
@@ -98,7 +100,7 @@ def progress_path(move: Move) -> str:
 
 @dataclass(frozen=True)
 class There:
-    """What the other server has of the images: all of them in their places, or some on the way."""
+    """What the other server has of the images: all of them in place, or some still on the way."""
 
     arrived: bool
     obstacles: tuple[str, ...]
@@ -120,7 +122,7 @@ def there(
     *,
     continued: bool,
 ) -> There:
-    """What stands against the images' coming, by the answer to there_questions().
+    """Return what prevents the images from coming, by the answer to there_questions().
 
     stats are those of the images that leave; continued says that this move has begun before.
     """
@@ -128,41 +130,38 @@ def there(
     placed = [image for image in move.images if paths.get(image.place)]
     on_the_way = [image for image in move.images if paths.get(image.arriving)]
     arrived = continued and len(placed) == len(move.images) and not on_the_way
-    found: list[str] = []
+    obstacles: list[str] = []
     if placed and not arrived:
-        found += [f"{move.vm}: {image.place} exists on {move.to} already" for image in placed]
+        obstacles += [f"{move.vm}: {image.place} exists on {move.to} already" for image in placed]
     if arrived and (changed := _changed(answer, move, stats)):
-        found.append(
+        obstacles.append(
             f"{move.vm}: {changed} was used after its copy was made; give the move up with "
             f"-e to={move.source}, and begin again"
         )
     if how := is_known(answer, move.vm):
         if continued:
             how = f"{how}, although it has not come there yet"
-        found.append(f"{move.vm}: {move.to} has another VM of this name, which {how}")
+        obstacles.append(f"{move.vm}: {move.to} has another VM of this name, which {how}")
     if paths.get(_note(move)):
-        found.append(
+        obstacles.append(
             f"{move.vm}: {_note(move)} of {move.to} is the note of an installation; remove it if "
             f"no VM of this name is being installed there"
         )
     if not paths.get(BIOS):
-        found.append(f"{BIOS} is missing on {move.to}; run 'fw_update vmm' there")
+        obstacles.append(f"{BIOS} is missing on {move.to}; run 'fw_update vmm' there")
     for path in _directories(move):
         if not paths.get(path):
             continue
         system = measures.file_system(answer, path)
-        here = [
-            (one, paths.get(image.arriving))
-            for image, one in zip(move.images, stats, strict=True)
-            if str(PurePosixPath(image.place).parent) == path
-        ]
-        needed = used_bytes(one for one, _come in here) - used_bytes(come for _one, come in here)
-        if system and not arrived and needed + _SPARE_BYTES > system.free:
-            found.append(
+        here = [str(PurePosixPath(image.place).parent) == path for image in move.images]
+        needed = used_bytes(compress(stats, here))
+        needed -= used_bytes(paths.get(image.arriving) for image in compress(move.images, here))
+        if system and not arrived and needed + SPARE_BYTES > system.free:
+            obstacles.append(
                 f"{move.vm}: its images need {needed >> 20}M in {path} of {move.to}, which has "
                 f"{system.free >> 20}M free"
             )
-    return There(arrived, tuple(found))
+    return There(arrived, tuple(obstacles))
 
 
 def _changed(
@@ -170,7 +169,7 @@ def _changed(
     move: Move,
     stats: t.Sequence[t.Mapping[str, t.Any] | None],
 ) -> str | None:
-    """The first image that is not as it was when it was copied, as far as that is known."""
+    """Return the first image that has changed since it was copied, as far as that is known."""
     path = progress_path(move)
     if path not in answer["read"]:
         return None
@@ -182,7 +181,7 @@ def _changed(
 
 
 def _note(move: Move) -> str:
-    """Where the other server would have the note that a VM of this name is being installed."""
+    """Return where the other server would have the note that such a VM is being installed there."""
     place = PurePosixPath(stem(move.images[0].place))
     return str(place.with_name(f".{place.name.removesuffix('.archived')}.install.conf"))
 
@@ -192,7 +191,7 @@ def _directories(move: Move) -> list[str]:
 
 
 def make_directories(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
-    """Directories of images that are not there yet."""
+    """Make the directories of images that are not there yet."""
     attributes = {"mode": "0755", "owner": "root", "group": "wheel"}
     for path in _directories(move):
         if not answer["paths"].get(path):
@@ -200,7 +199,7 @@ def make_directories(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[St
 
 
 def accept(move: Move) -> t.Iterator[Step]:
-    """Gives images that are whole and verified their names, all or none."""
+    """Give images that are complete and verified their names, all or none."""
     title = f"{move.vm}: put its images into place"
     for image in move.images:
         change = change_of(move.vm, "put", image.place, "into place")
@@ -209,7 +208,7 @@ def accept(move: Move) -> t.Iterator[Step]:
 
 
 def retire(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
-    """Renames the old images, of a VM that has left: those that still have their names."""
+    """Rename the images of a VM that has left, as far as they still have their names."""
     title = f"{move.vm}: keep its old images"
     left = [image for image in move.images if answer["paths"].get(image.source)]
     if left:
@@ -221,18 +220,18 @@ def retire(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
 
 
 def discard(move: Move) -> t.Iterator[Step]:
-    """Removes all that came to a server, of a move that is given up."""
+    """Remove everything that came to a server in a move that is given up."""
     paths = [path for image in move.images for path in (image.arriving, image.place)]
-    yield run(f"{move.vm}: remove what came", ["/bin/rm", "-f", *paths])
+    yield remove(f"{move.vm}: remove what came", *paths)
     yield from tidy(move)
 
 
 def tidy(move: Move) -> t.Iterator[Step]:
-    """Removes what a transfer needed on the server that it came to."""
+    """Remove what the transfer needed on the server that it went to."""
     yield run(f"{move.vm}: its transfer", ["/bin/rm", "-rf", directory(move.vm)])
 
 
 def purge(move: Move, paths: t.Sequence[str]) -> t.Iterator[Step]:
-    """Removes images that a finished move left."""
+    """Remove images that a finished move left."""
     change = change_of(move.vm, "remove", ", ".join(paths))
-    yield run(f"{move.vm}: purge", ["/bin/rm", "-f", *paths], change=change)
+    yield remove(f"{move.vm}: purge", *paths, change=change)

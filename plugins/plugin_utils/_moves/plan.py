@@ -13,6 +13,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Fleet
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.capacity import RESERVE, mib
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.ends import SPARE_BYTES
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetTexts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import (
     Build,
@@ -21,60 +22,63 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import
     relocate,
 )
 
-# What else is written to a server meanwhile.
-_SPARE: t.Final = 64 << 20
-
 Look = t.Mapping[str, t.Any]
 
 
 @dataclass
 class Room:
-    """What a server showed, less what this plan gives it already; all in bytes."""
+    """What a server showed, less what this plan has assigned already; all in bytes."""
 
     memory: int | None
     release: tuple[int, ...]
     free: dict[str, int]
     mounts: t.Mapping[str, str]
-    given: int = 0
 
     @classmethod
     def of(cls, look: Look) -> Room:
-        """From what puffy.vmm.configure shows with survey. Raises OperatorError."""
+        """Read what puffy.vmm.configure shows with survey. Raises OperatorError."""
         survey = look["survey"]
         systems = survey["file_systems"]
         return cls(
             survey["memory"],
             _release(survey["release"]),
-            {one["mount"]: one["free"] for one in systems},
-            {one["directory"]: one["mount"] for one in systems},
+            {system["mount"]: system["free"] for system in systems},
+            {system["directory"]: system["mount"] for system in systems},
         )
 
-    def obstacles(self, found: Relocation, need: int, present: int, limited: bool) -> list[str]:
-        """Why a VM does not fit: need is what its images take, present the memory of all there."""
-        name, to = found.after.name, found.after.server
+    def obstacles(
+        self, relocation: Relocation, need: int, present: int, limited: bool
+    ) -> list[str]:
+        """Return why a VM does not fit.
+
+        need is what its images take, present the memory of all VMs that are there.
+        """
+        name, to = relocation.after.name, relocation.after.server
         reasons = []
-        memory = found.after.memory.bytes if found.after.state == "present" else 0
+        memory = relocation.after.memory.bytes if relocation.after.state == "present" else 0
         if memory and self.memory is not None and not limited:
             lacking = present + memory + RESERVE - self.memory
             if lacking > 0:
                 reasons.append(f"{name}: {to} lacks {mib(lacking)} of memory for it")
-        mount = self.mounts.get(found.disks[0][1].image.rpartition("/")[0])
-        if mount is not None and need + _SPARE > self.free[mount]:
+        mount = self._mount(relocation)
+        if mount is not None and need + SPARE_BYTES > self.free[mount]:
             reasons.append(
                 f"{name}: its images take {mib(need)}, and {mount} of {to} has "
                 f"{mib(self.free[mount])} free"
             )
         return reasons
 
-    def take(self, found: Relocation, need: int) -> None:
-        mount = self.mounts.get(found.disks[0][1].image.rpartition("/")[0])
-        if mount is not None:
+    def take(self, relocation: Relocation, need: int) -> None:
+        if (mount := self._mount(relocation)) is not None:
             self.free[mount] -= need
+
+    def _mount(self, relocation: Relocation) -> str | None:
+        return self.mounts.get(relocation.disks[0][1].image.rpartition("/")[0])
 
 
 @dataclass
 class Planner:
-    """Plans moves one after the other, each with what those before it leave.
+    """Plans moves one after the other, each with what the earlier ones leave.
 
     looks is what each server showed, by its name.
     """
@@ -88,34 +92,34 @@ class Planner:
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet after the moves so far. Building it takes long: once for what files say."""
+        """The fleet after the moves so far; built once for the same files, which takes long."""
         if self._built is None or self._built[0] is not self.texts:
             self._built = (self.texts, self.build(self.texts, ()))
         return self._built[1]
 
     def move(self, name: str, to: str) -> Relocation:
-        """A move to this server. Raises CannotMove with all that stands against it."""
-        found = self._relocated(name, to)
-        reasons = self._against(found)
+        """Plan a move to this server. Raises CannotMove with all obstacles."""
+        relocation = self._relocated(name, to)
+        reasons = self._against(relocation)
         if reasons:
             raise CannotMove("\n".join(reasons))
-        self._settle(found)
-        return found
+        self._settle(relocation)
+        return relocation
 
     def drain(self, server: str, names: t.Sequence[str]) -> list[Relocation]:
-        """Moves of these VMs of a server to others, the largest first.
+        """Plan moves of these VMs of a server to others, the largest first.
 
-        A server on which a VM keeps its addresses comes before others, then the one with most
+        A server on which a VM keeps its addresses comes before others, then the one with the most
         memory left. Raises CannotMove with what is short for each VM that fits nowhere.
         """
         fleet = self.fleet
         others = [name for name in sorted(fleet.servers) if name != server and self._seen(name)]
         if not others:
-            raise CannotMove(f"{server}: there is no other server that its VMs could be moved to")
+            raise CannotMove(f"{server}: there is no other server to which its VMs could be moved")
         vms = {vm.name: vm for vm in fleet.vms_of(server)}
         moves: list[Relocation] = []
         short: list[str] = []
-        for name in sorted(names, key=lambda one: (-vms[one].memory.bytes, one)):
+        for name in sorted(names, key=lambda vm: (-vms[vm].memory.bytes, vm)):
             ways, reasons = self._ways(name, others)
             if not ways:
                 short += reasons
@@ -133,53 +137,53 @@ class Planner:
 
         return relocate(self.texts, build, name, to, self.today)
 
-    def _settle(self, found: Relocation) -> None:
-        """Has what comes after this move count on it."""
-        self.texts = found.texts
-        self._room(found.after.server).take(found, self._need(found.before))
+    def _settle(self, relocation: Relocation) -> None:
+        """Let the moves after this one take it into account."""
+        self.texts = relocation.texts
+        self._room(relocation.after.server).take(relocation, self._need(relocation.before))
 
     def _ways(self, name: str, servers: t.Sequence[str]) -> tuple[list[Relocation], list[str]]:
         ways, reasons = [], []
         for to in servers:
             try:
-                found = self._relocated(name, to)
-                against = self._against(found)
+                relocation = self._relocated(name, to)
+                against = self._against(relocation)
             except CannotMove as refusal:
                 against = [f"{name}, to {to}: {refusal}"]
             if against:
                 reasons += against
             else:
-                ways.append(found)
+                ways.append(relocation)
         return ways, reasons
 
-    def _worth(self, found: Relocation) -> tuple[bool, bool, int]:
-        before, after = found.before, found.after
-        left = (self._room(after.server).memory or 0) - self._present(found, after.server)
+    def _worth(self, relocation: Relocation) -> tuple[bool, bool, int]:
+        before, after = relocation.before, relocation.after
+        left = (self._room(after.server).memory or 0) - self._present(relocation, after.server)
         return before.ipv4 == after.ipv4, before.ipv6 == after.ipv6, left
 
-    def _against(self, found: Relocation) -> list[str]:
-        source, to = found.before.server, found.after.server
+    def _against(self, relocation: Relocation) -> list[str]:
+        source, to = relocation.before.server, relocation.after.server
         for server in (source, to):
             if not self._seen(server):
-                raise CannotMove(f"{found.before.name}: {server} was not reached")
+                raise CannotMove(f"{relocation.before.name}: {server} was not reached")
         here = self._room(source).release
         if self._room(to).release < here:
-            shown = [".".join(map(str, one)) for one in (self._room(to).release, here)]
+            shown = [".".join(map(str, release)) for release in (self._room(to).release, here)]
             return [
-                f"{found.before.name}: {to} runs OpenBSD {shown[0]}, which is older than "
+                f"{relocation.before.name}: {to} runs OpenBSD {shown[0]}, which is older than "
                 f"{shown[1]} of {source}; upgrade {to} first"
             ]
         limited = self.fleet.servers[to].memory_limit is not None
         return self._room(to).obstacles(
-            found, self._need(found.before), self._present(found, to), limited
+            relocation, self._need(relocation.before), self._present(relocation, to), limited
         )
 
-    def _present(self, found: Relocation, server: str) -> int:
-        """The memory of the VMs that a server is to run, without the one that comes."""
+    def _present(self, relocation: Relocation, server: str) -> int:
+        """Return the memory of the VMs that a server is to run, without the one that comes."""
         return sum(
             vm.memory.bytes
             for vm in self.fleet.vms_of(server)
-            if vm.state == "present" and vm.name != found.after.name
+            if vm.state == "present" and vm.name != relocation.after.name
         )
 
     def _need(self, vm: Vm) -> int:
@@ -194,9 +198,9 @@ class Planner:
         return self._rooms[server]
 
 
-def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
-    """What whoever owns a VM has to change after its move; hosts are vmm_host by the server."""
-    before, after = found.before, found.after
+def to_change(relocation: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
+    """Return what a VM's owner has to change after its move; hosts are vmm_host by server."""
+    before, after = relocation.before, relocation.after
     old, new = (_network(hosts[vm.server], vm) for vm in (before, after))
     lines = []
     if before.ipv4 != after.ipv4:
@@ -224,7 +228,9 @@ def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
         )
     for was, now in zip(before.interfaces[1:], after.interfaces[1:], strict=True):
         if (was.ipv4, was.ipv6) != (now.ipv4, now.ipv6):
-            addresses = " and ".join(str(one) for one in (now.ipv4, now.ipv6) if one) or "none"
+            addresses = (
+                " and ".join(str(address) for address in (now.ipv4, now.ipv6) if address) or "none"
+            )
             lines.append(f"its address on the switch {now.switch} is {addresses} now")
     if before.forward:
         lines.append(
@@ -238,12 +244,12 @@ def to_change(found: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
 
 
 def _network(host: Look, vm: Vm) -> Look:
-    """The network of a VM, as its server has it."""
-    found: Look = next(one for one in host["networks"] if one["name"] == vm.network)
-    return found
+    """Return the network of a VM, as its server has it."""
+    network: Look = next(network for network in host["networks"] if network["name"] == vm.network)
+    return network
 
 
 def _release(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", text):
-        raise OperatorError(f"the release {text!r} of a server is not known")
+        raise OperatorError(f"{text!r} is not the release of an OpenBSD server")
     return tuple(int(part) for part in text.split("."))

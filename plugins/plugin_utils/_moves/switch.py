@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Makes a VM another server's in the fleet directory, in an order that may be cut off anywhere."""
+"""Makes a VM another server's in the fleet directory, in an order that survives interruption."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import
 
 
 def switch(fleet: FleetDirectory, build: Build, vm: str, under_way: UnderWay, day: date) -> None:
-    """Makes the VM the other server's. It is, from the moment on when the ledger there has it.
+    """Make the VM the other server's, which it is as soon as the ledger there has it.
 
-    Until then it is the first server's, whatever its file says; afterwards the line there is of a
-    VM that is gone. Only for who holds the fleet's lock. Raises OperatorError and OSError.
+    Until then it is the first server's, whatever its file says; afterwards the line in the first
+    server's ledger is of a VM that is gone. The caller holds the fleet's lock. Raises OperatorError
+    and OSError.
     """
     here, there = under_way.source, under_way.to
     texts = fleet.read()
     if not _has(texts, there, vm):
-        found = relocate(texts, build, vm, there, day)
-        if found.images(under_way.stamp) != under_way.images:
+        relocation = relocate(texts, build, vm, there, day)
+        if relocation.images(under_way.stamp) != under_way.images:
             raise OperatorError(
-                f"{vm}: its images were to come to other places on {there} when its move began: "
+                f"{vm}: its images were to get other places on {there} when its move began: "
                 f"put the settings back, or give the move up with -e to={here}"
             )
         write_server(fleet, texts, vm, there)
-        fleet.write_ledgers(_of(found.texts, there))
-        fleet.write_ledgers(_of(found.texts, here))
+        fleet.write_ledgers(_of(relocation.texts, there))
+        fleet.write_ledgers(_of(relocation.texts, here))
         return
     old, new = (ledger_of(texts, server) for server in (here, there))
     if vm in old.entries:
@@ -65,7 +66,7 @@ def _of(texts: FleetTexts, server: str) -> dict[str, str]:
 
 
 def write_server(fleet: FleetDirectory, texts: FleetTexts, vm: str, server: str) -> None:
-    """Names a VM's server in its file. Raises OperatorError and OSError."""
+    """Write the name of a VM's server into its file. Raises OperatorError and OSError."""
     old = texts.vms[f"{vm}.yml"] or ""
     try:
         new = with_field(old, "server", server)

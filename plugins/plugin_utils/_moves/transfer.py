@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Images on their way from one server to another, over ssh with a key for this one transfer.
 
-The server that the images come to makes the key and fetches. The one that they leave lets that key
-read these images, from that server's address, and nothing else.
+The server that the images go to makes the key and fetches. The server that they leave lets that
+key read these images, from the other server's address, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import T
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import remove, write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import of_bytes
 
-# How long the agent fetches or reads at once, in seconds: the first line comes early.
+# For how many seconds the agent fetches or reads at a time; at first less, for an early line.
 _FIRST_SECONDS: t.Final = 5
 _SECONDS: t.Final = 30
-# A connection that broke is made again, so often without a byte in between, after some seconds.
+# How often in a row a broken connection is made again without a byte in between, and how soon.
 _TRIES: t.Final = 3
 _PAUSE_SECONDS: t.Final = 5
-# After this nobody can use a key that was forgotten, and without a use of it after the other.
+# How long a forgotten key can be used, and how long it stays without any use.
 _KEY_DAYS: t.Final = 2
 _IDLE_SECONDS: t.Final = 600
 _CONNECT_SECONDS: t.Final = 20
-_MIB: t.Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class Account:
-    """The account that sshd(8) lets in on the server that images leave, and who becomes root."""
+    """The account that logs in on the server that images leave; with doas it becomes root."""
 
     name: str
     home: str
@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Peer:
-    """A server as another one reaches it: an IP address, and what sshd(8) there says it is."""
+    """A server as another one reaches it: an IP address, and the host keys of sshd(8) there."""
 
     name: str
     address: str
@@ -61,7 +61,7 @@ class Peer:
 
 
 def directory(vm: str) -> str:
-    """Where either server has what it needs for the transfer of a VM."""
+    """Return where either server keeps what it needs for the transfer of a VM."""
     return f"/var/backups/puffy.vmm/move-{vm}"
 
 
@@ -70,13 +70,13 @@ def _mark(vm: str) -> str:
 
 
 def make_key(agent: Agent, vm: str, peer: Peer) -> str:
-    """Makes the key, and notes what the other server's keys are; the public key, in one line."""
+    """Make the key and note the other server's host keys; return the public key, as one line."""
     place, title = directory(vm), f"{vm}: a key for the transfer"
     attributes = {"mode": "0700", "owner": "root", "group": "wheel"}
     files = [f"{place}/{name}" for name in ("key", "key.pub", "known_hosts")]
     agent.carry_out("move", [
         Step("directory", title, {"path": place, **attributes}),
-        run(title, ["/bin/rm", "-f", *files]),
+        remove(title, *files),
     ])  # fmt: skip
     known = "".join(f"{peer.name} {key}\n" for key in peer.host_keys)
     keygen = [TOOLS["ssh-keygen"], "-q", "-t", "ed25519", "-N", "", "-C", _mark(vm), "-f", files[0]]
@@ -89,15 +89,15 @@ def make_key(agent: Agent, vm: str, peer: Peer) -> str:
 
 
 def drop_key(agent: Agent, vm: str) -> None:
-    """Removes the key; what was fetched, and how far, stays."""
+    """Remove the key; what was fetched stays, and so does the note of how far that is."""
     files = [f"{directory(vm)}/{name}" for name in ("key", "key.pub", "known_hosts")]
-    agent.carry_out("move", [run(f"{vm}: its transfer's key", ["/bin/rm", "-f", *files])])
+    agent.carry_out("move", [remove(f"{vm}: its transfer's key", *files)])
 
 
 def offer(
     agent: Agent, vm: str, images: t.Sequence[str], key: str, address: str, account: Account
 ) -> None:
-    """Lets the owner of a key read images by send.pl, from one address. Raises OperatorError."""
+    """Let the owner of a key read images by send.pl, from one address. Raises OperatorError."""
     command = f"/usr/bin/perl {directory(vm)}/send"
     if account.doas:
         command = f"{TOOLS['doas']} -n {command}"
@@ -110,7 +110,7 @@ def offer(
 
 
 def withdraw(agent: Agent, vm: str, account: Account) -> None:
-    """Ends that, whether or not it was offered."""
+    """End an offer, whether or not it was made."""
     agent.work(_offer("withdraw", vm, account))
 
 
@@ -141,16 +141,16 @@ class Arrival:
     report: Report
 
     def try_connection(self) -> None:
-        """Raises OperatorError where the other server is not reached as it will have to be."""
+        """Raise OperatorError unless the other server can be reached as the transfer needs it."""
         try:
             self.agent.work(self._request(0))
         except WorkFailed as failure:
             raise OperatorError(self._why(str(failure))) from failure
 
     def fetch(self) -> dict[str, str]:
-        """Fetches what is missing, and reads it back; SHA-256 by the path. Raises OperatorError.
+        """Fetch what is missing, and read it back; return SHA-256 by path. Raises OperatorError.
 
-        What came so far stays for the next run, unless the disk is full.
+        What has arrived stays for the next run, unless the disk is full.
         """
         for again in (False, True):
             sums = self._receive()
@@ -204,19 +204,19 @@ class Arrival:
                 if failure.full or tries >= _TRIES:
                     raise OperatorError(self._why(str(failure))) from failure
                 tries += 1
-                self.report.say(f"{self.vm}: {failure}; once more in {_PAUSE_SECONDS} s")
+                self.report.say(f"{self.vm}: {failure}; trying again in {_PAUSE_SECONDS} s")
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            files, total = progress["files"], sum(one["size"] for one in progress["images"])
-            come = sum(int(one["offset"]) for one in files)
+            files, total = progress["files"], sum(image["size"] for image in progress["images"])
+            come = sum(int(file["offset"]) for file in files)
             seconds, tries, before = _SECONDS, 0 if come > before else tries + 1, come
             self._show("is on its way", come, total, begin)
             if tries > _TRIES:
-                raise OperatorError(self._why("no more comes"))
-            if all("sha256" in one for one in files):
+                raise OperatorError(self._why("nothing more arrives"))
+            if all("sha256" in file for file in files):
                 return {
-                    image.arriving: one["sha256"]
-                    for image, one in zip(self.images, files, strict=True)
+                    image.arriving: file["sha256"]
+                    for image, file in zip(self.images, files, strict=True)
                 }
 
     def _read_back(self) -> dict[str, str]:
@@ -225,26 +225,26 @@ class Arrival:
         while files:
             seconds = _SECONDS if sums else _FIRST_SECONDS
             answers = self.agent.work({"verb": "digest", "seconds": seconds, "files": files})
-            for one in answers["files"]:
-                if "sha256" in one:
-                    sums[one["path"]] = one["sha256"]
-            left = {one["path"]: one for one in answers["files"] if "sha256" not in one}
-            files = [left.get(one["path"], one) for one in files if one["path"] not in sums]
-            for one in left.values():
-                self._show("is read back", one["offset"], one["size"], begin)
+            for file in answers["files"]:
+                if "sha256" in file:
+                    sums[file["path"]] = file["sha256"]
+            left = {file["path"]: file for file in answers["files"] if "sha256" not in file}
+            files = [left.get(file["path"], file) for file in files if file["path"] not in sums]
+            for file in left.values():
+                self._show("is read back", file["offset"], file["size"], begin)
         return sums
 
     def _show(self, stage: str, come: int, total: int, begin: float) -> None:
         passed = time.monotonic() - begin
-        known = f"{come // _MIB} of {total // _MIB} MiB"
+        known = of_bytes(come, total)
         self.report.step(self.vm, stage, passed, known=known, fetched=come, total=total)
 
     def _forget(self) -> None:
         paths = [f"{directory(self.vm)}/progress", *(image.arriving for image in self.images)]
-        self.agent.carry_out("move", [run(f"{self.vm}: images", ["/bin/rm", "-f", *paths])])
+        self.agent.carry_out("move", [remove(f"{self.vm}: images", *paths)])
 
     def _why(self, said: str) -> str:
-        """What helps, by what ssh(1) said."""
+        """Return what helps, by what ssh(1) said."""
         peer = self.peer
         texts = {
             "Permission denied": f"sshd(8) of {peer.name} does not take the key of this transfer "
@@ -255,7 +255,7 @@ class Arrival:
             f"other host keys than {peer.name}: is vmm_transfer_address of {peer.name} right?",
             "assign requested address": f"this server does not have the address {self.address}; "
             f"set vmm_transfer_address to one of its own by which {peer.name} is reached",
-            "No space left": "the disk has no room; what came was removed",
+            "No space left": "the disk is full; what had arrived was removed",
         }
         help_text = next((text for word, text in texts.items() if word in said), "")
         help_text = help_text or (

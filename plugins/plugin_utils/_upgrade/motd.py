@@ -10,9 +10,9 @@ _MARK: t.Final = "puffy.vmm: "
 
 
 def with_notice(motd: str, text: str) -> str:
-    """The text of /etc/motd with this line, and without an earlier one; "" for none.
+    """Return /etc/motd with this line and without an earlier one; "" only removes that.
 
-    rc(8) keeps what comes from the first empty line on, so there is one.
+    rc(8) keeps what follows the first empty line, so there has to be an empty line.
     """
     lines = motd.splitlines(keepends=True)
     kept = "".join(line for line in lines if not line.startswith(_MARK))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Carries the upgrade of one server out, from wherever it is: look, decide, do, look again."""
+"""Carries out the upgrade of one server, from wherever it is: look, decide, do, look again."""
 
 from __future__ import annotations
 
@@ -90,68 +90,68 @@ class Upgrade:
     _checks: Checks | None = None
 
     def foresee(self) -> Next:
-        """Shows what would be done, in order, and changes nothing. Raises OperatorError."""
+        """Show what would be done, in order, and change nothing. Raises OperatorError."""
         seen = self._look()
-        found = self._next(seen)
-        for line in words.foreseen(found, seen, self.request, self._checks or Checks()):
+        upcoming = self._next(seen)
+        for line in words.foreseen(upcoming, seen, self.request, self._checks or Checks()):
             self.changes.append(line)
             self._say(f"would {line}")
         for line in words.warnings(seen, self.machines):
             self._say(line)
-        return found
+        return upcoming
 
     def carry_out(self) -> Next:
-        """Returns when nothing is left but to compare the server with the fleet, or to wait.
+        """Work until only the comparison with the fleet is left, or until there is a wait.
 
         Raises OperatorError, after which another run continues.
         """
         while True:
             seen = self._look()
-            found = self._next(seen)
-            if found.do == Do.NOTHING and seen.journal:
-                # What was announced is not needed any more.
+            upcoming = self._next(seen)
+            if upcoming.do == Do.NOTHING and seen.journal:
+                # What was announced is no longer needed.
                 self._carry_out(steps.finish(seen))
-            if found.do in (Do.NOTHING, Do.AWAIT, Do.FINISH):
-                self._say(words.pause(found.do, seen, self.request))
-                return found
-            if found.do == Do.ANNOUNCE:
+            if upcoming.do in (Do.NOTHING, Do.AWAIT, Do.FINISH):
+                self._say(words.pause(upcoming.do, seen, self.request))
+                return upcoming
+            if upcoming.do == Do.ANNOUNCE:
                 self._announce(seen)
-                return found
-            self._do(found, seen)
+                return upcoming
+            self._do(upcoming, seen)
 
     def finish(self) -> Seen:
-        """Ends an upgrade: the journal goes. Returns the server as it was before that."""
+        """End an upgrade by removing the journal. Return the server as it was before that."""
         seen = self._look()
         self._carry_out(steps.finish(seen))
         for line in words.summary(seen, self.release_of_vms):
             self._say(line)
         return seen
 
-    def _do(self, found: Next, seen: Seen) -> None:
+    def _do(self, upcoming: Next, seen: Seen) -> None:
         deeds: t.Mapping[Do, t.Callable[[Seen], None]] = {
-            Do.PREPARE: lambda now: self._prepare(now, resumes=found.resumes),
+            Do.PREPARE: lambda now: self._prepare(now, resumes=upcoming.resumes),
             Do.STOP: self._stop,
             Do.REBOOT: self._reboot,
             Do.RETURN: self._return,
         }
-        deeds[found.do](seen)
+        deeds[upcoming.do](seen)
 
     def _next(self, seen: Seen) -> Next:
         begun = seen.journal is not None and seen.journal.phase != Phase.ANNOUNCED
         self.release = seen.journal.release if seen.journal else seen.release
         if not begun and self._checks is None:
             self._checks = self._check(seen, plan.goal(self.request, seen))
-        found = plan.next_step(seen, self.request, self._checks or Checks())
-        if found.do == Do.REFUSE:
-            raise OperatorError("\n".join(found.why))
-        return found
+        upcoming = plan.next_step(seen, self.request, self._checks or Checks())
+        if upcoming.do == Do.REFUSE:
+            raise OperatorError("\n".join(upcoming.why))
+        return upcoming
 
     def _look(self) -> Seen:
         answer, release = self.server.look(questions(self.machines))
         return parse(answer, self.machines, release)
 
     def _check(self, seen: Seen, to: str | None) -> Checks:
-        """What only the network tells."""
+        """Find out what can only be asked over the network."""
         argv = [TOOLS["syspatch"], "-c"]
         if to:
             url = f"{seen.mirror.rstrip('/')}/{to}/{seen.machine}/SHA256.sig"
@@ -172,7 +172,7 @@ class Upgrade:
         for vm in self.machines:
             if vm.name in seen.defined:
                 owners.setdefault(vm.owner, []).append(vm.name)
-        # Before it is noted: an owner who gets two is better off than one who gets none.
+        # Before it is noted: an owner who gets two mails is better off than one who gets none.
         for owner, vms in sorted(owners.items()):
             try:
                 self._carry_out(steps.mail(owner, words.mail(self.server.name, due, vms)))
@@ -233,7 +233,7 @@ class Upgrade:
         runs = first_answer.questions(asked)
         answers = self.server.agent.look({"run": runs})["run"] if runs else {}
         ran = {name: answers.get(name, {"rc": 1})["rc"] == 0 for name in names}
-        # What an earlier run stopped already ran as well.
+        # What an earlier run has already stopped ran as well.
         ran = {**ran, **before.ran}
         journal = replace(before, phase=Phase.STOPPING, by=self.server.agent.by, ran=ran)
         self._carry_out(steps.hold(seen, journal))
@@ -248,13 +248,13 @@ class Upgrade:
         try:
             self._carry_out(steps.reboot())
         except ApplyError as error:
-            # Where only the answer was lost, the server is going down.
+            # If only the answer was lost, the server is going down.
             if error.failed:
                 raise self._resumed(journal, error) from error
         self._return(seen)
 
     def _resumed(self, journal: Journal, error: OperatorError) -> OperatorError:
-        """The error of a step before the boot, once the VMs that were stopped run again."""
+        """Return the error of a step before the boot, once the stopped VMs run again."""
         names = ", ".join(sorted(journal.ran))
         reason = str(error).removesuffix(UNCHANGED)
         try:
@@ -295,12 +295,12 @@ class Upgrade:
         self._carry_out(steps.started(seen, started))
 
     def _startable(self, journal: Journal, seen: Seen) -> list[str]:
-        """Those that ran, without what an operator has suspended or taken away meanwhile."""
+        """Return those that ran, except what an operator has suspended or removed meanwhile."""
         held = {vm.name for vm in self.machines if vm.state != State.PRESENT}
         return sorted((journal.ran.keys() & seen.defined) - held)
 
     def _start(self, names: t.Iterable[str]) -> None:
-        """Starts VMs; one that does not start keeps no other down. Raises OperatorError then."""
+        """Start VMs, each whether or not others start. Raises OperatorError if one does not."""
         reasons = []
         for name in names:
             try:
@@ -311,7 +311,7 @@ class Upgrade:
             raise OperatorError("\n".join(reasons))
 
     def _wait_for_boot(self, journal: Journal) -> None:
-        """Returns when the server is back, and all of its boot has been done."""
+        """Wait until the server is back and has finished its boot."""
         begin, lacks, last = time.monotonic(), "it does not answer", ""
         while True:
             passed = time.monotonic() - begin
@@ -331,7 +331,7 @@ class Upgrade:
             time.sleep(self.limits.interval)
 
     def _carry_out(self, made: t.Iterable[Step]) -> None:
-        """One transaction, told when it is done."""
+        """Carry out one transaction, and show its changes when it is done."""
         todo = tuple(made)
         self.server.agent.carry_out(steps.TITLE, todo)
         for step in todo:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Steps of an upgrade on the server, for one transaction each.
 
-Programs are bounded in time, and what the server shows afterwards decides whether they did it.
+Every program has a time limit, and what the server shows afterwards decides whether it succeeded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as life
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import PENDING_FILE
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import write
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import remove, write
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import (
     JOURNAL,
     MARKER,
@@ -31,27 +31,26 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.motd import with_notice
 
 TITLE: t.Final = "upgrade"
-# A slow mirror, or a slow disk that the kernel is linked on.
+# For a slow mirror, or a slow disk on which the kernel is linked.
 _TOOL_SECONDS: t.Final = 7200
 # How long reorder_kernel of the last boot may take, which syspatch(8) refuses to disturb.
 _LINK_SECONDS: t.Final = 900
-_RM: t.Final = ["/bin/rm", "-f"]
 _ANY: t.Final[list[int]] = []
 
 
 def note(seen: Seen, journal: Journal) -> t.Iterator[Step]:
-    """Writes the journal, for the one that was seen."""
+    """Write the journal, provided that it is still the one that was seen."""
     yield from write(f"{TITLE}: {journal.phase}", JOURNAL, seen.journal_sha256, bytes(journal))
 
 
 def mail(owner: str, text: str) -> t.Iterator[Step]:
-    """A mail to an owner's account on the server."""
+    """Send a mail to an owner's account on the server."""
     argv = ["/usr/bin/mail", "-s", "Your VMs will be restarted", owner]
     yield run(f"{TITLE}: mail to {owner}", argv, Change("mail", owner), input=text, timeout=30)
 
 
 def announce(seen: Seen, journal: Journal, notice: str) -> t.Iterator[Step]:
-    """Tells the owners on /etc/motd when it begins, and notes that they were told."""
+    """Announce to the owners on /etc/motd when it begins, and note that this was done."""
     yield from _motd(seen, notice)
     yield from note(seen, journal)
 
@@ -69,55 +68,55 @@ def _motd(seen: Seen, notice: str) -> t.Iterator[Step]:
 
 
 def begin(seen: Seen, journal: Journal) -> t.Iterator[Step]:
-    """Writes the journal, and the marker that the next boot takes away."""
+    """Write the journal, and the marker that the next boot removes."""
     yield from note(seen, journal)
     yield run(f"{TITLE}: {MARKER}", ["/usr/bin/touch", MARKER])
 
 
 def patch(*, revert: bool) -> t.Iterator[Step]:
-    """Installs errata. With `revert`, the newest is taken back first: it may be there in part."""
+    """Install errata. With `revert`, remove the newest first: it may be installed only in part."""
     wait = ["/usr/bin/pgrep", "-f", "reorder_kernel"]
     fields = {"argv": wait, "ok": [1], "seconds": _LINK_SECONDS, "timeout": 20}
     yield Step("wait", f"{TITLE}: the kernel is still being linked since the last boot", fields)
     if revert:
         yield _tool("syspatch", "-r")
-    # 2: there are none, or syspatch(8) installed a newer syspatch(8) and is to be run again.
+    # 2: there are none, or syspatch(8) installed a newer syspatch(8) and has to run again.
     yield _tool("syspatch", ok=[0, 2])
 
 
 def fetch_release(to: str) -> t.Iterator[Step]:
-    """Fetches and verifies the sets of a release, and has the next boot install them."""
+    """Fetch and verify the sets of a release, and have the next boot install them."""
     yield _tool("sysupgrade", "-n", "-R", to)
 
 
 def _tool(name: str, *words: str, ok: t.Sequence[int] = (0,)) -> Step:
-    """What is never cut off in the middle, not by a connection that is lost either."""
+    """Run what is never interrupted, not even when the connection is lost."""
     bounds = {"ok": list(ok), "timeout": _TOOL_SECONDS, "watched": 1, "outlives": 1}
     argv = [TOOLS[name], *words]
     return run(f"{TITLE}: {name}(8)", argv, Change("run", " ".join((name, *words))), **bounds)
 
 
 def hold(seen: Seen, journal: Journal) -> t.Iterator[Step]:
-    """Notes which VMs are to start again, for the next run and for the server's own boot."""
+    """Note which VMs are to start again, for the next run and for the server's own boot."""
     yield from note(seen, journal)
     names = "".join(f"{name}\n" for name in sorted(journal.ran))
     yield from write(f"{TITLE}: {RAN}", RAN, seen.list_sha256, names.encode())
 
 
 def stop(names: t.Sequence[str]) -> t.Iterator[Step]:
-    """Has all of them shut down at the same time, and waits until they have."""
+    """Have all of them shut down at the same time, and wait until they have."""
     steps = [step for name in names for step in life.stop(name)]
     yield from sorted(steps, key=lambda step: step.do == "wait")
 
 
 def reboot() -> t.Iterator[Step]:
-    """Has the server reboot; shutdown(8) goes into the background, so an answer still comes."""
+    """Reboot the server; shutdown(8) goes into the background, so an answer still comes."""
     argv = ["/sbin/shutdown", "-r", "now"]
     yield run(f"{TITLE}: reboot", argv, Change("reboot", "the server"), timeout=30)
 
 
 def start(name: str) -> t.Iterator[Step]:
-    """Starts a VM. One that is still shutting down is waited for."""
+    """Start a VM; wait first for one that is still shutting down."""
     settled = rf"\A[ ]*ID[ ](?!.*[ ]stopping[ ]+{re.escape(name)}$)"
     yield life.shows(f"{name}: is still shutting down", settled, life.STOP_SECONDS)
     argv = [TOOLS["vmctl"], "start", name]
@@ -126,20 +125,20 @@ def start(name: str) -> t.Iterator[Step]:
 
 
 def started(seen: Seen, journal: Journal) -> t.Iterator[Step]:
-    """Notes that all of the boot is done: no VM runs with an older definition any more."""
-    yield run(f"{TITLE}: {PENDING_FILE}", [*_RM, PENDING_FILE])
+    """Note that the boot is complete: no VM runs with an older definition any more."""
+    yield remove(f"{TITLE}: {PENDING_FILE}", PENDING_FILE)
     yield from note(seen, journal)
 
 
 def resume(seen: Seen, journal: Journal) -> t.Iterator[Step]:
-    """Notes that there comes no boot, for which VMs were stopped."""
-    yield run(f"{TITLE}: {RAN}", [*_RM, RAN])
+    """Note that the boot for which VMs were stopped does not come."""
+    yield remove(f"{TITLE}: {RAN}", RAN)
     yield from note(seen, journal)
 
 
 def finish(seen: Seen) -> t.Iterator[Step]:
-    """Takes away all that an upgrade leaves on the server."""
+    """Remove everything that an upgrade leaves on the server."""
     yield from _motd(seen, "")
     fields = {"path": JOURNAL, "before": [seen.journal_sha256], "sensitive": True}
-    yield run(f"{TITLE}: {RAN}", [*_RM, RAN, MARKER])
+    yield remove(f"{TITLE}: {RAN}", RAN, MARKER)
     yield Step("remove", f"{TITLE}: finished", fields)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What owners are told of an upgrade, and what an operator sees of it."""
+"""What owners are told about an upgrade, and what an operator sees of it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen impor
 
 
 def time_of(seconds: int) -> str:
-    """A time for people, in UTC."""
+    """Return a time for people, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def notice(due: int) -> str:
-    """The line on /etc/motd."""
+    """Return the line on /etc/motd."""
     return (
         f"from {time_of(due)} on this server is upgraded and restarted. VMs that run then are shut "
         "down and started again."
@@ -36,7 +36,7 @@ def notice(due: int) -> str:
 
 
 def mail(server: str, due: int, vms: t.Iterable[str]) -> str:
-    """What an owner gets."""
+    """Return the mail to an owner."""
     return (
         f"From {time_of(due)} on {server} is upgraded and restarted. Your VMs on it:\n\n"
         + "".join(f"    {name}\n" for name in vms)
@@ -45,15 +45,15 @@ def mail(server: str, due: int, vms: t.Iterable[str]) -> str:
     )
 
 
-def foreseen(found: Next, seen: Seen, request: Request, checks: Checks) -> t.Iterator[str]:
-    """What a run would do, in order: "would" goes before each."""
-    if found.do in (Do.NOTHING, Do.AWAIT):
-        yield f"do nothing: {pause(found.do, seen, request)}"
+def foreseen(upcoming: Next, seen: Seen, request: Request, checks: Checks) -> t.Iterator[str]:
+    """Yield what a run would do, in order: "would" goes before each."""
+    if upcoming.do in (Do.NOTHING, Do.AWAIT):
+        yield f"do nothing: {pause(upcoming.do, seen, request)}"
         return
     journal = seen.journal
-    to = journal.to if journal and found.do != Do.PREPARE else plan.goal(request, seen)
-    todo = list(_ORDER[_ORDER.index(found.do) :])
-    if found.do == Do.ANNOUNCE:
+    to = journal.to if journal and upcoming.do != Do.PREPARE else plan.goal(request, seen)
+    todo = list(_ORDER[_ORDER.index(upcoming.do) :])
+    if upcoming.do == Do.ANNOUNCE:
         yield "tell the owners on /etc/motd and by mail, and wait for that time"
     if Do.PREPARE in todo and to:
         yield f"fetch and verify OpenBSD {to} from {seen.mirror}: sysupgrade -n -R {to}"
@@ -77,7 +77,7 @@ _ORDER: t.Final = (Do.ANNOUNCE, Do.PREPARE, Do.STOP, Do.REBOOT, Do.RETURN, Do.FI
 
 
 def pause(do: Do, seen: Seen, request: Request) -> str:
-    """Why a run ends, or comes to its end, without doing more."""
+    """Return why a run ends, or is about to end, without doing more."""
     if do == Do.AWAIT and seen.journal:
         return (
             f"announced for {time_of(seen.journal.due)}; run again then, or begin now with "
@@ -89,7 +89,7 @@ def pause(do: Do, seen: Seen, request: Request) -> str:
 
 
 def warnings(seen: Seen, machines: t.Iterable[Machine]) -> t.Iterator[str]:
-    """What may be lost although nothing goes wrong."""
+    """Yield what may be lost although nothing goes wrong."""
     others = [vm.name for vm in machines if vm.name in seen.running and not vm.autoinstalled]
     if others:
         yield (
@@ -99,23 +99,23 @@ def warnings(seen: Seen, machines: t.Iterable[Machine]) -> t.Iterator[str]:
 
 
 def not_back(journal: Journal, lacks: str, seconds: int) -> str:
-    """The error of a server that is not back in time, with what to try."""
+    """Return the error for a server that is not back in time, with what to try."""
     text = (
         f"the server is not back after {seconds // 60} min ({lacks}), so no other server is "
         "touched. Look at its console"
     )
     if journal.to:
         text += (
-            ": an installer that stands at a question says why; 'boot /bsd' at the prompt of boot "
+            ": an installer that waits at a question says why; 'boot /bsd' at the prompt of boot "
             "starts the kernel that is there"
         )
     ran = ", ".join(sorted(journal.ran))
-    after = f"Once it boots, it starts by itself: {ran}. " if ran else ""
+    after = f"Once it boots, it starts these VMs itself: {ran}. " if ran else ""
     return f"{text}. {after}Run again to continue"
 
 
 def old_release(seen: Seen) -> str:
-    """The error of a server that booted, and was not upgraded."""
+    """Return the error for a server that has booted without being upgraded."""
     why = {
         UpgradeKernel.ABSENT: "/bsd.upgrade is gone, so the installer ran and did not finish",
         UpgradeKernel.READY: "/bsd.upgrade was not booted: boot(8) may have an /etc/boot.conf that "
@@ -130,7 +130,7 @@ def old_release(seen: Seen) -> str:
 
 
 def summary(seen: Seen, release_of_vms: str | None) -> t.Iterator[str]:
-    """What was done, and what else is to be done."""
+    """Yield what was done, and what remains to be done."""
     journal = seen.under_way
     patches = [name for name in seen.patches if name not in journal.patches]
     if journal.to:
@@ -148,7 +148,7 @@ def summary(seen: Seen, release_of_vms: str | None) -> t.Iterator[str]:
     if seen.leftovers:
         yield (
             f"sysmerge(8) left files to be merged by hand in {', '.join(seen.leftovers)}: run "
-            "sysmerge on the server; what is not merged is gone with the next boot"
+            "sysmerge on the server; what is not merged is lost with the next boot"
         )
     if journal.to:
         yield "run this playbook again without to: it installs the errata of the new release"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """How far the upgrade of a server is: a file on the server, which root alone can read.
 
-A run that is cut off anywhere is continued by the next one from what stands in it.
+A run that is interrupted anywhere is continued by the next one from what it says.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Journal:
 
     @classmethod
     def parse(cls, content: bytes) -> Journal:
-        """Raises OperatorError for what this collection did not write."""
+        """Read a journal. Raises OperatorError for what this collection did not write."""
         try:
             data = json.loads(content)
             phase, patches = Phase(data.pop("phase")), tuple(data.pop("patches"))
@@ -66,7 +66,7 @@ class Journal:
             raise OperatorError(
                 f"{JOURNAL} on the server cannot be understood, so nobody knows how far an upgrade "
                 "of it came. Look at the server (uname -r, syspatch -l, ls -l /bsd.upgrade, vmctl "
-                "status), bring it to where it should be, and remove the file"
+                "status), bring it to the state it should be in, and remove the file"
             ) from None
 
     @property

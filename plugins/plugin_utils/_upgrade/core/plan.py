@@ -16,8 +16,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen impor
 )
 
 MIB: t.Final = 1 << 20
-# Bytes that must be free. sysupgrade(8) keeps the sets in /home, and tar(1) writes each file anew
-# before the old one goes; kernels are in /, /usr has what they are linked from.
+# Bytes that must be free. sysupgrade(8) keeps the sets in /home, and tar(1) writes each new file
+# before it removes the old one; kernels are in /, /usr has what they are linked from.
 _SPACE_OF_RELEASE: t.Final[t.Mapping[str, int]] = {
     "/": 150 * MIB,
     "/home": 1024 * MIB,
@@ -86,16 +86,16 @@ class Next:
 
 
 def following(release: str) -> str:
-    """The release after this one: 7.8 is followed by 7.9, and 7.9 by 8.0."""
+    """Return the release after this one: 7.8 is followed by 7.9, and 7.9 by 8.0."""
     major, minor = (int(part) for part in release.split("."))
     return f"{major}.{minor + 1}" if minor < 9 else f"{major + 1}.0"
 
 
 def next_step(seen: Seen, request: Request, checks: Checks) -> Next:
-    """Decides it; nothing that was done is done again."""
+    """Decide what comes next; nothing is done twice."""
     journal = seen.journal
     if journal and journal.by != request.by and request.alive(journal.by, request.by):
-        return Next(Do.REFUSE, (f"another run is at work on this server: {journal.by}",))
+        return Next(Do.REFUSE, (f"another run is working on this server: {journal.by}",))
     if journal is None or journal.phase == Phase.ANNOUNCED:
         return _beginning(seen, request, checks)
     if reason := _other_goal(journal, request):
@@ -117,19 +117,19 @@ def next_step(seen: Seen, request: Request, checks: Checks) -> Next:
 
 
 def needs_boot(seen: Seen) -> bool:
-    """Whether something was installed, or waits to be, that only a boot brings into use."""
+    """Return whether something that only a boot brings into use was, or will be, installed."""
     journal = seen.journal
     return journal is not None and (bool(journal.to) or seen.patches != journal.patches)
 
 
 def goal(request: Request, seen: Seen) -> str | None:
-    """The release that the server is to get; None if it has it, or if none is asked for."""
+    """Return the release that the server is to get; None if it has it, or none is asked for."""
     return None if request.to == seen.release else request.to
 
 
 def _other_goal(journal: Journal, request: Request) -> str:
-    wanted = (journal.to,) if journal.to else (None, journal.release)
-    if request.to in wanted:
+    releases = (journal.to,) if journal.to else (None, journal.release)
+    if request.to in releases:
         return ""
     how = f"with -e to={journal.to}" if journal.to else "without to"
     return (
@@ -153,7 +153,7 @@ def _beginning(seen: Seen, request: Request, checks: Checks) -> Next:
 
 
 def _against(seen: Seen, to: str | None, checks: Checks) -> t.Iterator[str]:
-    """What stands against beginning, each with what helps."""
+    """Yield why an upgrade cannot begin, each with what helps."""
     if to and to != following(seen.release):
         yield (
             f"to: {to} does not follow {seen.release}, which this server runs: OpenBSD is upgraded "
@@ -189,7 +189,7 @@ def _against_stopping(seen: Seen) -> t.Iterator[str]:
         )
     if seen.installing:
         names = ", ".join(seen.installing)
-        yield f"{names}: being installed; run again when that has ended"
+        yield f"{names}: being installed; run again when that has finished"
     if seen.moving:
         names = ", ".join(seen.moving)
         yield f"{names}: being moved to another server; finish that first (puffy.vmm.vm)"
@@ -204,15 +204,15 @@ def _against_stopping(seen: Seen) -> t.Iterator[str]:
 
 
 def _against_space(seen: Seen, needs: t.Mapping[str, int]) -> t.Iterator[str]:
-    """What is needed of each file system, all directories on it taken together."""
-    wanted: dict[str, int] = {}
+    """Yield what each file system lacks, counting all directories on it together."""
+    needed: dict[str, int] = {}
     there: dict[str, int] = {}
     for directory, size in needs.items():
         if directory in seen.free:
             mount, free = seen.free[directory]
-            wanted[mount] = wanted.get(mount, 0) + size
+            needed[mount] = needed.get(mount, 0) + size
             there[mount] = free
-    for mount, size in wanted.items():
+    for mount, size in needed.items():
         if there[mount] < size:
             yield (
                 f"{mount}: {there[mount] // MIB} MiB are free on this file system, and "
@@ -221,11 +221,11 @@ def _against_space(seen: Seen, needs: t.Mapping[str, int]) -> t.Iterator[str]:
 
 
 def lacking(seen: Seen) -> str:
-    """What a server lacks that is coming back from its boot; empty when it is all there."""
+    """Return what a booting server still lacks; empty when everything is there."""
     if not seen.booted:
         return "it has not rebooted"
     if seen.once:
-        return f"rc(8) is still at work on {seen.once[0]}, such as on firmware"
+        return f"rc(8) is still busy with {seen.once[0]}, such as with firmware"
     if not seen.vmd:
         return "vmd(8) does not run"
     if seen.list_sha256:
@@ -234,14 +234,14 @@ def lacking(seen: Seen) -> str:
 
 
 def came_back_old(seen: Seen) -> bool:
-    """Whether the server booted, and not into the release that it was to get."""
+    """Return whether the server has booted, but not into the release that it was to get."""
     return bool(
         seen.booted and seen.journal and seen.journal.to and seen.release != seen.journal.to
     )
 
 
 def down(seen: Seen) -> list[str]:
-    """The VMs that ran before, and do not run, or not for long: they are shutting down."""
+    """Return the VMs that ran before and do not run now, or are shutting down."""
     ran = seen.journal.ran if seen.journal else ()
     stopping = {name for name, vm in seen.statuses.items() if vm.state == "stopping"}
     return sorted(name for name in ran if name not in seen.running or name in stopping)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
@@ -86,7 +85,7 @@ class Seen:
 
     @property
     def under_way(self) -> Journal:
-        """The journal. Raises OperatorError where somebody took it away in the midst."""
+        """The journal. Raises OperatorError if somebody removed it meanwhile."""
         if self.journal is None:
             raise OperatorError(
                 f"{JOURNAL} is gone from the server, so nobody knows how far its upgrade is and "
@@ -111,7 +110,7 @@ class Seen:
 
 
 def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
-    """What is asked of the server, as one that asks alone."""
+    """Return what is asked of the server."""
     asks = facts.questions(machines)
     read = (JOURNAL, RAN, MOTD, _AUTOSTART, _INSTALLURL)
     plain = (MARKER, UPGRADE_KERNEL, _KERNEL, *_ONCE)
@@ -119,22 +118,20 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
     asks["paths"] += [{"path": path, "hash": 0} for path in plain]
     asks["list"] += [{"path": _PATCHES}, {"path": "/tmp"}]
     asks["run"] += [
-        {"name": "kernel", "argv": [TOOLS["sysctl"], "-n", "kern.osversion"]},
+        measures.kernel_question(),
         {"name": "machine", "argv": ["/usr/bin/uname", "-m"]},
-        *(
-            {"name": f"df {directory}", "argv": [TOOLS["df"], "-k", directory]}
-            for directory in DIRECTORIES
-        ),
+        *measures.file_system_questions(DIRECTORIES),
     ]
     return asks
 
 
 def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release: str) -> Seen:
-    """The answer to questions(). Raises OperatorError for what cannot be understood."""
+    """Read the answer to questions(). Raises OperatorError for what cannot be understood."""
     paths, run = answer["paths"], answer["run"]
     vms = facts.parse(answer, machines)
     systems = (measures.file_system(answer, directory) for directory in DIRECTORIES)
     installed = sorted(answer["list"].get(_PATCHES, ()))
+    leftovers = sorted(filter(_MERGE.fullmatch, answer["list"].get("/tmp", ())))
     raw = {path: base64.b64decode(text) for path, text in answer["read"].items()}
     return Seen(
         release=release,
@@ -152,11 +149,7 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
         moving=tuple(vm.name for vm in machines if vm.moving),
         patches=tuple(name for name in installed if re.fullmatch(r"\d+-\d+_\w+", name)),
         once=tuple(path for path in _ONCE if paths.get(path) is not None),
-        leftovers=tuple(
-            f"/tmp/{name}"
-            for name in sorted(answer["list"].get("/tmp", ()))
-            if _MERGE.fullmatch(name)
-        ),
+        leftovers=tuple(f"/tmp/{name}" for name in leftovers),
         free={system.directory: (system.mount, system.free) for system in systems if system},
         linked=str((paths.get(_KERNEL) or {"mtime": ""})["mtime"]),
         starts_listed=RAN in facts.text(answer, _AUTOSTART),
@@ -173,6 +166,6 @@ def _upgrade_kernel(path: t.Mapping[str, t.Any] | None) -> UpgradeKernel:
 
 
 def _mirror(text: str) -> str:
-    """The last line of installurl(5), as syspatch(8) and sysupgrade(8) read it."""
+    """Return the last line of installurl(5), as syspatch(8) and sysupgrade(8) read it."""
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     return ([line for line in lines if line] or [_DEFAULT_MIRROR])[-1]

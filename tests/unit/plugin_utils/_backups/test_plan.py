@@ -92,9 +92,9 @@ def test_intents() -> None:
 # The VM, what its server shows, what may be overwritten; what stands against a backup of web1.
 RESTORES: dict[str, tuple[dict[str, t.Any], VmFacts, str, str]] = {
     "in place": ({}, SYSTEM, "web1", ""),
-    "without being asked": ({}, SYSTEM, "", "only where that is asked for: overwrite=web1"),
-    "asked for another": ({}, SYSTEM, "web2", "only where that is asked for"),
-    "a blank image": ({}, shown(image="blank"), "", "only where that is asked for"),
+    "without being asked": ({}, SYSTEM, "", "only on request: overwrite=web1"),
+    "asked for another": ({}, SYSTEM, "web2", "only on request"),
+    "a blank image": ({}, shown(image="blank"), "", "only on request"),
     "nothing there": ({}, shown(), "", ""),
     "a new one": ({"name": "web2"}, shown(), "", ""),
     "it runs": ({}, RUNNING, "web1", "suspend it first"),

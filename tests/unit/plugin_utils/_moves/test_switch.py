@@ -156,7 +156,7 @@ def test_images_that_would_come_to_other_places_by_now_stop_it(fleet: FleetDirec
         )
 
     before = fleet.read()
-    with pytest.raises(OperatorError, match="were to come to other places on server7"):
+    with pytest.raises(OperatorError, match="were to get other places on server7"):
         switch(fleet, elsewhere, "web1", move, TODAY)
     assert fleet.read() == before
 

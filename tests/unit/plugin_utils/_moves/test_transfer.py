@@ -131,7 +131,7 @@ def test_a_connection_that_breaks_is_made_again() -> None:
         digest=[{"files": [read(ONE.arriving, 100, SUM)]}],
     )
     assert sums == {ONE.arriving: SUM}
-    assert sum("once more" in line for line in lines) == 4
+    assert sum("trying again" in line for line in lines) == 4
 
 
 def test_one_that_stays_broken_ends_it_with_what_helps() -> None:
@@ -149,12 +149,12 @@ def test_one_that_stays_broken_ends_it_with_what_helps() -> None:
 
 def test_a_full_disk_ends_it_at_once() -> None:
     full = failed("an image cannot be written: No space left on device", full=True)
-    with pytest.raises(OperatorError, match="the disk has no room; what came was removed"):
+    with pytest.raises(OperatorError, match="the disk is full; what had arrived was removed"):
         fetch(receive=[full])
 
 
 def test_a_transfer_that_stands_still_ends() -> None:
-    with pytest.raises(OperatorError, match="no more comes"):
+    with pytest.raises(OperatorError, match="nothing more arrives"):
         fetch(receive=[come(10)] * 9)
 
 

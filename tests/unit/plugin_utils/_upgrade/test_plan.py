@@ -166,7 +166,7 @@ def test_another_goal_is_refused_until_the_first_is_reached() -> None:
 
 def test_another_run_that_works_is_left_to_it() -> None:
     other = replace(ASKS, by="mira@desk, process 9", alive=lambda by, _own: by == ME)
-    assert f"another run is at work on this server: {ME}" in why(at(Phase.STOPPED), other)
+    assert f"another run is working on this server: {ME}" in why(at(Phase.STOPPED), other)
     gone = replace(other, alive=lambda _by, _own: False)
     assert next_step(at(Phase.STOPPING), gone, ERRATA).do == Do.STOP
     assert next_step(at(Phase.STOPPING), replace(other, by=ME), ERRATA).do == Do.STOP
