@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A proposal that the fleet's own model takes: what is written is what a later run reads."""
+"""A proposal that the fleet's own model accepts: what is written is what a later run reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTLED: t.Final = ("number", "mac", "ipv4", "ipv6")
 
 
 class Check(t.Protocol):
-    """Builds the fleet as it would be, with settings, VM files and ledgers beside its own.
+    """Builds the fleet as it would be, with settings, VM files and ledgers added to its own.
 
     Texts are by the names of files.
     """
@@ -49,9 +49,10 @@ class Fitted:
 
 
 def fit_server(seen: Seen, options: Options, check: Check) -> Fitted:
-    """What of a server the fleet can have. Raises OperatorError where that is nothing.
+    """Return what of a server the fleet can have. Raises OperatorError if that is nothing.
 
-    A VM that the model refuses stays in vm.conf(5) as it is: then all else is proposed again.
+    A VM that the model refuses stays in vm.conf(5) as it is: then everything else is proposed
+    again.
     """
     known = _problems(check({}, {}, {}))
     while True:
@@ -69,7 +70,7 @@ def fit_server(seen: Seen, options: Options, check: Check) -> Fitted:
 def fit_records(
     records: Iterable[Record], mapped: Mapped, options: Options, notes: Notes, check: Check
 ) -> Fitted:
-    """VM files and ledgers from an operator's own text files, without a look at any server."""
+    """Return VM files and ledgers from an operator's own text files, without asking any server."""
     known = _problems(check({}, {}, {}))
     drafts = {record.name: _from_record(record, options, notes) for record in records}
     files = {record.name: record.file for record in records}
@@ -82,7 +83,7 @@ def fit_records(
         if not refused:
             break
     if mapped.installed:
-        drafts = {name: _as_installed(one, fleet, options) for name, one in drafts.items()}
+        drafts = {name: _as_installed(draft, fleet, options) for name, draft in drafts.items()}
     draft = replace(draft, vms=tuple(drafts.values()))
     vms, ledgers = _written(draft, fleet)
     _refuse(check({}, vms, ledgers), known, {})
@@ -91,28 +92,24 @@ def fit_records(
 
 def _from_record(record: Record, options: Options, notes: Notes) -> VmDraft:
     values = {"server": options.server, **record.values} if options.server else record.values
-    fields: dict[str, t.Any] = {
-        name: value for name, value in values.items() if name not in _SETTLED
-    }
+    fields: dict[str, t.Any] = {key: values[key] for key in values if key not in _SETTLED}
     keys = []
     for key in record.keys:
         words = key.split()
         keys.append(" ".join(words[:2]))
         if words[2:]:
-            why = "what stands behind the key is not copied: it may be a password"
+            why = "what follows the key is not copied: it may be a password"
             notes.report(record.file, 0, f"{words[0]} ...", why)
     if keys:
         fields["ssh_keys"] = list(dict.fromkeys(keys))
-    settled = {
-        name: int(value) if name == "number" and value.isdigit() else value
-        for name, value in values.items()
-        if name in _SETTLED
-    }
+    settled: dict[str, t.Any] = {key: values[key] for key in values if key in _SETTLED}
+    if settled.get("number", "").isdigit():
+        settled["number"] = int(settled["number"])
     return VmDraft(record.name, fields, settled)
 
 
 def _as_installed(draft: VmDraft, fleet: Fleet, options: Options) -> VmDraft:
-    vm = next(one for one in fleet.vms if one.name == draft.name)
+    vm = next(vm for vm in fleet.vms if vm.name == draft.name)
     return replace(draft, installed=Installed(options.at, vm.disk.image, vm.disk.format))
 
 
@@ -122,7 +119,7 @@ def _first(
     check: Check,
     known: Collection[str],
 ) -> tuple[Fleet, dict[str, str]]:
-    """The fleet with the VMs and what is known of their addresses, and why it refuses which VMs.
+    """Return the fleet with these VMs, their addresses as far as known, and which it refuses, why.
 
     Raises Problems for what concerns a server, or everything.
     """
@@ -140,13 +137,13 @@ def _first(
         raise Problems(others)
     missing = ours - refused.keys() - {vm.name for vm in fleet.vms}
     whys = {name: "; ".join(texts) for name, texts in refused.items()}
-    return fleet, whys | dict.fromkeys(missing, "the fleet's model does not take it")
+    return fleet, whys | dict.fromkeys(missing, "the fleet's model does not accept it")
 
 
 def _new(
     fleet: Fleet, known: Collection[str], settings: Mapping[str, Mapping[str, object]]
 ) -> list[Problem]:
-    """Problems that are not those of the fleet as it is; of a server that is adopted, all."""
+    """Return problems that the fleet did not have before; for a server that is adopted, all."""
     return [
         problem
         for problem in fleet.problems
@@ -155,7 +152,7 @@ def _new(
 
 
 def _written(draft: Draft, fleet: Fleet) -> tuple[dict[str, str], dict[str, str]]:
-    """The VM files without what the ledger has, and the ledgers with their records."""
+    """Return the VM files without what the ledger has, and the ledgers with their records."""
     ledgers: dict[str, Ledger] = {}
     for vm in draft.vms:
         server = str(vm.fields["server"])
@@ -166,7 +163,7 @@ def _written(draft: Draft, fleet: Fleet) -> tuple[dict[str, str], dict[str, str]
             ledger = ledger.record_disks(vm.name, None, vm.disks)
         ledgers[server] = ledger
     files = {f"{vm.name}{SUFFIX}": vm.text() for vm in draft.vms}
-    return files, {f"{server}{SUFFIX}": one.render() for server, one in ledgers.items()}
+    return files, {f"{server}{SUFFIX}": ledger.render() for server, ledger in ledgers.items()}
 
 
 def _problems(fleet: Fleet) -> frozenset[str]:

@@ -15,26 +15,25 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.network impo
 
 
 def mac_prefix(candidates: Iterable[Candidate], server: str) -> str:
-    """The five octets that most MACs begin with; from the server's name where there are none.
+    """Return the five octets that most MACs begin with, or some from the server's name.
 
     Those of vmd(8) begin with fe:e1:bb (usr.sbin/vmd/config.c).
     """
-    macs = (one.mac for one in candidates)
+    macs = (vm.mac for vm in candidates)
     used = Counter(mac[:14] for mac in macs if mac and not int(mac[:2], 16) & 1)
-    best = used.most_common(1)
-    if best:
-        return best[0][0]
+    if used:
+        return used.most_common(1)[0][0]
     digest = hashlib.sha256(server.encode()).hexdigest()
     return f"fe:e1:bb:{digest[:2]}:{digest[2:4]}"
 
 
 def number_base(candidates: Sequence[Candidate], prefix: str) -> str:
-    """decimal where the last octets are decimal numbers that addresses follow, else hex."""
-    pairs = [(one.mac[15:], one.ipv4) for one in candidates if one.mac and one.mac[:14] == prefix]
-    told = [(one.mac[15:], one.number) for one in candidates if one.mac and one.number]
+    """Return decimal if the last octets are decimal numbers that addresses follow, else hex."""
+    pairs = [(vm.mac[15:], vm.ipv4) for vm in candidates if vm.mac and vm.mac[:14] == prefix]
+    told = [(vm.mac[15:], vm.number) for vm in candidates if vm.mac and vm.number]
     if told and all(text.isdigit() and int(text) == number for text, number in told):
         return "decimal" if any(number > 9 for _text, number in told) else "hex"
-    if not pairs or not all(text.isdigit() for text, _address in pairs):
+    if not all(text.isdigit() for text, _address in pairs):
         return "hex"
     if not any(int(text) > 9 for text, _address in pairs):
         return "hex"
@@ -46,28 +45,28 @@ def number_base(candidates: Sequence[Candidate], prefix: str) -> str:
 
 
 def numbers(candidates: Iterable[Candidate], prefix: str, base: str) -> dict[str, int]:
-    """The number of each VM whose MAC has one; no number twice."""
-    found: dict[str, int] = {}
-    for one in candidates:
-        if not one.mac or one.mac[:14] != prefix:
+    """Return the number of each VM whose MAC has one; no number twice."""
+    by_name: dict[str, int] = {}
+    for vm in candidates:
+        if not vm.mac or vm.mac[:14] != prefix:
             continue
-        text = one.mac[15:]
+        text = vm.mac[15:]
         if base == "decimal" and not text.isdigit():
             continue
         number = int(text, 10 if base == "decimal" else 16)
-        if number and number not in found.values():
-            found[one.name] = number
-    return found
+        if number and number not in by_name.values():
+            by_name[vm.name] = number
+    return by_name
 
 
 def ipv4_range(
     candidates: Iterable[Candidate], by_name: Mapping[str, int], network: Network
 ) -> list[str] | None:
-    """The range whose first address is number 1's, where all addresses follow their numbers."""
+    """Return the range that begins with number 1's address, if all addresses follow numbers."""
     firsts = {
-        int(one.ipv4) - by_name[one.name] + 1
-        for one in candidates
-        if one.ipv4 is not None and one.name in by_name
+        int(vm.ipv4) - by_name[vm.name] + 1
+        for vm in candidates
+        if vm.ipv4 is not None and vm.name in by_name
     }
     if len(firsts) != 1:
         return None

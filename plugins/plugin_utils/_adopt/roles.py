@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from pathlib import PurePosixPath
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Statement,
@@ -16,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import elements
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.machines import (
     Candidate,
     leases,
@@ -33,7 +35,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     system,
     vm_conf,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Notes, has_secret
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import (
+    Notes,
+    Remark,
+    has_secret,
+)
 
 DEFAULT_GROUP: t.Final = "vmdusers"
 # Where response files go on a server that has some of its own, which nothing is to remove.
@@ -55,91 +61,103 @@ class Adopted:
 
     @property
     def macs(self) -> set[str]:
-        first = {one.mac for one in self.candidates if one.mac}
-        return first.union(*(one.further_macs for one in self.candidates))
+        first = {vm.mac for vm in self.candidates if vm.mac}
+        return first.union(*(vm.further_macs for vm in self.candidates))
 
 
 def owners_group(conf: vm_conf.Conf) -> str:
-    """The group of vm.conf's `socket owner`, or the collection's own."""
+    """Return the group of vm.conf's `socket owner`, or the collection's own."""
     owner = conf.socket_owner or ""
     return owner[1:] if owner.startswith(":") else DEFAULT_GROUP
 
 
 def vmd(conf: vm_conf.Conf, gone: Collection[Statement], adopted: Adopted) -> Variables:
-    """The role vmd: what of vm.conf(5) is not the fleet's is written as it is."""
-    notes, found = adopted.notes, Variables()
+    """Decide on the role vmd: what of vm.conf(5) is not the fleet's is written as it is.
+
+    Raises OperatorError if that cannot be copied.
+    """
+    notes, variables, path = adopted.notes, Variables(), vm_conf.PATH
     taken = set(gone)
     if conf.socket and (conf.socket_owner or "").startswith(":"):
-        taken.add(conf.socket[1])
+        taken.add(conf.socket)
         if owners_group(conf) != DEFAULT_GROUP:
-            found["vmm_owners_group"] = owners_group(conf)
+            variables["vmm_owners_group"] = owners_group(conf)
     else:
-        found["vmd_group"] = ""
+        variables["vmd_group"] = ""
     if conf.agentx:
-        taken.add(conf.agentx[1])
-        found["vmd_agentx"] = True
-    locked = [nic.locked for one in adopted.candidates for nic in one.interfaces]
+        taken.add(conf.agentx)
+        variables["vmd_agentx"] = True
+    locked = [interface.locked for vm in adopted.candidates for interface in vm.interfaces]
     if locked and not any(locked):
-        found["vmd_locked_lladdr"] = False
-        notes.expect(
-            vm_conf.PATH,
-            "vmd_locked_lladdr: false, as it is now: a VM may send from any "
-            "MAC; take the line out where that is not needed",
-        )
+        variables["vmd_locked_lladdr"] = False
+        why = "vmd_locked_lladdr: false, as it is now: a VM may send from any MAC"
+        notes.expect(path, f"{why}; remove the variable if that is not needed")
     elif not all(locked):
-        notes.expect(vm_conf.PATH, "all interfaces are held to their MACs (`locked`), as some are")
+        notes.expect(path, "all interfaces are held to their MACs (`locked`), as some are")
     text, superseded = conf.rest(taken)
-    told = " ".join(one.fields.get("note", "") for one in adopted.candidates)
+    remarks = " ".join(vm.fields.get("note", "") for vm in adopted.candidates)
     for file, whole in conf.texts.items():
-        _comments(file, whole, f"{text}\n{told}", notes)
+        _report_comments(file, whole, f"{text}\n{remarks}", notes)
     if statements(text, lines=True):
-        if _copied(text, vm_conf.PATH, notes):
-            found["vmd_extra"] = text
-            notes.keep(vm_conf.PATH, 0, _summary("vm.conf", text), "vmd_extra")
-        else:
-            raise ValueError(_CANNOT_BE_COPIED.format(vm_conf.PATH))
-    wanted = elements("vm.conf", text)
-    ours = {f"VM {one.name}" for one in adopted.candidates}
-    before = elements("vm.conf", conf.texts.get(vm_conf.PATH, ""))
-    gone_elements = [
-        one
-        for one in before
-        if one in superseded or (one not in wanted and one.startswith("VM ") and one not in ours)
+        if not _copied(text, path, notes):
+            raise OperatorError(f"{path}: {_CANNOT_BE_COPIED}")
+        variables |= _extra("vmd_extra", path, text, notes)
+    stay = {*elements("vm.conf", text), *(f"VM {vm.name}" for vm in adopted.candidates)}
+    adopted_elements = [
+        element
+        for element in elements("vm.conf", conf.texts.get(path, ""))
+        if element in superseded or (element.startswith("VM ") and element not in stay)
     ]
-    if gone_elements:
-        found["vmd_adopted"] = gone_elements
-    return found
+    return variables | ({"vmd_adopted": adopted_elements} if adopted_elements else {})
 
 
 _CANNOT_BE_COPIED: t.Final = (
-    "{}: there may be a password in a comment or a line that would have to be kept, or text that "
-    "is not UTF-8, so it is not copied: take that out of the file, and adopt the server again"
+    "there may be a password in a comment or a line that would have to be kept, or text that is "
+    "not UTF-8, so it is not copied: remove that from the file, and adopt the server again"
 )
 
 
 def _copied(text: str, path: str, notes: Notes) -> bool:
-    """Whether a text can stand in the inventory: no secret is written there."""
+    """Return whether a text may be copied into the inventory: no secret is written there."""
     if not has_secret(text) and "\ufffd" not in text:
         return True
     notes.report(path, 0, "", "a text with a possible password, or not in UTF-8, is not copied")
     return False
 
 
-def _comments(path: str, text: str, kept: str, notes: Notes) -> None:
-    """Comments that are in nothing that is written."""
-    for number, comment in comments(text, lines=path != dhcpd_conf.PATH):
+def _report_comments(path: str, text: str, kept: str, notes: Notes) -> None:
+    """Report comments that are in nothing that is written."""
+    why = (
+        "comments among what the fleet writes stay only in the old file, which the next run keeps "
+        "in /var/backups/puffy.vmm"
+    )
+    for line, comment in comments(text, lines=path != dhcpd_conf.PATH):
         if comment.lstrip("#").strip() not in kept:
-            notes.report(
-                path,
-                number,
-                comment,
-                "comments among what the fleet writes stay in the "
-                "old file alone, which the next run keeps in /var/backups/puffy.vmm",
-            )
+            notes.report(path, line, comment, why)
 
 
-def _summary(language: str, text: str) -> str:
-    return ", ".join(elements(language, text)) or "lines that are not the fleet's"
+def _summary(path: str, text: str) -> str:
+    return ", ".join(elements(PurePosixPath(path).name, text)) or "lines that are not the fleet's"
+
+
+def _extra(variable: str, path: str, text: str, notes: Notes) -> Variables:
+    """Keep what is left of a file in a variable of its role."""
+    if text:
+        notes.keep(path, _summary(path, text), variable)
+    return {variable: text} if text else {}
+
+
+def _off(role: str, path: str, text: str, why: str, notes: Notes) -> Variables:
+    """Have a role leave alone what the server has."""
+    notes.keep(path, text, f"{role}_manage: false{why}")
+    return {f"{role}_manage": False}
+
+
+def _absent(role: str, path: str, adopted: Adopted) -> Variables:
+    """Have a role not bring a daemon that the server does not run."""
+    why = f"this server does not run {role}(8), and would get it"
+    adopted.notes.expect(path, f"{role}_manage: false: {why}")
+    return {f"{role}_manage": False}
 
 
 def dhcpd(
@@ -148,84 +166,64 @@ def dhcpd(
     variables: Variables,
     adopted: Adopted,
 ) -> Variables:
-    """The role dhcpd, which is left alone where it would say less to the VMs than the file does."""
+    """Decide on the role dhcpd, which is off if it would tell VMs less than the file does."""
     notes, seen, path = adopted.notes, adopted.seen, dhcpd_conf.PATH
-    service, off = seen.service("dhcpd"), Variables(dhcpd_manage=False)
+    service, network = seen.service("dhcpd"), networks[0]
     if conf is None or not service.enabled:
-        notes.expect(
-            path, "dhcpd_manage: false: this server has no dhcpd(8) that runs, and would get one"
-        )
-        return off
-    network = networks[0]
+        return _absent("dhcpd", path, adopted)
+    summary = _summary(path, conf.text)
     if network.subnet is None:
-        notes.keep(
-            path,
-            0,
-            _summary("dhcpd.conf", conf.text),
-            f"dhcpd_manage: false, since it has no subnet {network.network}",
-        )
-        return off
+        why = f", since it has no subnet {network.network}"
+        return _off("dhcpd", path, summary, why, notes)
     subnet = network.subnet
-    labels = {one.mac: host_label(one.name) for one in adopted.candidates if one.mac}
-    subnets = [one.subnet for one in networks if one.subnet]
-    others = conf.foreign_to(subnets, adopted.macs, labels)
-    others += _without_host(conf, adopted)
+    labels = {vm.mac: host_label(vm.name) for vm in adopted.candidates if vm.mac}
+    subnets = [network.subnet for network in networks if network.subnet]
+    foreign = conf.foreign_to(subnets, adopted.macs, labels)
+    foreign += _without_host(conf, adopted)
     if any(word.startswith("-") for word in service.flags.split()):
-        why = "dhcpd_interfaces are interfaces alone"
-        others.append(dhcpd_conf.Line(0, f"dhcpd_flags={service.flags}", why))
+        why = "dhcpd_interfaces can only be interfaces"
+        foreign.append(Remark(0, f"dhcpd_flags={service.flags}", why))
     rest = conf.rest(subnets, adopted.macs)
     if rest and not _copied(rest, path, notes):
-        return off
-    if others:
-        for line in others:
-            notes.report(path, *line)
-        notes.keep(
-            path,
-            0,
-            _summary("dhcpd.conf", conf.text),
-            "dhcpd_manage: false, for the lines that are reported: with them taken out, or "
-            "given up, take the variable out",
-        )
-        return off
-    found = Variables()
+        return {"dhcpd_manage": False}
+    if foreign:
+        for remark in foreign:
+            notes.report(path, *remark)
+        why = ", for the lines that are reported: once they are removed, remove the variable too"
+        return _off("dhcpd", path, summary, why, notes)
+    chosen = Variables()
     listens = service.flags.split() or _with_subnets(conf, seen)
     usual = variables.get("vmm_host_interface")
     if listens and (listens != [usual] or usual is None):
-        found["dhcpd_interfaces"] = listens
+        chosen["dhcpd_interfaces"] = listens
     if subnet.ranges:
-        found["dhcpd_range"] = list(subnet.ranges[0])
-    for name, parameter in (
-        ("dhcpd_next_server", "next-server"),
-        ("dhcpd_server_name", "server-name"),
-    ):
-        told = subnet.parameters.get(parameter, conf.parameters.get(parameter, ()))
-        if told and told[-1] not in (adopted.server, str(network.server)):
-            found[name] = told[-1]
-    _comments(path, conf.text, rest, notes)
-    if rest:
-        found["dhcpd_extra"] = rest
-        notes.keep(path, 0, _summary("dhcpd.conf", rest), "dhcpd_extra")
-    names = {one.name for one in adopted.candidates}
+        chosen["dhcpd_range"] = list(subnet.ranges[0])
+    for parameter in ("next-server", "server-name"):
+        values = subnet.parameters.get(parameter, conf.parameters.get(parameter, ()))
+        if values and values[-1] not in (adopted.server, str(network.server)):
+            chosen[f"dhcpd_{parameter.replace('-', '_')}"] = values[-1]
+    _report_comments(path, conf.text, rest, notes)
+    chosen |= _extra("dhcpd_extra", path, rest, notes)
+    names = {vm.name for vm in adopted.candidates}
     superseded = [
         f"host {host.name}"
         for host in conf.hosts
         if host.mac in adopted.macs and host.name not in names
     ]
-    superseded += [f"shared-network {one.words[1]}" for one in conf.shared_by(subnets)]
+    superseded += [f"shared-network {shared.words[1]}" for shared in conf.shared_by(subnets)]
     if superseded:
-        found["dhcpd_adopted"] = superseded
+        chosen["dhcpd_adopted"] = superseded
     notes.expect(
         path,
-        "written anew: the VMs' hosts in the order of their numbers, others' subnets "
-        "and hosts behind them; each host gets its VM's name, and machines that "
-        "are not the fleet's get no answer in the VMs' subnet "
-        "where it has no range, as before",
+        "written again: the VMs' hosts in the order of their numbers, then others' subnets and "
+        "hosts; each host gets its VM's name, and machines that are not the fleet's get no answer "
+        "in the VMs' subnet if it has no range, as before",
     )
-    return found
+    return chosen
 
 
 def _with_subnets(conf: dhcpd_conf.Conf, seen: Seen) -> list[str]:
-    """Where dhcpd(8) listens that is given no interface: those with an address of a subnet."""
+    """Return where dhcpd(8) listens by default: interfaces with an address of a subnet."""
     return [
         link.name
         for link in seen.links.values()
@@ -234,227 +232,155 @@ def _with_subnets(conf: dhcpd_conf.Conf, seen: Seen) -> list[str]:
     ]
 
 
-def _without_host(conf: dhcpd_conf.Conf, adopted: Adopted) -> list[dhcpd_conf.Line]:
-    """VMs that have an address by chance: the role would give each one of its own."""
-    known = {host.mac for host in conf.hosts}
-    held = leases(adopted.seen)
+def _without_host(conf: dhcpd_conf.Conf, adopted: Adopted) -> list[Remark]:
+    """Return VMs with a leased address: the role would give each a fixed one."""
+    unknown = leases(adopted.seen).keys() - {host.mac for host in conf.hosts}
+    why = "it has no host, but a lease of a range: the role would always give it"
     return [
-        dhcpd_conf.Line(
-            0,
-            f"VM {one.name}",
-            f"it has no host, but a lease of a range: the role would give it {one.ipv4} for good",
-        )
-        for one in adopted.candidates
-        if one.mac and one.mac not in known and one.mac in held
+        Remark(0, f"VM {vm.name}", f"{why} {vm.ipv4}")
+        for vm in adopted.candidates
+        if vm.mac in unknown
     ]
 
 
 def httpd(adopted: Adopted) -> Variables:
-    """The role httpd, which is left alone where the server is not one for installers."""
+    """Decide on the role httpd, which is off if the server does not serve installers."""
     seen, notes, path = adopted.seen, adopted.notes, httpd_conf.PATH
-    off = Variables(httpd_manage=False)
     text = seen.text(path)
     if not text or not seen.service("httpd").enabled:
-        notes.expect(
-            path,
-            "httpd_manage: false: this server has no httpd(8) that runs, and would "
-            "get one; VMs are installed by it",
-        )
-        return off
+        return _absent("httpd", path, adopted)
     try:
         conf = httpd_conf.read(text)
     except ValueError as error:
         notes.report(path, 0, "", str(error))
-        return off
+        return {"httpd_manage": False}
     rest = conf.rest
     if conf.installers is None:
         notes.report(path, conf.line, "", conf.why)
     elif not rest or _copied(rest, path, notes):
         return _installers(conf, conf.installers, rest, adopted)
-    notes.keep(
-        path,
-        0,
-        _summary("httpd.conf", text),
-        "httpd_manage: false: to have VMs installed from here, see the role's README",
-    )
-    return off
+    why = ": to have VMs installed from here, see the role's README"
+    return _off("httpd", path, _summary(path, text), why, notes)
 
 
 def _installers(
     conf: httpd_conf.Conf, server: httpd_conf.Installers, rest: str, adopted: Adopted
 ) -> Variables:
-    found = Variables(httpd_listen=server.listen)
+    notes, seen, path = adopted.notes, adopted.seen, httpd_conf.PATH
+    variables = Variables(httpd_listen=server.listen)
     if not system.is_ours(conf.text):
-        found["autoinstall_site_sets"] = False
-        adopted.notes.keep(
-            "/var/www/htdocs",
-            0,
-            "site sets of your own",
-            "autoinstall_site_sets: false: no run makes or replaces one",
-        )
-    if server.release and server.release != adopted.seen.release:
-        found["httpd_release"] = "*"
+        variables["autoinstall_site_sets"] = False
+        why = "autoinstall_site_sets: false: no run makes or replaces one"
+        notes.keep("/var/www/htdocs", "site sets of your own", why)
+    if server.release and server.release != seen.release:
+        variables["httpd_release"] = "*"
     place = f"{httpd_conf.CHROOT}{server.responses}"
-    own = sorted(
-        path for path in adopted.seen.responses.values() if path.rpartition("/")[0] == place
-    )
-    if own:
-        # The role would take them away with all other strays of its directory.
-        found["autoinstall_directory"] = _OTHER_RESPONSES
-        found["httpd_responses"] = _OTHER_RESPONSES.removeprefix(httpd_conf.CHROOT)
-        for one in own:
-            adopted.notes.report(
-                one,
-                0,
-                "",
-                "it stays where it is, and is served to nobody any more: "
-                "it may have passwords in it, so remove it",
-            )
-    elif place != RESPONSES:
-        found["autoinstall_directory"] = place
-        found["httpd_responses"] = server.responses
-    for name in sorted(adopted.seen.lists.get(place, ())):
+    own = sorted(file for file in seen.responses.values() if file.rpartition("/")[0] == place)
+    # The role would remove these with everything else in its directory that it does not know.
+    responses = _OTHER_RESPONSES if own else place
+    if responses != RESPONSES:
+        variables["autoinstall_directory"] = responses
+        variables["httpd_responses"] = responses.removeprefix(httpd_conf.CHROOT)
+    for file in own:
+        why = "it stays where it is, and is no longer served"
+        notes.report(file, 0, "", f"{why}: it may have passwords in it, so remove it")
+    for name in sorted(seen.lists.get(place, ())):
         if f"{place}/{name}" not in own:
-            adopted.notes.report(
-                f"{place}/{name}",
-                0,
-                "",
-                "httpd(8) gave it to whoever asked, and "
-                "gives nobody anything but a response file any more",
-            )
-    if server.sets and f"{httpd_conf.CHROOT}{server.sets}" != "/var/www/htdocs/amd64":
-        found["vmm_sets_directory"] = f"{httpd_conf.CHROOT}{server.sets}"
-    found["httpd_strict"] = not server.listed
-    _comments(httpd_conf.PATH, conf.text, rest, adopted.notes)
-    if rest:
-        found["httpd_extra"] = rest
-        adopted.notes.keep(httpd_conf.PATH, 0, _summary("httpd.conf", rest), "httpd_extra")
-    found["httpd_adopted"] = [one for one in conf.superseded if one != "server default"]
-    adopted.notes.expect(
-        httpd_conf.PATH,
-        "the server for installers is written anew: it gives a "
-        "response file to nobody but its VM, and the sets as before",
-    )
-    adopted.notes.expect("/etc/newsyslog.conf", "access.log is turned over at 1 MB")
-    adopted.notes.expect("/var/www/logs", "root and the group daemon alone read there")
-    adopted.notes.expect(
-        found.get("autoinstall_directory", RESPONSES),
-        "the directory of response files, which is empty while none installs",
-    )
-    return found
+            why = "httpd(8) served it to everybody, and serves only response files from now on"
+            notes.report(f"{place}/{name}", 0, "", why)
+    sets = f"{httpd_conf.CHROOT}{server.sets}"
+    if server.sets and sets != "/var/www/htdocs/amd64":
+        variables["vmm_sets_directory"] = sets
+    variables["httpd_strict"] = not server.listed
+    _report_comments(path, conf.text, rest, notes)
+    variables |= _extra("httpd_extra", path, rest, notes)
+    variables["httpd_adopted"] = [name for name in conf.superseded if name != "server default"]
+    for file, why in (
+        (
+            path,
+            "the server for installers is written again: it gives a response file only to its "
+            "VM, and the sets as before",
+        ),
+        ("/etc/newsyslog.conf", "access.log is rotated at 1 MB"),
+        ("/var/www/logs", "only root and the group daemon may read there"),
+        (responses, "the directory of response files, which is empty while no VM is installed"),
+    ):
+        notes.expect(file, why)
+    return variables
 
 
 def sensorsd(adopted: Adopted) -> Variables:
-    """The role sensorsd, which brings a script: it is left alone unless there is none yet."""
+    """Decide on the role sensorsd, which is off if there is a script already, as it brings one."""
     seen, notes, path = adopted.seen, adopted.notes, system.SENSORSD_CONF
     text = seen.text(path).strip("\n")
-    named = elements("sensorsd.conf", text)
     if system.is_ours(text):
-        return _own_sensorsd(text)
-    if not seen.service("sensorsd").enabled or not named:
-        notes.expect(
-            path,
-            "sensorsd_manage: false: this server has no sensorsd(8) that runs, and would get one",
-        )
-        return Variables(sensorsd_manage=False)
+        # After the role's own entry for drives.
+        extra = text.partition("\n\n")[2]
+        return {"sensorsd_extra": extra} if extra else {}
+    summary = ", ".join(elements("sensorsd.conf", text))
+    if not seen.service("sensorsd").enabled or not summary:
+        return _absent("sensorsd", path, adopted)
     if SENSORSD_SCRIPT in seen.files or not _copied(text, path, notes):
-        notes.keep(
-            path,
-            0,
-            ", ".join(named),
-            f"sensorsd_manage: false: the role would put its own "
-            f"{SENSORSD_SCRIPT} in the place of the one that is there",
-        )
-        return Variables(sensorsd_manage=False)
-    notes.keep(path, 0, ", ".join(named), "sensorsd_extra")
+        why = f": the role would replace the {SENSORSD_SCRIPT} that is there by its own"
+        return _off("sensorsd", path, summary, why, notes)
+    notes.keep(path, summary, "sensorsd_extra")
     notes.expect("/etc/sensorsd", "the directory of that script")
     notes.expect("/var/db/puffy.vmm.sensors", "what that script remembers")
-    notes.expect(
-        path,
-        "the same entries below a line that says who wrote the file, and a script "
-        "that none of them names yet",
-    )
+    why = "the same entries after a line that says who wrote the file, and a script that none uses"
+    notes.expect(path, why)
     return Variables(sensorsd_entries=[], sensorsd_extra=text)
 
 
-def _own_sensorsd(text: str) -> Variables:
-    """What stands behind the role's own entry for drives."""
-    extra = text.partition("\n\n")[2]
-    return Variables(sensorsd_extra=extra) if extra else Variables()
-
-
 def network(adopted: Adopted) -> Variables:
-    """The role network: it takes up what it made itself, and leaves alone what others made."""
-    seen = adopted.seen
-    if any(_OWN_LINES in seen.text(path) for path in seen.hostname_files):
+    """Decide on the role network: it takes over what it made, and leaves alone what others made."""
+    files = adopted.seen.hostname_files
+    if any(_OWN_LINES in adopted.seen.text(path) for path in files):
         return Variables(network_manage=True)
-    names = sorted(path.rpartition("/")[2] for path in seen.hostname_files)
-    adopted.notes.keep(
-        "/etc",
-        0,
-        ", ".join(names),
-        "network_manage: false: no interface is touched; "
-        "with true the role keeps the switch and its own address as they are",
+    names = ", ".join(sorted(path.rpartition("/")[2] for path in files))
+    why = (
+        ": no interface is touched; with true the role keeps the switch and its own address as "
+        "they are"
     )
-    return Variables(network_manage=False)
+    return _off("network", "/etc", names, why, adopted.notes)
 
 
 def pf(adopted: Adopted) -> Variables:
-    """The role pf, whose rules hold VMs apart: a server that never had them decides for itself."""
+    """Decide on the role pf, which is off unless its rules, which keep VMs apart, are there."""
     text = adopted.seen.text(system.PF_CONF)
     if _ANCHOR in text:
         return Variables()
-    adopted.notes.keep(
-        system.PF_CONF,
-        0,
-        f"{len(list(system.code_lines(text)))} lines",
-        "pf_manage: false: no rule "
-        "is added and none is changed; with pf_manage: true each VM is held to its addresses",
-    )
-    return Variables(pf_manage=False)
+    count = len(list(system.code_lines(text)))
+    why = ": no rule is added or changed; with pf_manage: true each VM is held to its addresses"
+    return _off("pf", system.PF_CONF, f"{count} lines", why, adopted.notes)
 
 
 def sysctl(adopted: Adopted) -> Variables:
-    """The kernel variables of sysctl.conf(5), as far as the kernel has these values."""
+    """Take over the variables of sysctl.conf(5) that the kernel has with these values."""
     seen, notes, path = adopted.seen, adopted.notes, system.SYSCTL_CONF
-    found, others = system.sysctls(seen.text(path))
-    for line in others:
-        notes.report(path, *line)
-    said = seen.runs.get("sysctl", {"stdout": ""})["stdout"]
-    now = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    values: dict[str, str] = {}
-    for name, value in found.items():
-        if now.get(name) == value:
-            values[name] = value
-        else:
-            notes.report(
-                path,
-                0,
-                f"{name}={value}",
-                f"the kernel has {now.get(name, 'no such name')}, so it is left to the file",
-            )
+    settings, refused = system.sysctls(seen.text(path))
+    for remark in refused:
+        notes.report(path, *remark)
+    output = seen.runs.get("sysctl", {"stdout": ""})["stdout"]
+    now = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    values = {name: value for name, value in settings.items() if now.get(name) == value}
+    for name in (name for name in settings if name not in values):
+        why = f"the kernel has {now.get(name, 'no such name')}, so it is left to the file"
+        notes.report(path, 0, f"{name}={settings[name]}", why)
     if ARPQ in now and ARPQ not in values:
         values[ARPQ] = now[ARPQ]
-        if ARPQ not in found:
+        if ARPQ not in settings:
             notes.expect(path, f"a line with the value that {ARPQ} has already")
     return Variables(vmm_sysctl=values) if values else Variables()
 
 
 def accounts(group: str, owners: Iterable[str], adopted: Adopted) -> Variables:
-    """The role accounts: members of the group that own no VM keep the keys of their homes."""
-    seen, known = adopted.seen, set(owners)
-    members = set(seen.groups.get(group, ()))
-    others = sorted(
-        name for name in members - known if not seen.in_group(name, "wheel") and name != "root"
-    )
-    for name in sorted(known):
-        if name not in seen.accounts:
-            adopted.notes.expect("/etc/passwd", f"an account {name} is made, which has no password")
-    adopted.notes.expect("sshd", "it reads its file again; connections stay")
-    adopted.notes.expect(
-        "/etc/ssh/owners", "the owners' keys, which sshd(8) reads there from now on"
-    )
-    adopted.notes.expect(
-        system.SSHD_CONFIG, "lines that have it do so, for the owners' group alone"
-    )
-    return Variables(accounts_others=others) if others else Variables()
+    """Let members of the group who own no VM keep the keys in their homes."""
+    seen, notes, known = adopted.seen, adopted.notes, set(owners)
+    for name in sorted(known - seen.accounts.keys()):
+        notes.expect("/etc/passwd", f"an account {name} is made, which has no password")
+    notes.expect("sshd", "it reads its file again; connections stay")
+    notes.expect("/etc/ssh/owners", "the owners' keys, which sshd(8) reads there from now on")
+    notes.expect(system.SSHD_CONFIG, "lines by which it does so, for the owners' group only")
+    others = {*seen.groups.get(group, ())} - known - {"root"}
+    others = {name for name in others if not seen.in_group(name, "wheel")}
+    return Variables(accounts_others=sorted(others)) if others else Variables()

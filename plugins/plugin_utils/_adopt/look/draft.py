@@ -42,7 +42,7 @@ class VmDraft:
     disks: tuple[RecordedDisk, ...] = ()
 
     def text(self, more: Mapping[str, t.Any] | None = None) -> str:
-        """The text of its file, in the order of the fields' table."""
+        """Return the text of its file, in the order of the fields' table."""
         values = {**self.fields, **(more or {})}
         in_order = {field.name: values[field.name] for field in FIELDS if field.name in values}
         return "---\n" + render(in_order, unsafe=False)
@@ -65,10 +65,10 @@ class Draft:
 
 
 def render(values: Mapping[str, t.Any], *, unsafe: bool = True) -> str:
-    """Values as YAML, a line or a block for each.
+    """Return values as YAML, a line or a block for each.
 
-    With `unsafe`, a text that looks like a template is marked as none, for Ansible. Other readers,
-    such as that of VM files, know no such mark, and no templates.
+    With `unsafe`, a text that looks like a template is marked for Ansible as not being one. Other
+    readers, such as that of VM files, know neither the mark nor templates.
     """
     return "".join(f"{name}:{_value(value, unsafe)}\n" for name, value in values.items())
 
@@ -77,8 +77,8 @@ def _value(value: t.Any, unsafe: bool) -> str:
     if isinstance(value, str) and "\n" in value and _fits_a_block(value):
         lines = "".join(f"  {line}\n" if line else "\n" for line in value.split("\n"))
         return f" {_tag(value, unsafe)}|-\n{lines}".rstrip("\n")
-    if isinstance(value, list | tuple) and value and all(" " in str(one) for one in value):
-        return "".join(f"\n  - {_flow(one, unsafe)}" for one in value)
+    if isinstance(value, list | tuple) and value and all(" " in str(item) for item in value):
+        return "".join(f"\n  - {_flow(item, unsafe)}" for item in value)
     return f" {_flow(value, unsafe)}"
 
 
@@ -88,7 +88,7 @@ def _fits_a_block(text: str) -> bool:
         bool(lines[0].strip())
         and not lines[0][0].isspace()
         and not text.endswith("\n")
-        and all(one.isprintable() or one in "\n\t" for one in text)
+        and all(character.isprintable() or character in "\n\t" for character in text)
         and not any(line and not line.strip() for line in lines)
     )
 
@@ -99,10 +99,10 @@ def _tag(text: str, unsafe: bool) -> str:
 
 def _flow(value: t.Any, unsafe: bool) -> str:
     if isinstance(value, Mapping):
-        parts = (f"{_flow(key, False)}: {_flow(one, unsafe)}" for key, one in value.items())
+        parts = (f"{_flow(key, False)}: {_flow(item, unsafe)}" for key, item in value.items())
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(one, unsafe) for one in value) + "]"
+        return "[" + ", ".join(_flow(item, unsafe) for item in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -114,7 +114,7 @@ def _flow(value: t.Any, unsafe: bool) -> str:
 
 
 def _escaped(character: str) -> str:
-    """A character of a text in double quotes (YAML 1.1, 5.6)."""
+    """Return a character as it is written in double quotes (YAML 1.1, 5.6)."""
     if character in '"\\':
         return f"\\{character}"
     if character.isprintable():

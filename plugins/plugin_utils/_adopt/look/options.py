@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What the operator says beside what a server shows."""
+"""What the operator says in addition to what a server shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.flat_files i
 
 @dataclass(frozen=True)
 class Options:
-    """owner and keys are for VMs without an owner, at is when they are said to be installed.
+    """owner and keys are for VMs without an owner, at is the time of installation to record.
 
     records are of an operator's own text files, by the VM's name. known are the settings that the
     inventory has of the server. without has the names of VMs that stay out of the fleet, and why.

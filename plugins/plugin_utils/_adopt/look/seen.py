@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """What is asked of a server that is to be adopted, and what it shows; nothing on it is changed.
 
-Files name other files: includes, images, response files, keys. So there are questions as long as
-something was named that nobody asked for yet, three times as a rule.
+Files name other files: includes, images, response files, keys. So questions are asked until all
+that was named is known, three times as a rule.
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ _FILES: t.Final = (
 )
 SERVICES: t.Final = ("vmd", "dhcpd", "httpd", "sensorsd")
 _LISTED: t.Final = ("/etc", "/dev", RESPONSES)
-# A file that belongs to somebody else is not read beyond that.
+# So many bytes are read of a file that belongs to somebody else.
 LONGEST_KEYS: t.Final = 65_536
-_HOSTNAME_IF: t.Final = "hostname."
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ class Service:
 
     enabled: bool = False
     flags: str = ""
-    timeout: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,28 +87,27 @@ class Seen:
     release: str = ""
 
     def with_answer(self, questions: Mapping[str, t.Any], answer: Mapping[str, t.Any]) -> Seen:
-        """What is known once these questions were answered. Raises OperatorError."""
-        heads = {one["path"] for one in questions["paths"] if "head" in one}
+        """Return what is known once these questions were answered. Raises OperatorError."""
+        heads = {question["path"] for question in questions["paths"] if "head" in question}
         read = {path: base64.b64decode(text) for path, text in answer["read"].items()}
         texts = {path: text.decode("utf-8", "replace") for path, text in read.items()}
         runs = {**self.runs, **answer["run"]}
         if "status" in runs:
             facts.refuse_silence(runs["status"], runs["check"])
-        lists = {
-            one["path"]: tuple(answer["list"].get(one["path"], ())) for one in questions["list"]
-        }
+        listed = [question["path"] for question in questions["list"]]
+        lists = {path: tuple(answer["list"].get(path, ())) for path in listed}
         return Seen(
             {**self.files, **{path: text for path, text in texts.items() if path not in heads}},
             {**self.heads, **{path: data for path, data in read.items() if path in heads}},
             {**self.paths, **answer["paths"]},
             {**self.lists, **lists},
             runs,
-            self.asked | {one["path"] for one in (*questions["paths"], *questions["list"])},
+            self.asked.union(listed, (question["path"] for question in questions["paths"])),
             answer.get("release", ""),
         )
 
     def text(self, path: str) -> str:
-        """The content of a file, "" where there is none."""
+        """Return the content of a file, "" if there is none."""
         return self.files.get(path, "")
 
     @cached_property
@@ -123,44 +120,34 @@ class Seen:
         return ifconfig.parse(self.runs["ifconfig"]["stdout"]) if "ifconfig" in self.runs else {}
 
     def service(self, name: str) -> Service:
-        said = self.runs.get(f"get {name}", {"rc": 2, "stdout": ""})
-        lines = (line.partition("=") for line in said["stdout"].splitlines())
-        values = {key: value for key, _equals, value in lines}
-        flags, timeout = values.get(f"{name}_flags", ""), values.get(f"{name}_timeout", "")
-        return Service(
-            said["rc"] == 0,
-            "" if flags == "NO" else flags,
-            int(timeout) if timeout.isdigit() else None,
-        )
+        result = self.runs.get(f"get {name}", {"rc": 2, "stdout": ""})
+        lines = (line.partition("=") for line in result["stdout"].splitlines())
+        flags = {key: value for key, _equals, value in lines}.get(f"{name}_flags", "")
+        return Service(result["rc"] == 0, "" if flags == "NO" else flags)
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The members of each group that group(5) lists."""
-        rows = (line.split(":") for line in self.text(GROUP).splitlines())
-        return {
-            row[0]: tuple(name for name in row[3].split(",") if name)
-            for row in rows
-            if len(row) > 3
-        }
+        rows = self._rows(GROUP, 4)
+        return {row[0]: tuple(name for name in row[3].split(",") if name) for row in rows}
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
-        ids = {
-            row[2]: row[0]
-            for row in (line.split(":") for line in self.text(GROUP).splitlines())
-            if len(row) > 3
-        }
-        rows = (line.split(":") for line in self.text(PASSWD).splitlines())
-        return {
-            row[0]: Account(row[0], row[5], ids.get(row[3], row[3])) for row in rows if len(row) > 6
-        }
+        groups = {row[2]: row[0] for row in self._rows(GROUP, 4)}
+        rows = self._rows(PASSWD, 7)
+        return {row[0]: Account(row[0], row[5], groups.get(row[3], row[3])) for row in rows}
+
+    def _rows(self, path: str, length: int) -> list[list[str]]:
+        """Return the lines of passwd(5) or group(5) with all their fields."""
+        rows = (line.split(":") for line in self.text(path).splitlines())
+        return [row for row in rows if len(row) >= length]
 
     def in_group(self, account: str, group: str) -> bool:
         known = self.accounts.get(account)
         return account in self.groups.get(group, ()) or bool(known and known.login_group == group)
 
     def key_files(self, account: str) -> list[str]:
-        """Where sshd(8) looks for the keys of an account."""
+        """Return where sshd(8) looks for the keys of an account."""
         known = self.accounts.get(account)
         if known is None:
             return []
@@ -192,17 +179,17 @@ class Seen:
     @property
     def hostname_files(self) -> list[str]:
         names = self.lists.get("/etc", ())
-        return [f"/etc/{name}" for name in names if name.startswith(_HOSTNAME_IF)]
+        return [f"/etc/{name}" for name in names if name.startswith("hostname.")]
 
     @property
     def taps(self) -> int:
-        """How many tap(4) nodes there are, counted from tap0 up to the first that is not there."""
+        """How many tap(4) nodes there are, counted from tap0 up to the first that is missing."""
         names = set(self.lists.get("/dev", ()))
         return next(number for number in range(len(names) + 1) if f"tap{number}" not in names)
 
 
 def questions(seen: Seen) -> dict[str, t.Any] | None:
-    """What is to be asked next, None where all that was named is known."""
+    """Return what is to be asked next, None if everything that was named is known."""
     if not seen.asked:
         runs: list[dict[str, t.Any]] = [
             {"name": f"get {name}", "argv": rcctl("get", name)} for name in SERVICES
@@ -223,8 +210,8 @@ def questions(seen: Seen) -> dict[str, t.Any] | None:
     paths += [{"path": path, "head": size, "hash": 0} for path, size in heads.items()]
     runs = []
     if "sysctl" not in seen.runs:
-        found, _others = system.sysctls(seen.text(system.SYSCTL_CONF))
-        runs = [{"name": "sysctl", "argv": [TOOLS["sysctl"], *sorted({*found, ARPQ})]}]
+        values, _others = system.sysctls(seen.text(system.SYSCTL_CONF))
+        runs = [{"name": "sysctl", "argv": [TOOLS["sysctl"], *sorted({*values, ARPQ})]}]
     return {"paths": paths, "list": [{"path": path} for path in lists], "run": runs}
 
 
@@ -232,7 +219,7 @@ ARPQ: t.Final = "net.inet.ip.arpq.maxlen"
 
 
 def _named_files(seen: Seen) -> Iterator[str]:
-    """Files of the server's own operator that others name, or that listings have."""
+    """Yield files of the server's own operator that others name, or that listings have."""
     for path, text in seen.files.items():
         if path == vm_conf.PATH or path in _includes_so_far(seen):
             with suppress(ValueError):
@@ -242,19 +229,19 @@ def _named_files(seen: Seen) -> Iterator[str]:
 
 
 def _includes_so_far(seen: Seen) -> set[str]:
-    found: set[str] = set()
+    paths: set[str] = set()
     waiting = [vm_conf.PATH]
     while waiting:
         path = waiting.pop()
         with suppress(ValueError):
-            new = set(vm_conf.includes(seen.text(path))) - found
-            found |= new
+            new = set(vm_conf.includes(seen.text(path))) - paths
+            paths |= new
             waiting += new
-    return found
+    return paths
 
 
 def _beginnings(seen: Seen) -> Iterator[tuple[str, int]]:
-    """Files of which the first bytes are enough, or which others may write."""
+    """Yield files of which the first bytes are enough, or which others may write."""
     with suppress(ValueError):
         conf = vm_conf.read(seen.files)
         for vm in conf.vms:

@@ -17,17 +17,10 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     unindented,
     without,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Remark
 
 PATH: t.Final = "/etc/dhcpd.conf"
 LEASES: t.Final = "/var/db/dhcpd.leases"
-
-
-class Line(t.NamedTuple):
-    """A statement that the role does not write, in how it is written."""
-
-    line: int
-    text: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Conf:
 
     def foreign_to(
         self, subnets: Sequence[Subnet], macs: Collection[str], labels: dict[str, str]
-    ) -> list[Line]:
+    ) -> list[Remark]:
         """Return statements that hold for the fleet's VMs, and that the role does not write.
 
         labels are the host names that the role gives, by MAC. The first of the subnets may have a
@@ -120,10 +113,10 @@ class Conf:
                 lines += _unknown((subnet.shared and subnet.shared.block) or (), self.text, name)
             elif subnet.shared:
                 why = "it shares a network with another subnet"
-                lines.append(Line(statement.line, name, why))
+                lines.append(Remark(statement.line, name, why))
             if len(subnet.ranges) > (1 if place == 0 else 0):
                 why = "dhcpd_range is one range, of the first network"
-                lines.append(Line(statement.line, name, why))
+                lines.append(Remark(statement.line, name, why))
             lines += _in_group(statement, name, groups)
         for host in self.hosts:
             if host.mac not in macs:
@@ -132,10 +125,10 @@ class Conf:
             lines += _in_group(statement, name, groups)
             for row in statement.block or ():
                 if why := _unknown_of_host(row, labels.get(host.mac, "")):
-                    lines.append(Line(row.line, " ".join(row.words), why))
+                    lines.append(Remark(row.line, " ".join(row.words), why))
             if host.address is None:
                 why = "it has no single fixed-address, and the fleet's VMs have"
-                lines.append(Line(statement.line, name, why))
+                lines.append(Remark(statement.line, name, why))
         return lines
 
 
@@ -180,9 +173,9 @@ def _host(host: dhcpd_conf.Host) -> Host:
     return Host(host.name, (host.mac or "").lower(), address, host.statement, host.parameters)
 
 
-def _in_group(statement: Statement, name: str, groups: Iterable[Statement]) -> Iterator[Line]:
+def _in_group(statement: Statement, name: str, groups: Iterable[Statement]) -> Iterator[Remark]:
     if any(map(statement.within, groups)):
-        yield Line(statement.line, name, "it is in a group, whose parameters hold for it")
+        yield Remark(statement.line, name, "it is in a group, whose parameters hold for it")
 
 
 def _start(statement: Statement) -> tuple[str, ...]:
@@ -210,11 +203,11 @@ _KNOWN: t.Final = (
 )
 
 
-def _unknown(rows: Iterable[Statement], text: str, where: str) -> Iterator[Line]:
+def _unknown(rows: Iterable[Statement], text: str, where: str) -> Iterator[Remark]:
     why = f"it holds for {where}, and the role does not write it"
     for row in rows:
         if row.block is None and _start(row) not in _KNOWN and row.kind not in _OF_SUBNET:
-            yield Line(row.line, row.text(text), why)
+            yield Remark(row.line, row.text(text), why)
 
 
 def _unknown_of_host(statement: Statement, label: str) -> str:

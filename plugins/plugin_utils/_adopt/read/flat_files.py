@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Text files with what an operator's own scripts know of VMs: one per VM, a key and value a line.
+"""Text files with what an operator's own scripts know of VMs: a file per VM, a key per line.
 
 A mapping says which field of a VM file each key is:
 
@@ -43,13 +43,13 @@ LONGEST_FILE: t.Final = 64 * 1024
 NAME: t.Final = "name"
 _LINE: t.Final = re.compile(r"\s*([A-Za-z0-9_][A-Za-z0-9_. -]*?)\s*[:=]\s*(.*?)\s*\Z")
 _PARTS: t.Final = ("fields", "defaults", "left_out", "installed")
-_WANTED: t.Final = f"{', '.join(_PARTS)}, as in fields: {{vm_number: number}}"
+_EXAMPLE: t.Final = f"{', '.join(_PARTS)}, as in fields: {{vm_number: number}}"
 _PASSWORD: t.Final = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Target:
-    """The field that a key is, and the unit of a size that is written without one."""
+    """The field that a key stands for, and the unit of a size that is written without one."""
 
     field: str
     unit: str = ""
@@ -77,40 +77,37 @@ class Record:
 
 
 def read_mapping(source: str, text: str) -> Mapped:
-    """Raises Problems."""
+    """Read a mapping. Raises Problems."""
     report = Report()
     document = load(text, source, LONGEST_FILE)
     report.extend(document.problems)
     report.raise_problems()
-    made = report.attempt(source, "", _mapped, dict(document.fields))
-    report.raise_problems()
-    if made is None:
+    mapped = report.attempt(source, "", _mapped, dict(document.fields))
+    if mapped is None:
         raise Problems(report.problems)
-    return made
+    return mapped
 
 
 def _mapped(value: object) -> Mapped:
-    given = known_keys(value, _PARTS, _WANTED)
-    if "fields" not in given:
-        raise Refused(f"fields is missing; give {_WANTED}")
-    defaults = part("defaults", given, _defaults) if "defaults" in given else {}
-    left = part("left_out", given, _keys) if "left_out" in given else frozenset()
-    installed = part("installed", given, boolean) if "installed" in given else True
-    return Mapped(part("fields", given, _fields), defaults, left, installed)
+    parts = known_keys(value, _PARTS, _EXAMPLE)
+    if "fields" not in parts:
+        raise Refused(f"fields is missing; give {_EXAMPLE}")
+    defaults = part("defaults", parts, _defaults) if "defaults" in parts else {}
+    left = part("left_out", parts, _keys) if "left_out" in parts else frozenset()
+    installed = part("installed", parts, boolean) if "installed" in parts else True
+    return Mapped(part("fields", parts, _fields), defaults, left, installed)
 
 
 def _fields(value: object) -> dict[str, Target]:
-    given = mapping(value, "keys and fields, as in {vm_number: number}")
-    return {key.lower(): part(key, given, _target) for key in given}
+    keys = mapping(value, "keys and fields, as in {vm_number: number}")
+    return {key.lower(): part(key, keys, _target) for key in keys}
 
 
 def _target(value: object) -> Target:
     if isinstance(value, dict):
-        given = known_keys(
-            value, ("field", "unit"), "field and unit, as in {field: memory, unit: M}"
-        )
-        unit = as_text(given.get("unit", ""))
-        return Target(_field(given.get("field", "")), unit)
+        example = "field and unit, as in {field: memory, unit: M}"
+        parts = known_keys(value, ("field", "unit"), example)
+        return Target(_field(parts.get("field", "")), as_text(parts.get("unit", "")))
     return Target(_field(value))
 
 
@@ -131,19 +128,19 @@ _TEXTS: t.Final = tuple(
 
 
 def _defaults(value: object) -> dict[str, str]:
-    given = mapping(value, "fields and values, as in {server: server1}")
-    return {_field(name): part(name, given, as_written) for name in given}
+    values = mapping(value, "fields and values, as in {server: server1}")
+    return {_field(name): part(name, values, as_written) for name in values}
 
 
 def _keys(value: object) -> frozenset[str]:
     if not isinstance(value, list):
         raise Refused("is not a list; give keys, as in [invoice]")
-    return frozenset(as_text(one).lower() for one in value)
+    return frozenset(as_text(key).lower() for key in value)
 
 
 def read(file: str, stem: str, text: str, mapped: Mapped, notes: Notes) -> Record:
-    """What one file says; each line that is not understood, or stays behind, is reported."""
-    found = Record(file, stem)
+    """Read one file; each line that is not understood, or not taken over, is reported."""
+    record = Record(file, stem)
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith(("#", ";")):
             continue
@@ -158,28 +155,24 @@ def read(file: str, stem: str, text: str, mapped: Mapped, notes: Notes) -> Recor
         elif target is None and key not in mapped.left_out:
             notes.report(file, number, line, "the mapping does not name this key")
         elif target is not None and value:
-            _put(found, target, value, number, notes)
+            _put(record, target, value, number, notes)
     for name, value in mapped.defaults.items():
-        found.values.setdefault(name, value)
-    return found
+        record.values.setdefault(name, value)
+    return record
 
 
-def _put(found: Record, target: Target, value: str, number: int, notes: Notes) -> None:
+def _put(record: Record, target: Target, value: str, number: int, notes: Notes) -> None:
     if target.field == "ssh_keys":
-        found.keys.append(value)
+        record.keys.append(value)
     elif target.field == NAME:
-        found.name = value
-    elif target.field in found.lines:
-        notes.report(
-            found.file,
-            number,
-            f"{target.field}: {value}",
-            f"line {found.lines[target.field]} has it already",
-        )
+        record.name = value
+    elif target.field in record.lines:
+        why = f"line {record.lines[target.field]} has it already"
+        notes.report(record.file, number, f"{target.field}: {value}", why)
     else:
         unit = target.unit if value.isdigit() else ""
-        found.values[target.field] = f"{value}{unit}"
-        found.lines[target.field] = number
+        record.values[target.field] = f"{value}{unit}"
+        record.lines[target.field] = number
 
 
 def _unquoted(value: str) -> str:

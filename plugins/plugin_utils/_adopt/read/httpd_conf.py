@@ -34,7 +34,7 @@ class Installers:
 
 @dataclass(frozen=True)
 class Conf:
-    """installers is None, and why says why, where no server is one that the role could write."""
+    """installers is None, and why says why, if no server is one that the role could write."""
 
     text: str
     installers: Installers | None = None
@@ -44,7 +44,7 @@ class Conf:
 
     @property
     def rest(self) -> str:
-        """All but the installers' server."""
+        """Everything but the installers' server."""
         text = without(self.text, [self.installers.statement] if self.installers else [])
         return text if statements(text, lines=True) else ""
 
@@ -57,23 +57,17 @@ class Conf:
 
 
 def read(text: str) -> Conf:
-    """Raises ValueError, which names the line."""
-    found = statements(text, lines=True)
-    servers = [one for one in found if one.kind == "server" and one.block is not None]
+    """Read an httpd.conf(5). Raises ValueError, which names the line."""
+    rows = statements(text, lines=True)
+    servers = [row for row in rows if row.kind == "server" and row.block is not None]
     roots = tuple(dict.fromkeys(_roots(servers)))
     if not servers:
         return Conf(text, why="it has no server", roots=roots)
     first, *others = servers
-    serving = next((one for one in servers if _location(one)), first)
+    serving = next((server for server in servers if _location(server)), first)
     if serving is not first:
-        return Conf(
-            text,
-            None,
-            "the server of the installation sets is not the first, and the role "
-            "writes its own there",
-            serving.line,
-            roots,
-        )
+        why = "the server with the sets is not the first one, where the role writes its own"
+        return Conf(text, None, why, serving.line, roots)
     try:
         return Conf(text, _installers(first), roots=roots)
     except _Other as other:
@@ -91,25 +85,25 @@ class _Other(Exception):
 def _installers(server: Statement) -> Installers:
     listen = responses = sets = release = None
     listed = False
-    for one in server.block or ():
+    for row in server.block or ():
         # A location of the collection's own may be for what is found alone.
-        words = tuple(word for word in one.words if word != "found")
+        words = tuple(word for word in row.words if word != "found")
         match words:
             case ["listen", "on", address, "port", "80"]:
                 if listen:
-                    raise _Other(one, "the role listens on one address")
+                    raise _Other(row, "the role listens on one address")
                 listen = address
             case ["root", path]:
                 responses = path
-            case ["location", pattern] if (match := _SETS.fullmatch(pattern)) and one.block:
-                sets, index = _sets(one)
+            case ["location", pattern] if (match := _SETS.fullmatch(pattern)) and row.block:
+                sets, index = _sets(row)
                 listed, release = listed or index, match[1]
-            case ["location", "*" | "*@*"] if one.block and one.block[0].kind == "root":
-                responses = one.block[0].words[-1]
+            case ["location", "*" | "*@*"] if row.block and row.block[0].kind == "root":
+                responses = row.block[0].words[-1]
             case ["log", *_] | ["connection", *_] | ["no", "log"] | ["directory", "no", "index"]:
                 pass
             case _:
-                raise _Other(one, "the role does not write it")
+                raise _Other(row, "the role does not write it")
     if listen is None or responses is None:
         raise _Other(server, "it has no port 80 or no root")
     if "install" not in responses and sets is None:
@@ -119,32 +113,32 @@ def _installers(server: Statement) -> Installers:
 
 def _sets(location: Statement) -> tuple[str | None, bool]:
     root, listed = None, False
-    for one in location.block or ():
-        match one.words:
+    for row in location.block or ():
+        match row.words:
             case ["root", path]:
                 root = path
             case ["request", "strip", "4"]:
                 pass
             case ["directory", "auto", "index"]:
                 listed = True
-            case ["directory"] if [x.words for x in one.block or ()] == [("auto", "index")]:
+            case ["directory"] if [inner.words for inner in row.block or ()] == [("auto", "index")]:
                 listed = True
             case ["log", *_] | ["no", "log"]:
                 pass
             case _:
-                raise _Other(one, "the role does not write it")
+                raise _Other(row, "the role does not write it")
     return root, listed
 
 
 def _location(server: Statement) -> bool:
     return any(
-        one.kind == "location" and len(one.words) > 1 and _SETS.fullmatch(one.words[1])
-        for one in server.block or ()
+        row.kind == "location" and len(row.words) > 1 and _SETS.fullmatch(row.words[1])
+        for row in server.block or ()
     )
 
 
 def _roots(rows: t.Iterable[Statement]) -> t.Iterator[str]:
-    for one in rows:
-        if one.kind == "root" and len(one.words) == 2:
-            yield f"{CHROOT}{one.words[1]}"
-        yield from _roots(one.block or ())
+    for row in rows:
+        if row.kind == "root" and len(row.words) == 2:
+            yield f"{CHROOT}{row.words[1]}"
+        yield from _roots(row.block or ())

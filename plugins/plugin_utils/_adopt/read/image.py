@@ -34,9 +34,10 @@ class Image:
 
 
 def read(head: bytes, size: int, blocks: int, said: str | None = None) -> Image:
-    """From the first bytes, lstat(2)'s size and blocks of 512 bytes, and the format that was said.
+    """Read the first bytes of an image.
 
-    Without a format, vmd(8) goes by the magic number as well.
+    size and blocks of 512 bytes are lstat(2)'s, said is the format that vm.conf(5) names. Without
+    one, vmd(8) goes by the magic number as well.
     """
     if len(head) >= _HEAD.size and head[:4] == _MAGIC and said != "raw":
         _magic, _version, backing, _length, _bits, virtual = _HEAD.unpack_from(head)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Lines of a server's files that somebody has to know of, each with why, and no secrets."""
+"""Lines of a server's files that somebody has to know about, each with why, and no secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST: t.Final = 100
 HIDDEN: t.Final = "***"
 # crypt(3) hashes, as encrypt(1) and other systems make them, and one-time paths of this collection.
 _HASH: t.Final = re.compile(r"once-[0-9a-f]{32}|\$(?:2[abxy]|1|5|6|y|argon2\w*)\$[^\s\"';}]+")
-# ifconfig(8), pf.conf(5), response files and scripts have secrets behind such words.
+# In ifconfig(8), pf.conf(5), response files and scripts, secrets follow such words.
 _SECRET: t.Final = re.compile(
     r"""(?P<word>\b(?:pass(?:wd|word|phrase)?|pwd?|secret|authkey|wpakey|nwkey|wgkey|wgpsk|psk|token
     |api_?key)\b(?:[ \t]+for[ \t][^=:]*[=:][ \t]*
@@ -24,14 +24,22 @@ _SECRET: t.Final = re.compile(
 
 
 def public(text: str) -> str:
-    """The text without passwords and hashes, and without what acts on a terminal."""
+    """Return the text without passwords and hashes, and without what acts on a terminal."""
     hidden = _HASH.sub(HIDDEN, text)
     return shown_text(_SECRET.sub(lambda match: match["word"] + HIDDEN, hidden))
 
 
 def has_secret(text: str) -> bool:
-    """Whether a text may have a password or a hash in it."""
+    """Return whether a text may have a password or a hash in it."""
     return bool(_HASH.search(text) or _SECRET.search(text))
+
+
+class Remark(t.NamedTuple):
+    """What the fleet cannot express: the line of a file, what is written there, and why."""
+
+    line: int
+    text: str
+    why: str
 
 
 @dataclass(frozen=True, order=True)
@@ -50,10 +58,10 @@ class Note:
 
 @dataclass
 class Notes:
-    """What is reported, kept by what means, and what the next run shows, in order.
+    """What is reported, what is kept and how, and what the next run shows, in order.
 
-    reported has what the fleet cannot express, kept what some setting keeps as it is, expected what
-    the next run would change all the same, with why that means the same.
+    reported has what the fleet cannot express, kept what a setting keeps as it is, expected what
+    the next run changes although it means the same, with the reason.
     """
 
     reported: list[Note] = field(default_factory=list)
@@ -70,7 +78,7 @@ class Notes:
             self._once.add((text, why))
             self.report(file, line, text, f"{why} (as in other files)")
 
-    def keep(self, file: str, line: int, text: str, why: str) -> None:
+    def keep(self, file: str, text: str, why: str, line: int = 0) -> None:
         self._add(self.kept, file, line, text, why)
 
     def expect(self, file: str, why: str) -> None:

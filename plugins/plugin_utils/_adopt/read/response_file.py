@@ -18,7 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import
 
 NAME: t.Final = re.compile(r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2})-install\.conf", re.IGNORECASE)
 _PASSWORD: t.Final = re.compile("pass(word|phrase|wd)?", re.IGNORECASE)
-# What the collection answers itself for every VM, with the answers that mean the same as its own.
+# What the collection itself answers for every VM, with the answers that mean the same.
 _OURS: t.Final = (
     (re.compile("start sshd|continue (anyway|without)|default console"), ("yes",)),
     (re.compile("speed should com0"), ("115200",)),
@@ -49,8 +49,8 @@ class Response:
 
 
 def read(file: str, text: str, notes: Notes) -> Response:
-    """What autoinstall(8) would answer; whatever does not fit its grammar is reported."""
-    found = Response()
+    """Return what autoinstall(8) would answer; what does not fit its grammar is reported."""
+    response = Response()
     for number, line in enumerate(text.splitlines(), start=1):
         question, equals, answer = (part.strip() for part in line.partition("="))
         if not question or question.startswith("#"):
@@ -62,53 +62,53 @@ def read(file: str, text: str, notes: Notes) -> Response:
             notes.report(file, number, text, "no password and no hash is copied")
         else:
             try:
-                _take(found, question, answer, notes, (file, number))
+                _take(response, question, answer, notes, (file, number))
             except Refused as refused:
                 notes.report(file, number, f"{question} = {answer}", str(refused))
-    return found
+    return response
 
 
 def _take(
-    found: Response, question: str, answer: str, notes: Notes, place: tuple[str, int]
+    response: Response, question: str, answer: str, notes: Notes, place: tuple[str, int]
 ) -> None:
     asked = question.lower()
     if asked.startswith("system hostname"):
-        found.hostname = names.hostname(answer)
+        response.hostname = names.hostname(answer)
     elif "ssh key for root" in asked:
-        notes.report(*place, question, "a VM file has the keys of its owner alone")
+        notes.report(*place, question, "a VM file has only the keys of its owner")
     elif "ssh key" in asked:
         words = answer.split()
-        found.keys.append(str(ssh_keys.parse_ssh_key(" ".join(words[:2]))))
+        response.keys.append(str(ssh_keys.parse_ssh_key(" ".join(words[:2]))))
         if words[2:]:
-            why = "what stands behind the key is not copied: it may be a password"
+            why = "what follows the key is not copied: it may be a password"
             notes.report(*place, f"{question} = {words[0]} ...", why)
     elif asked.startswith("setup a user"):
-        found.user = None if answer == "no" else names.account(answer)
+        response.user = None if answer == "no" else names.account(answer)
     elif "timezone" in asked:
-        found.timezone = names.timezone(answer)
+        response.timezone = names.timezone(answer)
     elif asked.startswith("set name"):
-        found.sets = list(names.set_patterns(answer.split()))
+        response.sets = list(names.set_patterns(answer.split()))
     elif asked.startswith("ipv4 address") and answer[:1].isdigit():
-        found.ipv4 = answer.partition("/")[0]
+        response.ipv4 = answer.partition("/")[0]
     elif asked.startswith("ipv6 address") and ":" in answer:
-        found.ipv6 = answer
+        response.ipv6 = answer
     elif asked.startswith("ipv6 default router") and ":" in answer:
-        found.router6 = answer.partition("%")[0]
+        response.router6 = answer.partition("%")[0]
     elif (own := _own_answers(asked)) is not None:
         if answer.lower() not in own:
             why = "the collection answers this itself, from settings of the server"
             notes.report_once(*place, f"{question} = {answer}", why)
     else:
         key, value = questions.check_question(question), questions.check_answer(answer)
-        uses = list(questions.answered_by_collection(key, found.user or "user"))
+        uses = list(questions.answered_by_collection(key, response.user or "user"))
         if has_secret(f"{key} = {value}"):
             notes.report(*place, question, "no password and no hash is copied")
         elif uses:
             notes.report(*place, question, "the collection answers this question itself")
         else:
-            found.options[key] = value
+            response.options[key] = value
 
 
 def _own_answers(asked: str) -> tuple[str, ...] | None:
-    """Answers that mean what the collection answers, None for a question that is not its own."""
+    """Return answers that mean the same as the collection's; None if it has no such question."""
     return next((answers for words, answers in _OURS if words.search(asked)), None)

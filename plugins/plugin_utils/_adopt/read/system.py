@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import server
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Remark
 
 SYSCTL_CONF: t.Final = "/etc/sysctl.conf"
 RC_CONF_LOCAL: t.Final = "/etc/rc.conf.local"
@@ -21,46 +22,41 @@ SSHD_CONFIG: t.Final = "/etc/ssh/sshd_config"
 
 
 def is_ours(text: str) -> bool:
-    """Whether this collection wrote a file, of a fleet that is not there any more."""
+    """Return whether this collection wrote a file, for a fleet that is lost."""
     return text.startswith("# Written by puffy.vmm")
 
 
 def own_ipv6(rules: str) -> dict[str, str]:
-    """The IPv6 address of each VM in rules of the role pf, by the VM's name."""
-    found = re.findall(r"^# VM (\S+)\n((?:.+\n)*)", rules, re.MULTILINE)
-    given = (
-        (name, re.search(r" inet6 from ([0-9a-f:]+) no state$", block, re.MULTILINE))
-        for name, block in found
-    )
-    return {name: match[1] for name, match in given if match}
+    """Return the IPv6 address of each VM in rules of the role pf, by the VM's name."""
+    blocks = re.findall(r"^# VM (\S+)\n((?:.+\n)*)", rules, re.MULTILINE)
+    address = re.compile(r" inet6 from ([0-9a-f:]+) no state$", re.MULTILINE)
+    return {name: match[1] for name, block in blocks if (match := address.search(block))}
 
 
 def code_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that say something, with their numbers."""
+    """Yield the lines that say something, with their numbers."""
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line.strip()
 
 
-def sysctls(text: str) -> tuple[dict[str, str], list[tuple[int, str, str]]]:
-    """The settings of a sysctl.conf(5), the last of each name, and lines that are not taken."""
-    found: dict[str, str] = {}
+def sysctls(text: str) -> tuple[dict[str, str], list[Remark]]:
+    """Return the last value of each name in a sysctl.conf(5), and the lines that are refused."""
+    values: dict[str, str] = {}
     others = []
     for number, line in code_lines(text):
-        words = re.split(r"[ \t#]", line, maxsplit=1)[0]
-        name, equals, value = words.partition("=")
+        name, equals, value = re.split(r"[ \t#]", line, maxsplit=1)[0].partition("=")
         try:
-            found |= server.sysctl({name: value}) if equals else {}
-        except Refused as refused:
-            others.append((number, line, str(refused)))
-        else:
             if not equals:
-                others.append((number, line, "sysctl(8) does not set it either"))
-    return found, others
+                raise Refused("sysctl(8) does not set it either")
+            values |= server.sysctl({name: value})
+        except Refused as refused:
+            others.append(Remark(number, line, str(refused)))
+    return values, others
 
 
 def key_paths(sshd_config: str) -> tuple[str, ...]:
-    """Where sshd(8) looks for keys, before any Match; with its % words."""
+    """Return where sshd(8) looks for keys, before any Match; with its tokens."""
     for _number, line in code_lines(sshd_config):
         words = line.split()
         if words[0].lower() == "match":
@@ -71,9 +67,9 @@ def key_paths(sshd_config: str) -> tuple[str, ...]:
 
 
 def key_files(patterns: tuple[str, ...], account: str, home: str) -> list[str]:
-    """The files of an account; sshd_config(5), TOKENS."""
-    found = []
-    for pattern in patterns:
-        path = pattern.replace("%u", account).replace("%h", home).replace("%%", "%")
-        found.append(path if path.startswith("/") else f"{home}/{path}")
-    return found
+    """Return the key files of an account; sshd_config(5), TOKENS."""
+    paths = (
+        pattern.replace("%u", account).replace("%h", home).replace("%%", "%")
+        for pattern in patterns
+    )
+    return [path if path.startswith("/") else f"{home}/{path}" for path in paths]

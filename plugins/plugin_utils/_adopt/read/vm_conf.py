@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import vm_conf
@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     with_comment,
     without,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Remark
 
 PATH: t.Final = "/etc/vm.conf"
 _MACRO: t.Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)")
@@ -26,26 +27,18 @@ _FIELDS: t.Final = frozenset({"disable", "enable", "owner", "memory", "disk", "i
 _WORDS: t.Final = re.compile(r'"([^"]*)"|(\S+)')
 
 
-class Reason(t.NamedTuple):
-    """What of a VM or switch the fleet cannot express, on which line, and why."""
-
-    line: int
-    text: str
-    why: str
-
-
 @dataclass(frozen=True)
 class Defined:
-    """A VM of vm.conf(5). reasons say what stands against having it in the fleet."""
+    """A VM of vm.conf(5). reasons say why the fleet cannot have it."""
 
     file: str
     statement: Statement
     block: vm_conf.VmBlock
     cdrom: str | None = None
     boot: str | None = None
-    boots_cdrom: Reason | None = None
+    boots_cdrom: Remark | None = None
     comment: str = ""
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Remark, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,7 +51,7 @@ class Switch:
     statement: Statement
     block: vm_conf.SwitchBlock
     group: str | None = None
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Remark, ...] = ()
 
     @property
     def name(self) -> str:
@@ -73,23 +66,23 @@ class Conf:
     vms: tuple[Defined, ...] = ()
     switches: tuple[Switch, ...] = ()
     socket_owner: str | None = None
-    socket: tuple[str, Statement] | None = None
-    agentx: tuple[str, Statement] | None = None
+    socket: Statement | None = None
+    agentx: Statement | None = None
     missing: tuple[tuple[str, Statement], ...] = ()
 
     def rest(self, gone: Collection[Statement]) -> tuple[str, tuple[str, ...]]:
-        """What is left without these statements, and elements of the file that are not in it.
+        """Return what is left without these statements, and elements that are not in it.
 
-        An included file of which something is gone is written out; its `include` is such an
-        element. Macros stay as far as something that is left uses them.
+        An included file of which something is cut out is written into the text; its `include` is
+        such an element. Macros stay if something that is left uses them.
         """
         superseded: list[str] = []
         text = self._rest_of(PATH, set(gone), superseded)
         used = set(_USED.findall(text))
         unused = [
-            one
-            for one in statements(text, lines=True)
-            if (macro := _macro(one, text)) and macro not in used
+            row
+            for row in statements(text, lines=True)
+            if (macro := _macro(row, text)) and macro not in used
         ]
         return without(text, unused), tuple(superseded)
 
@@ -98,25 +91,25 @@ class Conf:
         out = text
         inner: list[str] = []
         cut = []
-        for one in statements(text, lines=True):
-            if one.kind == "include" and len(one.words) > 1 and one.words[1] in self.texts:
-                name = one.words[1]
+        for row in statements(text, lines=True):
+            if row.kind == "include" and len(row.words) > 1 and row.words[1] in self.texts:
+                name = row.words[1]
                 whole = self.texts[name].strip("\n")
                 left = self._rest_of(name, gone, superseded)
                 if left != re.sub(r"\n{3,}", "\n\n", whole):
                     superseded.append(f"include {name}")
-                    cut.append(one)
+                    cut.append(row)
                     inner += [left] if left else []
-            elif one in gone:
-                cut.append(with_comment(text, one))
+            elif row in gone:
+                cut.append(with_comment(text, row))
         out = without(text, cut)
         return "\n\n".join(part for part in (out, *inner) if part)
 
 
 def includes(text: str) -> tuple[str, ...]:
-    """The paths that a file includes."""
-    found = (one for one in statements(text, lines=True) if one.kind == "include")
-    return tuple(one.words[1] for one in found if len(one.words) > 1)
+    """Return the paths that a file includes."""
+    rows = (row for row in statements(text, lines=True) if row.kind == "include")
+    return tuple(row.words[1] for row in rows if len(row.words) > 1)
 
 
 def read(texts: Mapping[str, str]) -> Conf:
@@ -127,26 +120,26 @@ def read(texts: Mapping[str, str]) -> Conf:
     fields: dict[str, t.Any] = {}
     missing: list[tuple[str, Statement]] = []
     macros: dict[str, str] = {}
-    for file, one in _all(texts, PATH, seen, missing):
-        text = one.text(texts[file])
-        if (macro := _macro(one, texts[file])) is not None:
+    for file, row in _all(texts, PATH, seen, missing):
+        text = row.text(texts[file])
+        if (macro := _macro(row, texts[file])) is not None:
             macros[macro] = text
             continue
-        if one.kind not in ("vm", "switch", "socket", "agentx"):
+        if row.kind not in ("vm", "switch", "socket", "agentx"):
             continue
         try:
             block = vm_conf.parse_vm_conf("\n".join([*macros.values(), text]))
         except vm_conf.Unreadable as error:
-            raise ValueError(f"{file}: the statement in line {one.line}: {error}") from None
-        if one.kind == "vm":
-            comment = comment_above(texts[file], one)
-            vms += [replace(_vm(file, one, found), comment=comment) for found in block.vms]
-        elif one.kind == "switch":
-            switches += [_switch(file, one, found) for found in block.switches]
-        elif one.kind == "agentx":
-            fields["agentx"] = (file, one)
+            raise ValueError(f"{file}: the statement in line {row.line}: {error}") from None
+        if row.kind == "vm":
+            comment = comment_above(texts[file], row)
+            vms += [replace(_vm(file, row, vm), comment=comment) for vm in block.vms]
+        elif row.kind == "switch":
+            switches += [_switch(file, row, switch) for switch in block.switches]
+        elif row.kind == "agentx":
+            fields["agentx"] = row
         elif block.socket_owner is not None:
-            fields |= {"socket": (file, one), "socket_owner": block.socket_owner}
+            fields |= {"socket": row, "socket_owner": block.socket_owner}
     return Conf(
         seen, tuple(_with_instances(vms)), tuple(switches), missing=tuple(missing), **fields
     )
@@ -159,16 +152,16 @@ def _all(
         return
     seen[path] = texts[path]
     try:
-        found = statements(texts[path], lines=True)
+        rows = statements(texts[path], lines=True)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    for one in found:
-        if one.kind == "include" and len(one.words) > 1:
-            if one.words[1] not in texts:
-                missing.append((path, one))
-            yield from _all(texts, one.words[1], seen, missing)
+    for row in rows:
+        if row.kind == "include" and len(row.words) > 1:
+            if row.words[1] not in texts:
+                missing.append((path, row))
+            yield from _all(texts, row.words[1], seen, missing)
         else:
-            yield path, one
+            yield path, row
 
 
 def _macro(statement: Statement, text: str) -> str | None:
@@ -177,75 +170,64 @@ def _macro(statement: Statement, text: str) -> str | None:
 
 
 def _vm(file: str, statement: Statement, block: vm_conf.VmBlock) -> Defined:
-    children = statement.block or ()
-    others = [one for one in children if one.kind not in _FIELDS]
+    rows = statement.block or ()
+    others = [row for row in rows if row.kind not in _FIELDS]
+    interfaces = (row for row in rows if row.kind == "interface")
     reasons = [
-        _reason(
-            one,
-            "the fleet writes no other switch of a network interface than switch, lladdr and group",
-        )
-        for one, found in zip(_of_kind(children, "interface"), block.interfaces, strict=False)
-        if found.others or found.switch is None
+        _reason(row, "the fleet writes only switch, lladdr and group of a network interface")
+        for row, interface in zip(interfaces, block.interfaces, strict=False)
+        if interface.others or interface.switch is None
     ]
     more = list(block.others)
     if len(more) > len(others):
         words = " ".join(statement.words)
-        reasons.append(Reason(statement.line, words, "instances are not in the fleet"))
+        reasons.append(Remark(statement.line, words, "instances are not in the fleet"))
         more = more[1:]
     fields: dict[str, t.Any] = {}
-    for one, said in zip(others, more, strict=False):
-        match [first or second for first, second in _WORDS.findall(said)]:
+    for row, text in zip(others, more, strict=False):
+        match [first or second for first, second in _WORDS.findall(text)]:
             case ["cdrom", path]:
                 fields["cdrom"] = path
             case ["boot", "device", "cdrom"]:
-                fields["boots_cdrom"] = _reason(one, "a VM that has its system boots from its disk")
+                fields["boots_cdrom"] = _reason(row, "a VM that has its system boots from its disk")
             case ["boot", "device", "disk"]:
                 pass
             case ["boot", path] if path.startswith("/"):
                 fields["boot"] = path
             case _:
-                reasons.append(_reason(one, "there is no field of a VM file for it"))
+                reasons.append(_reason(row, "no field of a VM file is for it"))
     if not block.disks:
-        reasons.append(Reason(statement.line, block.name, "it has no disk"))
+        reasons.append(Remark(statement.line, block.name, "it has no disk"))
     if not block.interfaces:
-        reasons.append(
-            Reason(statement.line, block.name, "it has no network interface, and the fleet's have")
-        )
+        why = "it has no network interface, and the fleet's VMs have"
+        reasons.append(Remark(statement.line, block.name, why))
     return Defined(file, statement, block, reasons=tuple(reasons), **fields)
 
 
-def _with_instances(vms: Iterable[Defined]) -> Iterator[Defined]:
-    """VMs that others are instances of stay where those are."""
-    found = list(vms)
-    parents = {one.statement.words[3] for one in found if one.statement.words[2:3] == ("instance",)}
-    for one in found:
-        if one.name in parents:
-            why = "other VMs of vm.conf(5) are instances of it"
-            reason = Reason(one.statement.line, one.name, why)
-            yield replace(one, reasons=(*one.reasons, reason))
-        else:
-            yield one
+def _with_instances(vms: Sequence[Defined]) -> Iterator[Defined]:
+    """Yield all VMs; those that others are instances of stay where the others are."""
+    parents = {vm.statement.words[3] for vm in vms if vm.statement.words[2:3] == ("instance",)}
+    why = "other VMs of vm.conf(5) are instances of it"
+    for vm in vms:
+        reasons = [Remark(vm.statement.line, vm.name, why)] if vm.name in parents else []
+        yield replace(vm, reasons=(*vm.reasons, *reasons))
 
 
 def _switch(file: str, statement: Statement, block: vm_conf.SwitchBlock) -> Switch:
     reasons, group = [], None
-    others = [one for one in statement.block or () if one.kind not in ("interface", "locked")]
-    for one, said in zip(others, block.others, strict=False):
-        match [first or second for first, second in _WORDS.findall(said)]:
+    others = [row for row in statement.block or () if row.kind not in ("interface", "locked")]
+    for row, text in zip(others, block.others, strict=False):
+        match [first or second for first, second in _WORDS.findall(text)]:
             case ["group", name]:
                 group = name
             case ["up"] | ["enable"]:
                 pass
             case _:
-                reasons.append(_reason(one, "there is no part of vmm_switch for it"))
+                reasons.append(_reason(row, "no part of vmm_switch is for it"))
     return Switch(file, statement, block, group, tuple(reasons))
 
 
-def _of_kind(children: Iterable[Statement], kind: str) -> list[Statement]:
-    return [one for one in children if one.kind == kind]
-
-
-def _reason(statement: Statement, why: str) -> Reason:
-    inner = "".join(f" {' '.join(one.words)};" for one in statement.block or ())
+def _reason(statement: Statement, why: str) -> Remark:
+    inner = "".join(f" {' '.join(row.words)};" for row in statement.block or ())
     words = " ".join(statement.words)
-    return Reason(statement.line, f"{words} {{{inner} }}" if inner else words, why)
+    return Remark(statement.line, f"{words} {{{inner} }}" if inner else words, why)

@@ -88,7 +88,7 @@ def test_what_stays_behind_is_said() -> None:
     assert "4711.txt:16: owner: eve: line 5 has it already" in said
     assert "'Mars/Olympus' is not a time zone" in said
     assert "so no file is written for it" in said
-    assert "what stands behind the key is not copied" in said
+    assert "what follows the key is not copied" in said
     assert "s3cret" not in said
 
 

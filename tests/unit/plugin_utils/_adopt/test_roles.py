@@ -171,7 +171,7 @@ def test_the_servers_for_installers() -> None:
     assert found["autoinstall_site_sets"] is False
     told = said(adopt(one))
     assert f"{RESPONSE}: it stays where it is" in told
-    assert "/var/www/htdocs/install/site.txt: httpd(8) gave it to whoever asked" in told
+    assert "/var/www/htdocs/install/site.txt: httpd(8) served it to everybody" in told
 
 
 OTHERS = {

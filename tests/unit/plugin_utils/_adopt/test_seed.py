@@ -127,9 +127,9 @@ def test_what_is_said_of_it() -> None:
     wanted = [
         "Password for root = ***: no password and no hash is copied",
         "Password for user = ***: no password and no hash is copied",
-        "Public ssh key for user = ssh-ed25519 ...: what stands behind the key is not copied",
+        "Public ssh key for user = ssh-ed25519 ...: what follows the key is not copied",
         "Server = server.hosting.example: the collection answers this itself",
-        "disable: vm01 runs, and vmd(8) does not start it by itself",
+        "disable: vm01 runs, and vmd(8) does not start it",
     ]
     for text in wanted:
         assert any(one.startswith(text) for one in said), text

@@ -107,7 +107,7 @@ def test_included_files() -> None:
     assert 'vm "odd" {' in extra
     assert 'vm "web1"' not in extra
     said = reported(fitted)
-    assert "/etc/vm/web1.conf:12: rdomain 2: there is no field of a VM file for it" in said
+    assert "/etc/vm/web1.conf:12: rdomain 2: no field of a VM file is for it" in said
     assert "/etc/vm/deep.conf:4: local interface tap: " in said
     assert "/etc/vm.conf:6: include /gone: there is no such file" in said
     # In vm.conf's own words, the files that were not there counted: three looks were enough.
@@ -179,7 +179,7 @@ def test_several_disks_a_cd_and_a_kernel() -> None:
     ]
     assert "it has a base image" in reported(fitted)
     assert "boot device cdrom" in reported(fitted)
-    assert "Web_1.example runs, and vmd(8) does not start it by itself" in reported(fitted)
+    assert "Web_1.example runs, and vmd(8) does not start it" in reported(fitted)
 
 
 def test_an_image_that_is_not_there_is_never_made_anew() -> None:
@@ -228,7 +228,7 @@ def test_keys_that_give_less_than_the_role_would() -> None:
     assert fitted.vms == {}
     assert f"{KEYS}:1: command ...: a key with options of its own is not copied" in reported(fitted)
     assert f"{KEYS}:2: no-pty ...: " in reported(fitted)
-    assert "there is no public key of its owner alice" in reported(fitted)
+    assert "its owner alice has no public key" in reported(fitted)
     made.files[KEYS] = f"restrict,pty {ALICE}\n"
     assert fields(adopt(made))["ssh_keys"] == [ALICE]
 
@@ -274,7 +274,7 @@ def test_a_vmd_that_does_not_answer() -> None:
     """Nobody knows then what runs, so nothing is said of the server."""
     made = host(LAN + vm("web1"), DHCP)
     made.silent = True
-    with pytest.raises(OperatorError, match="vmctl status told nothing"):
+    with pytest.raises(OperatorError, match="vmctl status did not answer"):
         adopt(made)
 
 
