@@ -285,7 +285,7 @@ def test_owners_are_told_before(old: Site) -> None:
     server = old.server1
     motd = server.read("/etc/motd")
     server.fault("fail", "mail", "1", "mail: no")
-    assert "not told: upgrade: mail to mira: exit status 1" in succeeds(
+    assert "not notified: upgrade: mail to mira: exit status 1" in succeeds(
         old, *ONE, "-e", "announce_hours=1"
     )
     server.clear("fail")

@@ -30,9 +30,9 @@ def mac_prefix(candidates: Iterable[Candidate], server: str) -> str:
 def number_base(candidates: Sequence[Candidate], prefix: str) -> str:
     """Return decimal if the last octets are decimal numbers that addresses follow, else hex."""
     pairs = [(vm.mac[15:], vm.ipv4) for vm in candidates if vm.mac and vm.mac[:14] == prefix]
-    told = [(vm.mac[15:], vm.number) for vm in candidates if vm.mac and vm.number]
-    if told and all(text.isdigit() and int(text) == number for text, number in told):
-        return "decimal" if any(number > 9 for _text, number in told) else "hex"
+    known = [(vm.mac[15:], vm.number) for vm in candidates if vm.mac and vm.number]
+    if known and all(text.isdigit() and int(text) == number for text, number in known):
+        return "decimal" if any(number > 9 for _text, number in known) else "hex"
     if not all(text.isdigit() for text, _address in pairs):
         return "hex"
     if not any(int(text) > 9 for text, _address in pairs):

@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import 
     Backup,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import lost_disks
-from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import owned, resting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import owned, still_stopped
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
 
@@ -166,7 +166,7 @@ def put_into_place(machine: Machine, now: VmFacts, stamp: str) -> t.Iterator[Ste
     If somebody starts the VM meanwhile, that is seen at the end, and everything is put back.
     """
     name, title = machine.name, f"{machine.name}: restore"
-    yield from owned(name, resting(name))
+    yield from owned(name, still_stopped(name))
     for target in targets(machine, now):
         if target.there:
             old = target.replaced(stamp)
@@ -175,4 +175,4 @@ def put_into_place(machine: Machine, now: VmFacts, stamp: str) -> t.Iterator[Ste
         put = change_of(name, "put", target.image, "into place")
         fields = {"from": target.restoring, "path": target.image}
         yield Step("rename", title, fields, change=put)
-    yield from owned(name, resting(name))
+    yield from owned(name, still_stopped(name))

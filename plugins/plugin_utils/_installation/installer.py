@@ -177,7 +177,7 @@ class Installer:
         begin = time.monotonic()
         clocks = {vm.name: _Clock(begin, begin, begin) for vm in vms}
         left = {vm.name: vm for vm in vms}
-        told: set[str] = set()
+        reported: set[str] = set()
         while left:
             facts: t.Mapping[str, VmFacts] = {}
             with suppress(Silent):
@@ -193,7 +193,7 @@ class Installer:
                         del left[name]
                         continue
                     self._record(vm, facts[name], progress)
-                    self._say_if_nothing_is_recorded(name, progress, clock.elapsed(now), told)
+                    self._say_if_nothing_is_recorded(name, progress, clock.elapsed(now), reported)
                 end = verdict(progress, clock.elapsed(now), self.limits)
                 if end is None or (name not in facts and end is End.INSTALLED):
                     continue
@@ -243,12 +243,12 @@ class Installer:
                 self.report.say(f"{vm.name}: its console is not recorded: {failure}")
 
     def _say_if_nothing_is_recorded(
-        self, name: str, progress: Progress, elapsed: Elapsed, told: set[str]
+        self, name: str, progress: Progress, elapsed: Elapsed, reported: set[str]
     ) -> None:
-        if progress.recorded or name in told or progress.state is None:
+        if progress.recorded or name in reported or progress.state is None:
             return
         if elapsed.total > self.limits.question or progress.stage == SETS:
-            told.add(name)
+            reported.add(name)
             self.report.say(
                 f"{name}: nothing of its console is recorded; only a call from install.site can "
                 "show that it was installed"

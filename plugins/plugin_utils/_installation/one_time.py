@@ -49,7 +49,7 @@ def one_time(
 
     `installing` are the names of VMs that this run installs, `held` of those that any run does.
     """
-    known = told(dhcpd_conf)
+    known = directories_in(dhcpd_conf)
     directories: dict[str, str] = {}
     kept: list[str] = []
     for vm in vms:
@@ -79,7 +79,7 @@ def new() -> str:
     return ONE_TIME_PREFIX + secrets.token_hex(ONE_TIME_BYTES)
 
 
-def told(dhcpd_conf: str) -> dict[str, str]:
+def directories_in(dhcpd_conf: str) -> dict[str, str]:
     """Return the directories that dhcpd.conf(5) gives to VMs, by MAC address."""
     try:
         conf = parse_dhcpd_conf(dhcpd_conf)

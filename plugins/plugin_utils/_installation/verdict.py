@@ -67,7 +67,7 @@ class Elapsed:
 def verdict(now: Progress, elapsed: Elapsed, limits: Limits) -> End | None:
     """Return None while it continues. What the console says of the end comes first."""
     if now.state is None:
-        if (now.untouched and elapsed.total <= _START_SECONDS) or now.rests < _LOOKS:
+        if (now.untouched and elapsed.total <= _START_SECONDS) or now.absent_looks < _LOOKS:
             return None
         return End.INSTALLED if now.proven else End.STOPPED
     if now.console.congratulates:

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VmFacts,
-    has_told,
+    has_answered,
     parse,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
@@ -74,11 +74,11 @@ class Progress:
 
     `written` are the bytes of the new image, which is `blank` before the installer touched it.
     `state` is vmctl's word for a VM that has a process, None for one that has none; `ran` says that
-    it was seen to have one, `stopped` that somebody or something was seen ending it, `rests` for
-    how many looks there has been no process. `recorded` is the size of the record of its console in
-    bytes, None where there is none. `lease` is what dhcpd(8) said last, and `has_address` that this
-    gave it its address. The log alone has that: dhcpd.leases(5) has no address that dhcpd.conf(5)
-    fixes (usr.sbin/dhcpd/dhcp.c, ack_lease: STATIC_LEASE).
+    it was seen to have one, `stopped` that somebody or something was seen ending it, `absent_looks`
+    for how many looks there has been no process. `recorded` is the size in bytes of the record of
+    its console, None if there is none. `lease` is what dhcpd(8) said last, and `has_address` that
+    this gave it its address. Only the log has that: dhcpd.leases(5) has no addresses that
+    dhcpd.conf(5) fixes (usr.sbin/dhcpd/dhcp.c, ack_lease: STATIC_LEASE).
     """
 
     stage: str = BOOTS
@@ -92,7 +92,7 @@ class Progress:
     pid: int | None = None
     console: Console = field(default_factory=Console)
     recorded: int | None = None
-    rests: int = 0
+    absent_looks: int = 0
     lease: str = ""
     has_address: bool = False
     called_home: bool = False
@@ -187,7 +187,7 @@ class Watch:
         Raises Silent, and OperatorError if vmd(8) ended, and all VMs with it.
         """
         facts = parse(answer, self._vms)
-        if not has_told(answer["run"]["status"]["stdout"]):
+        if not has_answered(answer["run"]["status"]["stdout"]):
             raise OperatorError(
                 "vmd does not run any more, so the installations ended; look into "
                 "/var/log/daemon on the server, and run again to install again"
@@ -248,7 +248,7 @@ class Watch:
             stopped=now.stopped or state == "stopping",
             console=console,
             recorded=record["size"] if record else None,
-            rests=0 if state is not None else now.rests + 1,
+            absent_looks=0 if state is not None else now.absent_looks + 1,
             written=facts.written,
             blank=facts.installing != "data",
         )

@@ -75,20 +75,21 @@ class Request:
 class LifePlan:
     """What is to be done with the VMs of a server, as names in the order of the machines.
 
-    refuse says why a VM is left alone. Those in clashes are told apart from another VM, or from
-    another image, by nothing but their names: no configuration of the server may be written while
-    there are any, since it would give them other addresses or another disk.
+    refuse says why a VM is left alone. Those in clashes differ from another VM, or from another
+    image, by no more than their names: while there are any, no configuration of the server may be
+    written, since it would give them other addresses or another disk.
 
     The order: the images of restore get their names back, the blank ones of create are made, the
-    notes of clear go, those to be installed are claimed; all configuration is written, with defined
-    in vm.conf(5) and nobody else, hold and install out of it, and without an owner for who is
-    suspended; then stop, since no owner can start a VM again whose definition names none; then
-    archive and purge; then install, start and rescue. What of stop is to be started or installed
-    afterwards is stopped before the configuration is written, so that vmd(8) takes its new
-    definition.
+    notes of clear are removed, those to be installed are claimed; all configuration is written,
+    with only defined in vm.conf(5), without hold and install, and without an owner for suspended
+    VMs; then stop, since no owner can start a VM again whose definition names none; then archive
+    and purge; then install, start and rescue. VMs of stop that are to be started or installed
+    afterwards are stopped before the configuration is written, so that vmd(8) takes their new
+    definitions.
+
     record are VMs whose images were found: the ledger gets their records. Those of purge lose
-    theirs before their images go, so that a purge that was cut off can be given again. lost are
-    those that vm.conf(5) has now and does not keep, since their images are not there. disks are VMs
+    theirs before their images are removed, so that an interrupted purge can be repeated. lost are
+    those that vm.conf(5) has now and does not keep, since their images are missing. disks are VMs
     that have all further disks that their files name, which the ledger gets; of other VMs
     vm.conf(5) has those that the ledger has. cdrom are VMs that boot from their CDs, kernel those
     that boot the kernel that their files name.

@@ -24,9 +24,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import (
     conclude_start,
     end_record,
     owned,
-    rest,
-    resting,
+    still_stopped,
     stop,
+    stop_for_good,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import images, marker
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image, VmFacts
@@ -72,7 +72,7 @@ def after(plan: LifePlan, machines: t.Sequence[Machine], facts: Facts) -> t.Iter
 def _after(plan: LifePlan, machine: Machine, now: VmFacts) -> t.Iterator[Step]:
     name = machine.name
     if name in plan.stop and name not in _stopped_first(plan):
-        yield from rest(name)
+        yield from stop_for_good(name)
     if name in plan.archive:
         yield from archive(machine, now)
     if name in plan.purge:
@@ -142,7 +142,7 @@ def archive(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
     What an unfinished installation left is removed.
     """
     title = f"{machine.name}: archive"
-    yield from resting(machine.name)
+    yield from still_stopped(machine.name)
     if facts.image != Image.ABSENT:
         yield _rename(machine.name, "archive", machine.image, machine.archived)
     for disk, there in zip(machine.disks, facts.disks, strict=True):
@@ -174,6 +174,6 @@ def purge(machine: Machine, facts: VmFacts) -> t.Iterator[Step]:
         paths += [path for path in facts.files if kept.fullmatch(path) and path != disk.archived]
     paths += facts.detached
     if paths:
-        yield from resting(machine.name)
+        yield from still_stopped(machine.name)
         change = change_of(machine.name, "remove", ", ".join(paths))
         yield remove(f"{machine.name}: purge", *paths, change=change)

@@ -296,7 +296,7 @@ def _lacking(machine: Machine, now: VmFacts) -> str | None:
     path = now.lacking[0]
     field = "boot" if path == machine.boot else "cdrom"
     return (
-        f"has {field}: {path}, and there is no such file on the server; bring it there, or take "
+        f"has {field}: {path}, and the server has no such file; bring it there, or take "
         f"{field} out of its VM file"
     )
 

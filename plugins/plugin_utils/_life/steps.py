@@ -59,7 +59,7 @@ def runs(name: str) -> str:
     return rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ]{re.escape(name)}$"
 
 
-def rests(name: str) -> str:
+def does_not_run(name: str) -> str:
     """Return a pattern for `vmctl status` in which the VM has no process, known to vmd or not.
 
     Only an answer counts, which begins with a header: silence says nothing.
@@ -71,22 +71,22 @@ def stop(name: str, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.It
     """Ask the guest to shut down and wait; vmd ends it after its own timeouts."""
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
     yield run(f"{name}: stop", argv, change=change_of(name, "stop", name), ok=_ANY, timeout=30)
-    yield shows(f"{name}: does not stop", rests(name), seconds)
+    yield shows(f"{name}: does not stop", does_not_run(name), seconds)
 
 
-def rest(name: str) -> t.Iterator[Step]:
+def stop_for_good(name: str) -> t.Iterator[Step]:
     """Stop a VM for good; its definition names no owner any more, or it has none.
 
     Its owner may have started it before vmd(8) knew that, so it is checked once more.
     """
     yield from stop(name)
     yield from reload_vmd()
-    yield shows(f"{name}: is started again and again", rests(name), 30)
+    yield shows(f"{name}: is started again and again", does_not_run(name), 30)
 
 
-def resting(name: str) -> t.Iterator[Step]:
+def still_stopped(name: str) -> t.Iterator[Step]:
     """Fail if the VM runs after all."""
-    yield shows(f"{name}: runs; stop it first", rests(name), 0)
+    yield shows(f"{name}: runs; stop it first", does_not_run(name), 0)
 
 
 def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:

@@ -150,11 +150,11 @@ class UnreadableConf(OperatorError):
 
 def refuse_silence(status: t.Mapping[str, t.Any], check: t.Mapping[str, t.Any]) -> None:
     """Raise Silent unless vmctl status answered, or rcctl check said that vmd is down."""
-    if not has_told(status["stdout"]) and check["rc"] != 1:
+    if not has_answered(status["stdout"]) and check["rc"] != 1:
         raise Silent
 
 
-def has_told(text: str) -> bool:
+def has_answered(text: str) -> bool:
     """Return whether vmctl status got its answer: there is a header even without VMs."""
     return bool(_HEADER.match(text))
 

@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
-from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import resting
+from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import still_stopped
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BIOS, VM_CONF
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.notes import remove
@@ -212,7 +212,7 @@ def retire(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[Step]:
     title = f"{move.vm}: keep its old images"
     left = [image for image in move.images if answer["paths"].get(image.source)]
     if left:
-        yield from resting(move.vm)
+        yield from still_stopped(move.vm)
     for image in left:
         change = change_of(move.vm, "rename", image.source, f"to {image.kept}")
         fields = {"from": image.source, "path": image.kept}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""An order as a customer sends it, JSON or YAML, and as it stands in the fleet directory."""
+"""An order as a customer sends it, JSON or YAML, and as it is in the fleet directory."""
 
 from __future__ import annotations
 

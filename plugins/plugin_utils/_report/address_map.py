@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The addresses of a network as a drawing: a cell each, whose form says what it is.
 
-Forms are there beside colors, since not everybody sees these, and not every printer has them.
+Cells have forms as well as colors, which not everybody sees and not every printer has.
 """
 
 from __future__ import annotations

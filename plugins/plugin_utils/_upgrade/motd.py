@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The line on /etc/motd that tells owners of an upgrade."""
+"""The line on /etc/motd that announces an upgrade to owners."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class Upgrade:
             try:
                 self._carry_out(steps.mail(owner, words.mail(self.server.name, due, vms)))
             except ApplyError as error:
-                self._say(f"not told: {str(error).removesuffix(UNCHANGED)}")
+                self._say(f"not notified: {str(error).removesuffix(UNCHANGED)}")
         self._carry_out(steps.announce(seen, journal, words.notice(due)))
         self._say(f"announced for {words.time_of(due)}; run again then, and it begins")
 

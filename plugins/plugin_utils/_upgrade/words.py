@@ -54,7 +54,7 @@ def foreseen(upcoming: Next, seen: Seen, request: Request, checks: Checks) -> t.
     to = journal.to if journal and upcoming.do != Do.PREPARE else plan.goal(request, seen)
     todo = list(_ORDER[_ORDER.index(upcoming.do) :])
     if upcoming.do == Do.ANNOUNCE:
-        yield "tell the owners on /etc/motd and by mail, and wait for that time"
+        yield "announce it to the owners on /etc/motd and by mail, and wait for that time"
     if Do.PREPARE in todo and to:
         yield f"fetch and verify OpenBSD {to} from {seen.mirror}: sysupgrade -n -R {to}"
     elif Do.PREPARE in todo:

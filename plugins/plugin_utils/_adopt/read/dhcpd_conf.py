@@ -25,7 +25,7 @@ LEASES: t.Final = "/var/db/dhcpd.leases"
 
 @dataclass(frozen=True)
 class Host:
-    """A host, and where it stands; address is None where it has no single IPv4 address."""
+    """A host, and its place; address is None unless it has a single IPv4 address."""
 
     name: str
     mac: str
@@ -191,7 +191,7 @@ _WRITTEN: t.Final = frozenset(
         ("not", "authoritative"),
     }
 )
-# What the role writes of a subnet, or what says nothing that it does not say by itself.
+# What the role writes for a subnet, or what adds nothing to that.
 _OF_SUBNET: t.Final = frozenset(
     {"range", "next-server", "server-name", "filename", "authoritative"}
 )

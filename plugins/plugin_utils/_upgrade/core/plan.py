@@ -49,7 +49,7 @@ class Do(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: a release, or None for errata; hours that owners are told before it.
+    """What is asked for: a release, or None for errata; by how many hours the owners are warned.
 
     `now` is in seconds since 1970. `by` is this run; `alive` says of the run that wrote a journal
     whether it is another one that still works.
@@ -142,12 +142,12 @@ def _beginning(seen: Seen, request: Request, checks: Checks) -> Next:
     to, journal = goal(request, seen), seen.journal
     if to is None and not checks.missing and not checks.unreachable:
         return Next(Do.NOTHING)
-    told = journal is not None and journal.to == to
-    if journal is not None and told and request.now < journal.due and request.announce_hours != 0:
+    announced = journal if journal is not None and journal.to == to else None
+    if announced and request.now < announced.due and request.announce_hours != 0:
         return Next(Do.AWAIT)
     if reasons := tuple(_against(seen, to, checks)):
         return Next(Do.REFUSE, reasons)
-    if request.announce_hours and not told:
+    if request.announce_hours and not announced:
         return Next(Do.ANNOUNCE)
     return Next(Do.PREPARE)
 

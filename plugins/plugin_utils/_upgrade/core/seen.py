@@ -40,7 +40,7 @@ DIRECTORIES: t.Final = ("/", "/home", "/usr", "/var")
 
 
 class UpgradeKernel(StrEnum):
-    """/bsd.upgrade, which boot(8) boots once: it takes its x bits away (sys/stand/boot/boot.c)."""
+    """/bsd.upgrade, which boot(8) boots once: it clears its x bits (sys/stand/boot/boot.c)."""
 
     ABSENT = "absent"
     READY = "ready"

@@ -40,20 +40,20 @@ def progress(console: str = "", **more: t.Any) -> Progress:
 
 
 def ended(console: str = "", **more: t.Any) -> Progress:
-    return progress(console, **{"state": None, "rests": 2, **more})
+    return progress(console, **{"state": None, "absent_looks": 2, **more})
 
 
 FRESH = Elapsed(10, 1, 1)
 VERDICTS: dict[str, tuple[Progress, Elapsed, End | None]] = {
     "it continues": (progress(), FRESH, None),
-    "not started yet": (Progress(state=None, rests=5), Elapsed(59, 59, 59), None),
+    "not started yet": (Progress(state=None, absent_looks=5), Elapsed(59, 59, 59), None),
     "gone before any look, with a record": (
-        Progress(state=None, rests=2, recorded=9),
+        Progress(state=None, absent_looks=2, recorded=9),
         FRESH,
         End.STOPPED,
     ),
-    "never started": (Progress(state=None, rests=5), Elapsed(61, 61, 61), End.STOPPED),
-    "gone a moment ago": (ended(DONE + DOWN, rests=1), FRESH, None),
+    "never started": (Progress(state=None, absent_looks=5), Elapsed(61, 61, 61), End.STOPPED),
+    "gone a moment ago": (ended(DONE + DOWN, absent_looks=1), FRESH, None),
     "the last words, and gone": (ended(DONE + DOWN), FRESH, End.INSTALLED),
     "a call from install.site, and gone": (ended(called_home=True), FRESH, End.INSTALLED),
     "all sets were fetched, and gone": (ended("Installing base78.tgz"), FRESH, End.STOPPED),

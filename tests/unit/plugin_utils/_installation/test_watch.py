@@ -181,7 +181,7 @@ def test_what_vmd_says_of_it() -> None:
     watch.feed(answer(STOPPING))
     watch.feed(answer(RESTS, None))
     now = watch.progress["web1"]
-    assert (now.state, now.ran, now.stopped, now.rests) == (None, True, True, 1)
+    assert (now.state, now.ran, now.stopped, now.absent_looks) == (None, True, True, 1)
 
 
 DONE = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n"
@@ -374,7 +374,7 @@ STATUS = {
 def test_a_vm_rests_when_vmd_says_so(name: str) -> None:
     status, rests = STATUS[name]
     script = "exit(do { local $/; <STDIN> } =~ /$ARGV[0]/xms ? 0 : 1)"
-    words = ["perl", "-e", script, steps.rests("web1")]
+    words = ["perl", "-e", script, steps.does_not_run("web1")]
     assert (subprocess.run(words, input=status.encode(), check=False).returncode == 0) == rests
 
 

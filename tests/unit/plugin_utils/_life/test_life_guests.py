@@ -130,7 +130,7 @@ REASONS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "none", "present", "recorded", "installed"): ("this verb is for install: iso alone",),
     ("blank", "iso", "present", "new", "installed"): ("has nothing in its image /var/vmm/web1",),
     ("no CD", "iso", "present", "new", "apply"): (
-        f"has cdrom: {CD}, and there is no such file on the server; bring it there, or take cdrom",
+        f"has cdrom: {CD}, and the server has no such file; bring it there, or take cdrom",
     ),
 }  # fmt: skip
 

@@ -53,7 +53,7 @@ def test_what_is_foreseen_is_in_order_from_where_the_server_is() -> None:
     fresh = Seen("7.8", statuses={"web1": RUNS}, defined=frozenset({"web1", "db1"}))
     whole = foreseen(fresh, Request("7.9", announce_hours=1), Checks())
     assert [line.split()[0] for line in whole] == [
-        "tell", "fetch", "stop", "reboot,", "start", "leave", "compare",
+        "announce", "fetch", "stop", "reboot,", "start", "leave", "compare",
     ]  # fmt: skip
     assert whole[1].endswith("https://cdn.openbsd.org/pub/OpenBSD: sysupgrade -n -R 7.9")
     down = replace(fresh, statuses={}, marked=True, journal=replace(DONE, phase=Phase.STOPPED))
