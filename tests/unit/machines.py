@@ -65,7 +65,7 @@ def defined(mac: str = MAC, image: str = IMAGE) -> VmBlock:
 
 
 NOTE = Marker({}, "0" * 64, "mira@desk, process 7")
-RUNS = VmStatus(123, "running", "1.0G", "puffy")
+RUNS = VmStatus(123, "running")
 NOTHING = VmFacts("absent", "absent", "absent", None, installed=False, status=None)
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
@@ -63,7 +63,7 @@ def fit_server(seen: Seen, options: Options, check: Check) -> Fitted:
             break
         options = without(options, refused)
     vms, ledgers = _written(draft, fleet)
-    _refuse(check(settings, vms, ledgers), known, settings)
+    _refuse(_new(check(settings, vms, ledgers), known, settings))
     return Fitted(vms, ledgers, draft.notes, draft.variables, draft.host_vars())
 
 
@@ -86,7 +86,7 @@ def fit_records(
         drafts = {name: _as_installed(draft, fleet, options) for name, draft in drafts.items()}
     draft = replace(draft, vms=tuple(drafts.values()))
     vms, ledgers = _written(draft, fleet)
-    _refuse(check({}, vms, ledgers), known, {})
+    _refuse(_new(check({}, vms, ledgers), known, {}))
     return Fitted(vms, ledgers, notes)
 
 
@@ -133,8 +133,7 @@ def _first(
         for name in names:
             refused.setdefault(name, []).append(f"{problem.field}: {problem.text}")
         others += [] if names else [problem]
-    if others:
-        raise Problems(others)
+    _refuse(others)
     missing = ours - refused.keys() - {vm.name for vm in fleet.vms}
     whys = {name: "; ".join(texts) for name, texts in refused.items()}
     return fleet, whys | dict.fromkeys(missing, "the fleet's model does not accept it")
@@ -170,8 +169,6 @@ def _problems(fleet: Fleet) -> frozenset[str]:
     return frozenset(map(str, fleet.problems))
 
 
-def _refuse(
-    fleet: Fleet, known: Collection[str], settings: Mapping[str, Mapping[str, object]]
-) -> None:
-    if new := _new(fleet, known, settings):
-        raise Problems(new)
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise Problems(problems)

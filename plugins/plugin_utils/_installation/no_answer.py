@@ -32,9 +32,8 @@ def explain(vm: Machine, now: Progress, reason: str, seconds: int) -> str:
 
 
 def _advice(vm: Machine, now: Progress, reason: str) -> str:
-    name = vm.name
-    console = f"its console (as root on the server: vmctl console {name})"
-    again = "run again to wait again"
+    console = f"its console (as root on the server: vmctl console {vm.name})"
+    see = f"See {console}"
     if now.state is None:
         return (
             "Look at what vmd(8) says of it in /var/log/daemon on the server, and run again to "
@@ -42,38 +41,34 @@ def _advice(vm: Machine, now: Progress, reason: str) -> str:
         )
     if now.console.crashed:
         return (
-            f"Its kernel has crashed. Look at {console}, cut its power (vmctl stop -f {name}) and "
-            "run again; if it crashes again, verb=reinstall installs it from the beginning."
+            f"Its kernel has crashed. Look at {console}, cut its power (vmctl stop -f {vm.name}) "
+            "and run again; if it crashes again, verb=reinstall installs it from the beginning."
         )
     if now.console.no_system:
         return (
-            "Its disk has no system that boots. Look whether the image is the right one; "
+            "Its disk has no system that boots. Check that the image is the right one; "
             "verb=reinstall installs it from the beginning."
         )
     if reason == REFUSED:
-        return (
-            "It is up, and sshd(8) does not answer in it, perhaps not yet. Log in at "
-            f"{console} and see 'rcctl check sshd' and /var/log/authlog; {again}."
-        )
-    if not now.lease:
-        return (
+        text = "It is up, and sshd(8) does not answer in it, perhaps not yet."
+        see = f"Log in at {console} and see 'rcctl check sshd' and /var/log/authlog"
+    elif not now.lease:
+        text = (
             "It is booting, or has no network: its interface must be on the switch (ifconfig on "
-            "the server shows its tap(4) there), and hostname.vio0 in it must say 'inet autoconf'. "
-            f"See {console}; {again}."
+            "the server shows its tap(4) there), and hostname.vio0 in it must say 'inet autoconf'."
         )
-    if not now.has_address:
-        return (
+    elif not now.has_address:
+        text = (
             "It has asked for an address and has none: dhcpd.conf(5) must have its MAC "
             f"{vm.mac}, which puffy.vmm.site sees to, and dhcpd(8) must listen on the server's "
-            f"interface in the switch. See {console}; {again}."
+            "interface in the switch."
         )
-    if now.console.waits_for_login:
-        return (
+    elif now.console.waits_for_login:
+        text = (
             "It is up and has its address, so something drops the packets: pf(4) in it, or pf(4) "
-            f"on the server (pfctl -vsr -a puffy.vmm). See {console}, and whether {vm.ipv4} is "
-            f"on vio0; {again}."
+            "on the server (pfctl -vsr -a puffy.vmm)."
         )
-    return (
-        "It has its address, and is still booting or has stopped at something. "
-        f"See {console}; {again}."
-    )
+        see += f", and whether {vm.ipv4} is on vio0"
+    else:
+        text = "It has its address, and is still booting or has stopped at something."
+    return f"{text} {see}; run again to wait again."

@@ -27,18 +27,9 @@ NEW_STATE: t.Final[t.Mapping[str, str]] = {
 }
 
 VERBS: t.Final = (
-    "apply",
-    "reinstall",
-    "suspend",
-    "resume",
-    "archive",
-    "restore",
-    "purge",
-    "restart",
-    "installed",
-    "status",
-    "rescue",
-)
+    "apply", "reinstall", "suspend", "resume", "archive", "restore", "purge", "restart",
+    "installed", "status", "rescue",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -24,27 +24,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
     State,
 )
 
-# Verbs that a state forbids, each with what to do instead.
-_REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, str]]] = {
-    "present": {"purge": "archive it first"},
+# Verbs that a state forbids, by what to do instead.
+_REFUSALS: t.Final[t.Mapping[str, t.Mapping[str, tuple[str, ...]]]] = {
+    "present": {"archive it first": ("purge",)},
     "suspended": {
-        "installed": "resume it first",
-        "purge": "archive it first",
-        "reinstall": "resume it first",
-        "rescue": "resume it first",
-        "restart": "resume it first",
-        "restore": "resume it",
+        "archive it first": ("purge",),
+        "resume it first": ("installed", "reinstall", "rescue", "restart"),
+        "resume it": ("restore",),
     },
     "archived": {
-        "installed": "restore it first",
-        "reinstall": "restore it first",
-        "rescue": "restore it first",
-        "restart": "restore it first",
-        "resume": "restore it",
-        "suspend": "restore it first",
+        "restore it first": ("installed", "reinstall", "rescue", "restart", "suspend"),
+        "restore it": ("resume",),
     },
 }
-
 
 # Parts of a move, for which nobody asks: the VM leaves its server, and has come to one.
 LEAVE, ARRIVE = "leave", "arrive"
@@ -55,8 +47,8 @@ _REINSTALL: t.Final = "verb=reinstall of this VM"
 
 def refusal(state: str, verb: str) -> str | None:
     """Return why a verb is not for a VM in this state, and what to do; None if it is."""
-    way = _REFUSALS.get(state, {}).get(verb)
-    return f"is {state}; {way}" if way else None
+    ways = (way for way, verbs in _REFUSALS[state].items() if verb in verbs)
+    return next((f"is {state}; {way}" for way in ways), None)
 
 
 def clash(machine: Machine, now: VmFacts) -> str | None:
@@ -148,22 +140,27 @@ def _unfit(machine: Machine, verb: str) -> str | None:
 def _purge_obstacle(machine: Machine, now: VmFacts) -> str | None:
     if now.running:
         return "runs; archive it first"
-    ledger = ledger_source(machine.server)
+    way = "so that purging removes it"
     if machine.record and not {now.image, now.archived} - {Image.ABSENT}:
-        return (
-            f"{_gone(machine, now)}: mount the volume that has it, so that purging removes it; if "
-            f"it is lost for good, take installed out of its line in {ledger}, and purge it again"
-        )
+        mount = _mount(machine, way, "installed", ", and purge it again")
+        return f"{_gone(machine, now)}: {mount}"
     lost = lost_disks(machine, now)
     if machine.made and Image.ABSENT == now.image == now.archived:
         lost.insert(0, machine.image)
-    if lost:
-        return (
-            f"had the disk {lost[0]} ({ledger}), which is not there: mount the volume that has it, "
-            f"so that purging removes it; if it is lost for good, take it out of its line in "
-            f"{ledger}, and purge it again"
-        )
-    return None
+    return _lost_disk(machine, lost[0], way, ", and purge it again") if lost else None
+
+
+def _mount(machine: Machine, way: str, entry: str, end: str = "") -> str:
+    """Return what to do about a missing image: mount it, or give it up in the ledger."""
+    return (
+        f"mount the volume that has it, {way}; if it is lost for good, take {entry} out of its "
+        f"line in {ledger_source(machine.server)}{end}"
+    )
+
+
+def _lost_disk(machine: Machine, disk: str, way: str, end: str) -> str:
+    mount = _mount(machine, way, "it", end)
+    return f"had the disk {disk} ({ledger_source(machine.server)}), which is not there: {mount}"
 
 
 def lost_disks(machine: Machine, now: VmFacts) -> list[str]:
@@ -232,13 +229,13 @@ def _image_obstacle(machine: Machine, now: VmFacts, verb: str) -> str | None:
         return None
     if machine.was_installed:
         once = ", once it is restored" if machine.state == State.ARCHIVED else ""
-        given_up = (
-            f"to give its data up and install it again, ask for {_REINSTALL}{once}"
+        way = (
+            "mount the volume that has it, and run again; to give its data up and install it "
+            f"again, ask for {_REINSTALL}{once}"
             if machine.autoinstalled
-            else f"if it is lost for good, take installed out of its line in "
-            f"{ledger_source(machine.server)}"
+            else _mount(machine, "and run again", "installed")
         )
-        return f"{_gone(machine, now)}: mount the volume that has it, and run again; {given_up}"
+        return f"{_gone(machine, now)}: {way}"
     if machine.install_by == Install.NONE:
         return _not_brought(machine, now)
     if machine.made and now.image == Image.ABSENT:
@@ -263,12 +260,13 @@ def _not_brought(machine: Machine, now: VmFacts) -> str | None:
 
 
 def _made_once(machine: Machine, now: VmFacts) -> str:
-    ledger = ledger_source(machine.server)
     return (
-        f"was given its image ({ledger}), and {machine.image} {_state_of(machine, now)}: mount the "
-        f"volume that has it, and run again; if it is lost for good, take made out of its line in "
-        f"{ledger}, and the next run makes a blank one"
+        f"was given its image ({ledger_source(machine.server)}), and {machine.image} "
+        f"{_state_of(machine, now)}: {_mount(machine, 'and run again', 'made', _BLANK_ONE)}"
     )
+
+
+_BLANK_ONE: t.Final = ", and the next run makes a blank one"
 
 
 def _disk_obstacle(machine: Machine, now: VmFacts) -> str | None:
@@ -279,14 +277,8 @@ def _disk_obstacle(machine: Machine, now: VmFacts) -> str | None:
                 f"both {disk.image} and {disk.archived} exist; find out which of them is its disk, "
                 f"and put the other one elsewhere"
             )
-    if lost := lost_disks(machine, now):
-        ledger = ledger_source(machine.server)
-        return (
-            f"had the disk {lost[0]} ({ledger}), which is not there: mount the volume that has it, "
-            f"and run again; if it is lost for good, take it out of its line in {ledger}, and the "
-            f"next run makes a blank one"
-        )
-    return None
+    lost = lost_disks(machine, now)
+    return _lost_disk(machine, lost[0], "and run again", _BLANK_ONE) if lost else None
 
 
 def _lacking(machine: Machine, now: VmFacts) -> str | None:

@@ -73,8 +73,6 @@ class VmStatus:
 
     pid: int | None
     state: str
-    memory: str
-    owner: str
     tty: str = "-"
 
 
@@ -166,7 +164,7 @@ def status_lines(text: str) -> dict[str, VmStatus]:
         words = line.split()
         if len(words) >= 9:
             pid = int(words[1]) if words[1].isdigit() else None
-            statuses[words[-1]] = VmStatus(pid, words[-2], words[3], words[-3], words[-4])
+            statuses[words[-1]] = VmStatus(pid, words[-2], words[-4])
     return statuses
 
 

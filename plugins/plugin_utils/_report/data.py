@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import Flee
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import Drive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_state
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.addresses import (
     addresses_of,
@@ -24,7 +25,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
     RUNNING,
     Difference,
     Disk,
-    Drive,
     Memory,
     Network,
     Reach,

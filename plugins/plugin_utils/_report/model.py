@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import Drive
+
 # Of the JSON: what programs read stays what it is as long as this does.
 FORMAT: t.Final = 1
 
@@ -101,15 +103,6 @@ class Addresses:
 
     total: int
     taken: int
-
-
-@dataclass(frozen=True)
-class Drive:
-    """A sensor of a drive: its value in words, and OK, WARNING, CRITICAL or UNKNOWN."""
-
-    name: str
-    value: str
-    status: str
 
 
 @dataclass(frozen=True)

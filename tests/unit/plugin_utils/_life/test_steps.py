@@ -31,7 +31,7 @@ def test_a_run_that_another_one_overtook_touches_nothing() -> None:
 def test_vmd_forgets_a_vm_before_it_loads_it_anew() -> None:
     known = VmFacts(
         "absent", "data", "absent", Marker(sha256="0" * 64), False,
-        VmStatus(None, "stopped", "1.0G", "root"),
+        VmStatus(None, "stopped"),
     )  # fmt: skip
     for facts, wanted in ((known, ["reload", "create", "load"]), (NOTHING, ["create", "load"])):
         steps = vm_steps.boot_installer(VM, facts, b"", {}, "me")

@@ -32,7 +32,7 @@ ME = "mira@desk, process 7"
 FREE = {path: (path, 4 * GIB) for path in ("/", "/home", "/usr", "/var")}
 FRESH = Seen(
     "7.8",
-    statuses={"web1": RUNS, "db1": VmStatus(None, "stopped", "1G", "puffy")},
+    statuses={"web1": RUNS, "db1": VmStatus(None, "stopped")},
     defined=frozenset({"web1", "db1"}),
     free=FREE,
 )
@@ -112,7 +112,7 @@ def why(seen: Seen, request: Request = ASKS, checks: Checks = ERRATA) -> str:
 
 
 INSTALLS = shown(marker=NOTE, installing="data", status=RUNS)
-PAUSED = VmStatus(5, "paused", "1G", "puffy")
+PAUSED = VmStatus(5, "paused")
 OBSTACLES: list[tuple[dict[str, t.Any], str]] = [
     ({"vmd": False}, "vmd(8) does not run"),
     ({"facts": {"web1": INSTALLS}}, "web1: being installed"),
@@ -194,7 +194,7 @@ def test_what_a_server_lacks_that_boots() -> None:
 
 
 def test_vms_that_are_shutting_down_are_to_be_started_again() -> None:
-    stopping = VmStatus(7, "stopping", "1G", "puffy")
+    stopping = VmStatus(7, "stopping")
     seen = at(Phase.STOPPING, statuses={"web1": RUNS, "mail1": stopping})
     begun = replace(journal(Phase.STOPPING), ran={"web1": True, "mail1": True, "db1": False})
     assert down(replace(seen, journal=begun)) == ["db1", "mail1"]
