@@ -55,6 +55,7 @@ class Checkout:
         (root / "tests/sandbox/__main__.py").write_text(NOTE)
         (root / "tools/example_servers.py").write_text(NOTE.replace("argv[1:]", "argv"))
         (root / "tools/demo.py").write_text(DEMO)
+        shutil.copy(ROOT / "tools/stages.py", root / "tools/stages.py")
         for program in PROGRAMS:
             if not shutil.which(program):
                 self.stub(program, "exit 99")
@@ -64,6 +65,10 @@ class Checkout:
         path = self.root / ".stubs" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
+
+    def does(self, tool: str, script: str) -> None:
+        """Say what a stage's tool does between its first and its last line."""
+        (self.root / f"{tool}-does").write_text(f"{script}\n")
 
     def environment(self) -> dict[str, str]:
         path = f"{os.environ['PATH']}:{self.root / '.stubs'}"
@@ -150,6 +155,56 @@ def test_each_stage_of_the_help_exists() -> None:
     assert found
     defined = re.findall(r"^stage_(\w+)\(\)", text, re.MULTILINE)
     assert [name.replace("_", "-") for name in defined] == found[1].split()
+
+
+@pytest.fixture
+def staged(checkout: Checkout) -> Checkout:
+    """Stages whose tools come before those of this machine."""
+    for name in ("ruff", "mypy", "yamllint", "ansible-lint"):
+        tool = checkout.root / ".venv/bin" / name
+        tool.write_text(f"#!/bin/sh\necho {name} begins; . ./{name}-does\necho {name} ends\n")
+        tool.chmod(0o755)
+        checkout.does(name, ":")
+    return checkout
+
+
+def test_two_stages_run_at_a_time_and_their_output_is_not_mixed(staged: Checkout) -> None:
+    meet = "touch {}; while [ ! -e {} ]; do sleep 0.1; done"
+    staged.does("mypy", meet.format("first", "second"))
+    staged.does("yamllint", meet.format("second", "first"))
+    ran = staged.run("test", "mypy", "yamllint", "ansible-lint")
+    assert ran.returncode == 0, ran.stdout
+    for name in ("mypy", "yamllint", "ansible-lint"):
+        assert f"== {name}\n{name} begins\n{name} ends\n== passed: {name} " in ran.stdout
+    last = ran.stdout.splitlines()[-1]
+    assert re.fullmatch(r"== all passed: (\S+ \d+ s, ){3}in \d+ s", last), last
+
+
+def test_after_a_stage_that_fails_no_other_begins(staged: Checkout) -> None:
+    (staged.root / ".venv/bin/mypy").write_text("#!/bin/sh\necho wrong\nexit 3\n")
+    staged.does(
+        "yamllint", "while ! grep -qs wrong .dev/stages/mypy.log; do sleep 0.1; done; sleep 1"
+    )
+    ran = staged.run("test", "mypy", "yamllint", "ansible-lint")
+    assert ran.returncode == 1
+    assert "yamllint ends\n== passed: yamllint" in ran.stdout
+    assert "ansible-lint" not in ran.stdout
+    last = ran.stdout.splitlines()[-1]
+    assert re.fullmatch(r"== failed: mypy \d+ s \(passed: yamllint \d+ s\), in \d+ s", last), last
+
+
+def test_stages_clean_up_after_a_signal(staged: Checkout) -> None:
+    for name in ("mypy", "yamllint"):
+        clean = f"trap 'touch {name}-cleaned; exit 1' INT; touch {name}-started"
+        staged.does(name, f"{clean}; while :; do sleep 0.1; done")
+    process = staged.start("test", "mypy", "yamllint", "ansible-lint")
+    for name in ("mypy", "yamllint"):
+        wait_for(staged.root / f"{name}-started")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    for name in ("mypy", "yamllint"):
+        assert (staged.root / f"{name}-cleaned").exists()
 
 
 def test_run_needs_a_command(checkout: Checkout) -> None:
