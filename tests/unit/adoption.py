@@ -62,21 +62,21 @@ class Host:
     def _answer(self, asked: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         paths: dict[str, t.Any] = {}
         read: dict[str, str] = {}
-        for one in asked["paths"]:
-            path = one["path"]
+        for question in asked["paths"]:
+            path = question["path"]
             self.asked.append(path)
             data, size = self.images.get(path, (self.files.get(path, "").encode(), -1))
             if path not in self.files and path not in self.images:
                 paths[path] = None
                 continue
             paths[path] = {"type": "file", "size": len(data) if size < 0 else size, "blocks": 8192}
-            if one.get("read") or one.get("head"):
-                read[path] = base64.b64encode(data[: one.get("head")]).decode()
+            if question.get("read") or question.get("head"):
+                read[path] = base64.b64encode(data[: question.get("head")]).decode()
         return {
             "paths": paths,
             "read": read,
-            "list": {one["path"]: self._names(one["path"]) for one in asked["list"]},
-            "run": {one["name"]: self._run(one) for one in asked["run"]},
+            "list": {question["path"]: self._names(question["path"]) for question in asked["list"]},
+            "run": {question["name"]: self._run(question) for question in asked["run"]},
             "release": "7.8",
         }
 
@@ -86,8 +86,8 @@ class Host:
         below = (path for path in self.files if path.startswith(f"{directory}/"))
         return sorted({path[len(directory) + 1 :].partition("/")[0] for path in below})
 
-    def _run(self, one: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        name, rc, text = one["name"], 0, ""
+    def _run(self, question: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        name, rc, text = question["name"], 0, ""
         if name.startswith("get "):
             service = name[4:]
             rc, text = (
@@ -146,16 +146,16 @@ def checker(
         files: t.Mapping[str, str],
         ledgers: t.Mapping[str, str],
     ) -> Fleet:
-        given = {name: {**known.get(name, {}), **more.get(name, {})} for name in {*known, *more}}
-        return build_fleet(Inputs({**(vms or {}), **files}, ledgers, given))
+        settings = {name: {**known.get(name, {}), **more.get(name, {})} for name in {*known, *more}}
+        return build_fleet(Inputs({**(vms or {}), **files}, ledgers, settings))
 
     return check
 
 
 def adopt(made: Host, check: t.Any = None, **options: t.Any) -> Fitted:
     """What would be written of a server, whose inventory knows domain and resolvers."""
-    given = {"known": NAMES, **options}
-    return fit_server(made.seen(), Options(SERVER, AT, **given), check or checker())
+    options = {"known": NAMES, **options}
+    return fit_server(made.seen(), Options(SERVER, AT, **options), check or checker())
 
 
 def vm(name: str, *lines: str, **more: str) -> str:

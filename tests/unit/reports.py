@@ -122,9 +122,9 @@ def survey(place: int, **changes: t.Any) -> dict[str, t.Any]:
 
 def results(of: Fleet) -> dict[str, dict[str, t.Any]]:
     """What the servers of a fleet answered; server3 did not, and server2 is not quite well."""
-    found: dict[str, dict[str, t.Any]] = {}
+    by_server: dict[str, dict[str, t.Any]] = {}
     for place, name in enumerate(of.servers, 1):
-        found[name] = {
+        by_server[name] = {
             "details": [],
             "last_applied": "2026-11-28T20:15:00Z",
             "survey": survey(place),
@@ -133,16 +133,16 @@ def results(of: Fleet) -> dict[str, dict[str, t.Any]]:
                 for number, vm in enumerate(of.vms_of(name))
             },
         }
-    if "server2" in found:
+    if "server2" in by_server:
         drive = {"name": "softraid0.drive1", "value": "degraded (sd3)", "status": "WARNING"}
-        found["server2"]["survey"] = survey(2, drives=[drive], strangers=["by-hand"])
-        found["server2"]["details"] = [
+        by_server["server2"]["survey"] = survey(2, drives=[drive], strangers=["by-hand"])
+        by_server["server2"]["details"] = [
             {"document": "dhcpd", "change": "change /etc/dhcpd.conf", "consequence": False},
             {"document": "sensorsd", "change": "start sensorsd", "consequence": False},
         ]
-    if "server3" in found:
-        found["server3"] = {"unreachable": True, "msg": _LOST}
-    return found
+    if "server3" in by_server:
+        by_server["server3"] = {"unreachable": True, "msg": _LOST}
+    return by_server
 
 
 def sample(count: int, *, live: bool = True) -> Report:

@@ -53,15 +53,15 @@ def test_a_vm_file_says_it_too(values: dict[str, str]) -> None:
 @example(text="\\\n", lines=False)
 def test_statements_lie_where_they_are_said_to(text: str, lines: bool) -> None:
     try:
-        found = statements(text, lines=lines)
+        rows = statements(text, lines=lines)
     except Unreadable as error:
         assert str(error).startswith("line ")
         return
-    for one in found:
-        assert one.begin < one.end <= len(text)
-        assert text[: one.begin].count("\n") + 1 == one.line
+    for row in rows:
+        assert row.begin < row.end <= len(text)
+        assert text[: row.begin].count("\n") + 1 == row.line
     # Without all of them, nothing is left but comments.
-    assert statements(without(text, found), lines=lines) == ()
+    assert statements(without(text, rows), lines=lines) == ()
 
 
 def test_braces_that_do_not_match() -> None:

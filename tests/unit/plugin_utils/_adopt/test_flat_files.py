@@ -129,8 +129,8 @@ def test_beside_a_server_the_server_is_right() -> None:
     text = EQUALS.replace("shop1", "web1").replace("203.0.113.77", "10.10.10.9")
     gone = EQUALS.replace("shop1", "gone1")
     records = {
-        one.name: one
-        for one in (
+        record.name: record
+        for record in (
             flat_files.read("web1.txt", "web1", text, mapped, notes),
             flat_files.read("gone1.txt", "gone1", gone, mapped, notes),
         )
@@ -141,11 +141,11 @@ def test_beside_a_server_the_server_is_right() -> None:
     )
     made = host(LAN + vm("web1"), conf)
     made.images["/var/vmm/web1.img"] = (b"\0" * 512, 5 << 30)
-    found = adopt(made, records=records)
-    fields = yaml.safe_load(found.vms["web1.yml"])
+    fitted = adopt(made, records=records)
+    fields = yaml.safe_load(fitted.vms["web1.yml"])
     assert fields["hostname"] == "web1.example.org"
     assert (fields["owner"], fields["memory"], fields["disk"]) == ("alice", "512M", "5G")
-    said = reported(found)
+    said = reported(fitted)
     assert "web1.txt:9: ipv4: 10.10.10.9: the server has 10.10.10.27" in said
     assert "web1.txt:8: disk: 80G: the server has 5G" in said
     assert "gone1.txt: gone1: vm.conf(5) of this server has no such VM" in said

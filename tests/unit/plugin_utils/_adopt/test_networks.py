@@ -28,11 +28,11 @@ def made(dhcpd_conf: str, *vms: tuple[str, str, str]) -> Host:
         vm(name, interface=f'interface tap {{ switch "{switch}" lladdr fe:e1:bb:aa:00:{octet} }}')
         for name, switch, octet in vms
     )
-    one = host(text, HEAD + dhcpd_conf)
-    one.ifconfig += IFCONFIG
-    one.services["dhcpd"] = "vether0 vether1"
-    one.images |= {f"/var/vmm/{name}.img": RAW for name, _switch, _octet in vms}
-    return one
+    server = host(text, HEAD + dhcpd_conf)
+    server.ifconfig += IFCONFIG
+    server.services["dhcpd"] = "vether0 vether1"
+    server.images |= {f"/var/vmm/{name}.img": RAW for name, _switch, _octet in vms}
+    return server
 
 
 def subnet(
@@ -61,8 +61,8 @@ def entries(fitted: Fitted) -> dict[str, t.Any]:
 def test_a_second_block_and_a_dmz() -> None:
     more = subnet("172.16.0.0", "172.16.0.1", ("far1", "13", "172.16.0.3"), mask=29)
     dmz = subnet("198.51.100.0", "198.51.100.1", ("mx1", "14", "198.51.100.20"))
-    one = made(LAN + more + dmz, *TWO, ("far1", "lan", "13"), ("mx1", "DMZ_1", "14"))
-    fitted = adopt(one)
+    server = made(LAN + more + dmz, *TWO, ("far1", "lan", "13"), ("mx1", "DMZ_1", "14"))
+    fitted = adopt(server)
     assert fitted.vms.keys() == {"web1.yml", "db1.yml", "far1.yml", "mx1.yml"}
     assert fitted.variables["vmm_networks"] == [
         {"name": "lan", "ipv4_network": "10.10.10.0/24", "ipv4_gateway": "10.10.10.1",
@@ -85,9 +85,9 @@ def test_a_second_block_and_a_dmz() -> None:
     assert fitted.variables["dhcpd_interfaces"] == ["vether0", "vether1"]
     fleet = checker()({"server1": fitted.variables}, fitted.vms, fitted.ledgers)
     assert fleet.problems == ()
-    found = {one.name: (one.network, one.interfaces[0].switch) for one in fleet.vms}
-    assert found["mx1"] == ("dmz-1", "DMZ_1")
-    assert found["far1"] == ("lan-2", "lan")
+    places = {vm.name: (vm.network, vm.interfaces[0].switch) for vm in fleet.vms}
+    assert places["mx1"] == ("dmz-1", "DMZ_1")
+    assert places["far1"] == ("lan-2", "lan")
 
 
 def test_two_subnets_on_one_wire() -> None:
@@ -101,12 +101,12 @@ def test_two_subnets_on_one_wire() -> None:
 def test_a_second_interface_with_an_address() -> None:
     dmz = subnet("198.51.100.0", "198.51.100.1", ("mx1", "14", "198.51.100.20"),
                  ("web1-dmz", "21", "198.51.100.21"))  # fmt: skip
-    one = made(LAN + dmz, *TWO, ("mx1", "DMZ_1", "14"))
-    one.files["/etc/vm.conf"] = one.files["/etc/vm.conf"].replace(
+    server = made(LAN + dmz, *TWO, ("mx1", "DMZ_1", "14"))
+    server.files["/etc/vm.conf"] = server.files["/etc/vm.conf"].replace(
         "fe:e1:bb:aa:00:11 }", 'fe:e1:bb:aa:00:11 }\n\tinterface tap { switch "DMZ_1" lladdr '
         "fe:e1:bb:aa:00:21 }",
     )  # fmt: skip
-    fitted = adopt(one)
+    fitted = adopt(server)
     assert yaml.safe_load(fitted.vms["web1.yml"])["interfaces"] == [
         {"switch": "DMZ_1", "mac": "fe:e1:bb:aa:00:21", "network": "dmz-1", "ipv4": "198.51.100.21"}
     ]
@@ -137,6 +137,9 @@ def test_single_addresses_with_a_router_elsewhere() -> None:
     second = subnet("198.51.101.77", "192.0.2.254", ("db1", "12", "198.51.101.77"), mask=32)
     fitted = adopt(made(first + second, *TWO))
     networks = fitted.variables["vmm_networks"]
-    assert [one["ipv4_network"] for one in networks] == ["198.51.100.41/32", "198.51.101.77/32"]
-    assert {one["ipv4_gateway"] for one in networks} == {"192.0.2.254"}
+    assert [network["ipv4_network"] for network in networks] == [
+        "198.51.100.41/32",
+        "198.51.101.77/32",
+    ]
+    assert {network["ipv4_gateway"] for network in networks} == {"192.0.2.254"}
     assert fitted.vms.keys() == {"web1.yml", "db1.yml"}

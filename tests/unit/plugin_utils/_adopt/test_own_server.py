@@ -52,7 +52,7 @@ def test_the_example_server() -> None:
     conf = files["/etc/dhcpd.conf"]
     files["/etc/dhcpd.conf"] = re.sub(r"\thost web1 \{.*?\n\t\}\n", "", conf, flags=re.DOTALL)
     owners = [path.name for path in (GOLDEN / "etc/ssh/owners").iterdir()]
-    files["/etc/passwd"] = "".join(f"{one}:*:1:1::/home/{one}:/bin/ksh\n" for one in owners)
+    files["/etc/passwd"] = "".join(f"{owner}:*:1:1::/home/{owner}:/bin/ksh\n" for owner in owners)
     files["/etc/group"] = f"vmdusers:*:900:{','.join(owners)}\n"
     files["/etc/ssh/sshd_config"] = "AuthorizedKeysFile /etc/ssh/owners/%u\n"
     host = Host(
@@ -89,18 +89,18 @@ def test_the_example_server() -> None:
         "preset",
     ):
         assert ours["vmm_host"][name] == theirs["vmm_host"][name], name
-    wanted = {
-        one["name"]: one for one in theirs["vmm_vms"] if one["name"] in ("db1", "mail1", "shop1")
+    expected = {
+        vm["name"]: vm for vm in theirs["vmm_vms"] if vm["name"] in ("db1", "mail1", "shop1")
     }
-    found = {one["name"]: one for one in ours["vmm_vms"]}
-    assert found.keys() >= wanted.keys()
+    adopted = {vm["name"]: vm for vm in ours["vmm_vms"]}
+    assert adopted.keys() >= expected.keys()
     # Nothing on a server says what number a VM with a MAC of its own has, nor who is suspended.
-    assert (found["mail1"].pop("number"), wanted["mail1"].pop("number")) == (0x99, 2)
-    assert (found["shop1"].pop("owner"), found["shop1"]["state"]) == ("puffy", "suspended")
-    del wanted["shop1"]["owner"]
-    for name, one in wanted.items():
-        same = {key: value for key, value in one.items() if key in KEPT}
-        assert {key: value for key, value in found[name].items() if key in KEPT} == same
+    assert (adopted["mail1"].pop("number"), expected["mail1"].pop("number")) == (0x99, 2)
+    assert (adopted["shop1"].pop("owner"), adopted["shop1"]["state"]) == ("puffy", "suspended")
+    del expected["shop1"]["owner"]
+    for name, vm in expected.items():
+        same = {key: value for key, value in vm.items() if key in KEPT}
+        assert {key: value for key, value in adopted[name].items() if key in KEPT} == same
     # What it has of its own roles stays theirs.
     for name in ("pf_manage", "dhcpd_manage", "httpd_manage", "sensorsd_manage", "dhcpd_extra",
                  "httpd_extra", "vmd_extra", "vmd_locked_lladdr"):  # fmt: skip
@@ -168,11 +168,11 @@ def test_any_fleet_that_is_written_by_hand(
     assert [str(note) for note in fitted.notes.reported] == []
     fleet = check({"server1": fitted.variables}, fitted.vms, fitted.ledgers)
     assert fleet.problems == ()
-    found = {
+    adopted = {
         vm.name: (vm.number, vm.mac, str(vm.ipv4), len(vm.disks), vm.autostart, vm.disk.image)
         for vm in fleet.vms
     }
-    assert found == {
+    assert adopted == {
         name: (number, f"fe:e1:bb:d1:c8:{number:02x}", f"203.0.113.{number + 9}", more, enabled,
                f"/var/vmm/{name}.qcow2")
         for name, number, more, enabled in vms

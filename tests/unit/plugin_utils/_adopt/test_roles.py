@@ -31,9 +31,9 @@ RESPONSE = "/var/www/htdocs/install/fe:e1:bb:aa:00:11-install.conf"
 
 
 def made(dhcpd_conf: str = HEAD + SUBNET.format(WEB1), **files: str) -> Host:
-    one = host(LAN + vm("web1"), dhcpd_conf, **files)
-    one.images["/var/vmm/web1.img"] = RAW
-    return one
+    server = host(LAN + vm("web1"), dhcpd_conf, **files)
+    server.images["/var/vmm/web1.img"] = RAW
+    return server
 
 
 def said(fitted: t.Any) -> str:
@@ -118,15 +118,15 @@ def test_dhcpd_is_left_alone_where_the_role_would_say_less(text: str, line: int)
 def test_hosts_with_names_and_where_dhcpd_listens() -> None:
     office = "subnet 192.168.1.0 netmask 255.255.255.0 { }\n"
     named = "host nas { hardware ethernet 00:11:22:33:44:57; fixed-address nas.example.org; }\n"
-    one = made(HEAD + SUBNET.format(WEB1) + office + named)
-    one.services["dhcpd"] = ""
-    one.ifconfig += "em1: flags=8843<UP> mtu 1500\n\tinet 192.168.1.1 netmask 0xffffff00\n"
-    found = adopt(one).variables
+    server = made(HEAD + SUBNET.format(WEB1) + office + named)
+    server.services["dhcpd"] = ""
+    server.ifconfig += "em1: flags=8843<UP> mtu 1500\n\tinet 192.168.1.1 netmask 0xffffff00\n"
+    variables = adopt(server).variables
     # Without flags it listens wherever it has a subnet for, and so it does afterwards.
-    assert found["dhcpd_interfaces"] == ["vether0", "em1"]
-    assert "fixed-address nas.example.org" in found["dhcpd_extra"]
-    one.services["dhcpd"] = "-l /var/db/leases vether0"
-    assert adopt(one).variables["dhcpd_manage"] is False
+    assert variables["dhcpd_interfaces"] == ["vether0", "em1"]
+    assert "fixed-address nas.example.org" in variables["dhcpd_extra"]
+    server.services["dhcpd"] = "-l /var/db/leases vether0"
+    assert adopt(server).variables["dhcpd_manage"] is False
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_a_dhcpd_conf_that_cannot_be_read(text: str) -> None:
 
 
 def test_a_lease_of_a_range() -> None:
-    one = made(HEAD + SUBNET.format("range 10.10.10.100 10.10.10.120;"))
-    one.files["/var/db/dhcpd.leases"] = (
+    server = made(HEAD + SUBNET.format("range 10.10.10.100 10.10.10.120;"))
+    server.files["/var/db/dhcpd.leases"] = (
         "lease 10.10.10.104 {\n\tstarts 6 2026/11/28 10:00:00 UTC;\n"
         "\thardware ethernet fe:e1:bb:aa:00:11;\n\tuid 01:fe:e1;\n}\n"
     )
-    fitted = adopt(one)
+    fitted = adopt(server)
     ledger = yaml.safe_load(fitted.ledgers["server1.yml"])["vms"]
     assert ledger["web1"]["ipv4"] == "10.10.10.104"
     assert fitted.variables["dhcpd_manage"] is False
@@ -152,24 +152,24 @@ def test_a_lease_of_a_range() -> None:
 
 def test_the_servers_for_installers() -> None:
     site = 'server "www.example.org" {\n\tlisten on * tls port 443\n\troot "/htdocs/www"\n}\n'
-    one = made(
+    server = made(
         **{"/etc/httpd.conf": f"{SEED_HTTPD}# mine\n{site}", RESPONSE: "System hostname = w\n"}
     )
-    one.services["httpd"] = ""
-    one.files["/var/www/htdocs/install/site.txt"] = "x"
-    found = adopt(one).variables
-    assert found["httpd_listen"] == "*"
-    assert found["httpd_strict"] is False
-    assert found["httpd_release"] == "*"
-    assert found["httpd_extra"] == f"# mine\n{site}".strip()
-    assert found["httpd_adopted"] == [
+    server.services["httpd"] = ""
+    server.files["/var/www/htdocs/install/site.txt"] = "x"
+    variables = adopt(server).variables
+    assert variables["httpd_listen"] == "*"
+    assert variables["httpd_strict"] is False
+    assert variables["httpd_release"] == "*"
+    assert variables["httpd_extra"] == f"# mine\n{site}".strip()
+    assert variables["httpd_adopted"] == [
         "listen on * port 80 of server default",
         "location /pub/OpenBSD/6.5/amd64/* of server default",
     ]
     # Response files that are there stay there: nothing takes them away.
-    assert found["autoinstall_directory"] == "/var/www/htdocs/responses"
-    assert found["autoinstall_site_sets"] is False
-    told = said(adopt(one))
+    assert variables["autoinstall_directory"] == "/var/www/htdocs/responses"
+    assert variables["autoinstall_site_sets"] is False
+    told = said(adopt(server))
     assert f"{RESPONSE}: it stays where it is" in told
     assert "/var/www/htdocs/install/site.txt: httpd(8) served it to everybody" in told
 
@@ -185,9 +185,9 @@ OTHERS = {
 
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
 def test_httpd_is_left_alone_where_it_is_something_else(text: str) -> None:
-    one = made(**{"/etc/httpd.conf": text})
-    one.services["httpd"] = ""
-    fitted = adopt(one)
+    server = made(**{"/etc/httpd.conf": text})
+    server.services["httpd"] = ""
+    fitted = adopt(server)
     assert fitted.variables["httpd_manage"] is False
     assert "/etc/httpd.conf" in said(fitted)
 
@@ -213,12 +213,12 @@ def test_no_password_and_no_hash_is_copied() -> None:
         "Which disk is the root disk = sd0\nHTTP Server = mirror.example.org\n"
     )
     text = f"# password: {password}\n{LAN}{vm('web1', f'# {crypted}')}"
-    one = made(**{
+    server = made(**{
         RESPONSE: answers, "/etc/rc.local": f"vmctl start web1 # pw {password}\n",
         "/etc/hostname.wg0": f"wgkey {password}\n", "/etc/vm.conf": text,
         "/etc/pf.conf": f"# pass {password}\n", "/etc/sysctl.conf": "kern.x = 1\n",
     })  # fmt: skip
-    fitted = adopt(one)
+    fitted = adopt(server)
     everything = said(fitted) + fitted.host_vars + str(fitted.vms) + str(fitted.ledgers)
     assert password not in everything
     assert crypted not in everything
@@ -235,42 +235,45 @@ def test_no_password_and_no_hash_is_copied() -> None:
 
 
 def test_sysctls_sensors_and_members_of_the_group() -> None:
-    one = made(**{
+    server = made(**{
         "/etc/sysctl.conf": "net.inet.ip.forwarding=1\nkern.bufcachepercent=30\nodd name=1\n",
         "/etc/sensorsd.conf": "hw.sensors.km0.temp0:high=70C\n",
         "/etc/group": "wheel:*:0:root,boss\nvmdusers:*:900:alice,boss,bob\nalice:*:1001:\n",
     })  # fmt: skip
-    one.sysctls |= {"net.inet.ip.forwarding": "1", "kern.bufcachepercent": "20"}
-    one.services["sensorsd"] = ""
-    one.files["/etc/vm.conf"] = f"socket owner :vmdusers\nagentx\n{one.files['/etc/vm.conf']}"
-    fitted = adopt(one)
-    found = fitted.variables
-    assert found["vmm_sysctl"] == {"net.inet.ip.forwarding": "1", "net.inet.ip.arpq.maxlen": "50"}
+    server.sysctls |= {"net.inet.ip.forwarding": "1", "kern.bufcachepercent": "20"}
+    server.services["sensorsd"] = ""
+    server.files["/etc/vm.conf"] = f"socket owner :vmdusers\nagentx\n{server.files['/etc/vm.conf']}"
+    fitted = adopt(server)
+    variables = fitted.variables
+    assert variables["vmm_sysctl"] == {
+        "net.inet.ip.forwarding": "1",
+        "net.inet.ip.arpq.maxlen": "50",
+    }
     assert "kern.bufcachepercent=30: the kernel has 20" in said(fitted)
     assert "/etc/sysctl.conf:3: odd name=1" in said(fitted)
-    assert found["sensorsd_extra"] == "hw.sensors.km0.temp0:high=70C"
-    assert found["accounts_others"] == ["bob"]
-    assert found["vmd_agentx"] is True
-    assert "vmd_group" not in found
+    assert variables["sensorsd_extra"] == "hw.sensors.km0.temp0:high=70C"
+    assert variables["accounts_others"] == ["bob"]
+    assert variables["vmd_agentx"] is True
+    assert "vmd_group" not in variables
     # A script of that name is the operator's own.
-    one.files["/etc/sensorsd/drive"] = "#!/bin/sh\n"
-    assert adopt(one).variables["sensorsd_manage"] is False
+    server.files["/etc/sensorsd/drive"] = "#!/bin/sh\n"
+    assert adopt(server).variables["sensorsd_manage"] is False
 
 
 def test_an_uplink_is_written_and_the_network_left_alone() -> None:
-    one = made()
-    one.ifconfig = (
+    server = made()
+    server.ifconfig = (
         "em0: flags=8943<UP> mtu 1500\n"
         "vlan42: flags=8943<UP> mtu 1500\n\tencap: vnetid 42 parent em0 txprio packet\n"
         "\tinet 10.10.10.2 netmask 0xffffff00\n"
         "bridge0: flags=41<UP>\n\tvlan42 flags=3<LEARNING,DISCOVER>\n\ttap0 flags=3<LEARNING>\n"
     )
-    found = adopt(one).variables
-    assert found["vmm_uplink"] == {"vlan": 42, "parent": "em0"}
-    assert found["vmm_server_ipv4"] == "10.10.10.2"
-    assert found["network_manage"] is False
-    assert found["pf_manage"] is False
-    assert "vmm_host_interface" not in found
+    variables = adopt(server).variables
+    assert variables["vmm_uplink"] == {"vlan": 42, "parent": "em0"}
+    assert variables["vmm_server_ipv4"] == "10.10.10.2"
+    assert variables["network_manage"] is False
+    assert variables["pf_manage"] is False
+    assert "vmm_host_interface" not in variables
 
 
 def test_numbers_that_a_script_wrote_in_decimal() -> None:
@@ -280,8 +283,8 @@ def test_numbers_that_a_script_wrote_in_decimal() -> None:
         own = f"hardware ethernet {mac}; fixed-address 10.10.10.{100 + number};"
         hosts += f"host vm{number:02d} {{ {own} }}\n"
         blocks += vm(f"vm{number:02d}", interface=f'interface tap {{ switch "lan" lladdr {mac} }}')
-    one = host(LAN + blocks, HEAD + SUBNET.format(hosts))
-    fitted = adopt(one)
+    server = host(LAN + blocks, HEAD + SUBNET.format(hosts))
+    fitted = adopt(server)
     assert fitted.variables["vmm_mac_number_base"] == "decimal"
     assert fitted.variables["vmm_ipv4_range"][0] == "10.10.10.101"
     ledger = yaml.safe_load(fitted.ledgers["server1.yml"])["vms"]

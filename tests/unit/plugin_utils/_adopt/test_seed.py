@@ -86,7 +86,7 @@ def amsterdam(count: int = 12) -> Host:
 def test_a_server_of_that_kind() -> None:
     fitted = adopt(amsterdam(), known={})
     assert sorted(fitted.vms) == [f"vm{number:02d}.yml" for number in range(1, 13)]
-    found = fitted.variables
+    variables = fitted.variables
     settings = {
         "vmm_preset": "bridge",
         "vmm_switch": {"name": "uplink_vlan42", "interface": "bridge42"},
@@ -105,8 +105,8 @@ def test_a_server_of_that_kind() -> None:
         "httpd_listen": "*",
         "sensorsd_manage": False,
     }
-    assert {name: found.get(name) for name in settings} == settings
-    assert not {"vmd_extra", "dhcpd_extra", "httpd_extra", "dhcpd_manage"} & found.keys()
+    assert {name: variables.get(name) for name in settings} == settings
+    assert not {"vmd_extra", "dhcpd_extra", "httpd_extra", "dhcpd_manage"} & variables.keys()
     assert yaml.safe_load(fitted.vms["vm10.yml"]) == {
         "server": "server1", "owner": "cust10", "ssh_keys": [f"{ALICE} cust10"], "user": "cust10",
         "hostname": "vm10.hosting.example", "memory": "512M", "disk": "50G", "autostart": False,
@@ -124,17 +124,19 @@ def test_what_is_said_of_it() -> None:
     """Passwords, and what each VM has alike, are said; nothing else of it is lost."""
     notes = adopt(amsterdam(2), known={}).notes
     said = [str(note).partition(": ")[2] for note in notes.reported]
-    wanted = [
+    expected = [
         "Password for root = ***: no password and no hash is copied",
         "Password for user = ***: no password and no hash is copied",
         "Public ssh key for user = ssh-ed25519 ...: what follows the key is not copied",
         "Server = server.hosting.example: the collection answers this itself",
         "disable: vm01 runs, and vmd(8) does not start it",
     ]
-    for text in wanted:
-        assert any(one.startswith(text) for one in said), text
-    rest = [one for one in said if not any(one.startswith(text) for text in wanted)]
-    assert [one for one in rest if "vm02" not in one and "it stays where it is" not in one] == []
+    for text in expected:
+        assert any(line.startswith(text) for line in said), text
+    rest = [line for line in said if not any(line.startswith(text) for text in expected)]
+    assert [
+        line for line in rest if "vm02" not in line and "it stays where it is" not in line
+    ] == []
 
 
 def test_a_prefix_for_each_vm() -> None:

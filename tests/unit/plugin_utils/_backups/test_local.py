@@ -23,9 +23,9 @@ CONTENT: t.Final = b"packed " * 1000
 def backup(**changes: t.Any) -> Backup:
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     disk = {**DISK, "packed": len(CONTENT), "packed_sha256": sha256}
-    found = records.read(data(disks=[disk], **changes))
-    assert found
-    return found
+    record = records.read(data(disks=[disk], **changes))
+    assert record
+    return record
 
 
 @pytest.fixture
@@ -33,36 +33,36 @@ def place(tmp_path: Path) -> LocalPlace:
     return LocalPlace(str(tmp_path / "place"))
 
 
-def take_in(place: LocalPlace, one: Backup, content: bytes = CONTENT) -> None:
-    place.begin(one)
+def take_in(place: LocalPlace, record: Backup, content: bytes = CONTENT) -> None:
+    place.begin(record)
     for start in range(0, len(content), 1000):
-        place.append(one, "disk0.qcow2.gz", content[start : start + 1000])
-    place.adopt(one)
+        place.append(record, "disk0.qcow2.gz", content[start : start + 1000])
+    place.adopt(record)
 
 
 def test_what_comes_in_is_there_and_goes(place: LocalPlace) -> None:
-    one, other = backup(), backup(id="20261130T030000Z", taken="2026-11-30T03:00:00Z")
-    take_in(place, one)
+    first, other = backup(), backup(id="20261130T030000Z", taken="2026-11-30T03:00:00Z")
+    take_in(place, first)
     take_in(place, other)
-    assert place.list() == [one, other]
-    assert b"".join(place.pieces(one, "disk0.qcow2.gz", 100)) == CONTENT
+    assert place.list() == [first, other]
+    assert b"".join(place.pieces(first, "disk0.qcow2.gz", 100)) == CONTENT
     index = json.loads((place.path / "index.json").read_text())
-    assert index == {"backups": [one.data, other.data]}
+    assert index == {"backups": [first.data, other.data]}
     for path in [place.path, *place.path.rglob("*")]:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
-    place.amend(one, {"tested": {"at": "2026-12-01T00:00:00Z", "damaged": True}})
-    assert [found.damaged for found in place.list()] == [True, False]
-    place.drop([one])
+    place.amend(first, {"tested": {"at": "2026-12-01T00:00:00Z", "damaged": True}})
+    assert [record.damaged for record in place.list()] == [True, False]
+    place.drop([first])
     assert place.list() == [other]
     assert json.loads((place.path / "index.json").read_text()) == {"backups": [other.data]}
 
 
 def test_what_was_cut_off_is_no_backup_and_goes_with_the_next(place: LocalPlace) -> None:
-    one = backup()
-    place.begin(one)
-    place.append(one, "disk0.qcow2.gz", CONTENT[:-1])
+    first = backup()
+    place.begin(first)
+    place.append(first, "disk0.qcow2.gz", CONTENT[:-1])
     with pytest.raises(OperatorError, match="is damaged"):
-        place.adopt(one)
+        place.adopt(first)
     assert place.list() == []
     take_in(place, backup(id="20261130T030000Z"))
     assert [path.name for path in (place.path / "web1").iterdir()] == ["20261130T030000Z"]
@@ -88,4 +88,4 @@ def test_what_is_not_its_own_is_left_alone(place: LocalPlace) -> None:
     stranger.mkdir()
     for text in ("x", json.dumps(dict(backup().data))):
         (stranger / "backup.json").write_text(text)
-        assert [one.id for one in place.list()] == ["20261129T030000Z"]
+        assert [record.id for record in place.list()] == ["20261129T030000Z"]

@@ -35,19 +35,19 @@ def backup(days: float, vm: str = "web1", *, damaged: bool = False, tested: floa
     if tested or damaged:
         at = records.shown_time(NOW - timedelta(days=tested))
         fields["tested"] = {"at": at, "damaged": damaged}
-    found = records.read(data(**fields))
-    assert found
-    return found
+    record = records.read(data(**fields))
+    assert record
+    return record
 
 
 def test_a_record() -> None:
-    found = records.read(data())
-    assert found
-    assert (found.id, found.vm, found.mode, found.stood_still) == (
+    record = records.read(data())
+    assert record
+    assert (record.id, record.vm, record.mode, record.stood_still) == (
         "20261129T030000Z", "web1", "paused", 41,
     )  # fmt: skip
-    assert (found.packed, found.files) == (3 << 20, {"disk0.qcow2.gz": 3 << 20})
-    assert (found.tested, found.damaged) == (None, False)
+    assert (record.packed, record.files) == (3 << 20, {"disk0.qcow2.gz": 3 << 20})
+    assert (record.tested, record.damaged) == (None, False)
 
 
 NO_RECORDS: dict[str, t.Any] = {
@@ -68,7 +68,9 @@ NO_RECORDS: dict[str, t.Any] = {
 @pytest.mark.parametrize("name", NO_RECORDS)
 def test_what_is_no_record_is_left_alone(name: str) -> None:
     assert records.read(NO_RECORDS[name]) is None
-    assert [one.id for one in records.read_all([NO_RECORDS[name], data()])] == ["20261129T030000Z"]
+    assert [record.id for record in records.read_all([NO_RECORDS[name], data()])] == [
+        "20261129T030000Z"
+    ]
 
 
 # Days ago, d for damaged: keep, keep_days, what goes.
@@ -112,10 +114,10 @@ def test_vms_take_turns_in_being_tested() -> None:
     # After each test another one is the next, until all had their turn.
     turns, tested = [], {"a": 0.0, "b": 0.0, "c": 0.0}
     for turn in range(1, 5):
-        found = records.next_to_test([backup(1, vm, tested=when) for vm, when in tested.items()])
-        assert found
-        turns.append(found.vm)
-        tested[found.vm] = 1 - turn / 10
+        chosen = records.next_to_test([backup(1, vm, tested=when) for vm, when in tested.items()])
+        assert chosen
+        turns.append(chosen.vm)
+        tested[chosen.vm] = 1 - turn / 10
     assert turns == ["a", "b", "c", "a"]
 
 

@@ -84,10 +84,10 @@ CASES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], dict[str, str], tu
 
 @pytest.mark.parametrize("name", CASES)
 def test_which_path(name: str) -> None:
-    names, text, held, wanted, kept = CASES[name]
-    found = of(*names, dhcpd_conf=text, held=held)
-    assert {key: found.directories[key] for key in wanted} == wanted
-    assert found.kept == kept
+    names, text, held, expected, kept = CASES[name]
+    paths = of(*names, dhcpd_conf=text, held=held)
+    assert {key: paths.directories[key] for key in expected} == expected
+    assert paths.kept == kept
 
 
 def test_a_dhcpd_conf_that_somebody_broke_gives_a_new_path() -> None:
@@ -128,8 +128,8 @@ def autoinstall(paths: OneTime, *installing: str) -> Document:
 def server(*files: str) -> Server:
     there: dict[str, Thing] = {f"{RESPONSES}/x": "x"}
     for path in files:
-        thing: Thing = DIRECTORY if path.endswith("/") else "answers"
-        there[f"{RESPONSES}/{path}".removesuffix("/")] = thing
+        content: Thing = DIRECTORY if path.endswith("/") else "answers"
+        there[f"{RESPONSES}/{path}".removesuffix("/")] = content
     return Server(there)
 
 
@@ -174,9 +174,9 @@ def test_a_customer_cannot_have_the_path_of_another_put_into_a_file() -> None:
 def test_a_run_for_one_vm_may_have_its_directory() -> None:
     paths = of("web1", dhcpd_conf=conf(web1=f"{OLD}/"))
     made = plan_on(autoinstall(paths, "web1"), server(f"{STRAY}/{DB1.mac}-install.conf"))
-    found = [change for _name, change in made.changes]
-    assert others(found, ["web1"]) == []
-    assert others(found, ["db1"]) == [
+    changes = [change for _name, change in made.changes]
+    assert others(changes, ["web1"]) == []
+    assert others(changes, ["db1"]) == [
         f"web1 in {RESPONSES}/once-...", f"web1 in {RESPONSES}/once-.../{WEB1_FILE}",
     ]  # fmt: skip
 
@@ -189,10 +189,10 @@ def test_no_path_is_shown() -> None:
     there = server(f"{OLD}/{WEB1_FILE}", f"{STRAY}/", f"{STRAY}/notes")
     there = there.plus({"/etc/dhcpd.conf": conf(web1=f"{OLD}/")})
     made = plan_on([dhcpd, autoinstall(paths, "db1")], there)
-    found = [change for _name, change in made.changes]
+    changes = [change for _name, change in made.changes]
     notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
-    outcome = Outcome(made.changes, notices, tuple(f"{name}: {one}" for name, one in notices))
-    shown = str(others(found, ["db1"])) + str(outcome.result(diffs=False)) + repr(paths)
+    outcome = Outcome(made.changes, notices, tuple(f"{name}: {notice}" for name, notice in notices))
+    shown = str(others(changes, ["db1"])) + str(outcome.result(diffs=False)) + repr(paths)
     shown += str(diffs(made.shown, {"/etc/dhcpd.conf": conf(web1=f"{OLD}/").encode()}))
     assert "once-.../auto_install" in shown
     assert "once-...: is left" in shown

@@ -30,16 +30,16 @@ def test_a_line_for_people_and_for_programs() -> None:
         "  web1 fetches sets (bsd), waiting for the next set [30 s]",
         "  web1 fetches sets (base78.tgz 42 %, 152 of 501 MiB), waiting for the next set [45 s]",
     ]
-    found = [match.groupdict() for line in said if (match := LINE.fullmatch(line))]
-    assert len(found) == len(said)
-    assert found[-1] == {
+    lines = [match.groupdict() for line in said if (match := LINE.fullmatch(line))]
+    assert len(lines) == len(said)
+    assert lines[-1] == {
         "vm": "web1",
         "step": "fetches sets",
         "known": known,
         "waits_for": "the next set",
         "seconds": "45",
     }
-    assert found[1]["waits_for"] is None
+    assert lines[1]["waits_for"] is None
     assert [(step["vm"], step["step"], step["begun"]) for step in report.steps] == [
         ("web1", "boots the installer", 2),
         ("mail1", "has rebooted", 9),

@@ -61,16 +61,16 @@ DEEDS = (
 
 def cells() -> dict[tuple[str, str, str, str], str]:
     """life.txt: what is done, by what the server shows, state, what the fleet knows, and verb."""
-    found = {}
+    table = {}
     for line in Path(__file__).with_name("life.txt").read_text().splitlines():
         if line.startswith("#"):
             continue
         shows, state, known, verbs, deeds = (part.strip() for part in line.split("|"))
-        for one in KNOWN if known == "any" else known.split("/"):
+        for name in KNOWN if known == "any" else known.split("/"):
             for verb in verbs.split():
-                assert (shows, state, one, verb) not in found
-                found[shows, state, one, verb] = deeds
-    return found
+                assert (shows, state, name, verb) not in table
+                table[shows, state, name, verb] = deeds
+    return table
 
 
 CELLS = cells()
@@ -157,13 +157,13 @@ def test_an_installation_that_goes_on_is_held_where_none_may_be_made() -> None:
 
 
 def test_a_note_of_a_run_that_still_works_binds_before_anything_was_made() -> None:
-    for verb, wanted in (
+    for verb, expected in (
         ("apply", {"hold", "install", "start"}),
         ("reinstall", {"refuse", "hold"}),
         ("restart", {"refuse", "hold"}),
     ):
         plan = planned("note, data", "present", "recorded", verb, alive=NOTE.by.__eq__)
-        assert deeds(plan) == wanted
+        assert deeds(plan) == expected
 
 
 def test_a_verb_means_the_state_that_it_brings_also_where_no_file_was_written() -> None:

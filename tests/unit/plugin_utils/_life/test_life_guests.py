@@ -52,17 +52,17 @@ DEEDS = (
 
 def cells() -> dict[tuple[str, ...], str]:
     """life_guests.txt: what is done, by shows, install, state, what the fleet knows, and verb."""
-    found: dict[tuple[str, ...], str] = {}
+    table: dict[tuple[str, ...], str] = {}
     for line in Path(__file__).with_name("life_guests.txt").read_text().splitlines():
         if line.startswith("#"):
             continue
         shows, kinds, state, known, verbs, does = (part.strip() for part in line.split("|"))
         for kind in KINDS if kinds == "any" else [kinds]:
-            for one in KNOWN if known == "any" else known.split("/"):
+            for name in KNOWN if known == "any" else known.split("/"):
                 for verb in verbs.split():
-                    assert (shows, kind, state, one, verb) not in found
-                    found[shows, kind, state, one, verb] = does
-    return found
+                    assert (shows, kind, state, name, verb) not in table
+                    table[shows, kind, state, name, verb] = does
+    return table
 
 
 ALL = [

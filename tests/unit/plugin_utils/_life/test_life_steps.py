@@ -29,14 +29,14 @@ FOREIGN = [
 
 def words(steps: t.Iterable[Step]) -> list[str]:
     """What the steps do, in short."""
-    found = []
+    lines = []
     for step in steps:
         if step.do in ("commit", "wait"):
             continue
         argv = step.fields.get("argv", [])
         paths = [step.fields[part] for part in ("from", "path") if part in step.fields]
-        found.append(" ".join([step.do, *(word.rpartition("/")[2] for word in (*argv, *paths))]))
-    return found
+        lines.append(" ".join([step.do, *(word.rpartition("/")[2] for word in (*argv, *paths))]))
+    return lines
 
 
 def carried_out(verb: str, state: str, now: VmFacts) -> tuple[list[str], list[str]]:
@@ -102,8 +102,8 @@ def test_a_claim_is_for_the_note_that_was_seen() -> None:
 
 
 def test_purging_removes_what_is_the_vms_and_nothing_else() -> None:
-    found = [f"/var/vmm/{name}" for name in (*OWN, *FOREIGN)]
-    check, step = life_steps.purge(VM, shown(files=tuple(found)))
+    files = [f"/var/vmm/{name}" for name in (*OWN, *FOREIGN)]
+    check, step = life_steps.purge(VM, shown(files=tuple(files)))
     assert check.do == "wait"
     assert step.fields["argv"] == ["/bin/rm", "-f", *(f"/var/vmm/{name}" for name in OWN)]
     foreign = tuple(f"/var/vmm/{name}" for name in FOREIGN)
@@ -157,8 +157,8 @@ def test_what_was_replaced_by_a_backup_goes_with_its_vm() -> None:
         "/d/web1.disk2.replaced-20261129T120000.img", "/d/web1.disk2.restoring.img",
     )  # fmt: skip
     others = ("/d/web1.disk2.x.img", "/d/web1.disk2.x.replaced-20261129T120000.img")
-    found = shown(files=(*own, *others), disks=(DiskFacts(),))
-    _check, step = life_steps.purge(guest(), found)
+    facts = shown(files=(*own, *others), disks=(DiskFacts(),))
+    _check, step = life_steps.purge(guest(), facts)
     assert step.fields["argv"] == ["/bin/rm", "-f", *own]
 
 

@@ -33,10 +33,10 @@ def test_vmd_forgets_a_vm_before_it_loads_it_anew() -> None:
         "absent", "data", "absent", Marker(sha256="0" * 64), False,
         VmStatus(None, "stopped"),
     )  # fmt: skip
-    for facts, wanted in ((known, ["reload", "create", "load"]), (NOTHING, ["create", "load"])):
+    for facts, expected in ((known, ["reload", "create", "load"]), (NOTHING, ["create", "load"])):
         steps = vm_steps.boot_installer(VM, facts, b"", {}, "me")
         runs = [step.fields["argv"] for step in steps if step.do == "run"]
-        assert [argv[1] for argv in runs if argv[0].endswith("vmctl")] == wanted
+        assert [argv[1] for argv in runs if argv[0].endswith("vmctl")] == expected
 
 
 def test_a_console_is_recorded_before_the_vm_prints_anything() -> None:
@@ -107,13 +107,13 @@ def test_the_table(look: dict[str, object] | None, shown: str) -> None:
         "NAME SERVER WANTED IS PENDING IPV4 IPV6 OWNER MEMORY DISK USED".split()
     )
     used = "3M" if look else "?"
-    wanted = f"web1 server1 present {shown} 203.0.113.14 - puffy 1G 50G {used}"
-    assert " ".join(line.split()) == wanted
+    expected = f"web1 server1 present {shown} 203.0.113.14 - puffy 1G 50G {used}"
+    assert " ".join(line.split()) == expected
 
 
 def test_the_table_shows_that_an_image_is_missing() -> None:
     vm = variables()
-    given: list[dict[str, object]] = [{}, {"seen": True}, {"installed": {"at": "then"}}]
-    for known in given:
+    cases: list[dict[str, object]] = [{}, {"seen": True}, {"installed": {"at": "then"}}]
+    for known in cases:
         (_head, line) = vm_table([{**vm, **known}], {"web1": looked(image="absent")})
         assert ("image missing" in line) == any(known.values())

@@ -92,11 +92,11 @@ CASES: dict[str, tuple[list[Machine], dict[str, t.Any], list[str], list[str]]] =
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_stands_in_the_way(name: str) -> None:
-    vms, found, obstacles, warnings = CASES[name]
-    verdict = judge(answer(**found), vms, {"web1"}, NEEDS, limited=False)
-    for got, wanted in ((verdict.obstacles, obstacles), (verdict.warnings, warnings)):
-        assert len(got) == len(wanted), got
-        assert all(text in one for text, one in zip(wanted, got, strict=True)), got
+    vms, changes, obstacles, warnings = CASES[name]
+    verdict = judge(answer(**changes), vms, {"web1"}, NEEDS, limited=False)
+    for texts, expected in ((verdict.obstacles, obstacles), (verdict.warnings, warnings)):
+        assert len(texts) == len(expected), texts
+        assert all(text in shown for text, shown in zip(expected, texts, strict=True)), texts
 
 
 def test_a_limit_of_the_fleet_stands_in_for_the_memory_of_the_server() -> None:
@@ -105,9 +105,9 @@ def test_a_limit_of_the_fleet_stands_in_for_the_memory_of_the_server() -> None:
 
 
 def test_a_directory_that_is_not_there_yet_has_no_size() -> None:
-    found = answer()
-    found["run"]["df /var/vmm"]["stdout"] = ""
-    assert judge(found, [vm("web1")], {"web1"}, NEEDS, limited=False).obstacles == ()
+    measured = answer()
+    measured["run"]["df /var/vmm"]["stdout"] = ""
+    assert judge(measured, [vm("web1")], {"web1"}, NEEDS, limited=False).obstacles == ()
     asked = {run["name"]: run["argv"] for run in questions([vm("web1")], NEEDS)["run"]}
     assert asked["df /var/vmm"] == ["/bin/df", "-k", "/var/vmm"]
 

@@ -33,13 +33,13 @@ def test_a_machine_is_what_the_inventory_says() -> None:
     text = ledger(f"{WEB1[:-1]}, installed: {{at: 2026-11-29T03:00:00Z, image: {IMAGE}, "
                   "format: qcow2}}")  # fmt: skip
     fleet = build({"web1.yml": vm("memory: 2G", "state: suspended")}, {"server6.yml": text})
-    (given,) = server_variables(fleet, "server6")["vmm_vms"]
-    made = Machine.of(given)
+    (described,) = server_variables(fleet, "server6")["vmm_vms"]
+    made = Machine.of(described)
     assert (made.name, made.server, made.number, made.mac) == ("web1", "server6", 7, MAC)
     assert (made.memory, made.disk, made.state) == (2 << 30, 50 << 30, State.SUSPENDED)
     assert (made.image, made.image_format, made.record) == (IMAGE, "qcow2", RECORD)
     assert made.macs == {MAC}
-    assert made.variables == given
+    assert made.variables == described
 
 
 def test_the_paths_that_belong_to_it() -> None:

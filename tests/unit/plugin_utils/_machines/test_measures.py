@@ -84,15 +84,15 @@ def test_a_server_that_says_nothing() -> None:
 
 def test_a_full_file_system_has_less_than_nothing_left() -> None:
     df = f"{DF}/dev/sd0e     1000       980       -30   103%    /var\n"
-    found = file_system(said(**{"df /var": df}), "/var")
-    assert found == FileSystem("/var", 1000 << 10, 980 << 10, -30 << 10, "/var")
+    system = file_system(said(**{"df /var": df}), "/var")
+    assert system == FileSystem("/var", 1000 << 10, 980 << 10, -30 << 10, "/var")
 
 
 def test_what_the_fleet_does_not_know() -> None:
     vms = said(status=STATUS, conf=CONF, dhcpd=DHCPD)
-    found = survey(measured(), vms, [machine()], [])
-    assert found["strangers"] == ["old", "older"]
-    assert found["hosts"] == [
+    surveyed = survey(measured(), vms, [machine()], [])
+    assert surveyed["strangers"] == ["old", "older"]
+    assert surveyed["hosts"] == [
         {"name": "guest", "mac": None, "addresses": []},
         {
             "name": "printer",
@@ -103,7 +103,7 @@ def test_what_the_fleet_does_not_know() -> None:
 
 
 def test_files_that_cannot_be_understood_hide_nothing_else() -> None:
-    found = survey(measured(processors="2"), said(status=STATUS, conf="vm {", dhcpd="{"), [], [])
-    assert found["strangers"] == ["old", "web1"]
-    assert found["hosts"] == []
-    assert found["processors"] == 2
+    surveyed = survey(measured(processors="2"), said(status=STATUS, conf="vm {", dhcpd="{"), [], [])
+    assert surveyed["strangers"] == ["old", "web1"]
+    assert surveyed["hosts"] == []
+    assert surveyed["processors"] == 2

@@ -92,9 +92,9 @@ SOURCES: dict[str, tuple[dict[str, t.Any], list[str]]] = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_what_keeps_images_from_leaving(name: str) -> None:
     answer, texts = SOURCES[name]
-    found = ends.source_obstacles(answer, MOVE)
-    assert len(found) == len(texts)
-    assert all(text in one for text, one in zip(texts, found, strict=True))
+    obstacles = ends.source_obstacles(answer, MOVE)
+    assert len(obstacles) == len(texts)
+    assert all(text in obstacle for text, obstacle in zip(texts, obstacles, strict=True))
 
 
 def progress(**changes: int) -> str:
@@ -132,10 +132,10 @@ THERE: dict[str, tuple[dict[str, t.Any], bool, bool, list[str]]] = {
 @pytest.mark.parametrize("name", THERE)
 def test_what_the_other_server_has_and_what_keeps_images_from_coming(name: str) -> None:
     answer, continued, arrived, texts = THERE[name]
-    found = ends.there(answer, MOVE, [FILE], continued=continued)
-    assert found.arrived == arrived
-    assert len(found.obstacles) == len(texts), found.obstacles
-    assert all(text in one for text, one in zip(texts, found.obstacles, strict=True))
+    state = ends.there(answer, MOVE, [FILE], continued=continued)
+    assert state.arrived == arrived
+    assert len(state.obstacles) == len(texts), state.obstacles
+    assert all(text in obstacle for text, obstacle in zip(texts, state.obstacles, strict=True))
 
 
 def test_old_images_are_renamed_once_and_only_while_the_vm_rests() -> None:

@@ -63,9 +63,9 @@ def look(memory: int = 64, free: int = 500, release: str = "7.8", **used: int) -
 def planner(
     servers: Mapping[str, Mapping[str, object]] = SERVERS, **looks: dict[str, t.Any]
 ) -> Planner:
-    def build(given: FleetTexts, arriving: Collection[str]) -> Fleet:
+    def build(texts: FleetTexts, arriving: Collection[str]) -> Fleet:
         return build_fleet(
-            Inputs(given.vms, given.ledgers, servers, today=TODAY, arriving=arriving)
+            Inputs(texts.vms, texts.ledgers, servers, today=TODAY, arriving=arriving)
         )
 
     all_looks = {"server6": look(web1=10, web2=20, web3=30), "server7": look(), "server8": look()}
@@ -73,7 +73,7 @@ def planner(
 
 
 def drained(plan: Planner) -> list[tuple[str, str]]:
-    return [(one.before.name, one.after.server) for one in plan.drain("server6", list(MEMORY))]
+    return [(move.before.name, move.after.server) for move in plan.drain("server6", list(MEMORY))]
 
 
 def test_the_largest_goes_first_and_to_where_it_keeps_its_addresses() -> None:
@@ -85,10 +85,10 @@ def test_a_fleet_is_built_once_for_what_its_files_say() -> None:
     plan, built = planner(), 0
     build = plan.build
 
-    def counted(given: FleetTexts, arriving: Collection[str]) -> Fleet:
+    def counted(texts: FleetTexts, arriving: Collection[str]) -> Fleet:
         nonlocal built
         built += not arriving
-        return build(given, arriving)
+        return build(texts, arriving)
 
     plan.build = counted
     assert len(drained(plan)) == 3
@@ -120,8 +120,8 @@ def test_limits_of_the_inventory_count_in_place_of_what_there_is() -> None:
     with pytest.raises(CannotMove) as error:
         drained(plan)
     assert "vmm_memory_limit: 3G is exceeded" in str(error.value)
-    found = planner(limited, server7=look(memory=1)).move("web1", "server7")
-    assert found.after.server == "server7"
+    relocation = planner(limited, server7=look(memory=1)).move("web1", "server7")
+    assert relocation.after.server == "server7"
 
 
 def test_a_server_with_an_older_release_is_refused() -> None:
@@ -142,6 +142,6 @@ def test_what_owners_have_to_change() -> None:
     fleet = plan.build(plan.texts, ())
     hosts = {name: server_variables(fleet, name)["vmm_host"] for name in SERVERS}
     assert to_change(planner().move("web1", "server8"), hosts) == []
-    one, two = to_change(planner().move("web1", "server7"), hosts)
-    assert "its IPv4 address is 198.51.100.10 now, no longer 203.0.113.10" in one
+    first, two = to_change(planner().move("web1", "server7"), hosts)
+    assert "its IPv4 address is 198.51.100.10 now, no longer 203.0.113.10" in first
     assert two == "server7 has no IPv6: take inet6 2001:db8:6::a out of hostname.if(5)"

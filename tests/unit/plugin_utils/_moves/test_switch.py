@@ -97,7 +97,7 @@ def homes(texts: FleetTexts) -> list[str]:
     """The servers that have web1 to run, by the model that every run goes by."""
     fleet = build(texts)
     assert fleet.problems == ()
-    return [one.server for one in fleet.vms if one.name == "web1" and one.installed]
+    return [vm.server for vm in fleet.vms if vm.name == "web1" and vm.installed]
 
 
 def test_wherever_it_is_cut_off_it_is_on_one_server_and_the_rest_follows(
@@ -113,9 +113,9 @@ def test_wherever_it_is_cut_off_it_is_on_one_server_and_the_rest_follows(
             switch(fleet, build, "web1", move, TODAY)
         assert written == ["web1.yml", "server7", "server6"][:number]
         assert homes(fleet.read()) == [home]
-        found = next(one for one in build(fleet.read()).vms if one.name == "web1")
-        assert found.moving == move
-        assert found.refusal is None
+        web1 = next(vm for vm in build(fleet.read()).vms if vm.name == "web1")
+        assert web1.moving == move
+        assert web1.refusal is None
         for _again in range(2):
             switch(fleet, build, "web1", move, TODAY)
             assert homes(fleet.read()) == ["server7"]
@@ -165,9 +165,9 @@ def test_a_vm_with_a_broken_file_is_left_alone_while_it_is_moved(fleet: FleetDir
     kept = build(fleet.read()).kept
     fleet.write_copies(kept)
     (fleet.path / "vms/web1.yml").write_text(vm(memory="1X"))
-    found = next(one for one in build(fleet.read()).vms if one.name == "web1")
-    assert found.moving
-    assert found.moving.to == "server7"
+    web1 = next(vm for vm in build(fleet.read()).vms if vm.name == "web1")
+    assert web1.moving
+    assert web1.moving.to == "server7"
     (fleet.path / "moves/web1.yml").write_text("under_way: {}\n")
-    found = next(one for one in build(fleet.read()).vms if one.name == "web1")
-    assert "moves/web1.yml cannot be read" in (found.refusal or "")
+    web1 = next(vm for vm in build(fleet.read()).vms if vm.name == "web1")
+    assert "moves/web1.yml cannot be read" in (web1.refusal or "")

@@ -44,12 +44,14 @@ class Server:
         left = self.answers.get(request["verb"], [])
         answer = left.pop(0) if left else {"done": [{"id": "x", "kept": None}], "recovered": None}
         if request["verb"] == "apply":
-            done = [{"id": one["id"], "kept": None} for one in request["transactions"]]
+            done = [
+                {"id": transaction["id"], "kept": None} for transaction in request["transactions"]
+            ]
             answer = {"done": done, "recovered": None}
         return {"rc": 0, "stdout": json.dumps(answer), "stderr": ""}
 
     def of(self, verb: str) -> list[dict[str, t.Any]]:
-        return [one for one in self.asked if one["verb"] == verb]
+        return [request for request in self.asked if request["verb"] == verb]
 
 
 def come(*offsets: int, sums: t.Sequence[str] = ()) -> dict[str, t.Any]:
@@ -102,7 +104,7 @@ def test_images_come_in_bounded_steps_and_are_read_back() -> None:
         "  web1 is read back (60 of 100 MiB)",
         "  web1 is read back (10 of 100 MiB)",
     ]
-    assert all(one["seconds"] <= 30 for one in server.asked)
+    assert all(request["seconds"] <= 30 for request in server.asked)
     assert server.of("digest")[1]["files"] == [
         read(ONE.arriving, 60), {"path": TWO.arriving},
     ]  # fmt: skip

@@ -53,7 +53,7 @@ def test_yaml_and_json(orders: Orders, text: str) -> None:
     fleet = build(
         {"new1.yml": "server: server6\n"}, orders={"new1.yml": orders.files()["orders/new1.yml"]}
     )
-    assert [(one.name, one.owner) for one in sound(fleet).vms] == [("new1", "mira")]
+    assert [(vm.name, vm.owner) for vm in sound(fleet).vms] == [("new1", "mira")]
 
 
 def test_all_that_is_wrong_with_its_values(orders: Orders) -> None:
@@ -250,7 +250,7 @@ def test_an_order_is_accepted_where_that_is_asked_for(orders: Orders) -> None:
     assert orders.files() == files
     vms = {name[4:]: text for name, text in files.items() if name.startswith("vms/")}
     placed = {name[7:]: text for name, text in files.items() if name.startswith("orders/")}
-    assert [one.name for one in sound(build(vms, orders=placed)).vms] == ["web1", "new1", "new2"]
+    assert [vm.name for vm in sound(build(vms, orders=placed)).vms] == ["web1", "new1", "new2"]
     assert orders.run("--accept", waiting).status == 2
 
 
@@ -263,7 +263,9 @@ def test_one_of_many_at_once_wins(orders: Orders) -> None:
 
 
 def test_one_of_many_keys_of_a_new_owner_wins(orders: Orders) -> None:
-    bodies = [order(name=f"n{one}", ssh_keys=[(KEY, OTHER_KEY)[one % 2]]) for one in range(8)]
+    bodies = [
+        order(name=f"n{number}", ssh_keys=[(KEY, OTHER_KEY)[number % 2]]) for number in range(8)
+    ]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda body: orders.check(body, "--write"), bodies))
     assert sorted(answer.status for answer in answers) == [0] * 4 + [1] * 4
@@ -278,7 +280,7 @@ def test_files_are_checked_together(orders: Orders, tmp_path: Path) -> None:
     words = [str(tmp_path / name) for name in ("one.json", "two.json", "link.yml", "fifo.yml")]
     answer = orders.run("--fleet", str(orders.fleet), *words)
     assert answer.status == 1
-    assert [(Path(one["file"]).name, one["field"]) for one in answer.problems] == [
+    assert [(Path(problem["file"]).name, problem["field"]) for problem in answer.problems] == [
         ("two.json", "ssh_keys"), ("link.yml", ""), ("fifo.yml", ""),
     ]  # fmt: skip
     assert "symbolic link" in answer.messages
@@ -382,14 +384,14 @@ HOSTILE = {
     "the same twice in YAML": b"owner: mira\nowner: puffy\n",
     "an alias": b"note: &a x\nowner: *a\n",
     "many aliases": b"a: &a [x,x]\n"
-    + b"".join(b"a%d: &a%d [*a,*a,*a,*a]\n" % (one, one) for one in range(900)),
+    + b"".join(b"a%d: &a%d [*a,*a,*a,*a]\n" % (number, number) for number in range(900)),
     "a tag": b"owner: !!python/object/apply:os.system [id]\n",
     "a merge key": b"<<: {owner: mira}\n",
     "two documents": b"owner: mira\n---\nowner: puffy\n",
     "a list": b'[{"name": "new1"}]',
     "text": b'"new1"',
     "text that goes backwards": "note: a\u202eb\n".encode(),
-    "many keys": json.dumps({f"k{one}": 1 for one in range(5000)}).encode(),
+    "many keys": json.dumps({f"k{number}": 1 for number in range(5000)}).encode(),
     "a long key": json.dumps({"k" * 60_000: 1}).encode(),
     "the name twice": b"name: new1\nname: new2\n",
     "a name that is a list": b"name: [new1]\n",

@@ -75,19 +75,21 @@ def test_each_address_has_its_reason() -> None:
 
 def test_the_addresses_of_a_server_are_those_of_its_range() -> None:
     made = build({"web1.yml": vm()}, {"server6.yml": LEDGER}, {"server6": SMALL})
-    found = addresses_of(made.servers["server6"], networks(made, {}))
-    assert found == Addresses(total=10, taken=6)
+    counted = addresses_of(made.servers["server6"], networks(made, {}))
+    assert counted == Addresses(total=10, taken=6)
 
 
 def test_servers_share_a_network_and_each_has_its_range() -> None:
-    one = server(ipv4_range=["203.0.113.10", "203.0.113.19"], server_ipv4="203.0.113.2", **NO_IPV6)
+    first = server(
+        ipv4_range=["203.0.113.10", "203.0.113.19"], server_ipv4="203.0.113.2", **NO_IPV6
+    )
     two = {
-        **one,
+        **first,
         "vmm_ipv4_range": ["203.0.113.30", "203.0.113.39"],
         "vmm_mac_prefix": "fe:e1:bb:d1:c9",
         "vmm_server_ipv4": "203.0.113.3",
     }
-    made = sound(build({"web1.yml": vm()}, {}, {"server6": one, "server7": two}))
+    made = sound(build({"web1.yml": vm()}, {}, {"server6": first, "server7": two}))
     (network,) = networks(made, {})
     assert network.servers == ("server6", "server7")
     assert network.counts == {
@@ -116,8 +118,8 @@ def test_networks_of_other_sizes(network: str) -> None:
     gateway = network.rsplit(".", 1)[0] + (".9" if network.endswith("31") else ".1")
     made = build({}, {}, {"s": server(ipv4_network=network, ipv4_gateway=gateway, ipv4_range=None,
                                       dns_servers=["192.0.2.1"], **NO_IPV6)})  # fmt: skip
-    (found,) = networks(made, {})
-    assert covers(found)
+    (drawn,) = networks(made, {})
+    assert covers(drawn)
 
 
 def covers(network: Network) -> bool:

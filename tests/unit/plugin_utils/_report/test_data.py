@@ -42,8 +42,8 @@ def seen(**look: t.Any) -> dict[str, t.Any]:
 
 
 def web1(made: Fleet, **results: dict[str, t.Any]) -> Vm:
-    (found,) = of(made, **results).vms
-    return found
+    (vm,) = of(made, **results).vms
+    return vm
 
 
 STATES: dict[str, tuple[str, bool, dict[str, t.Any] | None, tuple[str | None, bool, str]]] = {
@@ -72,10 +72,10 @@ STATES: dict[str, tuple[str, bool, dict[str, t.Any] | None, tuple[str | None, bo
 def test_a_vm(name: str) -> None:
     state, installed, look, (shown, deployed, attention) = STATES[name]
     results = {} if look is None else {"server6": seen(**look)}
-    found = web1(fleet(state, installed=installed), **results)
-    assert (found.shown, found.deployed, "; ".join(found.attention)) == (shown, deployed, attention)
-    assert found.used == (None if look is None else 3 * GIB)
-    assert found.installed == ("2026-11-29T03:00:00Z" if installed else None)
+    vm = web1(fleet(state, installed=installed), **results)
+    assert (vm.shown, vm.deployed, "; ".join(vm.attention)) == (shown, deployed, attention)
+    assert vm.used == (None if look is None else 3 * GIB)
+    assert vm.installed == ("2026-11-29T03:00:00Z" if installed else None)
 
 
 @pytest.mark.parametrize("result", [seen(pending=True), {**seen(), "pending_restart": ["web1"]}])
@@ -118,19 +118,19 @@ def test_a_server_says_why_it_is_not_known(name: str) -> None:
 
 def test_a_server_whose_settings_cannot_be_used_is_there() -> None:
     made = build({"web1.yml": vm()}, {}, {"server6": server(ipv4_gateway=None)})
-    found = of(made, server6={"failed": True, "msg": "server6: vmm_ipv4_gateway: is missing"})
-    assert (found.servers[0].name, found.servers[0].usable) == ("server6", False)
-    assert found.vms == ()
-    assert [text for text in found.problems if "vmm_ipv4_gateway" in text]
+    report = of(made, server6={"failed": True, "msg": "server6: vmm_ipv4_gateway: is missing"})
+    assert (report.servers[0].name, report.servers[0].usable) == ("server6", False)
+    assert report.vms == ()
+    assert [text for text in report.problems if "vmm_ipv4_gateway" in text]
 
 
 def test_a_vm_with_problems_is_as_it_was_and_says_so() -> None:
     sound = fleet()
     files = {"web1.yml": vm(memory="1 GB")}
     bad = build(files, ledger_texts(sound), {"server6": server()}, kept=sound.kept)
-    found = web1(bad, server6=seen())
-    assert found.memory == 1 * GIB
-    assert "vms/web1.yml: memory: '1 GB' is not a valid size" in found.attention[0]
+    kept = web1(bad, server6=seen())
+    assert kept.memory == 1 * GIB
+    assert "vms/web1.yml: memory: '1 GB' is not a valid size" in kept.attention[0]
 
 
 def test_the_address_of_a_vm_that_nobody_knows_is_kept() -> None:
@@ -175,7 +175,7 @@ def test_the_json_has_all_and_stays_what_it_is() -> None:
     }  # fmt: skip
     assert (data["format"], data["at"], data["deployed"]) == (1, "2026-11-29T07:16:00Z", 280)
     assert len(data["vms"]) == 300
-    assert {one["reach"] for one in data["servers"]} == {"reached", "unreachable"}
+    assert {row["reach"] for row in data["servers"]} == {"reached", "unreachable"}
     # Readers of JSON that have no more than a double lose nothing.
     large = data["networks"][-1]["counts"]["free"]
     assert isinstance(large, str) and int(large) > 1 << 53

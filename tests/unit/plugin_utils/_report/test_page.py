@@ -70,15 +70,15 @@ def hostile() -> Report:
             for place, vm in enumerate(clean.vms[:5])
         ),
         servers=tuple(
-            replace(one, name=f"{bad}{place}", message=bad, release=bad, kernel=bad, preset=bad,
+            replace(server, name=f"{bad}{place}", message=bad, release=bad, kernel=bad, preset=bad,
                     strangers=(bad,), drives=(drive,),
-                    disks=(replace(one.disks[0], directory=bad),))
-            for place, one in enumerate(clean.servers)
+                    disks=(replace(server.disks[0], directory=bad),))
+            for place, server in enumerate(clean.servers)
         ),
         networks=tuple(
-            replace(one, servers=(bad,), spans=tuple(
-                replace(span, label=span.label and bad) for span in one.spans))
-            for one in clean.networks
+            replace(network, servers=(bad,), spans=tuple(
+                replace(span, label=span.label and bad) for span in network.spans))
+            for network in clean.networks
         ),
         differences=(Difference(bad, bad, "change", bad, None),),
         problems=(bad, bad),
@@ -112,8 +112,8 @@ def test_a_page_loads_nothing_and_runs_its_own_script_alone(made: Report) -> Non
 def test_what_others_wrote_is_shown_as_it_is() -> None:
     text = page(hostile())
     parsed = Parsed(text)
-    for one in HOSTILE[:7]:
-        assert re.sub(r"\s+", " ", one) in parsed.text, one
+    for hostile_text in HOSTILE[:7]:
+        assert re.sub(r"\s+", " ", hostile_text) in parsed.text, hostile_text
     visible = set(text) - {"\n"}
     assert not [char for char in visible if not char.isprintable()]
     assert "\\u202etxt.exe" in parsed.text
@@ -154,7 +154,7 @@ def test_each_part_that_a_link_leads_to_is_there() -> None:
     ids = [attributes["id"] for _tag, attributes in parsed.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = {attributes["href"] for tag, attributes in parsed.elements if tag == "a"}
-    assert {str(link).removeprefix("#") for link in links} <= {str(one) for one in ids}
+    assert {str(link).removeprefix("#") for link in links} <= {str(element) for element in ids}
 
 
 def test_a_row_has_what_it_is_found_by() -> None:

@@ -106,9 +106,9 @@ def test_what_was_begun_resumes() -> None:
 
 
 def why(seen: Seen, request: Request = ASKS, checks: Checks = ERRATA) -> str:
-    found = next_step(seen, request, checks)
-    assert found.do == Do.REFUSE
-    return "\n".join(found.why)
+    upcoming = next_step(seen, request, checks)
+    assert upcoming.do == Do.REFUSE
+    return "\n".join(upcoming.why)
 
 
 INSTALLS = shown(marker=NOTE, installing="data", status=RUNS)
@@ -145,11 +145,11 @@ def test_all_obstacles_are_named_at_once() -> None:
 
 
 def test_directories_of_one_file_system_need_their_room_together() -> None:
-    one = {path: ("/", 1200 << 20) for path in FREE}
+    free = {path: ("/", 1200 << 20) for path in FREE}
     assert "/: 1200 MiB are free on this file system, and 2450 MiB are needed" in why(
-        replace(FRESH, free=one), RELEASE
+        replace(FRESH, free=free), RELEASE
     )
-    assert next_step(replace(FRESH, free=one), ASKS, ERRATA).do == Do.PREPARE
+    assert next_step(replace(FRESH, free=free), ASKS, ERRATA).do == Do.PREPARE
 
 
 def test_a_mirror_that_does_not_answer_is_not_a_server_without_errata() -> None:
@@ -209,7 +209,12 @@ def test_the_old_release() -> None:
 
 
 def test_releases_follow_each_other() -> None:
-    assert [following(one) for one in ("7.8", "7.9", "8.0", "9.9")] == ["7.9", "8.0", "8.1", "10.0"]
+    assert [following(release) for release in ("7.8", "7.9", "8.0", "9.9")] == [
+        "7.9",
+        "8.0",
+        "8.1",
+        "10.0",
+    ]
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
