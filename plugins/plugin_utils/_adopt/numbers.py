@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The numbers that the MACs of running VMs come from, and what their addresses make of them."""
+"""The numbers behind the MACs of running VMs, and how their addresses follow from them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Backups as their places know them: their records, which may go, and which VMs have none."""
+"""Records of backups: what they say, which backups may be deleted, and which VMs have none."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Images on their way from one server to another, over ssh with a key for this one transfer.
+"""Sends images from one server to another, over ssh with a key for this one transfer.
 
 The server that the images go to makes the key and fetches. The server that they leave lets that
 key read these images, from the other server's address, and nothing else.

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The addresses of a network as a drawing: a cell each, whose form says what it is.
+"""The addresses of a network as a drawing: one cell per address, with a form for each kind.
 
 Cells have forms as well as colors, which not everybody sees and not every printer has.
 """

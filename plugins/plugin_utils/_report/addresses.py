@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Whose the addresses of each network are: from the fleet, its ledgers, and dhcpd.conf(5)."""
+"""Who has the addresses of each network: from the fleet, its ledgers, and dhcpd.conf(5)."""
 
 from __future__ import annotations
 

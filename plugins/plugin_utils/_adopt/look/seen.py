@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What is asked of a server that is to be adopted, and what it shows; nothing on it is changed.
+"""What is asked of a server to be adopted, and what it shows; nothing on it is changed.
 
 Files name other files: includes, images, response files, keys. So questions are asked until all
 that was named is known, three times as a rule.

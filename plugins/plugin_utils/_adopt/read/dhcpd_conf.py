@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A server's dhcpd.conf(5): the subnets, and which statements are of the fleet's VMs."""
+"""A server's dhcpd.conf(5): its subnets, and which statements are for the fleet's VMs."""
 
 from __future__ import annotations
 

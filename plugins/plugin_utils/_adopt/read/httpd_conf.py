@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A server's httpd.conf(5): the server that installers are served from, and what else there is."""
+"""A server's httpd.conf(5): the server for installers, and everything else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A response file of autoinstall(8): what of it is a VM's, and no password, whatever its form."""
+"""A response file of autoinstall(8): what of it belongs into a VM file, and never a password."""
 
 from __future__ import annotations
 

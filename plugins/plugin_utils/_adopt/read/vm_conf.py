@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A server's vm.conf(5) with the files that it includes: its VMs, and what else there is."""
+"""A server's vm.conf(5) with the files that it includes: its VMs, and everything else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""How far the upgrade of a server is: a file on the server, which root alone can read.
+"""How far the upgrade of a server is: a file on the server, which only root can read.
 
 A run that is interrupted anywhere is continued by the next one from what it says.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a server shows that its upgrade depends on."""
+"""What a server shows of what its upgrade depends on."""
 
 from __future__ import annotations
 
