@@ -126,7 +126,7 @@ class ActionModule(Action):
         fleet = self._planner.fleet
         names = (found.before.server, found.after.server)
         hosts = {name: server_variables(fleet, name)["vmm_host"] for name in names}
-        return to_change(found, hosts)
+        return [*to_change(found, hosts)]
 
     def _shown(self, found: Relocation) -> str:
         before, after = found.before, found.after

@@ -68,21 +68,19 @@ def refuse_known(answer: t.Mapping[str, t.Any], move: Move, server: str) -> None
         )
 
 
-def source_obstacles(answer: t.Mapping[str, t.Any], move: Move) -> list[str]:
-    """Return why the images cannot leave; all of them have to be there, as files."""
-    obstacles = []
+def source_obstacles(answer: t.Mapping[str, t.Any], move: Move) -> t.Iterator[str]:
+    """Yield why the images cannot leave; all of them have to be there, as files."""
     for image in move.images:
         there = answer["paths"].get(image.source)
         if there is None:
-            obstacles.append(f"{move.vm}: {image.source} is not there on {move.source}")
+            yield f"{move.vm}: {image.source} is not there on {move.source}"
         elif there["type"] != "file":
-            obstacles.append(
+            yield (
                 f"{move.vm}: {image.source} of {move.source} is a {there['type']}, and only files "
                 f"are moved; put the image itself there"
             )
         if answer["paths"].get(image.kept):
-            obstacles.append(f"{move.vm}: {image.kept} exists on {move.source} already")
-    return obstacles
+            yield f"{move.vm}: {image.kept} exists on {move.source} already"
 
 
 def stamps(answer: t.Mapping[str, t.Any], move: Move) -> list[dict[str, t.Any] | None]:

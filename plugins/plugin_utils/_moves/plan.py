@@ -48,25 +48,23 @@ class Room:
 
     def obstacles(
         self, relocation: Relocation, need: int, present: int, limited: bool
-    ) -> list[str]:
-        """Return why a VM does not fit.
+    ) -> t.Iterator[str]:
+        """Yield why a VM does not fit.
 
         need is what its images take, present the memory of all VMs that are there.
         """
         name, to = relocation.after.name, relocation.after.server
-        reasons = []
         memory = relocation.after.memory.bytes if relocation.after.state == "present" else 0
         if memory and self.memory is not None and not limited:
             lacking = present + memory + RESERVE - self.memory
             if lacking > 0:
-                reasons.append(f"{name}: {to} lacks {mib(lacking)} of memory for it")
+                yield f"{name}: {to} lacks {mib(lacking)} of memory for it"
         mount = self._mount(relocation)
         if mount is not None and need + SPARE_BYTES > self.free[mount]:
-            reasons.append(
+            yield (
                 f"{name}: its images take {mib(need)}, and {mount} of {to} has "
                 f"{mib(self.free[mount])} free"
             )
-        return reasons
 
     def take(self, relocation: Relocation, need: int) -> None:
         if (mount := self._mount(relocation)) is not None:
@@ -174,9 +172,8 @@ class Planner:
                 f"{shown[1]} of {source}; upgrade {to} first"
             ]
         limited = self.fleet.servers[to].memory_limit is not None
-        return self._room(to).obstacles(
-            relocation, self._need(relocation.before), self._present(relocation, to), limited
-        )
+        need, present = self._need(relocation.before), self._present(relocation, to)
+        return [*self._room(to).obstacles(relocation, need, present, limited)]
 
     def _present(self, relocation: Relocation, server: str) -> int:
         """Return the memory of the VMs that a server is to run, without the one that comes."""
@@ -198,49 +195,45 @@ class Planner:
         return self._rooms[server]
 
 
-def to_change(relocation: Relocation, hosts: t.Mapping[str, Look]) -> list[str]:
-    """Return what a VM's owner has to change after its move; hosts are vmm_host by server."""
+def to_change(relocation: Relocation, hosts: t.Mapping[str, Look]) -> t.Iterator[str]:
+    """Yield what a VM's owner has to change after its move; hosts are vmm_host by server."""
     before, after = relocation.before, relocation.after
     old, new = (_network(hosts[vm.server], vm) for vm in (before, after))
-    lines = []
     if before.ipv4 != after.ipv4:
-        lines.append(
+        yield (
             f"its IPv4 address is {after.ipv4} now, no longer {before.ipv4}: dhcpd(8) gives it to "
             f"the VM; where it is written (hostname.if(5), mygate(5), DNS, firewalls of others), "
             f"change it; netmask {new['ipv4']['netmask']}, gateway {new['ipv4']['gateway']}"
         )
     elif old["ipv4"] != {**new["ipv4"], "server": old["ipv4"]["server"]}:
-        lines.append(
+        yield (
             f"its IPv4 address stays, the gateway is {new['ipv4']['gateway']} now, netmask "
-            f"{new['ipv4']['netmask']}: with DHCP nothing is to be done"
+            f"{new['ipv4']['netmask']}: with DHCP there is nothing to do"
         )
     if before.ipv6 and not after.ipv6:
-        lines.append(f"{after.server} has no IPv6: take inet6 {before.ipv6} out of hostname.if(5)")
+        yield f"{after.server} has no IPv6: take inet6 {before.ipv6} out of hostname.if(5)"
     elif after.ipv6 and (before.ipv6 != after.ipv6 or old["ipv6"] != new["ipv6"]):
-        lines.append(
+        yield (
             f"hostname.if(5) needs inet6 {after.ipv6} {new['ipv6']['prefix']}, and mygate(5) "
             f"{new['ipv6']['gateway']}"
         )
     if before.ipv6_prefix != after.ipv6_prefix:
-        lines.append(
+        yield (
             f"the prefix that is routed to it is {after.ipv6_prefix or 'none'} now, no longer "
             f"{before.ipv6_prefix or 'none'}"
         )
     for was, now in zip(before.interfaces[1:], after.interfaces[1:], strict=True):
         if (was.ipv4, was.ipv6) != (now.ipv4, now.ipv6):
-            addresses = (
-                " and ".join(str(address) for address in (now.ipv4, now.ipv6) if address) or "none"
-            )
-            lines.append(f"its address on the switch {now.switch} is {addresses} now")
+            addresses = " and ".join(map(str, filter(None, (now.ipv4, now.ipv6))))
+            yield f"its address on the switch {now.switch} is {addresses or 'none'} now"
     if before.forward:
-        lines.append(
+        yield (
             f"the ports that {before.server} forwards to it are ports of {after.server} now: its "
-            f"sheet has where to log in"
+            f"sheet says where to log in"
         )
     servers = hosts[after.server]["dns_servers"]
     if hosts[before.server]["dns_servers"] != servers:
-        lines.append(f"its name servers are {', '.join(servers)} now (DHCP says so too)")
-    return lines
+        yield f"its name servers are {', '.join(servers)} now (DHCP gives these too)"
 
 
 def _network(host: Look, vm: Vm) -> Look:

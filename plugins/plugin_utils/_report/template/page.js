@@ -16,11 +16,11 @@
   const number = new Intl.NumberFormat("en");
   let most = first;
 
-  function fits(row, words, wanted, on) {
+  function fits(row, words, choice, on) {
     if (on && row.server !== on) return false;
-    if (wanted === "attention" || wanted === "pending") {
-      if (row[wanted] === undefined) return false;
-    } else if (wanted && row.state !== wanted) return false;
+    if (choice === "attention" || choice === "pending") {
+      if (row[choice] === undefined) return false;
+    } else if (choice && row.state !== choice) return false;
     return words.every((word) => row.text.includes(word));
   }
 

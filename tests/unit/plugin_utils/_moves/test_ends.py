@@ -92,7 +92,7 @@ SOURCES: dict[str, tuple[dict[str, t.Any], list[str]]] = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_what_keeps_images_from_leaving(name: str) -> None:
     answer, texts = SOURCES[name]
-    obstacles = ends.source_obstacles(answer, MOVE)
+    obstacles = [*ends.source_obstacles(answer, MOVE)]
     assert len(obstacles) == len(texts)
     assert all(text in obstacle for text, obstacle in zip(texts, obstacles, strict=True))
 

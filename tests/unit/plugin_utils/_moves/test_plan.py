@@ -141,7 +141,7 @@ def test_what_owners_have_to_change() -> None:
     plan = planner()
     fleet = plan.build(plan.texts, ())
     hosts = {name: server_variables(fleet, name)["vmm_host"] for name in SERVERS}
-    assert to_change(planner().move("web1", "server8"), hosts) == []
+    assert [*to_change(planner().move("web1", "server8"), hosts)] == []
     first, two = to_change(planner().move("web1", "server7"), hosts)
     assert "its IPv4 address is 198.51.100.10 now, no longer 203.0.113.10" in first
     assert two == "server7 has no IPv6: take inet6 2001:db8:6::a out of hostname.if(5)"
