@@ -119,8 +119,8 @@ def read_all(records: t.Iterable[t.Any]) -> list[Backup]:
 def superfluous(backups: t.Iterable[Backup], keep: int, days: int, now: datetime) -> list[Backup]:
     """Return the backups of one VM that may go, the oldest first; all of them are that VM's.
 
-    The newest `keep` sound ones stay, one of them at least; of damaged ones the newest, where there
-    is no sound one. So does whatever is younger than `days`.
+    The newest `keep` sound ones stay, at least one; without a sound one, the newest damaged one.
+    Whatever is younger than `days` stays too.
     """
     newest = sorted(backups, key=lambda backup: backup.taken, reverse=True)
     sound = [backup for backup in newest if not backup.damaged]
@@ -146,7 +146,7 @@ def next_to_test(backups: t.Iterable[Backup]) -> Backup | None:
 def outdated(note: str, vms: t.Iterable[str], hours: float, now: datetime) -> dict[str, str]:
     """Return which of these VMs have no backup younger than that, each with the reason.
 
-    note is the text of NOTE on their server, empty where there is none.
+    note is the text of NOTE on their server, empty if there is none.
     """
     known = _note(note)
     reasons: dict[str, str] = {}
@@ -161,7 +161,7 @@ def outdated(note: str, vms: t.Iterable[str], hours: float, now: datetime) -> di
 
 
 def table(backups: t.Sequence[Backup]) -> list[str]:
-    """Return the lines of a table for people; none where there is nothing."""
+    """Return the lines of a table for people; none without backups."""
     rows = [("VM", "BACKUP", "TAKEN", "MODE", "SIZE", "STOOD STILL", "TESTED")]
     for backup in backups:
         tested = shown_time(backup.tested) if backup.tested else "-"

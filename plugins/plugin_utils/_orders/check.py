@@ -65,7 +65,7 @@ _LATER = "this cannot be decided at the moment; try again later"
 
 
 class Situation:
-    """The files of a fleet and, where it is known, the inventory, for orders to be checked against.
+    """The files of a fleet and, if known, the inventory, against which orders are checked.
 
     server is the only one that an order may go to; without it, any of the inventory's. Raises
     OperatorError if a whole directory cannot be read: its content would not be taken into account.

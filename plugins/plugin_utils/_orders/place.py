@@ -67,8 +67,8 @@ def missing(order: Order, texts: FleetTexts, *, own: bool, accept_on: str | None
 def place(fleet: Path, name: str, texts: Mapping[str, str]) -> list[Fault]:
     """Write the files of this VM, texts by directory.
 
-    Only for who holds the lock. Returns a fault where there is such a file already, and then writes
-    none. Raises NotPlaced.
+    The caller holds the lock. If there is such a file already, writes none and returns a fault.
+    Raises NotPlaced.
     """
     file = f"{name}.yml"
     placed: list[Path] = []

@@ -64,7 +64,7 @@ def _plans(server: ServerSettings) -> list[Plan]:
 
 
 def _taken(fleet: Fleet, hosts: Hosts) -> Taken:
-    """Return each address that is somebody's, with the most important reason."""
+    """Return each address that is taken, with the most important reason."""
     there = {(vm.server, vm.name) for vm in fleet.vms}
     broken = fleet.broken
     by_kind: dict[Kind, dict[Key, What]] = {kind: {} for kind in Kind}
@@ -142,7 +142,7 @@ def _network(
 def _otherwise(
     users: t.Sequence[tuple[ServerSettings, Plan]], network: IPv4Network | IPv6Network, value: int
 ) -> What:
-    """Return what an address is that is nobody's."""
+    """Return what an address is that nobody has."""
     address = type(network.network_address)(value)
     if not usable(network, address):
         return Kind.UNUSABLE, ""

@@ -27,7 +27,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar without segments is of something that nobody knows, and is not drawn."""
+    """A bar; one without segments is of something unknown, and is not drawn."""
 
     name: str
     text: str

@@ -17,7 +17,7 @@ _HEAD: t.Final = struct.Struct(">4sIQIIQ")
 
 @dataclass(frozen=True)
 class Image:
-    """bytes is the size that the VM sees; used is what of it was written, as far as that is known.
+    """bytes is the size that the VM sees; used is how much of it was written, as far as known.
 
     based says that a qcow2 image has another one below it.
     """

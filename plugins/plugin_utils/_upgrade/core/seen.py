@@ -52,7 +52,7 @@ class Seen:
     """A server at one moment.
 
     `journal_sha256`, `list_sha256` and `motd_sha256` are of those files as they were read, None
-    where there is none; the list is RAN. `marked` says that it has not booted since the journal was
+    if there is none; the list is RAN. `marked` says that it has not booted since the journal was
     begun. `statuses` are all VMs that vmd(8) knows, `facts` those of the fleet, `defined` the names
     in vm.conf(5), `moving` those that go to another server. `patches` are installed, `once` are
     scripts that rc(8) has not finished, `leftovers` are sysmerge(8)'s. `free` has, by directory,
