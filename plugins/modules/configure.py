@@ -322,8 +322,12 @@ vms:
       description: The process of vmd(8) that runs it.
       type: int
     disk_bytes:
-      description: How much its image takes on the server's disk.
+      description: How much its images take on the server's disks.
       type: int
+    image_bytes:
+      description: How much each of them takes, the first disk's first.
+      type: list
+      elements: int
   sample:
     web1:
       image: data
@@ -335,6 +339,7 @@ vms:
       pending: false
       pid: 56946
       disk_bytes: 1073741824
+      image_bytes: [1073741824]
 at_once:
   description: How many VMs the server can install at the same time, C(vmm_install_limit) at most.
   type: int

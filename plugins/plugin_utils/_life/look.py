@@ -60,6 +60,7 @@ class Look:
             "pending": machine.name in self.pending,
             "pid": facts.status.pid if facts.status else None,
             "disk_bytes": facts.disk_bytes,
+            "image_bytes": list(facts.bytes),
         }
 
     def result(self) -> dict[str, t.Any]:

@@ -136,9 +136,9 @@ def _disks(
 ) -> t.Iterator[_Image]:
     for machine in vms:
         name, now = machine.name, facts[machine.name]
-        used = now.disk_bytes - sum(disk.bytes for disk in now.disks)
         again = name in new
-        yield _Image(name, machine.directory, machine.disk, 0 if again else used, again)
+        used = 0 if again else now.image_bytes
+        yield _Image(name, machine.directory, machine.disk, used, again)
         for disk, there in zip(machine.disks, now.disks, strict=True):
             yield _Image(name, disk.directory, disk.bytes, there.bytes)
 

@@ -95,7 +95,7 @@ class VmFacts:
     marker: Marker | None
     installed: bool
     status: VmStatus | None
-    disk_bytes: int = 0
+    image_bytes: int = 0
     written: int = 0
     directory: bool = True
     others: tuple[str, ...] = ()
@@ -105,6 +105,15 @@ class VmFacts:
     disks: tuple[DiskFacts, ...] = ()
     detached: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> tuple[int, ...]:
+        """What its images take on the server's disks, the first disk's first."""
+        return (self.image_bytes, *(disk.bytes for disk in self.disks))
+
+    @property
+    def disk_bytes(self) -> int:
+        return sum(self.bytes)
 
     @property
     def begun(self) -> bool:
@@ -227,7 +236,7 @@ def _facts(
         marker=_marker(machine.load, answer),
         installed=paths.get(machine.installed) is not None,
         status=status,
-        disk_bytes=(main["blocks"] * BLOCK if main else 0) + sum(disk.bytes for disk in disks),
+        image_bytes=main["blocks"] * BLOCK if main else 0,
         written=new["blocks"] * BLOCK if new else 0,
         directory=paths.get(machine.directory) is not None,
         others=tuple(path for path in machine.other_images if _written(paths.get(path))),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -47,11 +48,11 @@ class Room:
         )
 
     def obstacles(
-        self, relocation: Relocation, need: int, present: int, limited: bool
+        self, relocation: Relocation, sizes: t.Sequence[int], present: int, limited: bool
     ) -> t.Iterator[str]:
         """Yield why a VM does not fit.
 
-        need is what its images take, present the memory of all VMs that are there.
+        sizes are what its images take, present is the memory of all VMs that are there.
         """
         name, to = relocation.after.name, relocation.after.server
         memory = relocation.after.memory.bytes if relocation.after.state == "present" else 0
@@ -59,19 +60,25 @@ class Room:
             lacking = present + memory + RESERVE - self.memory
             if lacking > 0:
                 yield f"{name}: {to} lacks {mib(lacking)} of memory for it"
-        mount = self._mount(relocation)
-        if mount is not None and need + SPARE_BYTES > self.free[mount]:
-            yield (
-                f"{name}: its images take {mib(need)}, and {mount} of {to} has "
-                f"{mib(self.free[mount])} free"
-            )
+        for mount, need in self._needs(relocation, sizes).items():
+            if need + SPARE_BYTES > self.free[mount]:
+                yield (
+                    f"{name}: its images take {mib(need)}, and {mount} of {to} has "
+                    f"{mib(self.free[mount])} free"
+                )
 
-    def take(self, relocation: Relocation, need: int) -> None:
-        if (mount := self._mount(relocation)) is not None:
+    def take(self, relocation: Relocation, sizes: t.Sequence[int]) -> None:
+        for mount, need in self._needs(relocation, sizes).items():
             self.free[mount] -= need
 
-    def _mount(self, relocation: Relocation) -> str | None:
-        return self.mounts.get(relocation.disks[0][1].image.rpartition("/")[0])
+    def _needs(self, relocation: Relocation, sizes: t.Sequence[int]) -> Counter[str]:
+        """Return what the images take of each file system; a VM that was not seen takes nothing."""
+        needs: Counter[str] = Counter()
+        for (_old, new), size in zip(relocation.disks, sizes, strict=False):
+            mount = self.mounts.get(new.image.rpartition("/")[0])
+            if mount is not None:
+                needs[mount] += size
+        return needs
 
 
 @dataclass
@@ -138,7 +145,7 @@ class Planner:
     def _settle(self, relocation: Relocation) -> None:
         """Let the moves after this one take it into account."""
         self.texts = relocation.texts
-        self._room(relocation.after.server).take(relocation, self._need(relocation.before))
+        self._room(relocation.after.server).take(relocation, self._sizes(relocation.before))
 
     def _ways(self, name: str, servers: t.Sequence[str]) -> tuple[list[Relocation], list[str]]:
         ways, reasons = [], []
@@ -172,8 +179,8 @@ class Planner:
                 f"{shown[1]} of {source}; upgrade {to} first"
             ]
         limited = self.fleet.servers[to].memory_limit is not None
-        need, present = self._need(relocation.before), self._present(relocation, to)
-        return [*self._room(to).obstacles(relocation, need, present, limited)]
+        sizes, present = self._sizes(relocation.before), self._present(relocation, to)
+        return [*self._room(to).obstacles(relocation, sizes, present, limited)]
 
     def _present(self, relocation: Relocation, server: str) -> int:
         """Return the memory of the VMs that a server is to run, without the one that comes."""
@@ -183,8 +190,9 @@ class Planner:
             if vm.state == "present" and vm.name != relocation.after.name
         )
 
-    def _need(self, vm: Vm) -> int:
-        return int((self.looks[vm.server]["vms"].get(vm.name) or {"disk_bytes": 0})["disk_bytes"])
+    def _sizes(self, vm: Vm) -> t.Sequence[int]:
+        look: Look = self.looks[vm.server]["vms"].get(vm.name) or {}
+        return t.cast("t.Sequence[int]", look.get("image_bytes", ()))
 
     def _seen(self, server: str) -> bool:
         return "survey" in self.looks.get(server, {})

@@ -80,7 +80,7 @@ def test_intents() -> None:
         return plan.intent(machine(), now, mode, "/b", 300)
 
     size = 10 << 30
-    runs = shown(image="data", status=RUNS, disk_bytes=size)
+    runs = shown(image="data", status=RUNS, image_bytes=size)
     assert said(runs, "paused") == (
         "pause web1 while 10240 MiB are copied, 300 s at most, and bring the copy to /b"
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -55,7 +56,9 @@ def look(memory: int = 64, free: int = 500, release: str = "7.8", **used: int) -
     """What a server shows; GiB."""
     system = {"directory": "/var/vmm", "mount": "/var", "free": free * GIB}
     return {
-        "vms": {name: {"disk_bytes": size * GIB, "running": True} for name, size in used.items()},
+        "vms": {
+            name: {"image_bytes": [size * GIB], "running": True} for name, size in used.items()
+        },
         "survey": {"memory": memory * GIB, "file_systems": [system], "release": release},
     }
 
@@ -112,6 +115,31 @@ def test_what_is_short_is_said_for_each_vm_that_does_not_fit() -> None:
         "web2: server7 lacks 1280M of memory for it\n"
         "web2: its images take 20480M, and /var of server8 has 12288M free"
     )
+
+
+def test_each_disk_counts_where_it_comes_to() -> None:
+    """web1's second disk is on a volume of its own, on both servers."""
+    files = texts()
+    disk = "disks: [{size: 90G, image: /data/web1.disk2.qcow2}]"
+    record = "disks: [{image: /data/web1.disk2.qcow2, format: qcow2}]"
+    files = replace(
+        files,
+        vms={**files.vms, "web1.yml": f"{files.vms['web1.yml']}{disk}\n"},
+        ledgers={"server6.yml": ledger(f"{line('web1', 1)[:-1]}, {record}}}")},
+    )
+    data = {"directory": "/data", "mount": "/data", "free": 100 * GIB}
+    looks = {name: look(free=15) for name in ("server6", "server7")}
+    for shown in looks.values():
+        shown["survey"]["file_systems"].append(data)
+    looks["server6"]["vms"] = {"web1": {"image_bytes": [10 * GIB, 80 * GIB], "running": True}}
+    moved = planner(**looks)
+    moved.texts = files
+    assert moved.move("web1", "server7").after.server == "server7"
+    data["free"] = 50 * GIB
+    lacking = planner(**looks)
+    lacking.texts = files
+    with pytest.raises(CannotMove, match="take 81920M, and /data of server7 has 51200M free"):
+        lacking.move("web1", "server7")
 
 
 def test_limits_of_the_inventory_count_in_place_of_what_there_is() -> None:
