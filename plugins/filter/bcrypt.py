@@ -4,13 +4,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: bcrypt
-short_description: The bcrypt hash of a password, as OpenBSD takes it
+short_description: The bcrypt hash of a password, as OpenBSD uses it
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Hashes a password with a new salt, as encrypt(1) does on OpenBSD. The hash is another one
+  - Hashes a password with a new salt, as encrypt(1) does on OpenBSD. The hash is different
     each time.
-  - A password that bcrypt would cut off or not take is refused.
+  - A password that bcrypt would cut off or reject is refused.
 positional: cost
 options:
   _input:

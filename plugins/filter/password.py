@@ -24,7 +24,7 @@ options:
     description:
       - The characters to choose from, each once, or a name for them.
       - V(letters+digits) are 62 characters that need no care anywhere, V(seed) the 94 printable
-        ASCII characters that are no blank.
+        ASCII characters other than blanks.
     type: string
     default: letters+digits
 seealso:

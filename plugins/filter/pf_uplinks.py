@@ -8,8 +8,8 @@ short_description: Check which interfaces of a switch lead out
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Returns the names of interfaces as they are. It fails where one is no interface that leads out,
-    such as a VM's tap(4), which may be another VM's after the next boot, or an interface group.
+  - Returns the names of interfaces unchanged. It fails where one of them does not lead out, such as
+    an interface group, or a VM's tap(4), which may be another VM's after the next boot.
 options:
   _input:
     description: Names of interfaces, as of the variable C(pf_uplinks).

@@ -8,8 +8,8 @@ short_description: The files of a release that the installer fetches for VMs
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Tells which kernels and sets OpenBSD's installer selects for the C(sets) of these VMs, by its
-    own rules, and which other files it asks for. A VM has one processor and no C(bsd.mp).
+  - Returns the kernels and sets that OpenBSD's installer selects for the C(sets) of these VMs, by
+    its own rules, and the other files that it asks for. A VM has one processor and no C(bsd.mp).
   - The kernels and the set C(base) are always among them.
 options:
   _input:
@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The names, in the order in which the installer has them.
+  description: The names, in the installer's order.
   type: list
   elements: string
   sample: [bsd, bsd.rd, base78.tgz, comp78.tgz, BUILDINFO, INSTALL.amd64]

@@ -8,8 +8,8 @@ short_description: The site sets that the installer takes for a VM
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Tells which of C(site78.tgz) and C(site78-NAME.tgz) OpenBSD's installer selects, by the same
-    rules. The second is selected from the start, the first is not.
+  - Returns which of C(site78.tgz) and C(site78-NAME.tgz) OpenBSD's installer selects, by its own
+    rules. The second is selected by default, the first is not.
 options:
   _input:
     description: The VM with its C(hostname) and C(sets), as in C(vmm_vms).

@@ -29,7 +29,8 @@ NAMES = (
     "vm_conf_string",
 )
 
-# They are in one file.
+# Files with several filters.
+ADDRESSES = {"ipv4_address", "ipv6_address", "mac_address"}
 QUOTING = {
     "client_address",
     "dhcpd_string",
@@ -45,9 +46,10 @@ PACKAGE = "ansible_collections.puffy.vmm.plugins.filter"
 
 def filter_named(name: str) -> Callable[..., Any]:
     filters: dict[str, Callable[..., Any]]
-    place = "quoting" if name in QUOTING else name
+    files = {"addresses": ADDRESSES, "quoting": QUOTING}
+    place = next((file for file, names in files.items() if name in names), name)
     filters = importlib.import_module(f"{PACKAGE}.{place}").FilterModule().filters()
-    assert set(filters) == (QUOTING if name in QUOTING else {name})
+    assert set(filters) == files.get(place, {name})
     return filters[name]
 
 
@@ -102,7 +104,7 @@ def test_results(name: str, arguments: list[Any], result: str) -> None:
         ("password", [8], "too easy to guess"),
         ("bcrypt", ["x" * 73], "a password of 73 bytes cannot be hashed"),
         ("bcrypt", ["secret", "8"], "cost must be a whole number, not a string"),
-        ("sshfp", ["ssh-dss AAAA"], "'ssh-dss' is a type that OpenSSH does not take any more"),
+        ("sshfp", ["ssh-dss AAAA"], "'ssh-dss' is a type that OpenSSH no longer accepts"),
     ],
 )
 def test_errors_name_the_filter_and_the_reason(name: str, arguments: list[Any], error: str) -> None:
