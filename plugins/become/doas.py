@@ -10,9 +10,9 @@ author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Runs commands on OpenBSD as another user with doas(1).
   - There is no password, so C(/etc/doas.conf) of the server needs a rule with C(nopass), such as
-    C(permit nopass puffy as root), and no later rule that takes it back. The last rule that
-    matches decides.
-  - What doas(1) refuses is reported at once, with what to do about it.
+    C(permit nopass puffy as root), and no later rule that revokes it. The last rule that matches
+    decides.
+  - A refusal of doas(1) is reported at once, with what to do about it.
 options:
   become_user:
     description: The user to become.
@@ -41,8 +41,8 @@ options:
   become_pass:
     description:
       - A password cannot be used. The request for the server comes on the standard input of
-        doas(1), so that nothing can be typed there.
-      - Where one is given, what doas(1) refuses is reported with that.
+        doas(1), so nothing can be typed there.
+      - Where one is given, a refusal of doas(1) is reported with that.
     type: str
     vars: [{name: ansible_become_password}, {name: ansible_become_pass}, {name: ansible_doas_pass}]
     env: [{name: ANSIBLE_BECOME_PASS}]
@@ -94,10 +94,10 @@ class BecomeModule(BecomeBase):
         return " ".join(filter(None, parts))
 
     def check_incorrect_password(self, b_output: bytes) -> bool:
-        """Raises AnsibleError when a line of output is doas(1) refusing.
+        """Raise AnsibleError when a line of output is a refusal of doas(1).
 
         A connection asks only until the command begins, so the line is not the command's own.
-        What it would say by itself is that a password is incorrect, and there is none.
+        Ansible's own message would be about an incorrect password, and there is none.
         """
         reason = refusal(
             b_output.decode("utf-8", "replace").strip(),
@@ -111,7 +111,7 @@ class BecomeModule(BecomeBase):
 
 
 def refusal(line: str, user: str, target: str, *, with_password: bool) -> str | None:
-    """Why doas(1) ran nothing for a user, and what to do; None for a line that is not its own."""
+    """Return why doas(1) ran nothing, and what to do, or None for a line that is not its own."""
     if not line.startswith(_PREFIX):
         return None
     unused = "the password that was given is not used, since doas(1) cannot ask for one here; "

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What the documentation of a module includes."""
+    """`puffy.vmm.attributes`; after `.no_diff` for modules that show no differences."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -20,4 +20,12 @@ attributes:
   idempotent:
     description: Changes nothing when it is run again.
     support: full
+"""
+
+    NO_DIFF = r"""
+options: {}
+attributes:
+  diff_mode:
+    description: Shows no differences.
+    support: none
 """

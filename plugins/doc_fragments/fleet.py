@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """`puffy.vmm.fleet`; `.lock` for modules that write, and `.servers` where a group is named."""
+    """`puffy.vmm.fleet`; `.lock` for modules that write, `.servers` and `.vms` for options."""
 
     DOCUMENTATION = r"""
 options:
@@ -29,4 +29,13 @@ options:
     description: The group of the servers.
     type: str
     default: vmd_servers
+"""
+
+    VMS = r"""
+options:
+  vms:
+    description: The names of the VMs.
+    type: list
+    elements: str
+    required: true
 """

@@ -11,13 +11,13 @@ description:
   - Reads what a server has, vm.conf(5) with its includes, dhcpd.conf(5), httpd.conf(5), response
     files, interfaces, images, owners and their keys, and what runs, and proposes C(host_vars), VM
     files and a ledger that say the same, so that the next C(site.yml --check --diff) shows nothing
-    but another layout. Each VM is recorded as installed, so no run installs it again.
-  - What the fleet cannot say is kept by variables such as C(vmd_extra) and
+    but a different layout. Each VM is recorded as installed, so no run installs it again.
+  - What the fleet cannot express is kept by variables such as C(vmd_extra) and
     C(dhcpd_manage=false), or reported line by line. No password and no hash is copied.
   - With O(files) and O(mapping) it reads an operator's own text files as well, or without O(server)
     those alone.
-  - Nothing is changed on the server. Without O(write=true) nothing is written here either. A file
-    that is there is never written over, and of the new ones all are written or none.
+  - Nothing is changed on the server. Without O(write=true) nothing is written here either. An
+    existing file is never overwritten, and of the new files all are written or none.
 options:
   server:
     description: The name of the server in the inventory. The task runs on it.
@@ -33,11 +33,11 @@ options:
     type: path
   owner:
     description:
-      - The owner of VMs that have none in vm.conf(5), or one that may become root. The account is
-        made by the next run if it is not there.
+      - The owner of VMs that have none in vm.conf(5), or one that may become root. The next run
+        creates the account if it is missing.
     type: str
   ssh_keys:
-    description: A file with the public keys of O(owner), one a line.
+    description: A file with the public keys of O(owner), one per line.
     type: path
   inventory:
     description: The directory of C(host_vars); by default that of the server's inventory.
@@ -47,13 +47,10 @@ options:
     type: bool
     default: false
   report:
-    description: A file to write to what is shown.
+    description: A file to write the output to.
     type: path
-attributes:
-  diff_mode:
-    description: Files are written whole and once, so there is nothing to compare them with.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet.servers
 seealso:
@@ -74,19 +71,19 @@ files:
   returned: success
   sample: {/home/ops/fleets/production/vms/web1.yml: "server: server1"}
 reported:
-  description: What is not in the fleet, a line of a file each, with why.
+  description: What is not in the fleet, a line of a file each, with the reason.
   type: list
   elements: str
   returned: success
   sample: ["/etc/vm.conf:12: rdomain 2: there is no field of a VM file for it"]
 kept:
-  description: What is kept as it is, and by what variable.
+  description: What is kept unchanged, and by which variable.
   type: list
   elements: str
   returned: success
   sample: ["/etc/dhcpd.conf: subnet 192.0.2.0, host printer: dhcpd_extra"]
 expected:
-  description: What the next check shows although it means the same, with why.
+  description: What the next check shows although it means the same, with the reason.
   type: list
   elements: str
   returned: success

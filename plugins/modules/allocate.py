@@ -11,16 +11,16 @@ description:
   - Checks the whole fleet, that is all VM files, all ledgers and the C(vmm_*) variables of all
     servers, and writes the numbers, MAC addresses and IP addresses that new VMs got to the
     ledgers.
-  - Beside each ledger it writes a copy of the files of the VMs that have no problems. A VM whose
-    files have some stays as the copy has it.
-  - With C(--limit), the whole fleet is checked, and the ledgers and copies of the servers of the
-    play alone are written. So runs for parts of the servers, each with a fleet directory of its
-    own, as job slices have it, never write one file; but for C(inventory.json), in which all of
-    them write the same.
-  - What is wrong with some files keeps the others from nothing. All problems are shown, and
-    unless O(fail=false) the task fails when everything else is done.
+  - With each ledger it writes a copy of the files of the VMs that have no problems. A VM whose
+    files have problems stays as the copy has it.
+  - With C(--limit), the whole fleet is checked, but only the ledgers and copies of the servers of
+    the play are written. So runs for parts of the servers, each with its own copy of the fleet
+    directory, as job slices have it, never write the same file, except C(inventory.json), which is
+    the same for all of them.
+  - Problems of some files do not affect the others. All problems are shown, and unless
+    O(fail=false) the task fails when everything else is done.
   - Fails at once when the fleet is no longer what the inventory plugin
-    P(puffy.vmm.vms#inventory) read, and when something is wrong with all of it. It comes before
+    P(puffy.vmm.vms#inventory) read, and when something is wrong with all of it. It belongs before
     everything that changes a server.
   - Runs on the controller alone and connects to no server. Once for a play is enough.
 options:
@@ -73,7 +73,7 @@ with_password:
   returned: success
   sample: [mail1, web1]
 problems:
-  description: What is wrong with the fleet, one string each.
+  description: What is wrong with the fleet, one string per problem.
   type: list
   elements: str
   returned: success

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup
-short_description: Copy images of virtual machines, and put copies in their place again
+short_description: Back up images of virtual machines, and restore them
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - One step of the playbooks C(puffy.vmm.backup) and C(puffy.vmm.restore_test), and of
-    C(puffy.vmm.vm) with C(verb=restore-from), which are how to use it.
+    C(puffy.vmm.vm) with C(verb=restore-from). Use it through them.
   - A backup has all disks of a VM, each as a file of gzip(1) with the SHA-256 of the image and of
-    the file, and a record of the VM. It is whole or is none. Root alone can read it, or on the
-    controller its user.
-  - The server copies by itself, and continues when the connection is gone. A VM that was paused or
-    stopped for a copy runs again, also when the process that copies is killed.
+    the file, and a record of the VM. It is complete or does not count. Only root can read it, or
+    on the controller its user.
+  - The server copies on its own, and continues when the connection is lost. A VM that was paused or
+    stopped for a copy runs again afterwards, even when the copying process is killed.
 options:
   step:
     description:
@@ -24,9 +24,9 @@ options:
       - V(note) notes O(taken) on the VMs' own server, where others ask how old backups are.
       - V(list) returns what O(place) has.
       - V(get) brings a backup from O(place), on the host of this task, to the controller.
-      - V(restore) unpacks a backup beside the images of a VM that does not run, compares it with
-        its checksums, and then gives it their names, all of it or nothing.
-      - V(test) unpacks a backup to where it harms nobody, compares it with its checksums, looks
+      - V(restore) unpacks a backup next to the images of a stopped VM, compares it with its
+        checksums, and then gives it their names, all of it or nothing.
+      - V(test) unpacks a backup where it does no harm, compares it with its checksums, checks
         whether vmd(8) could start from it, and removes it again.
     type: str
     required: true
@@ -47,9 +47,10 @@ options:
       - How a VM that runs is copied. V(paused) has vmd(8) pause it while its images are copied on
         the server. Its disks are then as after a loss of power at that moment.
       - V(stopped) has it shut down, and starts it again after the copy.
-      - V(crash-consistent) copies raw images while it runs. What is of different moments in them is
-        for the guest to cope with. It is refused for qcow2 images.
-      - A VM that does not run is copied as it is, and its backup is V(stopped) whatever was asked.
+      - V(crash-consistent) copies raw images while it runs. The guest has to cope with parts from
+        different moments. It is refused for qcow2 images.
+      - A VM that does not run is copied as it is, and its backup is V(stopped), whatever was asked
+        for.
     type: str
     choices: [paused, stopped, crash-consistent]
     default: paused
@@ -64,11 +65,11 @@ options:
     type: int
     default: 180
   keep:
-    description: How many sound backups of a VM stay at least. The newest one always stays.
+    description: How many intact backups of a VM are kept at least. The newest one always is.
     type: int
     default: 7
   keep_days:
-    description: A backup that is younger than so many days stays in any case.
+    description: A backup that is younger than this many days is kept in any case.
     type: int
     default: 0
   taken:
@@ -81,23 +82,21 @@ options:
     type: str
     default: ""
   target:
-    description: The VM that gets the images, if it is not the one that they are of.
+    description: The VM that gets the images, if it is not the one that they come from.
     type: str
     default: ""
   overwrite:
     description:
-      - The name of the VM whose images may be replaced. They are kept beside the new ones, with
+      - The name of the VM whose images may be replaced. They are kept in the same directory, with
         C(replaced) and the time in their names.
     type: str
     default: ""
 attributes:
-  diff_mode:
-    description: Images are no text.
-    support: none
   idempotent:
     description: Each run takes a backup.
     support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure
@@ -136,7 +135,7 @@ taken:
       description: The name of the backup, which is when it was begun, in UTC.
       type: str
     taken:
-      description: The moment that it shows, in UTC.
+      description: The moment whose state it holds, in UTC.
       type: str
     mode:
       description: How the VM was then.
@@ -168,11 +167,11 @@ tested:
   type: str
   returned: for V(test)
 vm:
-  description: The VM that it is of.
+  description: The VM that it belongs to.
   type: str
   returned: for V(test)
 progress:
-  description: What the lines of the task said, as data.
+  description: The progress lines of the task, as data.
   type: list
   elements: dict
   returned: when there are any

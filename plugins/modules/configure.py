@@ -8,26 +8,26 @@ short_description: Bring an OpenBSD server to what roles and VM files say
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Looks at a server once, for the state documents of all O(roles) and for its VMs, decides what is
-    done with each VM, and sends one request that changes everything. Each role of this collection
+  - Looks at a server once, for the state documents of all O(roles) and for its VMs, decides what to
+    do with each VM, and sends one request that changes everything. Each role of this collection
     is one task of this module, and the playbooks C(puffy.vmm.site), C(puffy.vmm.vm) and
     C(puffy.vmm.check) use one for all roles of a server.
   - The state document of a role is data in its C(vars/main.yml), with the options of
     M(puffy.vmm.host_state). Its variables are checked against its C(meta/argument_specs.yml).
-  - Each document is a transaction of its own, in the order of O(roles). The first that fails is put
-    back and ends the run for this server. The error names those before it, which stay.
+  - Each document is a transaction of its own, in the order of O(roles). The first that fails is
+    undone and ends the run for this server. The error names those before it, which stay.
   - A change that has to be confirmed, such as one of the network, is confirmed over a new
     connection before the next document is carried out.
   - What takes minutes is left to the tasks that follow. RV(life) names the VMs that are to be
     installed, started and rescued with M(puffy.vmm.virtual_machine).
-  - A VM that was installed is not installed again unless O(verb=reinstall) names it. What stands
-    against the request of a VM is in RV(errors), and that VM is left as it is. The task fails
-    before it changes anything when this is true of all O(vms), or when a VM and what the server has
-    under its name could be two different ones.
-  - One SSH execution where nothing changes, two where something does. One more with C(--diff) where
-    files change, for each change that is confirmed, where VMs are to be installed, whose needs are
-    checked first, and where the server shows what leads to other questions, such as an image that
-    the ledger has no record of, or an unexpected release where C(vmm_release) is not set.
+  - A VM that was installed is not installed again unless O(verb=reinstall) names it. The reasons
+    why a request for a VM is refused are in RV(errors), and that VM is left as it is. The task
+    fails before it changes anything when all O(vms) are refused, or when what the server has under
+    the name of a VM could be another one.
+  - Takes one SSH execution where nothing changes, two where something does. One more with C(--diff)
+    where files change, for each change that is confirmed, where VMs are to be installed, whose
+    needs are checked first, and where the server raises further questions, such as an image without
+    a record in the ledger, or an unexpected release where C(vmm_release) is not set.
 options:
   roles:
     description:
@@ -60,7 +60,7 @@ options:
       - arrive
     default: apply
   vms:
-    description: Names of the VMs that O(verb) is for. All VMs of the server where it is not given.
+    description: Names of the VMs that O(verb) is for. By default all VMs of the server.
     type: list
     elements: str
   install:
@@ -95,8 +95,8 @@ options:
     default: true
   compare:
     description:
-      - Shows all that differs, for check mode. A role that cannot be understood, or a document that
-        cannot be carried out, is in RV(errors) and hides none of the others.
+      - Shows all differences, for check mode. A role that cannot be understood, or a document that
+        cannot be carried out, is in RV(errors) and does not hide the others.
     type: bool
     default: false
   survey:
@@ -166,7 +166,7 @@ changes:
   returned: success
   sample: [change /etc/dhcpd.conf, restart dhcpd]
 details:
-  description: The changes with the documents that want them.
+  description: The changes with their documents.
   type: list
   elements: dict
   returned: when a server was looked at
@@ -180,7 +180,7 @@ details:
       description: The change in words.
       type: str
     consequence:
-      description: Whether it follows from another change and is not a difference by itself.
+      description: Whether it only follows from another change.
       type: bool
 notices:
   description: What an operator should know, with the documents that it concerns.
@@ -196,7 +196,7 @@ notices:
       type: str
 errors:
   description:
-    - What stands against the request of single VMs, for which nothing was changed.
+    - Why requests for single VMs were refused, for which nothing was changed.
     - With O(compare), also the roles and documents that cannot be carried out.
   type: list
   elements: dict
@@ -206,7 +206,7 @@ errors:
       description: The name of the document, or C(VMs).
       type: str
     text:
-      description: What was found, and what helps.
+      description: What is wrong, and what to do.
       type: str
 life:
   description: What is decided about VMs. With O(life=false), none of it is carried out.
@@ -217,7 +217,7 @@ life:
       description: Why VMs are left as they are, by their names.
       type: dict
     clashes:
-      description: VMs that could be other ones than the server has, a reason to change nothing.
+      description: VMs that may not be those that the server has, a reason to change nothing.
       type: list
       elements: str
     hold:
@@ -265,7 +265,7 @@ life:
       type: list
       elements: str
     create:
-      description: VMs that are given blank images, of disks that were never there.
+      description: VMs that get blank images, for disks that never existed.
       type: list
       elements: str
     disks:
@@ -285,7 +285,7 @@ life:
       type: list
       elements: str
     lost:
-      description: VMs that are taken out of vm.conf(5) as long as their images are not there.
+      description: VMs that are left out of vm.conf(5) while their images are missing.
       type: list
       elements: str
 vms:
@@ -322,7 +322,7 @@ vms:
       description: The process of vmd(8) that runs it.
       type: int
     disk_bytes:
-      description: How much its images take on the server's disks.
+      description: How much space its images take on the server's disks.
       type: int
     image_bytes:
       description: How much each of them takes, the first disk's first.
@@ -370,7 +370,7 @@ pending_restart:
   elements: str
   returned: when there are any
 survey:
-  description: What the server has, and what is on it that the fleet does not know.
+  description: What the server has, including what the fleet does not know.
   type: dict
   returned: with O(survey)
   contains:
@@ -400,11 +400,11 @@ survey:
       type: list
       elements: dict
     strangers:
-      description: Names of VMs that vmd(8) or vm.conf(5) has and the fleet has not.
+      description: Names of VMs that vmd(8) or vm.conf(5) has and the fleet does not.
       type: list
       elements: str
     hosts:
-      description: C(name), C(mac) and C(addresses) of hosts in dhcpd.conf(5) that are no VM's.
+      description: C(name), C(mac) and C(addresses) of hosts in dhcpd.conf(5) that are not VMs.
       type: list
       elements: dict
 roles:

@@ -10,20 +10,15 @@ author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Keeps one file per VM in C(credentials/) of the fleet directory, with a password and its bcrypt
     hash. The whole file is encrypted with Ansible Vault and can be read with C(ansible-vault view).
-  - A file is made once and never written again. To have a new password, remove the file.
+  - A file is written once and never changed. For a new password, remove the file.
   - Runs on the controller alone and connects to no server. A password is in no result, no log and
     no other file.
 options:
-  vms:
-    description: The names of the VMs.
-    type: list
-    elements: str
-    required: true
   state:
     description:
-      - With V(present), makes what is missing. Of the files that are there, one is decrypted, which
-        shows whether the vault secret is the right one.
-      - With V(read), returns the hashes, for response files. All files must be there.
+      - With V(present), makes what is missing. One of the existing files is decrypted, which shows
+        whether the vault secret is the right one.
+      - With V(read), returns the hashes, for response files. All files must exist.
     type: str
     choices: [present, read]
     default: present
@@ -47,12 +42,10 @@ options:
     description: The cost of bcrypt for a new hash. One more doubles the work.
     type: int
     default: 10
-attributes:
-  diff_mode:
-    description: Shows no differences, because the content is secret.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.vms
   - puffy.vmm.fleet
   - puffy.vmm.fleet.lock
 seealso:

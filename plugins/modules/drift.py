@@ -11,7 +11,7 @@ description:
   - Takes the results that M(puffy.vmm.configure) had in check mode on many servers, and shows them
     as one table with the server, the role, the difference, and when the server was last changed by
     this collection.
-  - What could not be looked at is in the table too, and counts as a difference.
+  - A server that could not be looked at is in the table too, and counts as a difference.
   - Runs on the controller. The playbook C(puffy.vmm.check) uses it.
 options:
   results:
@@ -25,11 +25,8 @@ options:
       - A file on the controller that gets the table, or JSON if its name ends in V(.json).
       - It is written in check mode too, since it is a report.
     type: path
-attributes:
-  diff_mode:
-    description: Shows what changes.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure
@@ -79,7 +76,7 @@ drift:
       description: The role.
       type: str
     kind:
-      description: What kind of row it is.
+      description: The kind of row.
       type: str
       choices: [change, notice, pending restart, failed, unreachable, unchecked]
     what:

@@ -11,7 +11,7 @@ description:
   - Writes C(host_keys/NAME.pub), from which SSHFP records are made, and the sheet for the VM's
     owner, as the text C(handover/NAME.md) and the page C(handover/NAME.html), into the fleet
     directory. There is no secret in any of them.
-  - The sheet can be sent as it is. What is for the operator alone, where the first password is, is
+  - The sheet can be sent as it is. Where the first password is, which only the operator needs, is
     shown by the run and returned as RV(first_passwords).
   - Runs on the controller alone and connects to no server.
 options:
@@ -30,7 +30,7 @@ options:
     elements: str
     default: []
   server:
-    description: The name under which owners know the server, in the lines of its fingerprints.
+    description: The name by which owners know the server, for the lines of its fingerprints.
     type: str
     default: ""
   passwords:
@@ -45,15 +45,15 @@ options:
         C(server_fingerprints) and C(key_fingerprints), of the VM, the server and the owner's keys,
         as lines of C(ssh-keygen -l); C(sshfp), the data of the VM's SSHFP records; and C(password),
         whether it has one.
-      - The text is in a part of Markdown that reads well as it stands. Blocks with empty lines
+      - The text is in a part of Markdown that reads well as plain text. Blocks with empty lines
         between them are headings (C(#), C(##)), code (four spaces), lists (C(- )) or paragraphs. A
-        list whose items all are C(Label) C(:) text is a table in the page.
+        list in which every item is C(Label) C(:) text becomes a table in the page.
     type: str
     default: hand-over.md.j2
   page:
     description:
-      - The template of the page. It has C(title), the first heading as text, and C(body), the HTML
-        of all of the text.
+      - The template of the page. It has C(title), the first heading as text, and C(body), the whole
+        text as HTML.
     type: str
     default: hand-over.html.j2
 attributes:
@@ -61,10 +61,8 @@ attributes:
     description: Can run in check mode and show what would change without changing it.
     support: partial
     details: In check mode nothing is known of a VM that is not installed yet.
-  diff_mode:
-    description: The files are written whole.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet
 seealso:

@@ -8,14 +8,14 @@ short_description: Bring an OpenBSD server to a described state
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Takes state documents, which say what files, directories, accounts, services and so on a server
-    is to have, and makes them true. M(puffy.vmm.configure) does the same for roles of this
-    collection.
+  - Takes state documents, which describe the files, directories, accounts, services and so on that
+    a server is to have, and carries them out. M(puffy.vmm.configure) does the same for roles of
+    this collection.
   - Looks at the server once, works out the difference on the controller, and sends one request.
     That is one SSH execution when nothing changes and two when something does, or three with
     C(--diff), whatever the number of files.
   - Each document is a transaction of its own. New files are staged, read by the daemons' own
-    checkers, put into place, and services are reloaded or restarted and seen to live. When a step
+    checkers, put into place, and services are reloaded or restarted and seen to run. When a step
     fails, all of its document is put back, the services come back with their old files, and the run
     ends for this server. The error says what was refused and why, and which documents before it
     were carried out.
@@ -36,9 +36,7 @@ options:
     elements: dict
     suboptions:
       path:
-        description:
-          - Where the file belongs. Its directory must be there, or be in O(directories).
-          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+        description: Where the file belongs. Its directory must exist, or be in O(directories).
         type: str
         required: true
       template:
@@ -49,18 +47,17 @@ options:
         type: str
       source:
         description:
-          - A file of the controller, sent as it is. A relative path is one in C(files/) of the
-            role.
-          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+          - A file of the controller, sent unchanged. A relative path is in C(files/) of the role.
         type: path
       each:
-        description: One file for each of these; the template sees one of them as C(item).
+        description:
+          - One file for each of these items, which the template has as C(item).
+          - In O(files[].path), O(files[].source) and O(files[].vms), C(<key>) stands for the value
+            that the item has under that key.
         type: list
         elements: dict
       vms:
-        description:
-          - Names of the VMs that the file is for, so that a run for one of them may change it.
-          - With O(files[].each), C(<key>) stands for the value that an item has under that key.
+        description: Names of the VMs that the file is for. A run for one of them may change it.
         type: list
         elements: str
       mode: &mode
@@ -78,25 +75,25 @@ options:
       validate: &validate
         description:
           - A command that must accept the file before it is put into place, with C({path}) for the
-            staged file, such as C(dhcpd -n -c {path}). No shell takes part.
+            staged file, such as C(dhcpd -n -c {path}). No shell is involved.
         type: str
       sensitive:
         description: Whether the content is secret. It is then never fetched, shown or kept.
         type: bool
         default: false
       note:
-        description: What a change of the file brings, shown with the change.
+        description: What a change of the file means, shown with the change.
         type: str
       language:
         description:
-          - The language of a file in which each VM has a part of its own. A change of it is then
-            that of the VMs whose parts differ, so that a run for one of them may make it.
+          - The language of a file in which each VM has a part of its own. Only the VMs whose parts
+            differ are then changed, so that a run for one of them may do it.
         type: str
         choices: [dhcpd.conf, pf.conf, rc.vmm, vm.conf]
       foreign:
         description:
-          - Has the run refuse to take away what somebody else has in the file, such as a server of
-            httpd.conf(5). What this collection wrote is noted on the server, and may go.
+          - Refuses to remove what somebody else has in the file, such as a server of httpd.conf(5).
+            What this collection wrote is noted on the server, and may be removed.
         type: dict
         suboptions: &foreign
           language:
@@ -109,11 +106,11 @@ options:
             type: str
             required: true
           drop:
-            description: Whether it may be taken away, with a warning.
+            description: Whether it may be removed, with a warning.
             type: bool
             default: false
           adopted:
-            description: What of it is taken over in other words, as the refusal names it.
+            description: What of it is kept in other words, as the refusal names it.
             type: list
             elements: str
             default: []
@@ -123,13 +120,11 @@ options:
     elements: dict
     suboptions:
       path:
-        description:
-          - Where the directory belongs.
-          - With O(directories[].each), C(<key>) stands for the value of an item under that key.
+        description: Where the directory belongs.
         type: str
         required: true
       each:
-        description: One directory for each of these.
+        description: One directory for each of these items, as in O(files[].each).
         type: list
         elements: dict
       vms:
@@ -148,8 +143,8 @@ options:
       purge_directories:
         description:
           - A glob. From directories in this one that match it and are not in the document, the
-            files that match O(directories[].purge) are removed, and the directory too if nothing
-            else is in it. No link is followed, and nothing deeper is looked at.
+            files that match O(directories[].purge) are removed, and the directory too if it is
+            empty then. No link is followed, and nothing deeper is looked at.
         type: str
       keep:
         description: Names of directories that O(directories[].purge_directories) leaves alone.
@@ -161,9 +156,9 @@ options:
         default: false
       link:
         description:
-          - Whether the path may be a link to the directory. Link, directory and the directory that
-            the link is in must be root's, and nobody else may write there. The directory that it
-            leads to keeps its mode and owner.
+          - Whether the path may be a link to the directory. The link, the directory and the
+            directory that has the link must belong to root, and nobody else may write there. The
+            directory that it leads to keeps its mode and owner.
         type: bool
         default: false
   lines: &lines
@@ -177,8 +172,8 @@ options:
         required: true
       key:
         description:
-          - What stands before the C(=) of a C(key=value) line, of which the last one is replaced.
-          - Without it the line stands for itself, as in a script. It is put at the end, before an
+          - What is before the C(=) of a C(key=value) line, of which the last one is replaced.
+          - Without it the whole line counts, as in a script. It is put at the end, before an
             C(exit) that ends the script.
         type: str
       line:
@@ -197,7 +192,7 @@ options:
         type: str
         required: true
       lines:
-        description: The lines, in their order. An empty list takes them away again.
+        description: The lines, in their order. An empty list removes them.
         type: list
         elements: str
         required: true
@@ -205,8 +200,8 @@ options:
       mode: *mode
   site_sets: &site_sets
     description:
-      - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and C(index.txt) beside
-        them. Sets of VMs that are not in O(site_sets.vms) are removed.
+      - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and their C(index.txt).
+        Sets of VMs that are not in O(site_sets.vms) are removed.
     type: dict
     suboptions:
       directory:
@@ -243,8 +238,8 @@ options:
       - Files of a release directory on the web. What is missing or wrong is fetched by ftp(1) of
         the server, verified, and put into place when all of it is there.
       - A connection is held for some seconds at a time, and lines show the progress. A transfer
-        that was cut off continues where it stopped. Until files are whole and verified they are in
-        C(.partial) beside their places, which root alone can read.
+        that was cut off continues where it stopped. Until files are complete and verified they are
+        in C(.partial) in the same directory, which only root can read.
     type: list
     elements: dict
     suboptions:
@@ -331,14 +326,14 @@ options:
             type: list
             elements: str
       groups:
-        description: Groups of the accounts. An account whose group is full has it as login group.
+        description: Groups of the accounts. A group that is full becomes the account's login group.
         type: list
         elements: str
         default: []
       others:
         description:
           - Names of accounts that may be in O(accounts.groups) besides those of O(accounts.users).
-            Anybody else there ends the run, but for members of C(wheel).
+            Anybody else there ends the run, except members of C(wheel).
         type: list
         elements: str
         default: []
@@ -350,7 +345,7 @@ options:
         elements: dict
         default: []
       others_advice:
-        description: What the error says is to be done with somebody else there.
+        description: What the error advises to do about anybody else there.
         type: str
         default: name it in others
       key_options:
@@ -364,16 +359,16 @@ options:
         default: /bin/ksh
       roster:
         description:
-          - A file of the server in which the names of these accounts are kept, a line each.
-          - An account in it that is not among O(accounts.users) any more is locked with usermod(8)
+          - A file of the server that lists the names of these accounts, one per line.
+          - An account in it that is no longer among O(accounts.users) is locked with usermod(8)
             and leaves O(accounts.groups), unless it is in C(wheel) or C(operator). Its home stays.
         type: str
         required: true
       keys:
         description:
-          - A directory of the server, in which each account has a file of its name with its keys,
-            which belongs to root. sshd(8) reads them by C(AuthorizedKeysFile).
-          - Nothing in the home of an account is looked at, written or believed.
+          - A directory of the server with a file of keys for each account, named after it, that
+            belongs to root. sshd(8) reads them by C(AuthorizedKeysFile).
+          - Nothing in the home of an account is read, written or trusted.
         type: str
         required: true
   services: &services
@@ -394,7 +389,7 @@ options:
         type: bool
         default: true
       flags:
-        description: Its flags. They stay as they are when this is not given.
+        description: Its flags. By default they are left unchanged.
         type: str
       timeout: &timeout
         description: Seconds that rc(8) gives it to start and to stop.
@@ -406,7 +401,7 @@ options:
         default: restart
       foreign:
         description:
-          - Has the run refuse to take away flags that somebody else set.
+          - Refuses to remove flags that somebody else set.
         type: dict
         suboptions:
           advice:
@@ -414,16 +409,15 @@ options:
             type: str
             required: true
           drop:
-            description: Whether they may be taken away, with a warning.
+            description: Whether they may be removed, with a warning.
             type: bool
             default: false
   vm_conf: &vm_conf
     description:
       - vm.conf(5), and vmd(8) with it. A change is loaded by C(vmctl reload), which starts nothing
         where every VM has C(disable). vmd is never restarted, since that would stop every VM.
-      - VMs that run with an older definition are in RV(pending_restart). What vmd takes up only
-        when it starts the next time, such as another interface of a switch, is warned of until
-        then.
+      - VMs that run with an older definition are in RV(pending_restart). There is a warning about
+        what vmd applies only when it starts the next time, such as another interface of a switch.
     type: dict
     suboptions:
       path:
@@ -453,17 +447,17 @@ options:
         default: []
       foreign:
         description: >-
-          Has the run refuse to take away VMs of somebody else, as O(files[].foreign) does.
+          Refuses to remove VMs of somebody else, as O(files[].foreign) does.
         type: dict
         suboptions: *foreign
       images:
         description: >-
-          Paths of the fleet's disk images, by the names of its VMs. A VM of the file that has both
-          is the fleet's, whoever wrote it.
+          Paths of the fleet's disk images, by the names of its VMs. A VM in the file with such a
+          name and image belongs to the fleet, whoever wrote it.
         type: dict
         default: {}
   interfaces: &interfaces
-    description: Network interfaces that must be there, or nothing is changed.
+    description: Network interfaces that must exist, or nothing is changed.
     type: list
     elements: str
   links: &links
@@ -474,11 +468,12 @@ options:
     suboptions:
       interfaces:
         description:
-          - The interfaces, those first that others need. What is not given of one is left as it is.
-          - What is wanted is compared with what ifconfig(8) shows, and each difference becomes one
-            command. No interface is ever destroyed. An address, a member or a port is only taken
-            away if our lines of the file, which stand between two marks, put it there; all else of
-            the file belongs to somebody else and stays.
+          - The interfaces, those first that others need. Settings without a value are left
+            unchanged.
+          - They are compared with what ifconfig(8) shows, and each difference becomes one command.
+            No interface is ever destroyed. An address, a member or a port is only removed if our
+            lines of the file, which are between two marks, put it there; the rest of the file
+            belongs to somebody else and stays.
         type: list
         elements: dict
         suboptions:
@@ -487,7 +482,7 @@ options:
             type: str
             required: true
           create:
-            description: Whether it is made where it is missing; otherwise that stops the run.
+            description: Whether it is created if it is missing; otherwise that stops the run.
             type: bool
             default: true
           up:
@@ -498,7 +493,7 @@ options:
             description: The VLAN of a vlan(4).
             type: int
           parent:
-            description: The interface that a vlan(4) is on.
+            description: The parent interface of a vlan(4).
             type: str
           protocol:
             description: The protocol of a trunk(4).
@@ -513,8 +508,8 @@ options:
             elements: str
           routes:
             description:
-              - Routes, live and in the file. One is taken away only if our lines of the file put it
-                there; one that leads elsewhere and is somebody else's stops the run.
+              - Routes, live and in the file. A route is removed only if our lines of the file put
+                it there; a route of somebody else's that leads elsewhere stops the run.
             type: list
             elements: dict
             suboptions:
@@ -526,10 +521,10 @@ options:
                 description: The gateway; without it, the network is directly on this interface.
                 type: str
               vm:
-                description: The VM that has the network behind it, if that is one's.
+                description: The VM that the network is routed to, if it is a VM's.
                 type: str
           members:
-            description: Members of a bridge(4) or veb(4). Others stay where they are.
+            description: Members of a bridge(4) or veb(4). Other members stay.
             type: list
             elements: str
           flags:
@@ -539,7 +534,7 @@ options:
             elements: str
           known:
             description:
-              - Members that rules were written for. No flag is set while there are others besides
+              - Members that rules were written for. No flag is set while there are others, except
                 vport(4), the taps of O(links.vms) and those of O(links.interfaces[].other_vms). A
                 tap(4) cannot be named.
             type: list
@@ -557,18 +552,18 @@ options:
           retired:
             description:
               - Whether another interface takes the place of this one, and
-                O(links.interfaces[].addresses) and our lines are taken away from it.
+                O(links.interfaces[].addresses) and our lines are removed from it.
             type: bool
             default: false
           without:
-            description: What is taken out of a bridge(4) or veb(4), whoever put it in.
+            description: What is removed from a bridge(4) or veb(4), whoever put it there.
             type: list
             elements: str
           prove:
             description:
               - The server's IPv4 address on a veb(4), for one with members or flags. A change then
-                ends with a packet from there to all hosts of the network. Where it does not arrive
-                at a port, which is there for that moment alone, the change is put back.
+                ends with a packet from there to all hosts of the network. If it does not arrive at
+                a port that exists only for that moment, the change is undone.
             type: str
       switches:
         description: The switches, each with its C(name) in vm.conf(5) and its C(interface).
@@ -579,17 +574,16 @@ options:
         description:
           - The VMs, each with C(name) and C(interfaces), of which each has C(switch) and C(group).
           - vmd(8) puts a tap(4) into its switch and its group once, when it starts the VM. Those of
-            running VMs are put back where a switch lost them, and into the group that they have by
-            now.
+            running VMs are put back where a switch lost them, and into their present group.
         type: list
         elements: dict
         default: []
   pf: &pf
     description:
       - Rules of pf(4) in a file of their own. pf.conf(5) loads it into an anchor by two lines,
-        which stand at its end between two marks unless somebody wrote them where they are wanted;
-        all else of it stays. pfctl(8) checks both files, and loads them as one.
-      - The rules are loaded again where the kernel does not have them any more. States stay.
+        which are put at its end between two marks unless somebody wrote them elsewhere; the rest of
+        it stays. pfctl(8) checks both files, and loads them as one.
+      - The rules are loaded again where the kernel no longer has them. States stay.
     type: dict
     suboptions:
       anchor:
@@ -648,14 +642,14 @@ options:
         default: ""
   vmm: &vmm
     description: >-
-      What to do where vmm(4) cannot be used, since the processor lacks what it needs or has it
-      switched off. Nobody looks when this is not given.
+      What to do where vmm(4) cannot be used, because the processor lacks what it needs or has it
+      switched off. By default this is not checked.
     type: dict
     suboptions:
       needed:
         description:
-          - V(required) stops before anything is changed. With V(optional), everything is done but
-            to start O(vmm.service).
+          - V(required) stops before anything is changed. With V(optional), everything is done
+            except starting O(vmm.service).
         type: str
         choices: [required, optional]
         required: true
@@ -668,8 +662,8 @@ options:
         type: str
   confirm: &confirm
     description:
-      - For changes that may cut the server off. The server puts everything back by itself unless
-        the controller reaches it over a new connection within this many seconds. It costs one more
+      - For changes that may cut the server off. The server undoes everything unless the controller
+        reaches it over a new connection within this many seconds. It costs one more
         SSH execution when something changes.
     type: int
   documents:
@@ -772,51 +766,26 @@ changes:
   returned: success
   sample: [change /etc/dhcpd.conf, restart dhcpd]
 details:
-  description: The changes with the documents that want them.
+  description: The changes with their documents, as RV(puffy.vmm.configure#module:details).
   type: list
   elements: dict
   returned: when a server was looked at
-  contains:
-    document:
-      description: The name of the document.
-      type: str
-    change:
-      description: The change in words.
-      type: str
-    consequence:
-      description: Whether it follows from another change and is not a difference by itself.
-      type: bool
 notices:
-  description: What an operator should know, with the documents that it concerns.
+  description: What an operator should know, as RV(puffy.vmm.configure#module:notices).
   type: list
   elements: dict
   returned: when a server was looked at
-  contains:
-    document:
-      description: The name of the document.
-      type: str
-    text:
-      description: The notice.
-      type: str
 last_applied:
   description: When this collection last changed the server before this run, in UTC.
   type: str
   returned: when it ever did
   sample: "2026-11-23T12:00:00Z"
 generation:
-  description: The server's present generation of files before this run, see M(puffy.vmm.rollback).
+  description:
+    - The server's generation of files before this run, as
+      RV(puffy.vmm.configure#module:generation).
   type: dict
   returned: when there is one
-  contains:
-    number:
-      description: Its number.
-      type: int
-    role:
-      description: The state document that was carried out, or which rollback it was.
-      type: str
-    time:
-      description: When it began, in UTC.
-      type: str
 pending_restart:
   description: VMs that run with an older definition than vm.conf's until they are restarted.
   type: list

@@ -8,27 +8,22 @@ short_description: Plan moves of VMs from one server to another
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Decides where VMs go, by the fleet directory and by what servers showed, and shows that with
+  - Decides where VMs go, by the fleet directory and what the servers showed, and shows that and
     what changes for the owners of the VMs. Changes nothing.
-  - A move that was cut off is planned as what is left of it. Asked for with the server that the VM
-    comes from, it is planned to be given up, as long as the VM has not arrived.
-  - Fails with all reasons where one of the moves cannot be had. Other servers' problems do not
+  - Of a move that was cut off, what is left to do is planned. Where O(to) is the server that the VM
+    comes from, the plan is to abandon the move, as long as the VM has not arrived.
+  - Fails with all reasons where one of the moves is not possible. Other servers' problems do not
     matter.
   - Runs on the controller alone and connects to no server.
 options:
-  vms:
-    description: The names of the VMs.
-    type: list
-    elements: str
-    required: true
   to:
     description: The server that they go to.
     type: str
     default: ""
   drain:
     description:
-      - The server that all O(vms) leave, each for one of the others that has room for it.
-      - A server on which a VM keeps its addresses is preferred to others.
+      - The server that all O(vms) leave, each for another server that has room for it.
+      - A server on which a VM keeps its addresses is preferred.
     type: str
     default: ""
   looks:
@@ -37,12 +32,10 @@ options:
         by their names.
     type: dict
     required: true
-attributes:
-  diff_mode:
-    description: There are no files to show a difference of.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.vms
   - puffy.vmm.fleet.servers
 seealso:
   - module: puffy.vmm.vm_request
@@ -75,7 +68,7 @@ moves:
       description: The server that it leaves.
       type: str
     to:
-      description: The server that it comes to.
+      description: The server that it moves to.
       type: str
     ran:
       description: Whether it ran before.

@@ -8,10 +8,11 @@ short_description: Write a move of a VM to the fleet directory
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Notes in C(moves/NAME.yml) that a move begins, and what it left when it is finished. With it,
-    the same command continues a move that was cut off, and every other run leaves the VM alone.
-  - Changes the VM file and the ledgers of both servers. The VM is the other server's from the
-    moment on when the ledger there has it, which is one rename(2).
+  - Notes in C(moves/NAME.yml) that a move begins, and what it leaves when it is finished. With the
+    note, the same command continues a move that was cut off, and every other run leaves the VM
+    alone.
+  - Changes the VM file and the ledgers of both servers. The VM belongs to the new server from the
+    moment when the ledger there has it, which is one rename(2).
   - Runs on the controller alone and connects to no server.
 options:
   move:
@@ -20,17 +21,14 @@ options:
     required: true
   step:
     description:
-      - V(begin) notes it. V(switch) makes the VM the other server's. V(finish) ends the note and
-        keeps which images are left. V(abandon) ends it and leaves the VM where it is. V(purged)
-        says that the images that moves left on the server it came from are gone.
+      - V(begin) notes it. V(switch) gives the VM to the new server. V(finish) ends the note and
+        records which images are left. V(abandon) ends it and leaves the VM where it is. V(purged)
+        records that the images that moves left on the old server are gone.
     type: str
     choices: [begin, switch, finish, abandon, purged]
     required: true
-attributes:
-  diff_mode:
-    description: The fleet directory is kept under version control, which shows what changed.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet.servers
   - puffy.vmm.fleet.lock

@@ -12,7 +12,7 @@ description:
     must be new, an owner who has VMs must give the same keys, and a server must have room.
   - Then writes it to C(orders/NAME.yml) of the fleet directory, where it waits for C(vms/NAME.yml),
     which names its server. With O(accept=true) that file is written too.
-  - A file that is there already is never replaced. When it holds the same order, nothing changes.
+  - An existing file is never replaced. When it holds the same order, nothing changes.
   - Runs on the controller alone and connects to no server. The command C(bin/check-vm) of the
     collection makes the same checks without Ansible, against a copy of the inventory.
 options:
@@ -21,26 +21,23 @@ options:
     type: path
     required: true
   name:
-    description: The name of the VM; by default the one of the file, without its ending.
+    description: The name of the VM; by default that of the file, without its ending.
     type: str
   server:
-    description: The server that the VM is to be on. By default any of them may have room.
+    description: The server that the VM is to be on. By default any server with room will do.
     type: str
   accept:
     description:
       - Whether to accept the order on O(server), so that the next run makes the VM without anybody
-        having looked at it.
+        having reviewed it.
     type: bool
     default: false
   fail:
     description: Whether to fail when something is wrong with the order.
     type: bool
     default: true
-attributes:
-  diff_mode:
-    description: A file is written whole and once, so there is nothing to compare it with.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet.servers
 seealso:
@@ -78,12 +75,12 @@ problems:
       detail: ""
   contains:
     field:
-      description: The field, or nothing where it concerns the order as a whole.
+      description: The field, empty where the problem concerns the order as a whole.
       type: str
     message:
       description: What the customer may see.
       type: str
     detail:
-      description: What the operator alone should see, such as names of other VMs. May be empty.
+      description: What only the operator should see, such as names of other VMs. May be empty.
       type: str
 """

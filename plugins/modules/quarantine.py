@@ -4,28 +4,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: quarantine
-short_description: Take VMs that were purged out of the fleet, and put their numbers into quarantine
+short_description: Remove purged VMs from the fleet, and put their numbers into quarantine
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Moves the lines of these VMs in the ledgers to the numbers in quarantine, with the present day,
-    and removes their VM files, orders, credentials, host keys and hand-over sheets.
-  - Nobody gets such a number, its MACs or its addresses again for C(vmm_quarantine_days) days. A
-    VM file of the same name is another VM, and gets another number.
-  - Runs on the controller alone and connects to no server. What the servers have of the VMs is
-    removed by M(puffy.vmm.configure) before.
-options:
-  vms:
-    description: The names of the VMs. Those that the fleet does not have are skipped.
-    type: list
-    elements: str
-    required: true
-attributes:
-  diff_mode:
-    description: The files are removed whole.
-    support: none
+    and removes their VM files, orders, credentials, host keys and hand-over sheets. VMs that the
+    fleet does not have are skipped.
+  - Such a number, its MACs and its addresses are not handed out again for C(vmm_quarantine_days)
+    days. A new VM file of the same name is another VM, and gets another number.
+  - Runs on the controller alone and connects to no server. M(puffy.vmm.configure) removes what
+    the servers have of the VMs before.
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.vms
   - puffy.vmm.fleet
   - puffy.vmm.fleet.lock
 seealso:

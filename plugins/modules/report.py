@@ -8,14 +8,13 @@ short_description: Write a report of the fleet, as a page and as JSON
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Writes one HTML page that needs nothing else, and the same as JSON. They show how many VMs are
-    deployed, the servers with their memory, disks and addresses, whose the addresses of each
-    network are, all VMs, which of them wait for a restart, what differs from what the fleet says,
-    drives, and versions.
+  - Writes one self-contained HTML page, and the same as JSON. They show how many VMs are deployed,
+    the servers with their memory, disks and addresses, who has the addresses of each network, all
+    VMs, which of them wait for a restart, differences from the fleet, drives, and versions.
   - No password, hash, key or one-time path is in it. Names of customers and VMs are.
   - Connects to no server. M(puffy.vmm.configure) looks at them before, with
-    O(puffy.vmm.configure#module:compare) and O(puffy.vmm.configure#module:survey). What was not
-    looked at is shown from the fleet directory alone, and the report says so.
+    O(puffy.vmm.configure#module:compare) and O(puffy.vmm.configure#module:survey). A server
+    that was not looked at is shown from the fleet directory alone, and the report says so.
   - Runs on the controller. The playbook C(puffy.vmm.report) uses it.
 options:
   results:
@@ -27,25 +26,23 @@ options:
     default: {}
   directory:
     description:
-      - A directory on the controller, which gets C(index.html) and C(report.json). It is made if it
-        is missing, and its parent has to be there.
+      - A directory on the controller, which gets C(index.html) and C(report.json). It is created if
+        it is missing; its parent must exist.
       - C(report) in the fleet directory by default.
-      - Both files are written in check mode too, and each in one step, so nobody reads half of one.
+      - Both files are written in check mode too, each atomically.
     type: path
   mode:
     description:
-      - The permissions of the files, in octal. A directory that is made lets those enter who may
-        read the files.
+      - The permissions of the files, in octal. A directory that is created can be entered by those
+        who may read the files.
     type: str
     default: "0640"
 attributes:
-  diff_mode:
-    description: A report changes each time.
-    support: none
   idempotent:
     description: The report has the time at which it was made.
     support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet.servers
 seealso:

@@ -9,21 +9,18 @@ version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
   - Asks a machine what it runs and which public keys its sshd(8) has, in one SSH execution.
-  - The keys come over the connection that Ansible has already, so that they are as trustworthy as
-    that connection, and are not those of somebody who answers in the machine's place.
-  - Works for servers and, as soon as they can be logged into, for VMs. Needs OpenBSD's base system
-    and no Python, and no rights of root.
+  - The keys come over the connection that Ansible has already, so they are as trustworthy as that
+    connection, and not those of an impostor.
+  - Works for servers and, as soon as they accept logins, for VMs. Needs OpenBSD's base system, but
+    neither Python nor root's rights.
 options: {}
 attributes:
   check_mode:
     description: Can run in check mode and show what would change without changing it.
     support: full
     details: It never changes anything.
-  diff_mode:
-    description: Shows what changes.
-    support: none
-    details: Nothing ever changes.
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.sshfp_publish
@@ -66,7 +63,7 @@ hostname:
 host_keys:
   description:
     - The public keys in C(/etc/ssh), as type and base64, at most one each of ECDSA, Ed25519, RSA.
-    - A key that there can be no SSHFP record for, or that is too short, is left out with a warning.
+    - A key that cannot have an SSHFP record, or is too short, is left out with a warning.
   type: list
   elements: str
   returned: success

@@ -12,19 +12,19 @@ description:
     C(site78-NAME.tgz) for each VM that is given, where C(NAME) is the first part of its host name,
     and writes them to a directory of the controller together with C(index.txt), by which the
     installer finds them.
-  - Runs on the controller alone. It is for sets that another machine than the server serves; the
-    role P(puffy.vmm.autoinstall#role) brings them to the server itself.
+  - Runs on the controller alone. It is for sets that a machine other than the server serves; for
+    the server itself, the role P(puffy.vmm.autoinstall#role) does this.
   - "C(site/common/) in the fleet directory stands for the root of all new systems, and
     C(site/hosts/VM/) for that of one VM: C(site/common/etc/motd) becomes C(/etc/motd)."
   - The same files make the same bytes, on any machine with the same zlib. All files belong to root
     and wheel, and have the mode 0755 if their owner may execute them and 0644 otherwise, but for
     O(modes). Directories are made as they are needed.
-  - A relative symbolic link that stays in the set is kept as one, and any other is refused. No link
-    is followed. Files that are called C(.gitkeep) are left out.
+  - A relative symbolic link that stays in the set is kept, and any other is refused. No link is
+    followed. Files named C(.gitkeep) are left out.
   - Every VM of the network can fetch what is in a site set. Keep secrets out of it.
 options:
   dest:
-    description: The directory to write to. It is made when it is missing; no file is removed.
+    description: The directory to write to. It is created if it is missing; no file is removed.
     type: path
     required: true
   fleet:
@@ -39,7 +39,7 @@ options:
     description:
       - The VMs that get a set of their own, with their C(name), C(hostname) and C(ssh_keys), as in
         C(vmm_vms).
-      - A VM's set holds all of its keys in C(/install.site.keys), since the response file has place
+      - A VM's set holds all of its keys in C(/install.site.keys), since the response file has room
         for one, and what is in C(site/hosts/VM/).
       - Two VMs whose host names begin alike would have the same set, and are refused.
     type: list
@@ -48,12 +48,12 @@ options:
   template:
     description:
       - A Jinja2 template that becomes C(/install.site), which the installer runs at its end.
-      - A file C(site/common/install.site) of the fleet directory wins over it.
+      - A file C(site/common/install.site) of the fleet directory takes precedence over it.
     type: str
   modes:
     description:
       - Permission bits of single files, by their paths in a set, as four octal digits in quotes.
-        git keeps no others than 0644 and 0755.
+        git only keeps 0644 and 0755.
       - A path that is in no set of the fleet is refused.
     type: dict
     default: {}
@@ -64,11 +64,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  diff_mode:
-    description: Shows what changes.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 """
 

@@ -17,7 +17,7 @@ description:
   - The serial number of the zone is in the zone file and remains the operator's.
 options:
   path:
-    description: The file. Its directory is made when it is missing, but not the one above it.
+    description: The file. Its directory is created if it is missing, but not the one above it.
     type: path
     required: true
 attributes:

@@ -12,8 +12,8 @@ description:
     2136 that a TSIG key signs. C(ssh -o VerifyHostKeyDNS=yes) finds them there.
   - The records of a name are replaced as a whole when they differ. Other types of records, other
     names and other zones stay untouched.
-  - What changed between the look and the update stops the run, so that nobody's edit is lost. All
-    names of an update, up to a hundred, change together or not at all.
+  - A change between the look and the update stops the run, so that nobody's edit is lost. All names
+    of an update, up to a hundred, change together or not at all.
   - Speaks TCP from the controller; no server is connected to. The answers of the name server have
     to be signed as well.
 requirements:
@@ -82,7 +82,7 @@ EXAMPLES = r"""
     key_name: sshfp
     key_secret: "{{ sshfp_key_secret }}"
 
-- name: Take the records of a server that is gone away
+- name: Remove the records of a server that is gone
   puffy.vmm.sshfp_publish:
     zone: example.org
     names: {server9: []}

@@ -12,7 +12,7 @@ description:
     sysupgrade(8), in steps. Each is noted on the server, so that a run that was cut off anywhere
     is continued by the next one, and nothing is done twice.
   - Checks that there is room, that the mirror answers, that no VM is being installed or paused,
-    that each VM that runs is in vm.conf(5), and that the server is as the fleet says. Then it
+    that every running VM is in vm.conf(5), and that the server is as the fleet says. Then it
     installs, has all VMs that run shut down at the same time, reboots, and waits until the server
     is back with all that rc(8) does once, such as fetching firmware.
   - The VMs that ran are started by the server itself when it boots, staggered as always, and no
@@ -36,16 +36,17 @@ options:
     type: str
   announce_hours:
     description:
-      - Tells the owners of VMs on it so many hours before, on C(/etc/motd) and by a mail to each
-        owner's account on the server, and ends. The same task begins when that time has come.
-      - V(0) begins although another time was announced.
+      - Announces the upgrade to the owners of the VMs this many hours before, in C(/etc/motd) and
+        by mail to each owner's account on the server, and ends. The same task begins when that time
+        has come.
+      - V(0) begins even though another time was announced.
     type: int
   backup_hours:
     description:
-      - Refuses to begin unless there is a backup of each VM that is younger than so many hours.
+      - Refuses to begin unless each VM has a backup that is younger than this many hours.
     type: int
   boot_minutes:
-    description: How long the server may take to be back after its reboot.
+    description: How many minutes the server may take to come back after its reboot.
     type: int
     default: 60
   wait_for_ssh:
@@ -59,20 +60,18 @@ options:
   drift:
     description:
       - The result of M(puffy.vmm.configure) with O(puffy.vmm.configure#module:compare=true). An
-        upgrade is not begun where something differs.
+        upgrade does not begin where something differs.
     type: dict
     default: {}
 attributes:
   check_mode:
     description: Shows what would be done, in order and with the names of VMs.
     support: full
-  diff_mode:
-    description: Shows no files.
-    support: none
   idempotent:
     description: Changes nothing where all errata are installed.
     support: full
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure

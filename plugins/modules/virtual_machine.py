@@ -11,7 +11,7 @@ description:
   - Carries out what takes minutes in the life of VMs of one server, several at once.
     M(puffy.vmm.configure) decides which VMs that is, in its RV(puffy.vmm.configure#module:life),
     and does everything else. The playbooks C(puffy.vmm.site) and C(puffy.vmm.vm) put both together.
-  - Each call of vmctl(8) has a time limit, since some do their work and never return, and what
+  - Each call of vmctl(8) has a time limit, since some calls never return although they work. What
     C(vmctl status) shows afterwards decides.
   - No image that holds anything is ever overwritten. An image that an installation replaces is
     kept under another name.
@@ -19,7 +19,7 @@ options:
   vms:
     description:
       - VMs as the inventory plugin gives them to their server, such as C(vmm_vms).
-      - An empty list is nothing to do.
+      - With an empty list, nothing is done.
     type: list
     elements: dict
     required: true
@@ -28,7 +28,7 @@ options:
       - What to do.
       - V(install) boots the installer from a new image, shows the progress, and gives the image its
         name once it is proven that the installer finished, by its last words on the recorded
-        console or by a call from C(install.site). Until then the old image is what it was. An
+        console or by a call from C(install.site). Until then the old image is unchanged. An
         installer that had no network and left the disk alone is started once more. An installation
         that was cut off is continued. VMs that are not installed are in RV(failures) and do not
         fail the task, since others may be.
@@ -49,11 +49,11 @@ options:
     type: str
     default: install-vm.conf.j2
   timeout:
-    description: After how many seconds without anything new an installation is given up.
+    description: After how many seconds without progress an installation is given up.
     type: int
     default: 1800
   total_timeout:
-    description: After how many seconds in all an installation is given up, whatever is new.
+    description: After how many seconds in all an installation is given up, progress or not.
     type: int
     default: 7200
   interval:
@@ -68,14 +68,12 @@ options:
     type: int
     default: 300
 attributes:
-  diff_mode:
-    description: There is nothing to show a difference of.
-    support: none
   idempotent:
     description: Changes nothing when it is run again.
     support: partial
     details: O(step=rescue) boots the installer's kernel again once the VM was stopped.
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
 seealso:
   - module: puffy.vmm.configure
@@ -133,16 +131,16 @@ progress:
       description: What it does, as in C(fetches sets).
       type: str
     begun:
-      description: How many seconds after the beginning of the work this was first shown.
+      description: How many seconds after the beginning this was first shown.
       type: int
     seconds:
       description: The same for its last line.
       type: int
     known:
-      description: What the last line had in parentheses.
+      description: What was in parentheses in the last line.
       type: str
     waits_for:
-      description: What it waited for, empty at an end.
+      description: What it waited for, empty at the end.
       type: str
     fetched:
       description: Bytes of sets that were fetched, for O(step=install).

@@ -11,31 +11,29 @@ description:
   - Writes into the ledger of a server when its VMs were installed, and the path and the format of
     the images that they have. From then on these VMs keep their images, whatever C(vmm_preset),
     C(vmm_image_directory) or C(disk_format) say, and are never installed again unless somebody asks
-    for that by their names.
+    for that by name.
   - Runs on the controller alone and connects to no server.
 options:
   vms:
-    description: VMs as the inventory plugin gives them to their server. None is nothing to do.
+    description: VMs as the inventory plugin gives them to their server. The list may be empty.
     type: list
     elements: dict
     required: true
   state:
     description:
-      - V(present) records that they are installed now. V(absent) takes the records out, for VMs
-        that are about to be purged.
-      - Where another run recorded an installation of one of them meanwhile, nothing is written.
+      - V(present) records that they are installed now. V(absent) removes the records, for VMs that
+        are about to be purged.
+      - Nothing is written if another run has meanwhile recorded an installation of one of them.
     type: str
     choices: [present, absent]
     default: present
 attributes:
-  diff_mode:
-    description: There is nothing to show a difference of.
-    support: none
   idempotent:
     description: Changes nothing when it is run again.
     support: partial
     details: The time of an installation is that of the run.
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet
   - puffy.vmm.fleet.lock

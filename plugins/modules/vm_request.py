@@ -4,14 +4,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vm_request
-short_description: Check what is asked for virtual machines, and note their new states
+short_description: Check a request for virtual machines, and write their new states
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Checks the names, the verb and whether the verb is for VMs in their states, and writes the new
-    state into the VM files where the verb changes it. All else in a file stays as it is.
-  - Other VMs, servers and ledgers may have problems. A VM whose own files have some is refused but
-    for V(status), and so is a new state that the fleet has no room for.
+  - Checks the names, the verb and whether the verb suits VMs in their states, and writes the new
+    state into the VM files where the verb changes it. The rest of a file stays as it is.
+  - Other VMs, servers and ledgers may have problems. A VM whose own files have problems is refused
+    except for V(status), and so is a new state that the fleet has no room for.
   - Runs on the controller alone and connects to no server.
 options:
   vm:
@@ -25,7 +25,7 @@ options:
     type: str
     default: apply
   confirm:
-    description: The names once more, without which V(purge) is refused.
+    description: The names again, without which V(purge) is refused.
     type: str
     default: ""
   to:
@@ -33,11 +33,11 @@ options:
     type: str
     default: ""
   drain:
-    description: A server whose VMs are all to be moved to others, in place of O(vm) and O(verb).
+    description: A server whose VMs are all to be moved to others, instead of O(vm) and O(verb).
     type: str
     default: ""
   left:
-    description: The server on which V(purge) removes what moves of the VM left there.
+    description: The server from which V(purge) removes what moves of the VM left there.
     type: str
     default: ""
   target:
@@ -47,11 +47,8 @@ options:
         number and state, with C(install) V(none) and without C(autostart).
     type: str
     default: ""
-attributes:
-  diff_mode:
-    description: The change is one line, and the verb names it.
-    support: none
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
   - puffy.vmm.fleet.servers
 seealso:
@@ -95,9 +92,9 @@ servers:
 fleet:
   description: The fleet directory.
   type: str
-  returned: when the verb is for VMs where they are
+  returned: when the verb does not move VMs
 move:
-  description: Which VMs are to be moved, where to, and which servers are to be looked at for that.
+  description: Which VMs are to be moved, where, and which servers have to be looked at for that.
   type: dict
   returned: when VMs are to be moved
 left:

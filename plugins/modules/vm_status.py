@@ -8,28 +8,22 @@ short_description: Show VMs of all servers in one table
 version_added: 0.1.0
 author: puffy.vmm contributors (!UNKNOWN)
 description:
-  - Shows what the VM files say of VMs, and what their servers show of them, in one table with a
-    line per VM. A VM whose server was not reached is in it as well.
+  - Shows what the VM files say about VMs, and what their servers show, in one table with a line per
+    VM. A VM whose server was not reached is in it as well.
   - Connects to no server. M(puffy.vmm.configure) looks at them before.
 options:
-  vms:
-    description: The names of the VMs.
-    type: list
-    elements: str
-    required: true
   results:
     description: The result of M(puffy.vmm.configure), such as with V(verb=status), by server.
     type: dict
     required: true
 attributes:
-  diff_mode:
-    description: Nothing is changed.
-    support: none
   idempotent:
     description: Changes nothing.
     support: full
 extends_documentation_fragment:
+  - puffy.vmm.attributes.no_diff
   - puffy.vmm.attributes
+  - puffy.vmm.fleet.vms
 seealso:
   - module: puffy.vmm.configure
 """
