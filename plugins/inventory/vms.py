@@ -11,7 +11,7 @@ description:
   - Reads the VM files and the ledgers of a fleet directory, together with the C(vmm_*) variables of
     the servers, checks all of it and works out each VM's number, MAC address and IP addresses.
   - Names of VMs are those of vmd(8), with dots, capitals and underscores. C(vmm_label) is the name
-    that DHCP and DNS have for the VM, in small letters and with hyphens.
+    that DHCP and DNS have for the VM, in lower case and with hyphens.
   - Every VM becomes a host in the group V(vms) and in a group of its server, such as
     V(vms_on_server1) for the VMs of C(server1). Characters of the server's name that a group's name
     cannot have become underscores there. Suspended and archived VMs are hosts as well.
@@ -26,22 +26,22 @@ description:
     these.
   - Values of VM files are data, whatever they look like. Ansible never evaluates them as templates.
   - Nothing is ever written. M(puffy.vmm.allocate) writes the numbers of new VMs to the ledgers.
-  - What is wrong with the fleet is shown, and concerns no more than it is about. A server with
-    problems, be they its own, of its ledger or of its VMs, has them as C(vmm_problems), a list. One
-    whose settings or ledger cannot be used has no C(vmm_vms), so that no play changes anything
-    there. A VM whose files have problems stays as it was when they had none, and is no host when it
-    is new; C(vmm_broken_vms) of every server has the problems of VMs by name.
-  - Where nobody knows how a VM was, C(vmm_unknown_vms) of its server has its name, and no role
+  - Problems of the fleet are shown, and affect only what they concern. A server with problems of
+    its own, of its ledger or of its VMs has them as C(vmm_problems), a list. A server whose
+    settings or ledger cannot be used has no C(vmm_vms), so that no play changes anything there. A
+    VM whose files have problems stays as it was when they had none, and does not become a host if
+    it is new; C(vmm_broken_vms) of every server has the problems of VMs by name.
+  - Where it is not known how a VM was, C(vmm_unknown_vms) of its server has its name, and no role
     changes that server.
-  - The name of a new VM, and the groups that O(keyed_groups) makes of what its customer says, are
-    no host and no group of the inventory. To see that, files that come later in the directory are
-    read twice when there are new VMs.
+  - The name of a new VM, and the groups that O(keyed_groups) makes of what its customer says, must
+    not be hosts or groups of the inventory. To check that, files that come later in the directory
+    are read twice when there are new VMs.
 notes:
   - The servers must be known when this source is read. Ansible reads the files of an inventory
     directory in alphabetical order, so C(hosts.yml) comes before C(vmm.yml).
   - The variables of the servers are those of the inventory, of C(group_vars) and C(host_vars)
-    beside it, and of the command line. What lies beside a playbook is not known while an inventory
-    is read, and neither are facts.
+    next to it, and of the command line. Variables next to a playbook are not known while an
+    inventory is read, and neither are facts.
   - The options O(compose), O(groups) and O(keyed_groups) apply to the VMs. A variable in O(compose)
     replaces one of the same name that the plugin sets, such as C(ansible_user).
   - The name of the file ends in C(vmm.yml), C(vmm.yaml), C(vms.yml) or C(vms.yaml).
@@ -53,7 +53,7 @@ options:
   fleet:
     description:
       - The fleet directory, relative to the directory of this file.
-      - It cannot be that directory or below it, where Ansible would take each VM file for an
+      - It must not be that directory or below it, where Ansible would take each VM file for an
         inventory source of its own.
     type: str
     required: true
@@ -100,8 +100,8 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     Fleet,
     server_variables,
-    vm_variables,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import vm_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import MissingLibrary
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problem
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources import (
@@ -192,7 +192,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         sources = dict.fromkeys(
             os.path.dirname(source)
             for source in [*self.inventory.processed_sources, path]
-            # None stands there for a directory that was read before.
+            # A directory that was read before is None there.
             if source and os.path.exists(source)
         )
         variables = InventoryVariables(self.inventory, self.loader, sources, self._vars)
@@ -217,7 +217,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _taken(self, fleet: Fleet, path: str) -> dict[str, str]:
         """Return which new VMs would be taken for something else by their names, and why.
 
-        A VM that has a line in a ledger was there before, and may be named wherever it is wanted.
+        A VM that has a line in a ledger was there before, and may be named anywhere.
         """
         new = [vm for vm in fleet.vms if vm.name in fleet.new]
         if not new:
@@ -301,9 +301,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def _set(self, host: str, variables: Mapping[str, Any]) -> None:
         """Set variables of a host; inventory.set_variable() takes twice the time for each."""
-        known = self.inventory.hosts[host]
+        inventory_host = self.inventory.hosts[host]
         for name, value in variables.items():
-            known.set_variable(name, untrusted(value))
+            inventory_host.set_variable(name, untrusted(value))
 
     def _construct(self, host: str) -> None:
         strict = self.get_option("strict")

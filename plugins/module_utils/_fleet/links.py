@@ -21,33 +21,34 @@ Link = dict[str, Any]
 
 
 def links(server: ServerSettings) -> list[Link]:
-    """Return the interfaces, those first that others need, as host_state takes its links.
+    """Return the interfaces as host_state takes its links, in the order in which they are needed.
 
-    What leads out must be there already and is only brought up; the rest is made where it is
-    missing. A switch with networks has the server's own interface, and an uplink where one is
-    given; others connect VMs alone.
+    What leads out must exist and is only brought up; the rest is made where it is missing. A switch
+    with networks has the server's own interface, and an uplink where one is declared; other
+    switches only connect VMs.
     """
     wires = {wire.switch.name: wire for wire in server.wires}
-    found: list[Link] = []
+    links: list[Link] = []
     for switch in server.switches:
         wire = wires.get(switch.name)
-        own = _wired(switch, wire) if wire else _unwired(switch)
-        if wire and switch is not server.switch:
-            # The role's own default is the address on the first one.
-            proof = {"prove": str(wire.server_ipv4)}
-            own = [one | proof if one["name"] == switch.interface else one for one in own]
-        found += own
-    return _each_once(found)
+        for link in _wired(switch, wire) if wire else _unwired(switch):
+            # The role's own default is the address on the first switch.
+            if wire and switch is not server.switch and link["name"] == switch.interface:
+                link["prove"] = str(wire.server_ipv4)
+            # The parent of two VLANs comes twice.
+            if link not in links:
+                links.append(link)
+    return links
 
 
 def ipv6_routes(server: ServerSettings, vms: Sequence[Vm]) -> list[Link]:
     """Return the server's own interfaces with routes to the prefixes of these VMs.
 
-    Only where the server is the router of a network; there may be no VM that has a prefix yet.
+    There are some only where the server is the router of a network, and maybe no VM with a prefix.
     """
-    found = []
+    links: list[Link] = []
     for wire in server.wires:
-        routed = [one.name for one in wire.networks if one.routes_ipv6 and one.ipv6_prefixes]
+        routed = [net.name for net in wire.networks if net.routes_ipv6 and net.ipv6_prefixes]
         routes = [
             {"to": str(vm.ipv6_prefix), "by": str(vm.ipv6), "vm": vm.name}
             for vm in vms
@@ -55,8 +56,8 @@ def ipv6_routes(server: ServerSettings, vms: Sequence[Vm]) -> list[Link]:
         ]
         if routed:
             link = {"name": wire.host_interface, "create": False, "up": False, "routes": routes}
-            found.append(link)
-    return found
+            links.append(link)
+    return links
 
 
 def _wired(switch: Switch, wire: Wire) -> list[Link]:
@@ -70,13 +71,13 @@ def _wired(switch: Switch, wire: Wire) -> list[Link]:
     port = host_port(wire.host_interface)
     if port:
         uplink.append({"name": port})
-    own = [port] if port else [one["name"] for one in host if not one.get("retired")]
+    own = [port] if port else [each["name"] for each in host if not each.get("retired")]
     link: Link = {"name": switch.interface, "members": [*members, *own]}
-    former = [one["name"] for one in host if one.get("retired")]
+    former = [each["name"] for each in host if each.get("retired")]
     if former and port:
         link["without"] = former
-    # A switch needs its ports. The address of a pair(4) is there last: the switch already leads to
-    # it then, and what had the address before has lost it.
+    # A switch needs its ports. A pair(4) gets its address last, when the switch already leads to
+    # it, and what had the address before has lost it.
     return [*uplink, link, *host] if port else [*uplink, *host, link]
 
 
@@ -86,31 +87,20 @@ def _unwired(switch: Switch) -> list[Link]:
     return [*uplink, {"name": switch.interface, **members}]
 
 
-def _each_once(links: Sequence[Link]) -> list[Link]:
-    """Return the links without those that are there twice, such as the parent of two VLANs."""
-    return [link for place, link in enumerate(links) if link not in links[:place]]
-
-
 def _own(wire: Wire) -> Link:
-    """The server's own addresses on a switch, and routes to networks that it has none of."""
+    """Return the server's addresses on a switch, and routes to networks that lack one."""
     routes = [{"to": str(network.ipv4.network)} for network in wire.routed()]
     return {"addresses": list(wire.own_addresses())} | ({"routes": routes} if routes else {})
 
 
 def _host(wire: Wire) -> Iterator[Link]:
-    """The interface with the addresses, after the one that may have had them before."""
+    """Yield the interface with the addresses, after the one that may have had them before."""
     host, own = wire.host_interface, _own(wire)
     if not host.startswith(("pair", "vport", "vether")):
         return
-    former = other_host_interface(host, wire.switch.interface)
-    if former:
-        yield {
-            "name": former,
-            "create": False,
-            "up": False,
-            "retired": True,
-            "addresses": own["addresses"],
-        }
+    if former := other_host_interface(host, wire.switch.interface):
+        retired = {"name": former, "create": False, "up": False, "retired": True}
+        yield {**retired, "addresses": own["addresses"]}
     port = host_port(host)
     yield {"name": host, **own} | ({"patch": port} if port else {})
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from itertools import chain, groupby
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import allocate
@@ -21,6 +22,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     LABEL,
     Claim,
     Claims,
+    oldest_first,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.forwards import (
     check_forwards,
@@ -39,7 +41,6 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept impor
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.moves import (
     moved,
-    with_records,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import (
     check_accounts,
@@ -86,10 +87,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import source as vm_source
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import (
     SERVER_VARIABLES,
-    archived,
-    configured,
     describe_server,
-    describe_vm,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import host_label
@@ -99,7 +97,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     shown_name,
 )
 
-# Names with the prefix of server variables that a server may have and that are none.
+# Names with the prefix of server variables that a server may have and that are not its settings.
 _FOREIGN = frozenset({f"{PREFIX}{field}" for field in BY_NAME} | {*SERVER_VARIABLES, "vmm_image"})
 
 
@@ -107,14 +105,14 @@ _FOREIGN = frozenset({f"{PREFIX}{field}" for field in BY_NAME} | {*SERVER_VARIAB
 class Inputs:
     """What an operator and customers wrote, as text and plain data.
 
-    vms, orders and ledgers map the names of files ("web1.yml") to their text, None for one that
-    cannot be read; servers the names of servers to their vmm_* variables. groups are names of the
-    inventory that no VM can have. today (UTC) ends quarantines; without it none ends. seen are the
-    names of VMs of which the fleet directory has host keys or a hand-over sheet. accounts are those
-    of each server that are no owner's, with what they are. kept has what Fleet.kept was in an
-    earlier run, as text, by server. problems are those that are known already. moves are
-    journals of moves by the names of files, like vms; arriving are the names of VMs that come from
-    another server: they are not new, although the ledger of theirs has no line for them yet.
+    vms, orders, ledgers and moves (the journals) map the names of files ("web1.yml") to their text,
+    None for one that cannot be read; servers the names of servers to their vmm_* variables. groups
+    are names of the inventory that no VM can have. today (UTC) ends quarantines; without it none
+    ends. seen are the names of VMs of which the fleet directory has host keys or a hand-over sheet.
+    accounts are those of each server that belong to no owner, with what they are. kept has what
+    Fleet.kept was in an earlier run, as text, by server. problems are those that are known already.
+    arriving are the names of VMs that come from another server: they are not new, although the
+    ledger of their server has no line for them yet.
     """
 
     vms: Mapping[str, str | None]
@@ -137,8 +135,8 @@ class Fleet:
 
     There is a ledger for each file that can be read and for each server with VMs, as it should be.
     A VM whose files have problems is as it was when they had none; where that is not known, its
-    name is in unknown, by its server. kept has the files of each server's VMs as they were when
-    they had no problems. new are the names of VMs that had no line in a ledger.
+    name is in unknown, by server. kept has the files of each server's VMs as they were when they
+    had no problems. new are the names of VMs that had no line in a ledger.
     """
 
     servers: Mapping[str, ServerSettings]
@@ -152,10 +150,7 @@ class Fleet:
 
     @cached_property
     def _by_server(self) -> Mapping[str, list[Vm]]:
-        by_server: dict[str, list[Vm]] = {}
-        for vm in self.vms:
-            by_server.setdefault(vm.server, []).append(vm)
-        return by_server
+        return {name: list(vms) for name, vms in groupby(self.vms, lambda vm: vm.server)}
 
     def vms_of(self, server: str) -> Sequence[Vm]:
         """Return a server's VMs in the order of their numbers."""
@@ -192,8 +187,8 @@ def build_fleet(inputs: Inputs) -> Fleet:
         for name, variables in sorted(inputs.servers.items())
         if (settings := read_server(name, variables, _FOREIGN, report.about(server=name)))
     }
-    wrong = check_prefixes(servers, report)
-    servers = {name: settings for name, settings in servers.items() if name not in wrong}
+    for name in check_prefixes(servers, report):
+        del servers[name]
     files = _read_vms(inputs, report)
     ledgers = {}
     for file, text in sorted(inputs.ledgers.items()):
@@ -234,17 +229,16 @@ def build_fleet(inputs: Inputs) -> Fleet:
         fixed_addresses(inputs.servers, servers),
         unread(files, ledgers, servers),
     )
-    entries = with_records(allocate(known_values, report), files, whole)
+    entries = allocate(known_values, report)
     sound = _sound(files, inputs, report) & entries.keys()
+    refusals = {name: move.refusal for name, move in moves.items() if name not in under_way}
     vms = [
         make_vm(
             file,
             usable[file.server or ""],
             entries[file.name],
             seen=file.name in inputs.seen,
-            refusal=moves[file.name].refusal
-            if file.name in moves and file.name not in under_way
-            else None,
+            refusal=refusals.get(file.name),
             moving=under_way.get(file.name),
         )
         for file in files
@@ -272,14 +266,13 @@ def build_fleet(inputs: Inputs) -> Fleet:
 
 def _under_way(inputs: Inputs, report: Report) -> dict[str, UnderWay]:
     """Return the moves that are under way, by VM. A journal that cannot be read is a problem."""
-    found: dict[str, UnderWay] = {}
+    by_vm: dict[str, UnderWay] = {}
     for file, text in sorted(inputs.moves.items()):
         vm = vm_of(file)
-        part = report.about(vms=[vm])
-        moves = None if text is None else read_moves(vm, text, part)
+        moves = None if text is None else read_moves(vm, text, report.about(vms=[vm]))
         if moves and moves.under_way:
-            found[vm] = moves.under_way
-    return found
+            by_vm[vm] = moves.under_way
+    return by_vm
 
 
 def _not_touched(vm: Vm, under_way: Mapping[str, UnderWay], inputs: Inputs) -> Vm:
@@ -291,7 +284,7 @@ def _not_touched(vm: Vm, under_way: Mapping[str, UnderWay], inputs: Inputs) -> V
 
 
 def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
-    """Yield where VMs have images: those of two formats have files in common."""
+    """Yield where VMs have images, without their format: two formats share some file names."""
     for vm in vms:
         for disk, part in ((vm.disk, "image"), *((disk, "disks") for disk in vm.disks)):
             source = vm_source(vm.name)
@@ -299,8 +292,8 @@ def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
 
 
 def _labels(files: Sequence[VmFile], existing: Collection[str]) -> Iterator[Claim]:
-    """Yield the names that VMs have in DHCP and DNS; who was there before has it."""
-    for file in sorted(files, key=lambda file: (file.name not in existing, file.name)):
+    """Yield the names that VMs have in DHCP and DNS."""
+    for file in oldest_first(files, existing):
         kept, label = file.name in existing, host_label(file.name)
         yield Claim(LABEL, label, file.name, file.server or "", file.source, "name", kept)
 
@@ -311,11 +304,10 @@ def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:
     for file, text in sorted(inputs.vms.items()):
         name = vm_of(file)
         if text is None:
-            # Why is among the problems that are known already.
+            # The reason is among the problems that are known already.
             files.append(VmFile(name, f"{VMS}/{shown_name(file)}", {}, complete=False))
             continue
-        part = report.about(vms=[name])
-        files.append(read_vm(name, _texts(inputs, name), known, part))
+        files.append(read_vm(name, _texts(inputs, name), known, report.about(vms=[name])))
     for file in sorted(inputs.orders.keys() - inputs.vms.keys()):
         where = order_source(vm_of(file))
         report.warn(where, "", f"waits for {VMS}/{shown_name(file)}, which names its server")
@@ -336,7 +328,7 @@ def _texts(inputs: Inputs, name: str) -> Texts:
 
 def _sound(files: Sequence[VmFile], inputs: Inputs, report: Report) -> frozenset[str]:
     """Return the names of the VMs that no problem concerns so far."""
-    concerned = {vm for one in (*report.problems, *inputs.problems) for vm in one.vms}
+    concerned = {vm for each in (*report.problems, *inputs.problems) for vm in each.vms}
     return frozenset(file.name for file in files if file.name not in concerned)
 
 
@@ -347,32 +339,31 @@ def _earlier(
     servers: Mapping[str, ServerSettings],
     ledgers: Mapping[str, Ledger],
 ) -> tuple[dict[str, Vm], dict[str, frozenset[str]]]:
-    """Return VMs with problems as they were, and the names of those of which nobody knows that.
+    """Return VMs with problems as they were, and the names of those of which that is not known.
 
     Only what a ledger has was there before.
     """
     known = {name: ledgers[name].entries for name in servers if name in ledgers}
-    asked = {file.name: on for file in left if (on := candidates(file, known))}
+    homes_of = {file.name: homes for file in left if (homes := candidates(file, known))}
     copies = {
         server: read_copies(inputs.kept.get(server, ""))
-        for server in {name for on in asked.values() for name in on}
+        for server in set(chain.from_iterable(homes_of.values()))
     }
-    found: dict[str, Vm] = {}
+    earlier: dict[str, Vm] = {}
     names = Names(inputs.servers)
-    for name, on in asked.items():
-        for server in on:
-            if name in copies[server]:
-                copy, ledger = copies[server][name], ledgers[server]
-                seen = name in inputs.seen
-                vm = earlier_vm(name, copy, servers[server], ledger, names, seen=seen)
-                found |= {name: vm} if vm else {}
-    for name in clashing(vms, list(found.values())):
-        del found[name]
-    unknown: dict[str, set[str]] = {}
-    for name, on in asked.items():
-        for server in on if name not in found else ():
-            unknown.setdefault(server, set()).add(name)
-    return found, {server: frozenset(names) for server, names in unknown.items()}
+    for name, homes in homes_of.items():
+        for server in homes:
+            if copy := copies[server].get(name):
+                seen, ledger = name in inputs.seen, ledgers[server]
+                if vm := earlier_vm(name, copy, servers[server], ledger, names, seen=seen):
+                    earlier[name] = vm
+    for name in clashing(vms, list(earlier.values())):
+        del earlier[name]
+    unknown: dict[str, set[str]] = defaultdict(set)
+    for name in homes_of.keys() - earlier.keys():
+        for server in homes_of[name]:
+            unknown[server].add(name)
+    return earlier, {server: frozenset(names) for server, names in unknown.items()}
 
 
 def _copies(
@@ -381,7 +372,7 @@ def _copies(
     earlier: Collection[str],
     servers: Mapping[str, ServerSettings],
 ) -> dict[str, str]:
-    """Return the copies of all servers: of what is sound, and the old ones of all else."""
+    """Return the copies of all servers: of sound files, and the old ones of all others."""
     texts = {server: text for server, text in inputs.kept.items() if server not in servers}
     by_server: dict[str, list[Vm]] = {name: [] for name in servers if name in inputs.kept}
     for vm in vms:
@@ -399,32 +390,17 @@ def _copies(
 
 
 def _all_problems(inputs: Inputs, report: Report) -> tuple[Problem, ...]:
-    """Return all problems, sorted: what could not be read is not missing too."""
+    """Return all problems, sorted: what could not be read is not reported as missing too."""
     reported = {(problem.source, problem.field) for problem in inputs.problems}
-    more = [one for one in report.problems if (one.source, one.field) not in reported]
-    each = {(one, one.vms, one.server): one for one in (*inputs.problems, *more)}
-    return tuple(sorted(each.values()))
+    more = [each for each in report.problems if (each.source, each.field) not in reported]
+    unique = {(each, each.vms, each.server): each for each in (*inputs.problems, *more)}
+    return tuple(sorted(unique.values()))
 
 
 def server_variables(fleet: Fleet, server: str) -> dict[str, Any]:
-    """Return vmm_host, vmm_vms, vmm_archived, vmm_owners and vmm_unknown_vms, as plain data.
-
-    server is one of fleet.servers.
-    """
-    vms = fleet.vms_of(server)
-    unknown = sorted(fleet.unknown.get(server, ()))
-    return {
-        **describe_server(fleet.servers[server], configured(vms), archived(vms)),
-        "vmm_unknown_vms": unknown,
-    }
-
-
-def vm_variables(vm: Vm, server_address: str = "") -> dict[str, Any]:
-    """Return the variables of a VM as an inventory host, as plain data.
-
-    server_address is where Ansible reaches its server, by default at its name.
-    """
-    return describe_vm(vm, server_address or vm.server)
+    """Return the SERVER_VARIABLES of one of fleet.servers, as plain data."""
+    unknown = fleet.unknown.get(server, ())
+    return describe_server(fleet.servers[server], fleet.vms_of(server), unknown)
 
 
 def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Ledger:
@@ -432,7 +408,7 @@ def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Led
     if server is None:
         return ledger
     days = server.quarantine_days
-    left = tuple(one for one in ledger.quarantine if not one.is_over(days, today))
+    left = tuple(purged for purged in ledger.quarantine if not purged.is_over(days, today))
     return replace(ledger, quarantine=left)
 
 
@@ -440,8 +416,10 @@ def _new_ledgers(
     ledgers: Mapping[str, Ledger], vms: Sequence[Vm], entries: Mapping[str, Entry]
 ) -> dict[str, Ledger]:
     """Return the old ledgers with the entries of all VMs; no entry is ever dropped here."""
-    content = {name: dict(ledger.entries) for name, ledger in ledgers.items()}
-    quarantine = {name: ledger.quarantine for name, ledger in ledgers.items()}
+    new: dict[str, dict[str, Entry]] = defaultdict(dict)
     for vm in vms:
-        content.setdefault(vm.server, {})[vm.name] = entries[vm.name]
-    return {name: Ledger(name, content[name], quarantine.get(name, ())) for name in sorted(content)}
+        new[vm.server][vm.name] = entries[vm.name]
+    old = {name: Ledger(name, {}) for name in new} | dict(ledgers)
+    return {
+        name: replace(old[name], entries={**old[name].entries, **new[name]}) for name in sorted(old)
+    }

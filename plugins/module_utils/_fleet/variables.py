@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.disks import Disk
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import (
     Network,
     Wire,
@@ -26,9 +27,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import ho
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.questions import INTERFACE
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch
 
-# What vmd(8) itself, consoles and vmctl(8) need, and its class daemon has.
+# What vmd(8) itself, consoles and vmctl(8) need, and what its class daemon has.
 _OPEN_FILES = 128
-# More come at once, so that one more VM changes nothing: a run for it alone touches no other file.
+# In large steps, so that one more VM changes nothing: a run for it alone touches no other file.
 _OPEN_FILES_STEP = 512
 
 # The class vmd of OpenBSD's login.conf(5) has this datasize.
@@ -44,43 +45,34 @@ _CONFIGURED = frozenset({"present", "suspended"})
 _SPARE_TAPS = 10
 
 
-def configured(vms: Sequence[Vm]) -> list[Vm]:
-    """Return those of a server's VMs that its configuration has."""
-    return [vm for vm in vms if vm.state in _CONFIGURED]
-
-
-def archived(vms: Sequence[Vm]) -> list[Vm]:
-    """Return those of a server's VMs that are archived."""
-    return [vm for vm in vms if vm.state not in _CONFIGURED]
-
-
 def describe_server(
-    server: ServerSettings, vms: Sequence[Vm], archive: Sequence[Vm] = ()
+    server: ServerSettings, vms: Sequence[Vm], unknown: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return vmm_host, vmm_vms, vmm_archived and vmm_owners.
+    """Return the SERVER_VARIABLES as plain data.
 
-    vms are the server's configured ones, archive those that are archived.
+    unknown are the names of VMs of which nobody knows how they were.
     """
+    configured = [vm for vm in vms if vm.state in _CONFIGURED]
     return {
-        "vmm_host": _host(server, vms),
-        "vmm_vms": [_configured_vm(vm) for vm in vms],
-        "vmm_archived": [_configured_vm(vm) for vm in archive],
-        "vmm_owners": _owners(vms),
+        "vmm_host": _host(server, configured),
+        "vmm_vms": [_vm(vm) for vm in configured],
+        "vmm_archived": [_vm(vm) for vm in vms if vm.state not in _CONFIGURED],
+        "vmm_owners": _owners(configured),
+        "vmm_unknown_vms": sorted(unknown),
     }
 
 
-def describe_vm(vm: Vm, server_address: str) -> dict[str, Any]:
-    """Return the variables of a VM as an inventory host.
+def vm_variables(vm: Vm, server_address: str = "") -> dict[str, Any]:
+    """Return the variables of a VM as an inventory host, as plain data.
 
-    server_address is where its server is reached, for a VM whose ssh is a port of that.
+    server_address is where Ansible reaches the VM's server, by default at its name. A VM whose ssh
+    is a port of its server is reached there.
     """
-    values = _configured_vm(vm)
-    variables = {f"{PREFIX}{name}": value for name, value in values.items()}
     port = ssh_port(vm.forward)
     return {
-        **variables,
+        **{f"{PREFIX}{name}": value for name, value in _vm(vm).items()},
         **({"ansible_port": port} if port else {}),
-        "ansible_host": server_address if port else str(vm.ipv4),
+        "ansible_host": (server_address or vm.server) if port else str(vm.ipv4),
         "ansible_user": vm.user,
     }
 
@@ -107,13 +99,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "host_interface": server.host_interface,
         "host_port": host_port(server.host_interface),
         "uplink": uplink
-        and {
-            "vlan": uplink.vlan,
-            "parent": uplink.parent,
-            "members": list(uplink.members),
-            "protocol": uplink.protocol,
-            "interface": uplink.interface,
-        },
+        and {**vars(uplink), "members": list(uplink.members), "interface": uplink.interface},
         "uplinks": [switch.uplink.interface for switch in server.switches if switch.uplink],
         "links": links(server),
         "ipv6_routes": ipv6_routes(server, vms),
@@ -135,12 +121,12 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
 
 
 def _broadcast(network: IPv4Network | IPv6Network) -> str:
-    """The address of all hosts of a network; a /31 or /32 has none of its own (RFC 3021)."""
+    """Return the address of all hosts of a network; a /31 or /32 has none of its own (RFC 3021)."""
     return str(network.broadcast_address) if network.prefixlen < 31 else "255.255.255.255"
 
 
 def _network(wire: Wire, network: Network) -> dict[str, Any]:
-    """A network, with the server's addresses for it, and the way to it."""
+    """Return a network, with the server's addresses for it, and the way to it."""
     ipv4, ipv6 = network.ipv4, network.ipv6
     return {
         "name": network.name,
@@ -174,9 +160,8 @@ def _network(wire: Wire, network: Network) -> dict[str, Any]:
 
 
 def _wire(server: ServerSettings, wire: Wire) -> dict[str, Any]:
-    """A switch with networks, as rules and daemons need it."""
+    """Return a switch with networks, as rules and daemons need it."""
     veb, uplink = wire.switch.interface.startswith("veb"), wire.switch.uplink
-    names = [network.name for network in wire.networks]
     subnets = [network.ipv4.network for network in wire.networks]
     return {
         "name": wire.switch.name,
@@ -184,7 +169,7 @@ def _wire(server: ServerSettings, wire: Wire) -> dict[str, Any]:
         "host_interface": wire.host_interface,
         "host_port": host_port(wire.host_interface),
         "uplink": uplink and uplink.interface,
-        "networks": names,
+        "networks": [network.name for network in wire.networks],
         # Nobody else says who the router is.
         "advertise": uplink is None and any(network.routes_ipv6 for network in wire.networks),
         "server": str(wire.server_ipv4),
@@ -200,7 +185,7 @@ def _wire(server: ServerSettings, wire: Wire) -> dict[str, Any]:
 
 
 def _switch(server: ServerSettings, switch: Switch) -> dict[str, Any]:
-    """A switch, with the interface group of its VMs: pf(4) has rules for those with networks."""
+    """Return a switch and the interface group of its VMs: pf(4) has rules if it has networks."""
     wired = any(wire.switch is switch for wire in server.wires)
     group = SWITCH_GROUP if wired else None
     return {"name": switch.name, "interface": switch.interface, "group": group}
@@ -225,7 +210,7 @@ def _largest_process(vms: Sequence[Vm]) -> int:
     return -(-most // _DATASIZE_STEP) * _DATASIZE_STEP >> 20
 
 
-def _configured_vm(vm: Vm) -> dict[str, Any]:
+def _vm(vm: Vm) -> dict[str, Any]:
     return {
         "name": vm.name,
         "label": host_label(vm.name),
@@ -245,7 +230,7 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
             }
             for interface in vm.interfaces
         ],
-        "forward": [_forward(one) for one in vm.forward],
+        "forward": [_forward(forward) for forward in vm.forward],
         "ssh_port": ssh_port(vm.forward),
         "owner": vm.owner,
         "user": vm.user,
@@ -254,16 +239,8 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
         "memory": str(vm.memory),
         "disk": str(vm.disk.size),
         "disk_format": vm.disk.format,
-        "image": {"path": vm.disk.image, "size": str(vm.disk.size), "format": vm.disk.format},
-        "disks": [
-            {
-                "path": disk.image,
-                "size": str(disk.size),
-                "format": disk.format,
-                "recorded": disk.recorded,
-            }
-            for disk in vm.disks
-        ],
+        "image": _image(vm.disk),
+        "disks": [{**_image(disk), "recorded": disk.recorded} for disk in vm.disks],
         "made": vm.disk.recorded,
         "detached": list(vm.detached),
         "install_by": vm.install,
@@ -282,20 +259,26 @@ def _configured_vm(vm: Vm) -> dict[str, Any]:
     }
 
 
+def _image(disk: Disk) -> dict[str, Any]:
+    return {"path": disk.image, "size": str(disk.size), "format": disk.format}
+
+
 def _forward(forward: Forward) -> dict[str, Any]:
-    """Ports of the server and the VM, as pf.conf(5) has them; both may be a range."""
+    """Return ports of the server and the VM, as pf.conf(5) has them; both may be a range."""
     ports = str(forward.ports).replace("-", ":")
     to = str(forward.to or ports)
     return {"protocol": forward.protocol, "ports": ports, "to": to}
 
 
 def _owners(vms: Sequence[Vm]) -> list[dict[str, Any]]:
-    keys: dict[str, set[str]] = {}
-    names: dict[str, list[str]] = {}
+    owners: dict[str, list[Vm]] = {}
     for vm in vms:
-        keys.setdefault(vm.owner, set()).update(vm.ssh_keys)
-        names.setdefault(vm.owner, []).append(vm.name)
+        owners.setdefault(vm.owner, []).append(vm)
     return [
-        {"name": owner, "ssh_keys": sorted(keys[owner]), "vms": names[owner]}
-        for owner in sorted(keys)
+        {
+            "name": owner,
+            "ssh_keys": sorted({key for vm in own for key in vm.ssh_keys}),
+            "vms": [vm.name for vm in own],
+        }
+        for owner, own in sorted(owners.items())
     ]

@@ -7,16 +7,18 @@ from __future__ import annotations
 import re
 import typing as t
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import dropwhile
 
-# A line of its own at the end of finish_up(). An answer that is echoed has its question before it.
+# A line at the end of finish_up(). An answer that is echoed has its question before it.
 _DONE: t.Final = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
-# What the kernel prints at any end that was asked for (sys/kern/vfs_subr.c: vfs_shutdown).
+# What the kernel prints at every regular shutdown (sys/kern/vfs_subr.c: vfs_shutdown).
 _SHUT_DOWN: t.Final = "syncing disks..."
 _GAVE_UP: t.Final = "failed; check /tmp/ai/ai.log"
-_UNANSWERED = re.compile(r'^Question has no answer in response file: "(?P<question>.+)"$')
-_INSTALLING = re.compile(r"^(?:Installing|Extracting) (?P<name>\S+)")
+_UNANSWERED = re.compile(r'^Question has no answer in response file: "(.+)"$')
+_INSTALLING = re.compile(r"^(?:Installing|Extracting) (\S+)")
 # A line of ftp(1)'s meter, which the installer has it show: usr.bin/ftp/util.c, progressmeter().
 _METER = re.compile(
     r"^(?P<verb>Get/Verify|Verifying|Installing|Extracting) +(?P<name>\S+) +(?P<percent>\d{1,3})% "
@@ -31,15 +33,15 @@ _QUESTION = re.compile(
 )
 # An installation asks some questions two or three times.
 _REPEATS: t.Final = 6
-# What it says when no lease or no response file came in time, before it asks for the disk.
+# What it says when no lease or no response file came in time, before it asks about the disk.
 _NO_NETWORK: t.Final = (
     "No dhcp address on interface",
     "Could not determine auto server",
     "Response file location?",
 )
-# What a kernel says that ends in ddb(4), and that debugger's prompt.
+# What a kernel says when it enters ddb(4), and that debugger's prompt.
 _CRASHED = re.compile(r"^(?:panic: |ddb(?:\{\d+\})?>|Stopped at )")
-# What the firmware says, which is SeaBIOS, and what biosboot(8) says.
+# What the firmware, SeaBIOS, and biosboot(8) say.
 _NO_SYSTEM = re.compile(r"^(?:No bootable device|Boot failed: |ERR [MR]$)")
 _LOGIN = re.compile(r"(?:^| )login: *$")
 _TAIL_LINES: t.Final = 20
@@ -55,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Meter:
-    """How far a file is, that is fetched or unpacked: `size` is in bytes, rounded down."""
+    """How far a file is fetched or unpacked: `size` is in bytes, rounded down."""
 
     name: str
     percent: int
@@ -75,20 +77,18 @@ class Console:
     @cached_property
     def lines(self) -> tuple[str, ...]:
         """The lines that are not blank, as they may be shown on a terminal."""
-        shown = "".join(x if x.isprintable() or x in "\r\n" else " " for x in self.text)
+        shown = "".join(c if c.isprintable() or c in "\r\n" else " " for c in self.text)
         return tuple(line.rstrip() for line in shown.splitlines() if line.strip())
 
     @property
     def done(self) -> bool:
         """Whether the installer said that it has finished, and the kernel went down after that."""
-        if _DONE not in self.lines:
-            return False
-        after = self.lines[self.lines.index(_DONE) :]
+        after = dropwhile(lambda line: line != _DONE, self.lines)
         return any(_SHUT_DOWN in line for line in after)
 
     @property
     def congratulates(self) -> bool:
-        """Whether the installer said that it has finished, whatever came of the reboot."""
+        """Whether the installer said that it has finished, whatever happened to the reboot."""
         return _DONE in self.lines
 
     @property
@@ -99,18 +99,17 @@ class Console:
     @property
     def unanswered(self) -> str:
         """The question that the response file has no answer to, as the installer repeats it."""
-        found = (_UNANSWERED.match(line) for line in self.lines)
-        return next((match["question"] for match in found if match), "")
+        return _first(_UNANSWERED, self.lines)
 
     @property
     def repeated(self) -> Question | None:
         """The question that is asked again and again."""
-        asked = [question for line in self.lines if (question := _question(line))]
-        counts = Counter(question.text for question in asked)
-        for question in reversed(asked):
-            if counts[question.text] >= _REPEATS:
-                return question
-        return None
+        questions = [question for line in self.lines if (question := _question(line))]
+        counts = Counter(question.text for question in questions)
+        repeated = (
+            question for question in reversed(questions) if counts[question.text] >= _REPEATS
+        )
+        return next(repeated, None)
 
     @property
     def waits_at(self) -> str:
@@ -124,20 +123,16 @@ class Console:
     @property
     def no_network(self) -> str:
         """What the installer said when it had no lease or no response file."""
-        for line in self.lines:
-            if any(line.startswith(start) for start in _NO_NETWORK):
-                return line
-        return ""
+        return next((line for line in self.lines if line.startswith(_NO_NETWORK)), "")
 
     @property
     def installing(self) -> str:
         """The set that was unpacked last."""
-        found = (_INSTALLING.match(line) for line in reversed(self.lines))
-        return next((match["name"] for match in found if match), "")
+        return _first(_INSTALLING, reversed(self.lines))
 
     @cached_property
     def meters(self) -> tuple[Meter, ...]:
-        """All that the installer showed of files, in their order."""
+        """All that the installer showed of files, in order."""
         return tuple(
             Meter(
                 match["name"],
@@ -151,17 +146,17 @@ class Console:
 
     @property
     def finishing(self) -> bool:
-        """Whether all sets are unpacked, and the new system is being made ready."""
+        """Whether all sets are unpacked, and the new system is being prepared."""
         return any(line.startswith(_FINISHING) for line in self.lines)
 
     @property
     def crashed(self) -> bool:
-        """Whether the kernel stands in its debugger."""
+        """Whether the kernel is in its debugger."""
         return any(_CRASHED.match(line) for line in self.lines[-_TAIL_LINES:])
 
     @property
     def no_system(self) -> bool:
-        """Whether there is nothing on the disk that boots."""
+        """Whether nothing on the disk boots."""
         return any(_NO_SYSTEM.match(line) for line in self.lines[-_TAIL_LINES:])
 
     @property
@@ -173,6 +168,11 @@ class Console:
     def tail(self) -> str:
         """The last lines, indented; empty if there are none."""
         return "\n".join(f"    {line}" for line in self.lines[-_TAIL_LINES:])
+
+
+def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> str:
+    """Return the first group of the first line that matches, or an empty string."""
+    return next((match[1] for line in lines if (match := pattern.match(line))), "")
 
 
 def _question(line: str) -> Question | None:

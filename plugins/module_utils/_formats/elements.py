@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """What a configuration file has that somebody would miss: VMs, subnets, hosts, servers, sensors.
 
-The files are those of any OpenBSD server, so they are read as far as names need it and no further:
-words, quotes, comments and braces. What the daemons make of them is theirs to say.
+The files are those of any OpenBSD server, so they are read only as far as names need it: words,
+quotes, comments and braces. What they mean is for the daemons to decide.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Statement:
 
 
 def elements(language: str, text: str) -> tuple[str, ...]:
-    """What the file has, in words, each once and in its order; raises KeyError for a language."""
+    """Return what the file has, in words, each once, in order. Raises KeyError for a language."""
     return tuple(dict.fromkeys(_READERS[language](text)))
 
 
 def statements(text: str, *, lines: bool) -> Iterator[Statement]:
-    """The statements of a language with braces; `lines` is whether a line break ends one."""
+    """Yield the statements of a language with braces; `lines` is whether a line break ends one."""
     inside: list[tuple[str, ...]] = []
     words: list[str] = []
     for token in _TOKEN.finditer(text):
@@ -80,14 +80,9 @@ def _dhcpd_conf(text: str) -> Iterator[str]:
 def _httpd_conf(text: str) -> Iterator[str]:
     for statement in statements(_joined(text), lines=True):
         kind, *rest = statement.words or ("",)
-        if kind == "server" and not statement.inside and rest:
-            yield f"server {rest[0]}"
-        elif kind == "location" and statement.inside and rest:
-            server = " ".join(statement.inside[0][1:2])
-            yield f"location {' '.join(rest)} of server {server}"
-        elif kind == "include" and rest:
-            yield f"include {rest[0]}"
-        elif kind == "listen" and statement.inside:
+        if rest and (kind == "include" or (kind == "server" and not statement.inside)):
+            yield f"{kind} {rest[0]}"
+        elif kind in ("listen", "location") and statement.inside:
             server = " ".join(statement.inside[0][1:2])
             yield f"{' '.join(statement.words)} of server {server}"
 
@@ -100,7 +95,7 @@ def _sensorsd_conf(text: str) -> Iterator[str]:
 
 
 def _joined(text: str) -> str:
-    """The text with lines put together that a backslash continues."""
+    """Return the text with the lines joined that a backslash continues."""
     return re.sub(r"\\\n[ \t]*", " ", text)
 
 

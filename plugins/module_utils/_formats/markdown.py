@@ -1,11 +1,11 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""HTML of a text in the part of Markdown that reads well as it stands.
+"""HTML of a text in the part of Markdown that reads well as plain text.
 
 Blocks are separated by empty lines: headings (`#`, `##`), code (four spaces), lists (`- `) and
-paragraphs. A list whose items all are `Label: text` becomes a table. Within a line there is `code`,
-and addresses of mail and of web pages become links. All else is text, and everything is escaped:
-there is no way to write HTML in it.
+paragraphs. A list in which every item is `Label: text` becomes a table. Within a line there is
+`code`, and mail addresses and URLs become links. All else is text, and everything is escaped, so
+no HTML can be written in it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _ITEM = "- "
 
 
 def title(text: str) -> str:
-    """The first heading, without its marks; empty if there is none."""
+    """Return the first heading, without its marks; empty if there is none."""
     headings = (line for line in text.splitlines() if line.startswith("# "))
     return next(headings, "").removeprefix("# ").replace("`", "").strip()
 
 
 def to_html(text: str) -> str:
-    """The blocks of the text as elements of HTML, a line each."""
+    """Return the blocks of the text as elements of HTML, a line each."""
     return "\n".join(_element(block) for block in _blocks(text.splitlines()))
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Lines that belong together. An empty line within code stays there."""
+    """Yield the lines of each block. An empty line within code stays there."""
     block: list[str] = []
     pending = 0
     for line in lines:
@@ -71,7 +71,7 @@ def _element(block: Sequence[str]) -> str:
 
 
 def _items(block: Iterable[str]) -> list[str]:
-    """The items of a list; what does not begin one continues the one before."""
+    """Return the items of a list; a line that begins no item continues the one before."""
     items: list[str] = []
     for line in block:
         if line.startswith(_ITEM):

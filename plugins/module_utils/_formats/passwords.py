@@ -16,7 +16,7 @@ DEFAULT_COST = 10
 # crypt_checkpass(3) and bcrypt itself look at no more.
 LONGEST = 72
 
-# What nobody guesses at a login prompt, and hardly anybody with the hash at hand.
+# Too many to guess at a login prompt, and to find with the hash at hand, save with great effort.
 _FEWEST_BITS = 64
 
 ALPHABETS = {
@@ -26,7 +26,7 @@ ALPHABETS = {
 }
 DEFAULT_ALPHABET = "letters+digits"
 
-# crypt_newhash(3) takes no less; the highest takes some seconds on a server of today.
+# crypt_newhash(3) takes no less; the highest takes some seconds on today's servers.
 _LOWEST_COST = 4
 _HIGHEST_COST = 16
 
@@ -39,9 +39,11 @@ def password(length: int = DEFAULT_LENGTH, alphabet: str = DEFAULT_ALPHABET) -> 
     """
     characters = ALPHABETS.get(alphabet, alphabet)
     if any(not "!" <= character <= "~" for character in characters):
-        raise ValueError("an alphabet for passwords has printable ASCII characters, and no blank")
+        raise ValueError(
+            "an alphabet for passwords may have printable ASCII characters, but no blank"
+        )
     if len(set(characters)) < len(characters):
-        raise ValueError("an alphabet for passwords has each character once")
+        raise ValueError("an alphabet for passwords may have each character only once")
     if length > LONGEST:
         raise ValueError(
             f"a password of {length} characters is too long: bcrypt looks at the first {LONGEST}"
@@ -50,17 +52,17 @@ def password(length: int = DEFAULT_LENGTH, alphabet: str = DEFAULT_ALPHABET) -> 
     if bits < _FEWEST_BITS:
         raise ValueError(
             f"a password of {length} characters out of {len(characters)} is too easy to guess: "
-            f"{bits:.0f} bits, where {_FEWEST_BITS} are wanted; make it longer, or use more "
+            f"{bits:.0f} bits, where {_FEWEST_BITS} are needed; make it longer, or use more "
             f"different characters"
         )
-    return "".join(secrets.choice(characters) for position in range(length))
+    return "".join(secrets.choice(characters) for _position in range(length))
 
 
 def bcrypt_hash(password: str, cost: int = DEFAULT_COST) -> str:
     """Return a hash of the password that begins with $2b$, with a new salt.
 
-    cost is the logarithm to the base 2 of the number of rounds. Raises ValueError for a password
-    that bcrypt would cut off or not take, and for a cost that is too low or takes minutes.
+    cost is the binary logarithm of the number of rounds. Raises ValueError for a password that
+    bcrypt would cut off or not take, and for a cost that is too low or takes minutes.
     """
     octets = password.encode("utf-8", "surrogatepass")
     if not octets:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Values as they can stand in each configuration language, or not at all.
+"""Values as each configuration language can express them, or not at all.
 
 Only getcap(3) has an escape for every character. In the other languages nothing is escaped: what
 cannot be written safely is refused. All functions raise ValueError, which names the first character
@@ -52,15 +52,14 @@ def getcap_string(value: str) -> str:
 
     What is not printable is refused.
     """
-    if found := _NOT_PRINTABLE.search(value):
-        raise ValueError(f"{_character(found[0])} cannot stand in a string of getcap(3)")
+    _refuse(_NOT_PRINTABLE, value, "a string of getcap(3)")
     return re.sub(r"[\\^]", r"\\\g<0>", value).replace(":", r"\c")
 
 
 def mail_address(value: str) -> str:
-    """Return the value if it is a plain mail address (RFC 5321, 4.1.2), or a name of an account.
+    """Return the value if it is a plain mail address (RFC 5321, 4.1.2), or the name of an account.
 
-    It can be an argument of mail(1): it is no option, and needs no quotes within the address.
+    It can be an argument of mail(1): it is not an option, and needs no quotes within the address.
     """
     if len(value) > _LONGEST_ADDRESS or not re.fullmatch(_MAIL_ADDRESS, value):
         raise ValueError(
@@ -86,20 +85,20 @@ def response_value(value: str) -> str:
     place = "an answer of a response file"
     if not value:
         raise ValueError(f"{place} cannot be empty")
-    if found := _NOT_PRINTABLE.search(value):
-        raise ValueError(f"{_character(found[0])} cannot stand in {place}")
+    _refuse(_NOT_PRINTABLE, value, place)
     if value != value.strip(" "):
         raise ValueError(f"{place} cannot begin or end with a blank")
     raise ValueError(f"{place} cannot be {len(value)} characters long")
 
 
 def _quoted(value: str, language: str, longest: int) -> str:
-    if found := _NOT_QUOTABLE.search(value):
-        raise ValueError(f"{_character(found[0])} cannot stand in a string of {language}")
+    _refuse(_NOT_QUOTABLE, value, f"a string of {language}")
     if len(value) > longest:
         raise ValueError(f"a string of {language} has up to {longest} characters, not {len(value)}")
     return f'"{value}"'
 
 
-def _character(character: str) -> str:
-    return f"the character {ascii(character)} (U+{ord(character):04X})"
+def _refuse(unsafe: re.Pattern[str], value: str, place: str) -> None:
+    if character := unsafe.search(value):
+        shown = f"the character {ascii(character[0])} (U+{ord(character[0]):04X})"
+        raise ValueError(f"{shown} cannot stand in {place}")

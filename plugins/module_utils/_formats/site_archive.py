@@ -3,7 +3,7 @@
 """Site sets as archives: the same files always make the same bytes.
 
 OpenBSD's tar(1) takes names of owners before their numbers, and applies entries of directories to
-directories that are there already: so there are no names, and no directories (bin/pax).
+directories that exist already, so an archive has neither names nor directories (bin/pax).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def short_name(hostname: str) -> str:
 
 
 def set_name(release: str, hostname: str = "") -> str:
-    """Return the name of the site set of a release such as 7.8, or of that of one VM alone."""
+    """Return the name of the site set of a release such as 7.8, or of one VM's own."""
     version = release.replace(".", "")
     return f"site{version}-{short_name(hostname)}.tgz" if hostname else f"site{version}.tgz"
 
@@ -120,12 +120,12 @@ def release_files(release: str, patterns: Iterable[Iterable[str]], *, signed: bo
     """Return the files of a release that the installer asks for, for VMs with these patterns.
 
     VMs have one processor. BUILDINFO is fetched where the signed list has it, and INSTALL.amd64
-    must be listed (install.sub, install_files). What an installation cannot be without, and the
+    must be listed (install.sub, install_files). What no installation can do without, and the
     installer itself, are always among them.
     """
     version = release.replace(".", "")
     sets = [*_KERNELS, *(f"{name}{version}.tgz" for name in _SETS)]
     needed = {*_KERNELS, f"base{version}.tgz"}
-    for one in patterns:
-        needed |= set(selected_sets(sets, sets, one))
+    for selection in patterns:
+        needed |= set(selected_sets(sets, sets, selection))
     return [*(name for name in sets if name in needed), *(["BUILDINFO"] if signed else []), _NOTES]

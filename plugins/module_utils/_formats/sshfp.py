@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import hostname
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
@@ -18,6 +19,9 @@ _LINE = re.compile(r"([a-z0-9.-]+\.) ([0-9]{1,10}) IN SSHFP ([134] 2 [0-9a-f]{64
 # RFC 2181, 8.
 LONGEST_TTL = 2**31 - 1
 
+# The TTL of a name, and its records.
+Records: TypeAlias = tuple[int, frozenset[str]]
+
 
 def records(keys: Iterable[str]) -> frozenset[str]:
     """Return the records of a host's public keys, with SHA-256 digests. Raises Refused.
@@ -25,17 +29,17 @@ def records(keys: Iterable[str]) -> frozenset[str]:
     ssh(1) takes a host for an impostor as soon as one record of the key's algorithm has another
     digest, so there is one key of each algorithm at most.
     """
-    found: dict[int, str] = {}
+    by_algorithm: dict[int, str] = {}
     for key in filter(None, map(str.strip, keys)):
         parsed = parse_ssh_key(key)
         algorithm, digest_type, digest = parsed.sshfp()
-        text = f"{algorithm} {digest_type} {digest}"
-        if found.setdefault(algorithm, text) != text:
+        record = f"{algorithm} {digest_type} {digest}"
+        if by_algorithm.setdefault(algorithm, record) != record:
             raise Refused(
                 f"there are two keys of the kind {parsed.type}, and ssh(1) would take the host "
                 f"for another one; keep the one that sshd(8) has now"
             )
-    return frozenset(found.values())
+    return frozenset(by_algorithm.values())
 
 
 def absolute_zone(zone: str) -> str:
@@ -46,21 +50,20 @@ def absolute_zone(zone: str) -> str:
 def absolute_name(name: str, zone: str) -> str:
     """Return the absolute name that a host has in an absolute zone.
 
-    A name without a dot is one of the zone; any other is complete as it is. Raises Refused.
+    A name without a dot is in the zone; any other is complete. Raises Refused.
     """
-    found = hostname(name.removesuffix(".")).lower() + "."
-    if found.count(".") == 1 and not name.endswith("."):
-        found += zone
-    if found != zone and not found.endswith("." + zone):
+    absolute = hostname(name.removesuffix(".")).lower() + "."
+    if absolute.count(".") == 1 and not name.endswith("."):
+        absolute += zone
+    if absolute != zone and not absolute.endswith("." + zone):
         raise Refused(
-            f"{shown(name)} is not a name of the zone {zone} and would be foreign to it; use one "
-            f"such as host.{zone}"
+            f"{shown(name)} is not a name in the zone {zone}; use one such as host.{zone}"
         )
-    return found
+    return absolute
 
 
-def render_fragment(zone: str, wanted: Mapping[str, tuple[int, frozenset[str]]]) -> str:
-    """Return a part of a zone file with all these names, each with its TTL and its records.
+def render_fragment(zone: str, names: Mapping[str, Records]) -> str:
+    """Return a part of a zone file with these names, each with its TTL and its records.
 
     The names are absolute, so that it means the same wherever it is included (RFC 1035, 5.1).
     """
@@ -68,14 +71,14 @@ def render_fragment(zone: str, wanted: Mapping[str, tuple[int, frozenset[str]]])
         f"; SSHFP records of {zone} for $INCLUDE in its zone file. Written by puffy.vmm;",
         "; what is changed here by hand is put back by the next run.",
     ]
-    for name, (ttl, texts) in sorted(wanted.items()):
+    for name, (ttl, texts) in sorted(names.items()):
         lines += (f"{name} {ttl} IN SSHFP {text}" for text in sorted(texts))
     return "\n".join(lines) + "\n"
 
 
-def parse_fragment(text: str) -> dict[str, tuple[int, frozenset[str]]]:
-    """Read what render_fragment() wrote. Raises Refused that names the line."""
-    found: dict[str, tuple[int, frozenset[str]]] = {}
+def parse_fragment(text: str) -> dict[str, Records]:
+    """Return what render_fragment() wrote. Raises Refused that names the line."""
+    names: dict[str, Records] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith(";"):
             continue
@@ -85,6 +88,7 @@ def parse_fragment(text: str) -> dict[str, tuple[int, frozenset[str]]]:
                 f"line {number} is {shown(line)}, which this collection did not write; keep "
                 f"records of your own in another file"
             )
-        _ttl, texts = found.get(match[1], (0, frozenset()))
-        found[match[1]] = (int(match[2]), texts | {match[3]})
-    return found
+        name, ttl, record = match.groups()
+        _ttl, records = names.get(name, (0, frozenset()))
+        names[name] = (int(ttl), records | {record})
+    return names

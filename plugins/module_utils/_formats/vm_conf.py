@@ -58,7 +58,7 @@ class SwitchBlock:
 
 @dataclass(frozen=True)
 class VmBlock:
-    """A VM; enabled means that vmd starts it by itself. others are statements not known here."""
+    """A VM; enabled means that vmd starts it at boot. others are statements not known here."""
 
     name: str
     enabled: bool = True
@@ -166,9 +166,7 @@ def _vm(words: _Words, statement: _Statement) -> VmBlock:
 
 
 def _interface(words: _Words, block: Iterable[_Statement]) -> Interface:
-    tap = None
-    if words.next_is_string:
-        tap = words.string()
+    tap = words.string() if words.next_is_string else None
     options = _Words([*words.rest(), *(token for option in block for token in option.tokens)])
     switch, lladdr, group, locked = None, None, None, False
     others: list[str] = []
@@ -183,8 +181,7 @@ def _interface(words: _Words, block: Iterable[_Statement]) -> Interface:
             lladdr = options.word() if options.next_is_string else None
         elif not options.take(","):
             others.append(options.word())
-    tap = None if tap == "tap" else tap
-    return Interface(switch, lladdr, locked, tap, group, tuple(others))
+    return Interface(switch, lladdr, locked, None if tap == "tap" else tap, group, tuple(others))
 
 
 class _Words:
@@ -215,7 +212,7 @@ class _Words:
         return self._tokens[self._at - 1].text
 
     def string(self) -> str:
-        """Read a string; strings that follow each other are one."""
+        """Read a string; adjacent strings are one."""
         if not self.next_is_string:
             before = self._tokens[self._at - 1]
             raise Unreadable(f"line {before.line}: a string is missing after {before.text!r}")
@@ -300,7 +297,7 @@ class _Lexer:
         yield from _Lexer(self._macros[name], self._macros, self._line).tokens(expanding=True)
 
     def _quoted(self, quote: str) -> _Token:
-        """Read up to the same quote: the backslash goes before it and before blanks."""
+        """Read up to the same quote; a backslash before it or before a blank is dropped."""
         line, content = self._line, []
         while (character := self._raw()) != quote:
             if character == "\\":
@@ -317,18 +314,18 @@ class _Lexer:
                 content.append(character)
         return _Token("".join(content), line, quoted=True)
 
-    def _while(self, wanted: Callable[[str], bool]) -> str:
+    def _while(self, belongs: Callable[[str], bool]) -> str:
         word = ""
         while True:
             at, line = self._at, self._line
             character = self._next()
-            if not character or not wanted(character):
+            if not character or not belongs(character):
                 self._at, self._line = at, line
                 return word
             word += character
 
     def _next(self) -> str:
-        """Read a character outside of quotes: a backslash goes, and a line end after it."""
+        """Read a character outside of quotes; a backslash and a line end after it are dropped."""
         while (character := self._raw()) == "\\":
             character = self._raw()
             if character != "\n":

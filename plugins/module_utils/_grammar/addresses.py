@@ -6,18 +6,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from contextlib import suppress
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from typing import TypeVar
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import as_text
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import netaddr
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-N = TypeVar("N", IPv4Network, IPv6Network)
+T = TypeVar("T")
+P = TypeVar("P", IPv4Interface, IPv6Interface)
 
 MAC_PATTERN = "[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}"
 MAC_PREFIX_PATTERN = "[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){3,4}"
 
+_ADDRESS = "[0-9a-fA-F:.]+"
 _MULTICAST_BIT = 1 << 40
 
 
@@ -60,7 +70,7 @@ def _colons(value: object, pattern: str, noun: str, example: str) -> str:
     text = as_text(value)
     if not re.fullmatch(pattern, text):
         raise Refused(
-            f"{shown(text)} is not a {noun}; use two hexadecimal digits an octet and colons, such "
+            f"{shown(text)} is not a {noun}; use two hexadecimal digits per octet and colons, such "
             f"as {example}"
         )
     return text
@@ -73,55 +83,37 @@ def address(value: object) -> IPv4Address | IPv6Address:
 
 def ipv4(value: object) -> IPv4Address:
     """Return an IPv4 address."""
-    text = as_text(value)
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        raise Refused(
-            f"{shown(text)} is not an IPv4 address; use one such as 203.0.113.16"
-        ) from None
+    return _parsed(value, IPv4Address, _ADDRESS, "an IPv4 address", "203.0.113.16")
 
 
 def ipv6(value: object) -> IPv6Address:
     """Return an IPv6 address without a zone."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise Refused(f"{shown(value)} is not an IPv6 address; put it in quotes")
-    text = as_text(value)
-    try:
-        if "%" in text:
-            raise ValueError
-        return IPv6Address(text)
-    except ValueError:
-        raise Refused(
-            f"{shown(text)} is not an IPv6 address; use one such as 2001:db8:6::7"
-        ) from None
+    return _parsed(value, IPv6Address, _ADDRESS, "an IPv6 address", "2001:db8:6::7")
 
 
 def ipv4_network(value: object) -> IPv4Network:
     """Return an IPv4 network with the length of its prefix."""
-    return _network(value, IPv4Network, "IPv4", "203.0.113.0/24")
+    return _interface(value, IPv4Interface, "an IPv4 network", "203.0.113.0/24").network
 
 
 def ipv6_network(value: object) -> IPv6Network:
     """Return an IPv6 network with the length of its prefix."""
-    return _network(value, IPv6Network, "IPv6", "2001:db8:6::/64")
+    return _interface(value, IPv6Interface, "an IPv6 network", "2001:db8:6::/64").network
 
 
-def _network(value: object, make: Callable[[str, bool], N], family: str, example: str) -> N:
+def _interface(value: object, parse: Callable[[str], P], noun: str, example: str) -> P:
+    interface = _parsed(value, parse, f"{_ADDRESS}/[0-9]{{1,3}}", noun, example)
+    network = interface.network
+    if interface.ip != network.network_address:
+        raise Refused(f"{shown(value)} is an address in the network {network}; write {network}")
+    return interface
+
+
+def _parsed(value: object, parse: Callable[[str], T], pattern: str, noun: str, example: str) -> T:
     text = as_text(value)
-    try:
-        if not re.fullmatch("[0-9a-fA-F:.]+/[0-9]{1,3}", text):
-            raise ValueError
-        loose = make(text, False)
-    except ValueError:
-        raise Refused(
-            f"{shown(text)} is not an {family} network; use one such as {example}"
-        ) from None
-    if str(loose.network_address) != str(_address_of(text)):
-        raise Refused(f"{shown(text)} is an address in the network {loose}; write {loose}")
-    return loose
-
-
-def _address_of(network: str) -> IPv4Address | IPv6Address:
-    address = network.partition("/")[0]
-    return IPv6Address(address) if ":" in address else IPv4Address(address)
+    with suppress(ValueError):
+        if re.fullmatch(pattern, text):
+            return parse(text)
+    raise Refused(f"{shown(text)} is not {noun}; use one such as {example}")

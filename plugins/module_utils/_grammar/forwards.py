@@ -7,12 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     choice,
-    known_keys,
-    part,
+    record,
     sequence,
     whole_number,
 )
@@ -21,15 +21,15 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 PROTOCOLS = ("tcp", "udp")
 HIGHEST_PORT = 65535
 PORTS_PATTERN = "[1-9][0-9]{0,4}-[1-9][0-9]{0,4}"
-# Each is some rules of pf.conf(5); a range is one.
+# Each makes some rules of pf.conf(5); a range counts as one.
 MOST_FORWARDS = 64
 
-_PARTS = "port, protocol and to, as in {port: 2201, to: 22}"
+_EXAMPLE = "{port: 2201, to: 22}"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports of a server, from the first to the last one."""
+    """Ports of a server, from the first to the last."""
 
     first: int
     last: int
@@ -38,7 +38,7 @@ class Ports:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
     def overlaps(self, other: Ports) -> bool:
-        """Return whether both have a port in common."""
+        """Return whether the two have a port in common."""
         return self.first <= other.last and other.first <= self.last
 
 
@@ -62,51 +62,42 @@ class Forward:
         return (f"{port}/{self.protocol}" for port in range(self.ports.first, self.ports.last + 1))
 
     def overlaps(self, other: Forward) -> bool:
-        """Return whether both are for the same packets."""
+        """Return whether the two are for the same packets."""
         return self.protocol == other.protocol and self.ports.overlaps(other.ports)
 
 
 def forwards(value: object) -> tuple[Forward, ...]:
-    """Return what is forwarded to a VM; there may be nothing. No port is in two of them."""
-    if value == []:
-        return ()
-    found = sequence(value, _forward, "ports, as in [{port: 2201, to: 22}]")
-    if len(found) > MOST_FORWARDS:
-        raise Refused(f"are {len(found)}; forward {MOST_FORWARDS} at most, or use ranges of ports")
-    for position, one in enumerate(found, start=1):
-        for earlier, other in enumerate(found[: position - 1], start=1):
-            if one.overlaps(other):
-                raise Refused(f"item {position}: {one} is in item {earlier} ({other}) already")
-    return found
+    """Return what is forwarded to a VM; there may be nothing. No two have a port in common."""
+    items = sequence(value, _forward, f"ports, as in [{_EXAMPLE}]", empty=True)
+    if len(items) > MOST_FORWARDS:
+        raise Refused(f"are {len(items)}; forward at most {MOST_FORWARDS}, or use ranges of ports")
+    for (first, earlier), (second, later) in combinations(enumerate(items, start=1), 2):
+        if later.overlaps(earlier):
+            raise Refused(f"item {second}: {later} is already in item {first} ({earlier})")
+    return items
 
 
-def ssh_port(found: Sequence[Forward]) -> int | None:
+def ssh_port(forwards: Sequence[Forward]) -> int | None:
     """Return the port of the server that leads to sshd(8) of the VM, None if none does."""
-    for one in found:
-        if one.protocol == "tcp" and one.ports.overlaps(SSH) and one.to is None:
+    for forward in forwards:
+        if forward.protocol == "tcp" and forward.ports.overlaps(SSH) and forward.to is None:
             return SSH.first
-        if one.protocol == "tcp" and one.to == SSH.first:
-            return one.ports.first
+        if forward.protocol == "tcp" and forward.to == SSH.first:
+            return forward.ports.first
     return None
 
 
 def reserved_ports(value: object) -> tuple[Ports, ...]:
-    """Return the ports that are a server's own; there may be none."""
-    return () if value == [] else sequence(value, _ports, "ports, such as [22, 8000-8010]")
+    """Return the ports that a server uses itself; there may be none."""
+    return sequence(value, _ports, "ports, such as [22, 8000-8010]", empty=True)
 
 
 def _forward(value: object) -> Forward:
-    given = known_keys(value, ("port", "protocol", "to"), _PARTS)
-    if "port" not in given:
-        raise Refused("port is missing; give the port of the server, as in {port: 2201, to: 22}")
-    ports = part("port", given, _ports)
-    protocol = "tcp"
-    if "protocol" in given:
-        protocol = part("protocol", given, lambda one: choice(one, PROTOCOLS))
-    to = part("to", given, _port) if "to" in given else None
+    parts = record(value, _PARSERS, _EXAMPLE, required=["port"])
+    ports, to = parts["port"], parts.get("to")
     if to is not None and ports.first != ports.last:
         raise Refused("to: a range of ports keeps its numbers; take it out, or forward one port")
-    return Forward(protocol, ports, None if to == ports.first else to)
+    return Forward(parts.get("protocol", "tcp"), ports, None if to == ports.first else to)
 
 
 def _port(value: object) -> int:
@@ -124,3 +115,10 @@ def _ports(value: object) -> Ports:
         return Ports(int(first), int(last))
     port = _port(value)
     return Ports(port, port)
+
+
+_PARSERS = {
+    "port": _ports,
+    "protocol": lambda name: choice(name, PROTOCOLS),
+    "to": _port,
+}

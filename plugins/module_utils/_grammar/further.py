@@ -16,14 +16,12 @@ T = TypeVar("T")
 MOST_FURTHER = 3
 
 
-def further(value: object, parse: Callable[[object], T], wanted: str) -> tuple[T, ...]:
+def further(value: object, parse: Callable[[object], T], expected: str) -> tuple[T, ...]:
     """Return the parsed items; there may be none, and two may be the same. Raises Refused."""
-    if value == []:
-        return ()
-    found = sequence(value, parse, wanted, distinct=False)
-    if len(found) > MOST_FURTHER:
+    items = sequence(value, parse, expected, distinct=False, empty=True)
+    if len(items) > MOST_FURTHER:
         raise Refused(
-            f"are {len(found)}; vmd(8) gives a VM 4 at most, so list {MOST_FURTHER} at most next "
-            f"to the first"
+            f"are {len(items)}; vmd(8) gives a VM at most 4, so list at most {MOST_FURTHER} "
+            f"besides the first"
         )
-    return found
+    return items

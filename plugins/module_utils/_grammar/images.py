@@ -19,7 +19,7 @@ DISK_FORMATS = ("raw", "qcow2")
 PATH = "(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+"
 # With the name of an image below it, a path stays within PATH_MAX, 1024.
 LONGEST_PATH = 900
-# What the files of an image are called beside its own name.
+# The roles that follow the name of an image in the names of its other files.
 ROLES_PATTERN = "archived|installing|moving|restoring|moved-[0-9T]+|replaced-[0-9T]+"
 
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
@@ -54,7 +54,7 @@ def recorded_image(value: object) -> str:
     try:
         return f"{directory(place)}/{matching(name, _FILE_NAME, '')}"
     except Refused:
-        complaint = f"{shown(text)} is not a path of an image; use one such as /var/vmm/web1.img"
+        complaint = f"{shown(text)} is not the path of an image; use one such as /var/vmm/web1.img"
         raise Refused(complaint) from None
 
 
@@ -70,7 +70,7 @@ def file(value: object) -> str:
     return matching(
         value,
         PATH,
-        "is not a path of a file; use an absolute path of letters, digits, _ . and -, such as "
+        "is not the path of a file; use an absolute path of letters, digits, _ . and -, such as "
         "/home/iso/install78.iso",
     )
 
@@ -81,10 +81,10 @@ def format_of(path: str) -> str | None:
 
 
 def stem(path: str) -> str:
-    """Return the path of an image without its format: no two images have the same."""
+    """Return the path of an image without its ending, which no two images may share."""
     return path if format_of(path) is None else path.removesuffix(PurePosixPath(path).suffix)
 
 
 def in_role(path: str, role: str) -> str:
-    """Return where an image is in a role of its own: /var/vmm/web1.archived.qcow2."""
+    """Return where an image is in another role: /var/vmm/web1.archived.qcow2."""
     return f"{stem(path)}.{role}{path.removeprefix(stem(path))}"

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import further
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
-    known_keys,
+    Parse,
     matching,
-    part,
+    record,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
@@ -30,7 +30,7 @@ GROUP_PATTERN = "[a-z](?:[a-z0-9_-]{0,13}[a-z])?"
 # What an interface without a group of its own gets; see default_group().
 _DEFAULT_GROUP = re.compile("vm[0-9]+nic[b-d]?")
 
-# Groups that the kernel joins interfaces to by itself: if_addgroup() in sys/net and sys/net80211,
+# Groups that the kernel itself puts interfaces into: if_addgroup() in sys/net and sys/net80211,
 # and the name of each kind of interface that ifconfig(8) can create (ifconfig -C).
 _KERNEL_GROUPS = frozenset(
     """
@@ -43,13 +43,13 @@ _KERNEL_GROUPS = frozenset(
 _PF_WORDS = frozenset({"any", "none", "rdomain", "self"})
 REFUSED_GROUPS = _KERNEL_GROUPS | _PF_WORDS
 
-# vmd(8) puts the tap(4) of each VM of a server's first switch into it, whosever VM it is.
+# vmd(8) puts the tap(4) of every VM of a switch with networks into it, whoever the VM belongs to.
 SWITCH_GROUP = "vmswitch"
 
 
 @dataclass(frozen=True)
 class FurtherInterface:
-    """A network interface of a VM next to its first, as its file gives it.
+    """A network interface of a VM besides its first, as its file gives it.
 
     One without network, ipv4 and ipv6 has no address.
     """
@@ -62,9 +62,14 @@ class FurtherInterface:
     ipv6: IPv6Address | None = None
 
     @property
+    def addresses(self) -> list[Address]:
+        """The addresses that it declares."""
+        return [address for address in (self.ipv4, self.ipv6) if address is not None]
+
+    @property
     def addressed(self) -> bool:
         """Whether it has addresses, and rules of pf(4)."""
-        return (self.network, self.ipv4, self.ipv6) != (None, None, None)
+        return self.network is not None or bool(self.addresses)
 
 
 def switch_name(value: object) -> str:
@@ -102,7 +107,7 @@ def network_name(value: object) -> str:
 
 
 def default_group(number: int, place: int = 0) -> str:
-    """Return the group of an interface that is given none: another one for each of a server.
+    """Return the group of an interface that is given none, unique on its server.
 
     place counts the interfaces of a VM from 0.
     """
@@ -110,20 +115,16 @@ def default_group(number: int, place: int = 0) -> str:
 
 
 def further_interfaces(value: object) -> tuple[FurtherInterface, ...]:
-    """Return a VM's interfaces next to its first; there may be none."""
+    """Return a VM's interfaces besides its first; there may be none."""
     return further(value, _interface, "interfaces, as in [{switch: backup}]")
 
 
 def _interface(value: object) -> FurtherInterface:
-    wanted = "switch, mac, group, network, ipv4 and ipv6, as in {switch: backup}"
-    given = known_keys(value, ("switch", *_PARTS), wanted)
-    if "switch" not in given:
-        raise Refused("switch is missing; give the name of a switch of the server")
-    parts = {key: part(key, given, parse) for key, parse in _PARTS.items() if key in given}
-    return FurtherInterface(part("switch", given, switch_name), **parts)
+    return FurtherInterface(**record(value, _PARSERS, "{switch: backup}", required=["switch"]))
 
 
-_PARTS: Mapping[str, Callable[[object], Any]] = {
+_PARSERS: Mapping[str, Parse] = {
+    "switch": switch_name,
     "mac": mac,
     "group": group,
     "network": network_name,

@@ -50,7 +50,7 @@ _SET_COMMANDS = frozenset({"abort", "done"})
 def vm_name(text: str) -> str:
     """Return the name of a VM, as vmd(8) has it; it is also an inventory host and a file's name."""
     if text.lower() in _RESERVED_NAMES:
-        raise Refused(f"{shown(text)} is a name that Ansible uses itself; choose another one")
+        raise Refused(f"{shown(text)} is a name that Ansible uses itself; choose another")
     name = matching(
         text,
         VM_NAME_PATTERN,
@@ -77,7 +77,7 @@ def owner(value: object) -> str:
 
 
 def ordered_owner(value: object) -> str:
-    """Return the owner that a customer may name: packages bring accounts with _ first."""
+    """Return the owner that a customer may name: accounts of packages begin with _."""
     text = owner(value)
     if text.startswith("_"):
         raise Refused(
@@ -99,12 +99,12 @@ def account(value: object) -> str:
 
 
 def login_of(name: str) -> str:
-    """Return the user that an owner has in a VM, in the letters that the installer takes."""
+    """Return the user that an owner has in a VM, in the letters that the installer allows."""
     return account(in_small_letters(name))
 
 
 def in_small_letters(owner: str) -> str:
-    """Return the name of an owner in the letters that the installer takes of a user."""
+    """Return the name of an owner in the letters that the installer allows in a user's name."""
     return owner.lower().replace(".", "_").lstrip("_-")
 
 
@@ -153,7 +153,7 @@ def set_pattern(value: object) -> str:
         "remove, such as -x* or +site*",
     )
     if text in _SET_COMMANDS:
-        raise Refused(f"{shown(text)} is a command to the installer and no set; take it out")
+        raise Refused(f"{shown(text)} is a command to the installer, not a set; take it out")
     return text
 
 

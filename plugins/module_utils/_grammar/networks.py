@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Any, TypeVar
@@ -20,15 +20,15 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.interfaces impo
     switch_name,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
-    known_keys,
-    part,
+    Parse,
+    record,
     sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 A = TypeVar("A", IPv4Address, IPv6Address)
 
-# The network that single variables, without a list, describe.
+# The name of the network that single variables describe, where there is no list.
 DEFAULT_NETWORK = "default"
 
 # What each VM gets of ipv6_prefixes.
@@ -45,13 +45,13 @@ class GivenNetwork:
 
 def ipv6_prefixes(value: object) -> IPv6Network:
     """Return the network that the /64 of each VM is taken from."""
-    found = ipv6_network(value)
-    if found.prefixlen >= PREFIX_LENGTH:
+    network = ipv6_network(value)
+    if network.prefixlen >= PREFIX_LENGTH:
         raise Refused(
-            f"{found} has no room: each VM gets a /{PREFIX_LENGTH} of it, and the first of them "
+            f"{network} has no room: each VM gets a /{PREFIX_LENGTH} of it, and the first of them "
             f"stays free; use a shorter prefix, such as 2001:db8:100::/40"
         )
-    return found
+    return network
 
 
 def ipv4_range(value: object) -> tuple[IPv4Address, IPv4Address]:
@@ -71,8 +71,8 @@ def ipv6_gateway(value: object) -> IPv6Address:
     return ipv6(value.removesuffix("%vio0") if isinstance(value, str) else value)
 
 
-# Those of the first are variables of the short form as well.
-SHORT_PARTS: Mapping[str, Callable[[object], Any]] = {
+# The parts that are single variables too, where a server has one network.
+SHORT_PARTS: Mapping[str, Parse] = {
     "ipv4_network": ipv4_network,
     "ipv4_gateway": ipv4,
     "ipv4_range": ipv4_range,
@@ -83,32 +83,26 @@ SHORT_PARTS: Mapping[str, Callable[[object], Any]] = {
     "server_ipv6": ipv6,
     "ipv6_prefixes": ipv6_prefixes,
 }
-PARTS: Mapping[str, Callable[[object], Any]] = {**SHORT_PARTS, "switch": switch_name}
-REQUIRED = ("ipv4_network", "ipv4_gateway")
+PARTS: Mapping[str, Parse] = {**SHORT_PARTS, "switch": switch_name}
 
 _EXAMPLE = "{name: lan, ipv4_network: 203.0.113.0/24, ipv4_gateway: 203.0.113.1}"
 
 
 def networks(value: object) -> tuple[GivenNetwork, ...]:
     """Return the networks of a server, each with a name of its own."""
-    given = sequence(value, _network, f"networks, as in [{_EXAMPLE}]", distinct=False)
-    names = [network.name for network in given]
+    items = sequence(value, _network, f"networks, as in [{_EXAMPLE}]", distinct=False)
+    names = [network.name for network in items]
     for position, name in enumerate(names):
         if name in names[:position]:
             raise Refused(f"{name} is the name of two networks; every network needs its own")
-    return given
+    return items
 
 
 def _network(value: object) -> GivenNetwork:
-    given = known_keys(value, ("name", *PARTS), f"name, {', '.join(PARTS)}, as in {_EXAMPLE}")
-    for key in ("name", *REQUIRED):
-        if given.get(key) is None:
-            raise Refused(f"{key} is missing; give it, as in {_EXAMPLE}")
-    there = {key: parse for key, parse in PARTS.items() if given.get(key) is not None}
-    return GivenNetwork(
-        part("name", given, network_name),
-        {key: part(key, given, parse) for key, parse in there.items()},
-    )
+    parsers = {"name": network_name, **PARTS}
+    required = ("name", "ipv4_network", "ipv4_gateway")
+    parts = record(value, parsers, _EXAMPLE, required)
+    return GivenNetwork(parts.pop("name"), parts)
 
 
 def _two(value: object, example: str) -> tuple[object, object]:

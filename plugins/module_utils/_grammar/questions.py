@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    as_written,
+    matching,
+)
 
-# The one network interface that a VM has.
+# The first network interface of a VM, which the installer configures.
 INTERFACE = "vio0"
 
 _LONGEST_QUESTION = 200
@@ -22,8 +25,8 @@ LONGEST_ANSWER = 1000
 QUESTION_PATTERN = r"[!-\"$-<>-~]([ -<>-~]{0,198}[!-<>-~])?"
 ANSWER_PATTERN = r"[!-~]([ -~]{0,998}[!-~])?"
 
-# What the collection answers from a VM's other fields and the server's variables, each with the
-# field or variable to use. {user} is the VM's user.
+# Questions that the collection answers from a VM's other fields and the server's variables, each
+# with the field or variable to use. {user} is the VM's user.
 _ANSWERED = (
     ("System hostname? (short form, e.g. 'foo')", "hostname"),
     ("Network interface to configure? (name, lladdr, '?', or 'done')", ""),
@@ -72,7 +75,7 @@ _ANSWERED = (
     ("INSTALL.amd64 not found. Use sets found here anyway?", "vmm_sets_server"),
 )
 
-# Names of sets in a key, which stand for any other: nobody agrees to a set of the release that
+# Names of sets in a key, which stand for any other set: a VM file cannot agree to any set that
 # cannot be fetched, verified or unpacked.
 _SETS = re.compile(
     r"(?<![^ \t])(?:(?:[a-z]+[0-9]{2}[^ ]*?\.tgz|bsd(?:\.mp|\.rd)?|buildinfo)(?![^ .?])[ \t]*)+"
@@ -93,34 +96,33 @@ def answered_by_collection(key: str, user: str) -> Iterator[tuple[str, str]]:
 
     With each comes the field or variable to use instead, or an empty string.
     """
-    keys = {key, _SETS.sub(_one_set, key.lower())}
-    for template, use in _ANSWERED:
+    keys = {key, _SETS.sub(_any_set, key.lower())}
+    for template, instead in _ANSWERED:
         question = template.replace("{user}", user)
         if any(answers(text, question) for text in keys):
-            yield question, use
+            yield question, instead
 
 
-def _one_set(match: re.Match[str]) -> str:
-    """The set that stands for all in the questions above, and the blank behind it."""
+def _any_set(match: re.Match[str]) -> str:
+    """Return the set that stands for all in the questions above, and the blank after it."""
     return "site78.tgz" + (" " if match[0][-1].isspace() else "")
 
 
-def check_question(text: str) -> str:
+def check_question(value: object) -> str:
     """Return a question as it can stand left of the "=" of a response file. Raises Refused."""
-    if not re.fullmatch(QUESTION_PATTERN, text):
-        raise Refused(
-            f"{shown(text)} is not a valid question; use one line of printable ASCII without '=', "
-            "with no "
-            f"'#' first and no blank at either end, of up to {_LONGEST_QUESTION} characters"
-        )
-    return text
+    return matching(
+        value,
+        QUESTION_PATTERN,
+        "is not a valid question; use one line of printable ASCII without '=', with no '#' first "
+        f"and no blank at either end, of up to {_LONGEST_QUESTION} characters",
+    )
 
 
-def check_answer(text: str) -> str:
+def check_answer(value: object) -> str:
     """Return an answer as it can stand right of the "=" of a response file. Raises Refused."""
-    if not re.fullmatch(ANSWER_PATTERN, text):
-        raise Refused(
-            f"{shown(text)} is not a valid answer; use one line of printable ASCII, not empty, "
-            f"with no blank at either end, of up to {LONGEST_ANSWER} characters"
-        )
-    return text
+    return matching(
+        as_written(value),
+        ANSWER_PATTERN,
+        "is not a valid answer; use one line of printable ASCII, not empty, with no blank at "
+        f"either end, of up to {LONGEST_ANSWER} characters",
+    )

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
     HIGHEST_NUMBER,
@@ -28,11 +27,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     HOSTNAME_PATTERN,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    Parse,
     as_text,
-    known_keys,
     mapping,
     matching,
     part,
+    record,
     sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import LIMIT
@@ -43,6 +43,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.uplink import (
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
+_EXAMPLE = "{name: backup, interface: veb1}"
 _SWITCH_INTERFACE = "(?:veb|bridge)(?:0|[1-9][0-9]{0,4})"
 _RELEASE = r"[0-9]{1,2}\.[0-9]"
 _SYSCTL_NAME = r"[a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+"
@@ -51,9 +52,9 @@ _SYSCTL_VALUE = r"[A-Za-z0-9_.,:/+-]{1,255}"
 
 @dataclass(frozen=True)
 class Switch:
-    """A switch of vm.conf(5), the interface that it is, and for a further one what else is given.
+    """A switch of vm.conf(5) and the bridge(4) or veb(4) that it is.
 
-    uplink leads out, and host_interface is the server's own on the switch.
+    uplink leads out, and host_interface is the server's own interface on the switch.
     """
 
     name: str
@@ -64,49 +65,30 @@ class Switch:
 
 def switch(value: object) -> dict[str, str]:
     """Return what is given of a switch: name, interface or both."""
-    given = known_keys(value, tuple(_SWITCH_PARTS), "name and interface, such as {name: uplink}")
-    return {key: part(key, given, _SWITCH_PARTS[key]) for key in _SWITCH_PARTS if key in given}
+    return record(value, _SWITCH_PARSERS, "{name: uplink}")
 
 
 def switches(value: object) -> tuple[Switch, ...]:
     """Return further switches, each with its name and interface; there may be none."""
-    wanted = "switches, as in [{name: backup, interface: veb1}]"
-    return () if value == [] else sequence(value, _whole_switch, wanted)
+    return sequence(value, _whole_switch, f"switches, as in [{_EXAMPLE}]", empty=True)
 
 
 def _whole_switch(value: object) -> Switch:
-    given = known_keys(
-        value,
-        (*_SWITCH_PARTS, *_FURTHER_PARTS),
-        "name, interface, uplink and host_interface, such as {name: backup, interface: veb1}",
-    )
-    for key in _SWITCH_PARTS:
-        if key not in given:
-            raise Refused(f"{key} is missing; give both, as in {{name: backup, interface: veb1}}")
-    parts = {**_SWITCH_PARTS, **_FURTHER_PARTS}
-    return Switch(**{key: part(key, given, parts[key]) for key in given})
+    parsers = {**_SWITCH_PARSERS, "uplink": uplink, "host_interface": interface}
+    return Switch(**record(value, parsers, _EXAMPLE, required=["name", "interface"]))
 
 
 def _switch_interface(value: object) -> str:
     return matching(value, _SWITCH_INTERFACE, "is not a switch; use one such as veb0 or bridge0")
 
 
-_SWITCH_PARTS: Mapping[str, Callable[[object], str]] = {
-    "name": switch_name,
-    "interface": _switch_interface,
-}
-_FURTHER_PARTS: Mapping[str, Callable[[object], Any]] = {
-    "uplink": uplink,
-    "host_interface": interface,
-}
+_SWITCH_PARSERS: Mapping[str, Parse] = {"name": switch_name, "interface": _switch_interface}
 
 
 def kernel(value: object) -> str:
     """Return the path of a kernel."""
-    text = as_text(value)
-    if not re.fullmatch(PATH, text) or len(text) > LONGEST_PATH:
-        raise Refused(f"{shown(text)} is not the path of a kernel; use one such as /bsd.rd")
-    return text
+    pattern = f"(?=.{{1,{LONGEST_PATH}}}$){PATH}"
+    return matching(value, pattern, "is not the path of a kernel; use one such as /bsd.rd")
 
 
 def group(value: object) -> str:
@@ -149,21 +131,23 @@ def sets_server(value: object) -> str:
 def sysctl(value: object) -> dict[str, str]:
     """Return sysctl(8) settings as text."""
     settings: dict[str, str] = {}
-    for name, setting in mapping(value, "names and values").items():
+    options = mapping(value, "names and values")
+    for name in sorted(options):
         if not re.fullmatch(_SYSCTL_NAME, name):
             raise Refused(
                 f"{shown(name)} is not the name of a sysctl; use one such as "
                 f"net.inet.ip.arpq.maxlen"
             )
-        try:
-            settings[name] = matching(
-                setting,
-                _SYSCTL_VALUE,
-                "is not a value for a sysctl; use a number, or letters, digits and _ . , : / + -",
-            )
-        except Refused as refused:
-            raise Refused(f"{name}: {refused}") from None
-    return dict(sorted(settings.items()))
+        settings[name] = part(name, options, _sysctl_value)
+    return settings
+
+
+def _sysctl_value(value: object) -> str:
+    return matching(
+        value,
+        _SYSCTL_VALUE,
+        "is not a value for a sysctl; use a number, or letters, digits and _ . , : / + -",
+    )
 
 
 def limit(value: object) -> int:
@@ -173,19 +157,13 @@ def limit(value: object) -> int:
 
 def reserved(value: object) -> Reserved:
     """Return what a list of addresses, ranges, networks, MACs and numbers reserves."""
-    if value == []:
-        return Reserved()
-    numbers: list[int] = []
-    macs: list[str] = []
-    spans: list[tuple[Address, Address]] = []
-    for item in sequence(value, _reserved_item, "addresses, ranges, networks, MACs and numbers"):
-        if isinstance(item, int):
-            numbers.append(item)
-        elif isinstance(item, str):
-            macs.append(item)
-        else:
-            spans.append(item)
-    return reserve(numbers, macs, spans)
+    expected = "addresses, ranges, networks, MACs and numbers"
+    items = sequence(value, _reserved_item, expected, empty=True)
+    return reserve(
+        (item for item in items if isinstance(item, int)),
+        (item for item in items if isinstance(item, str)),
+        (item for item in items if isinstance(item, tuple)),
+    )
 
 
 def _reserved_item(value: object) -> int | str | tuple[Address, Address]:

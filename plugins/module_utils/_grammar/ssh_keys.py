@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,18 +49,7 @@ _KINDS: dict[str, tuple[str, int | None]] = {
     "sk-ecdsa-sha2-nistp256@openssh.com": ("ECDSA-SK", 256),
 }
 
-# Each type with the one that its key proper has.
-_TYPES = {
-    "ssh-ed25519": "ssh-ed25519",
-    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
-    "ssh-rsa": "ssh-rsa",
-    "sk-ssh-ed25519@openssh.com": "ssh-ed25519",
-    "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sha2-nistp256",
-}
-
-TYPES = tuple(_TYPES)
+TYPES = tuple(_KINDS)
 
 # What a form can check of a line before it is sent: necessary, not sufficient.
 PATTERN = (
@@ -86,7 +75,7 @@ class SshKey:
         return " ".join(part for part in (self.type, encoded, self.comment) if part)
 
     def fingerprint(self, name: str = "") -> str:
-        """The line that ssh-keygen(1) -l shows, with a name in the place of the comment."""
+        """Return the line that ssh-keygen(1) -l shows, with a name in place of the comment."""
         kind, bits = _KINDS[self.type]
         if bits is None:
             *_type_and_exponent, modulus = _strings(self.blob)
@@ -118,7 +107,7 @@ def parse_ssh_key(text: str) -> SshKey:
         raise Refused(f"is longer than {_LONGEST_LINE} characters, which no key is")
     kind, rest = _first_word(text.strip(" "))
     encoded, comment = _first_word(rest)
-    if kind not in _TYPES:
+    if kind not in _KINDS:
         raise Refused(f"{shown(kind)} {_wrong_type(kind)}; use one of {', '.join(TYPES)}")
     if not encoded:
         raise Refused(f"the key is missing after {kind}; a key is 'type base64 comment'")
@@ -134,7 +123,7 @@ def parse_ssh_key(text: str) -> SshKey:
         kind,
         blob,
         "",
-        f"the comment {shown(comment)} is left out, since it has a character other than printable "
+        f"the comment {shown(comment)} is left out, since not all of it is printable "
         f"ASCII without quotes and backslashes",
     )
 
@@ -142,15 +131,16 @@ def parse_ssh_key(text: str) -> SshKey:
 def _fault(kind: str, blob: bytes) -> str | None:
     """Return why these bytes are not a key of this type, or None. Raises Refused for its size."""
     parts = list(_strings(blob))
-    if b"".join(len(part).to_bytes(4, "big") + part for part in parts) != blob or not parts:
+    if _packed(parts) != blob or not parts:
         return "it is cut off"
     inner, *parts = parts
     if inner != kind.encode("ascii"):
         return f"inside it says {ascii(inner[:40])[1:]}"
-    if kind != _TYPES[kind] and not (parts and _APPLICATION.fullmatch(parts.pop())):
+    bare_kind = kind.removeprefix("sk-").removesuffix("@openssh.com")
+    if kind != bare_kind and not (parts and _APPLICATION.fullmatch(parts.pop())):
         return "its application is not text"
-    proper = _TYPES[kind].encode("ascii")
-    plain = b"".join(len(part).to_bytes(4, "big") + part for part in (proper, *parts))
+    proper = bare_kind.encode("ascii")
+    plain = _packed((proper, *parts))
     line = proper + b" " + base64.b64encode(plain)
     try:
         key = serialization.load_ssh_public_key(line)
@@ -178,14 +168,18 @@ def _strings(blob: bytes) -> Iterator[bytes]:
         blob = blob[4 + length :]
 
 
+def _packed(strings: Iterable[bytes]) -> bytes:
+    return b"".join(len(string).to_bytes(4, "big") + string for string in strings)
+
+
 def _first_word(text: str) -> tuple[str, str]:
-    first, blank, rest = text.partition(" ")
+    first, _blank, rest = text.partition(" ")
     return first, rest.lstrip(" ")
 
 
 def _wrong_type(kind: str) -> str:
     if kind == "ssh-dss":
-        return "is a type that OpenSSH does not take any more"
+        return "is a type that OpenSSH no longer accepts"
     if re.search(r'[=,"]', kind):
         return "are options, which are not allowed"
     if kind.startswith("-----BEGIN"):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The names of the IANA time zone database that OpenBSD's installer knows.
 
-They stand here because a controller need not have the database, and because the installer stops
+They are here because a controller may lack the database, and because the installer stops
 after the sets are unpacked when it does not know a name. They come from share/zoneinfo/datfiles
 in OpenBSD's source.
 """

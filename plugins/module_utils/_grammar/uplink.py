@@ -5,21 +5,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     choice,
-    known_keys,
     matching,
-    part,
+    record,
     sequence,
     whole_number,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
-
-T = TypeVar("T")
 
 # The name of an interface: IFNAMSIZ of OpenBSD's sys/net/if.h is 16, with the NUL byte.
 INTERFACE_PATTERN = "(?=.{2,15}$)[a-z]+(?:0|[1-9][0-9]*)"
@@ -29,20 +24,18 @@ _INWARD = ("bridge", "veb", "vport", "vether", "tap", "lo", "vlan")
 _NO_UPLINK = (*(kind for kind in _INWARD if kind != "vlan"), "enc", "pflog", "tun", "wg")
 # trunkproto of ifconfig(8); aggr(4) speaks LACP and nothing else.
 PROTOCOLS = ("lacp", "failover", "loadbalance", "roundrobin", "broadcast")
-_KEYS = ("vlan", "parent", "members", "protocol")
-_WANTED = "vlan, parent, members and protocol, as in {vlan: 42, parent: em0}"
 
 
 @dataclass(frozen=True)
 class Uplink:
     """What connects a switch to the world: an interface, a VLAN on it, or several as one.
 
-    members are the ports of the aggr(4) or trunk(4) that parent names then, protocol is that of
-    the trunk(4).
+    With members, parent is an aggr(4) or trunk(4) and they are its ports; protocol is that of the
+    trunk(4).
     """
 
-    vlan: int | None
     parent: str
+    vlan: int | None = None
     members: tuple[str, ...] = ()
     protocol: str | None = None
 
@@ -63,31 +56,24 @@ def interface(value: object) -> str:
 
 def uplink(value: object) -> Uplink:
     """Return an uplink; all but its parent may be left out."""
-    given = known_keys(value, _KEYS, _WANTED)
-    vlan = _part(given, "vlan", lambda number: whole_number(number, 1, 4094))
-    parent = _part(given, "parent", _outward)
-    if parent is None:
-        raise Refused("parent is missing; give the physical interface, as in {parent: em0}")
-    members = _part(given, "members", _members) or ()
-    protocol = _part(given, "protocol", lambda word: choice(word, PROTOCOLS))
-    driver = re.sub("[0-9]", "", parent)
-    if members and driver not in ("aggr", "trunk"):
+    made = Uplink(**record(value, _PARSERS, "{vlan: 42, parent: em0}", required=["parent"]))
+    driver = re.sub("[0-9]", "", made.parent)
+    if made.members and driver not in ("aggr", "trunk"):
         raise Refused(
-            f"members are of an aggr(4) or trunk(4), and parent is {parent}; name it, as in "
-            f"{{parent: aggr0, members: [em0, em1]}}"
+            f"members belong to an aggr(4) or trunk(4), and parent is {made.parent}; name it, as "
+            f"in {{parent: aggr0, members: [em0, em1]}}"
         )
-    if protocol is not None and not (members and driver == "trunk"):
-        raise Refused("protocol is for members of a trunk(4); aggr(4) has LACP alone")
-    if members and driver == "trunk":
-        protocol = protocol or PROTOCOLS[0]
-    return Uplink(vlan, parent, members, protocol)
+    of_trunk = bool(made.members) and driver == "trunk"
+    if made.protocol is not None and not of_trunk:
+        raise Refused("protocol is for members of a trunk(4); aggr(4) only has LACP")
+    return replace(made, protocol=made.protocol or PROTOCOLS[0]) if of_trunk else made
 
 
 def pf_uplink(value: object) -> str:
     """Return an interface of a switch that leads out, for rules of pf(4).
 
-    What is a switch, the server's own, or a VM's tap(4) leads nowhere. A tap(4) has another VM at
-    the next boot, which would then be the one that rules for an uplink let everything pass for.
+    A switch, an interface of the server's own and a VM's tap(4) lead nowhere. After the next boot
+    a tap(4) may be another VM's, for which the rules of an uplink would let everything pass.
     """
     name = interface(value)
     if re.sub("[0-9]", "", name) in _NO_UPLINK:
@@ -105,9 +91,9 @@ def _outward(value: object) -> str:
     return name
 
 
-def _members(value: object) -> tuple[str, ...]:
-    return sequence(value, _outward, "interfaces, as in [em0, em1]")
-
-
-def _part(given: Mapping[str, object], key: str, parse: Callable[[object], T]) -> T | None:
-    return None if given.get(key) is None else part(key, given, parse)
+_PARSERS = {
+    "vlan": lambda number: whole_number(number, 1, 4094),
+    "parent": _outward,
+    "members": lambda names: sequence(names, _outward, "interfaces, as in [em0, em1]"),
+    "protocol": lambda word: choice(word, PROTOCOLS),
+}

@@ -212,5 +212,5 @@ def test_a_bad_value_is_refused_before_anything_is_touched(
     assert done.returncode != 0
     told = messages(done)
     assert "names: -bad-: '-bad-' is not a host name" in told
-    assert "vms: web1: 'web1.vm.example.com' is not a name of the zone example.org." in told
+    assert "vms: web1: 'web1.vm.example.com' is not a name in the zone example.org." in told
     assert named.ask("-bad-.example.org") == []

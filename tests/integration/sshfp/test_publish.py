@@ -223,6 +223,6 @@ def test_the_action_fails_with_all_problems_before_it_connects(
     done = play(task(named, names=names, port=9), secret=SECRET)
     assert done.returncode != 0
     assert "names: a b: 'a b' is not a host name" in done.stdout
-    assert "names: www.example.com: 'www.example.com' is not a name of the zone" in done.stdout
+    assert "names: www.example.com: 'www.example.com' is not a name in the zone" in done.stdout
     assert "names: server1: 'ssh-dss' is a type that OpenSSH does not take" in done.stdout
     assert "port 9" not in done.stdout

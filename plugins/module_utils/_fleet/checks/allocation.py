@@ -2,22 +2,24 @@
 # SPDX-License-Identifier: ISC
 """Numbers, MACs and addresses for all VMs of a fleet at once.
 
-What a VM file gives and what a ledger has is settled first, over the whole fleet. Only then does
-each VM without a number get the lowest one that is free and whose values are free too. So the
-result does not depend on the order of files, and a new VM changes no other.
+The values in VM files and ledgers are settled first, over the whole fleet. Only then does each VM
+without a number get the lowest one that is free and whose values are free too. So the result does
+not depend on the order of files, and a new VM changes no other.
 
-On a server with one network a number gives the addresses too. With several, as for a VM's further
-interfaces, it gives an address only where that is in the network's range and free; otherwise the
-lowest free one of the network is handed out, and stays the VM's by the ledger.
+On a server with one network a number determines the addresses too. With several networks, as for
+a VM's further interfaces, it determines an address only where that is in the network's range and
+free; otherwise the lowest free one of the network is handed out, and the ledger keeps it for the
+VM.
 
-What cannot be read might give values of its own. As long as there is such a file, new VMs of the
-servers that it could concern wait; numbers that were handed out before stand.
+A file that cannot be read might hold values of its own. As long as there is one, new VMs of the
+servers that it could concern wait; numbers that were handed out before stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
@@ -30,6 +32,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.taken import Taken, derive
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes import (
+    DERIVED,
     FAMILIES,
     PARTS,
     Known,
@@ -42,7 +45,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import network_of
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import LIST
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import LIST, Network
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import HIGHEST_NUMBER
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
@@ -76,7 +79,7 @@ def allocate(known: Known, report: Report) -> dict[str, Entry]:
             homeless.append(wish)
         elif _claim_derived(wish, taken, report):
             settled.append(wish)
-    # What a number gives comes before what only follows from a MAC.
+    # What a number determines comes before what only follows from a MAC.
     for wish in settled:
         if _claim_further(wish, wish.values[NUMBER], taken, report):
             numbers[wish.name] = _entry(wish, wish.values[NUMBER])
@@ -84,16 +87,14 @@ def allocate(known: Known, report: Report) -> dict[str, Entry]:
     _report_waiting(waiting, known, report)
     ready = [wish for wish in homeless if wish.server.name not in waits]
     _hand_out(ready, taken, numbers, report)
-    # What is chosen comes last, since it can be another one.
+    # What is chosen comes last, since it gives way to everything else.
     _choose([wish for wish in (*settled, *ready) if wish.name in numbers], taken, numbers, report)
     return numbers
 
 
 def _report_waiting(waiting: Sequence[Wish], known: Known, report: Report) -> None:
-    names: dict[str, list[str]] = {}
-    for wish in waiting:
-        names.setdefault(wish.server.name, []).append(wish.name)
-    for server, vms in names.items():
+    for server, wishes in groupby(waiting, lambda wish: wish.server.name):
+        vms = [wish.name for wish in wishes]
         report.about(vms=vms).add(
             server,
             "",
@@ -107,7 +108,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _check_settled(wish: Wish, taken: Taken, report: Report) -> bool:
-    """Check what the VM file or the ledger gives; return whether nothing stands against it."""
+    """Check the values of the VM file and the ledger; return whether all are possible."""
     report = report.about(vms=[wish.name])
     fine = True
     for kind in PARTS:
@@ -124,9 +125,8 @@ def _check_settled(wish: Wish, taken: Taken, report: Report) -> bool:
         if reason:
             advice = "use another one, or none"
             if not in_file:
-                advice = f"take {kind} out of this line, and {wish.name} gets another one"
-            if not in_file and kind == NUMBER:
-                advice = f"take this line out, and {wish.name} gets another one"
+                part = "this line out" if kind == NUMBER else f"{kind} out of this line"
+                advice = f"take {part}, and {wish.name} gets another one"
             report.add(source, field, f"{value} {reason}; {advice}")
             fine = False
     return fine
@@ -166,27 +166,43 @@ def _claim_derived(wish: Wish, taken: Taken, report: Report) -> bool:
 def _claim_further(wish: Wish, number: int, taken: Taken, report: Report) -> bool:
     """Claim the MACs of a VM's further interfaces; return whether all of them are free."""
     first = wish.values.get(MAC) or derive(wish.server, MAC, number)
+    macs = [(mac, None) for mac in wish.further(number)]
+    return _claim_others(wish, MAC, first, macs, taken, report)
+
+
+def _claim_others(
+    wish: Wish,
+    kind: str,
+    first: object,
+    values: Iterable[tuple[Any, Network | None]],
+    taken: Taken,
+    report: Report,
+) -> bool:
+    """Claim values of a VM's further interfaces, each with the network that it is in.
+
+    Return whether all of them are free; first is the value of the VM's first interface.
+    """
     seen = {first}
-    for mac in wish.further(number):
-        reason = "belongs to another interface of this VM" if mac in seen else None
-        seen.add(mac)
-        if reason := reason or taken.against(wish.name, wish.server, MAC, mac, None):
-            report.about(vms=[wish.name]).add(
-                wish.file.source,
-                "interfaces",
-                f"the MAC {mac} {reason}; give the interface another one with mac",
-            )
+    for value, network in values:
+        reason = taken.against(wish.name, wish.server, kind, value, network)
+        if value in seen:
+            reason = "belongs to another interface of this VM"
+        if reason:
+            noun = "MAC" if kind == MAC else "address"
+            text = f"the {noun} {value} {reason}; give the interface another one with {kind}"
+            report.about(vms=[wish.name]).add(wish.file.source, "interfaces", text)
             return False
-        taken.claims.add(wish.claim(MAC, mac))
+        seen.add(value)
+        taken.claims.add(wish.claim(kind, value))
     return True
 
 
 def _entry(wish: Wish, number: int) -> Entry:
-    entry = Entry(number, wish.values.get(MAC), wish.values.get(IPV4), wish.values.get(IPV6))
-    given = {kind: derive(wish.server, kind, number) for kind in wish.missing()}
-    other_macs = tuple(dict.fromkeys((*wish.kept_macs, *wish.further(number))))
-    others: dict[str, Any] = {f"other_{kind}": wish.kept_addresses[kind] for kind in FAMILIES}
-    return replace(entry, **given, other_macs=other_macs, **others)
+    """Return the entry of the ledger with what is settled, and what the number determines."""
+    values: dict[str, Any] = {kind: wish.values.get(kind) for kind in DERIVED}
+    values |= {kind: derive(wish.server, kind, number) for kind in wish.missing()}
+    other_macs = tuple(dict.fromkeys((*wish.kept.other_macs, *wish.further(number))))
+    return replace(wish.kept, number=number, other_macs=other_macs, **values)
 
 
 def _is_free(wish: Wish, number: int, taken: Taken) -> bool:
@@ -200,7 +216,7 @@ def _is_free(wish: Wish, number: int, taken: Taken) -> bool:
             return False
         if taken.obstacle(server, kind, value, wish.network):
             return False
-    # With a MAC of its own, the further ones are the same for every number.
+    # For a VM with a MAC of its own the further ones are the same, whatever the number.
     further = wish.further(number) if MAC in missing else ()
     return not any(taken.against(wish.name, server, MAC, mac, None) for mac in further)
 
@@ -208,7 +224,7 @@ def _is_free(wish: Wish, number: int, taken: Taken) -> bool:
 def _hand_out(
     homeless: Sequence[Wish], taken: Taken, numbers: dict[str, Entry], report: Report
 ) -> None:
-    left_over: dict[str, list[Wish]] = {}
+    left_over: list[Wish] = []
     # A number that was not free for a VM is not free for the next one of the same kind either.
     start: dict[tuple[str, tuple[str, ...], int], int] = {}
     for wish in homeless:
@@ -220,27 +236,27 @@ def _hand_out(
             number += 1
         start[key] = number
         if number > highest:
-            left_over.setdefault(wish.server.name, []).append(wish)
+            left_over.append(wish)
             continue
         taken.claims.add(wish.claim(NUMBER, number))
         for kind in missing:
             taken.claims.add(wish.claim(kind, derive(wish.server, kind, number)))
         if _claim_further(wish, number, taken, report):
             numbers[wish.name] = _entry(wish, number)
-    for server, wishes in left_over.items():
-        _report_full(server, wishes, taken, report)
+    for server, wishes in groupby(left_over, lambda wish: wish.server.name):
+        _report_full(server, list(wishes), taken, report)
 
 
 def _choose(
     wishes: Sequence[Wish], taken: Taken, entries: dict[str, Entry], report: Report
 ) -> None:
-    """Choose addresses from networks, and take out of entries the VMs that one has no room for."""
+    """Choose addresses from networks, and take VMs that find no room out of entries."""
     full: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for wish in wishes:
         entry = _first_addresses(wish, entries[wish.name], taken)
         if entry is None:
-            asked = [wish.network] if wish.network else wish.server.networks
-            key = wish.server.name, tuple(one.name for one in asked)
+            networks = [wish.network] if wish.network else wish.server.networks
+            key = wish.server.name, tuple(network.name for network in networks)
             full.setdefault(key, []).append(wish.name)
             del entries[wish.name]
         else:
@@ -249,13 +265,13 @@ def _choose(
         for kind in FAMILIES:
             if wish.name in entries:
                 _claim_further_addresses(wish, kind, taken, entries, full, report)
-    for (server, networks), names in full.items():
-        none_left = "has no room" if len(networks) == 1 else "have no room"
+    for (server, network_names), names in full.items():
+        no_room = "has no room" if len(network_names) == 1 else "have no room"
         report.about(vms=names).add(
             server,
             LIST,
-            f"{', '.join(networks)} {none_left} for {len(names)} more ({_listed(names)}); enlarge "
-            f"a range, add a network, or move VMs to another server",
+            f"{', '.join(network_names)} {no_room} for {len(names)} more ({_listed(names)}); "
+            f"enlarge a range, add a network, or move VMs to another server",
         )
 
 
@@ -285,7 +301,7 @@ def _claim_further_addresses(
     full: dict[tuple[str, tuple[str, ...]], list[str]],
     report: Report,
 ) -> None:
-    """Choose and claim the addresses of further interfaces; without success, there is no entry."""
+    """Choose and claim the addresses of further interfaces, or take the VM out of entries."""
     entry, networks = entries[wish.name], wish.server.networks
     own = wish.further_addresses(kind)
     for place, network in wish.unaddressed(kind):
@@ -295,27 +311,16 @@ def _claim_further_addresses(
             del entries[wish.name]
             return
         taken.claims.add(wish.claim(kind, own[place]))
-    seen = {getattr(entry, kind)}
-    for interface, address in zip(wish.file.interfaces, own, strict=True):
-        if address is None:
-            continue
-        reason = "belongs to another interface of this VM" if address in seen else None
-        seen.add(address)
-        reason = reason or taken.against(
-            wish.name, wish.server, kind, address, network_of(interface, networks)
-        )
-        if reason:
-            report.about(vms=[wish.name]).add(
-                wish.file.source,
-                "interfaces",
-                f"the address {address} {reason}; give the interface another one with {kind}",
-            )
-            del entries[wish.name]
-            return
-        taken.claims.add(wish.claim(kind, address))
-    others = getattr(entry, f"other_{kind}")
-    others = tuple(dict.fromkeys((*others, *(one for one in own if one is not None))))
-    new: dict[str, Any] = {f"other_{kind}": others}
+    values = [
+        (address, network_of(interface, networks))
+        for interface, address in zip(wish.file.interfaces, own, strict=True)
+        if address is not None
+    ]
+    if not _claim_others(wish, kind, getattr(entry, kind), values, taken, report):
+        del entries[wish.name]
+        return
+    others = dict.fromkeys((*entry.others(kind), *(address for address, _network in values)))
+    new: dict[str, Any] = {f"other_{kind}": tuple(others)}
     entries[wish.name] = replace(entry, **new)
 
 

@@ -17,14 +17,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 # What OpenBSD's installer needs, with its own layout: prefetcharea_fs_list() of install.sub wants
 # more than 2 GiB free in /usr, which disklabel(8) makes large enough from 3632 MiB on (alloc_medium
-# of sbin/disklabel/editor.c; newfs(8) takes 8% of it). Seen: 3 GB do not do.
+# of sbin/disklabel/editor.c; newfs(8) takes 8% of it). 3 GB did not suffice.
 SMALLEST_INSTALLATION = 3700 * MEBI
 
 
 def check_sizes(
     server: ServerSettings, files: Sequence[VmFile], known: Collection[str], report: Report
 ) -> None:
-    """Report what is too much for one VM, and disks of new ones that are too small.
+    """Report what is too much for one VM, and disks of new VMs that are too small.
 
     files are those of a server's VMs, known the names of VMs that were there before.
     """
@@ -57,8 +57,8 @@ def check_capacity(
 ) -> None:
     """Report what is too much for a server; files are those of its VMs.
 
-    Memory is needed by VMs that are present; a disk's image is there in every state. When it is too
-    much, new VMs wait; what concerns VMs of which all are known concerns the server.
+    VMs need memory while they are present; their disks' images exist in every state. When it is too
+    much, new VMs wait; where no VM is new, the problem is the server's.
     """
 
     def about(counted: Sequence[VmFile]) -> Report:
@@ -72,8 +72,8 @@ def check_capacity(
         about(present).add(
             server.name,
             "",
-            f"has {taps} interfaces of {len(present)} present VMs; vmd(8) uses {MOST_TAPS} tap(4) "
-            f"at most, move some to another server",
+            f"has {taps} interfaces of {len(present)} present VMs; vmd(8) uses at most {MOST_TAPS} "
+            f"tap(4), so move some to another server",
         )
     taps = _interfaces(configured)
     if server.tap_count is not None and server.tap_count < taps:

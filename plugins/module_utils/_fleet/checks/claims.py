@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 NUMBER = "number"
@@ -37,7 +38,7 @@ _ON_ONE_SERVER = frozenset({NUMBER, IMAGE, GROUP, PORT})
 class Claim:
     """That a VM has a value: where this is said, and in which field.
 
-    kept is set for a line of a ledger, gone for one of a VM that is not there any more, until is
+    kept is set for a line of a ledger, gone for the line of a VM that no longer exists, until is
     the day before which nobody gets what was purged.
     """
 
@@ -53,7 +54,7 @@ class Claim:
 
     @property
     def key(self) -> tuple[str, str, object]:
-        """What no two VMs may have the same."""
+        """What no two VMs may share."""
         return claim_key(self.kind, self.server, self.value)
 
 
@@ -61,8 +62,13 @@ def claim_key(kind: str, server: str, value: object) -> tuple[str, str, object]:
     return kind, server if kind in _ON_ONE_SERVER else "", value
 
 
+def oldest_first(files: Iterable[VmFile], known: Collection[str]) -> list[VmFile]:
+    """Return the files of known VMs first: what they have is not for new ones."""
+    return sorted(files, key=lambda file: (file.name not in known, file.name))
+
+
 class Claims:
-    """All claims so far; the first for a value is the right one."""
+    """All claims so far; the first for a value holds."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str, object], Claim] = {}
@@ -72,14 +78,14 @@ class Claims:
         return self._held.get(claim_key(kind, server, value))
 
     def add(self, claim: Claim) -> Claim | None:
-        """Add a claim, or return the other VM's claim that stands against it."""
+        """Add a claim, or return the claim of the other VM that has the value."""
         held = self._held.setdefault(claim.key, claim)
         return None if held.vm == claim.vm else held
 
     def add_all(self, claims: Iterable[Claim], report: Report) -> frozenset[str]:
         """Add claims, report those that clash, and return the names of the VMs in clashes.
 
-        What a ledger has is its VM's: a clash with it concerns the other VM alone.
+        What a ledger has belongs to its VM: a clash with it concerns the other VM alone.
         """
         clashing: set[str] = set()
         for claim in claims:
@@ -95,7 +101,7 @@ def _clash(claim: Claim, other: Claim) -> str:
     where = f" on {claim.server}" if claim.kind in _ON_ONE_SERVER else ""
     advice = "every VM needs its own"
     if other.gone:
-        advice = f"{other.vm} is not there any more but keeps it while its line is, so use another"
+        advice = f"{other.vm} no longer exists but keeps it while its line is there, so use another"
     if other.until:
         advice = f"it was purged, and nobody gets it before {other.until}, so use another"
     return (

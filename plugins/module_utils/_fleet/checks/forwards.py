@@ -10,6 +10,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     PORT,
     Claim,
     Claims,
+    oldest_first,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.presets import NAT
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
@@ -20,7 +21,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 def check_forwards(
     server: ServerSettings, files: Sequence[VmFile], known: Collection[str], report: Report
 ) -> None:
-    """Report ports that are the server's own, or lead to two VMs, and servers without NAT.
+    """Report ports that the server uses itself, that lead to two VMs, or of servers without NAT.
 
     files are those of its VMs, known the names of VMs that were there before.
     """
@@ -34,14 +35,13 @@ def check_forwards(
                 f"take it out",
             )
         for forward in file.forward:
-            for own in server.reserved_ports:
-                if forward.ports.overlaps(own):
-                    part.add(
-                        file.source,
-                        "forward",
-                        f"{forward}: {own} is a port of {server.name} itself, by "
-                        f"vmm_reserved_ports; use another",
-                    )
+            for own in filter(forward.ports.overlaps, server.reserved_ports):
+                part.add(
+                    file.source,
+                    "forward",
+                    f"{forward}: {own} is a port of {server.name} itself, by vmm_reserved_ports; "
+                    f"use another",
+                )
     claims = Claims()
     claims.add_all(_ports(claims, server.name, files, known), report)
 
@@ -49,7 +49,7 @@ def check_forwards(
 def _ports(
     claims: Claims, server: str, files: Sequence[VmFile], known: Collection[str]
 ) -> Iterator[Claim]:
-    for file in sorted(files, key=lambda file: (file.name not in known, file.name)):
+    for file in oldest_first(files, known):
         kept = file.name in known
         for forward in file.forward:
             for port in forward.each:

@@ -10,25 +10,23 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
     GROUP,
     Claim,
     Claims,
+    oldest_first,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import network_of
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
-    Address,
-    usable,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import usable
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown
 
 
 def check_interfaces(
     server: ServerSettings, files: Sequence[VmFile], known: Collection[str], report: Report
 ) -> None:
-    """Report switches and networks that a server has not, and groups that are another interface's.
+    """Report switches and networks that a server does not have, and groups of other interfaces.
 
     files are those of its VMs, known the names of VMs that were there before. pf(4) binds the
-    addresses of an interface to its group, so no other interface may be in it. A group that is not
-    given is never one that is.
+    addresses of an interface to its group, so no other interface may be in it. The default of a
+    group is never a group that a file can name.
     """
     claims = Claims()
     claims.add_all(_groups(files, server.name, known), report)
@@ -57,7 +55,7 @@ def check_interfaces(
 
 
 def _check_networks(server: ServerSettings, file: VmFile, report: Report) -> None:
-    """Report networks that a server has not, or that are on another switch than an interface."""
+    """Report networks that a server does not have, or that are on another switch."""
     name = file.values.get("network")
     if name is not None and server.network(name) is None:
         report.add(file.source, "network", _unknown_network(server, name))
@@ -69,8 +67,7 @@ def _check_networks(server: ServerSettings, file: VmFile, report: Report) -> Non
             report.add(file.source, "interfaces", f"network: {text}")
             continue
         network = network_of(interface, server.networks)
-        given: tuple[Address | None, ...] = (interface.ipv4, interface.ipv6)
-        for address in (one for one in given if one is not None):
+        for address in interface.addresses:
             plan = network.plan(f"ipv{address.version}") if network else None
             if plan is None or not usable(plan.network, address):
                 where = f"the network {network.name}" if network else "any network"
@@ -94,12 +91,11 @@ def _unknown_network(server: ServerSettings, name: str) -> str:
 
 
 def _groups(files: Sequence[VmFile], server: str, known: Collection[str]) -> Iterator[Claim]:
-    for file in sorted(files, key=lambda file: (file.name not in known, file.name)):
-        if "group" in file.values:
-            group, old = file.values["group"], file.name in known
-            yield Claim(GROUP, group, file.name, server, file.source, "group", kept=old)
-        for interface in file.interfaces:
-            if interface.addressed and interface.group:
-                old = file.name in known
-                claim = (GROUP, interface.group, file.name, server, file.source, "interfaces")
-                yield Claim(*claim, kept=old)
+    for file in oldest_first(files, known):
+        addressed = [interface for interface in file.interfaces if interface.addressed]
+        groups = [(file.values.get("group"), "group")]
+        groups += [(interface.group, "interfaces") for interface in addressed]
+        for group, field in groups:
+            if group:
+                kept = file.name in known
+                yield Claim(GROUP, group, file.name, server, file.source, field, kept)

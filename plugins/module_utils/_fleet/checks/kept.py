@@ -3,8 +3,8 @@
 """The files of VMs as they were when they had no problems.
 
 A VM whose file has a problem stays as it was: its definition on the server, its address and its
-owner's account depend on it. So the fleet directory has a copy of the files of all VMs, a file of
-JSON for each server and a line for each VM, which is written with the ledgers and read only when
+owner's account depend on it. So the fleet directory has a copy of the files of all VMs, a JSON
+file for each server with a line for each VM, which is written with the ledgers and read only when
 something is wrong.
 """
 
@@ -89,23 +89,21 @@ def earlier_vm(
     *,
     seen: bool,
 ) -> Vm | None:
-    """Return the VM as it was by this copy and the ledger, None if that does not do any more."""
+    """Return the VM as it was by this copy and the ledger, None if that is no longer valid."""
     report = Report()
     entry = ledger.entries.get(name)
     file = read_vm(name, texts_of(copy), known, report)
     check_interfaces(server, [file], (), report)
     check_forwards(server, [file], (), report)
-    if report.problems or file.server != server.name or entry is None:
-        return None
-    if not (entry.mac and entry.ipv4):
+    if report.problems or file.server != server.name or not (entry and entry.mac and entry.ipv4):
         return None
     vm = make_vm(file, server, entry, seen=seen)
-    # What an interface in a network has by the ledger alone, it has no more without its line.
-    return vm if all(one.ipv4 or not one.network for one in vm.interfaces) else None
+    # An interface in a network whose address only the ledger had may have lost it.
+    return vm if all(nic.ipv4 or not nic.network for nic in vm.interfaces) else None
 
 
 def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:
-    """Return those of the earlier VMs that have something which another VM has too."""
+    """Return those of the earlier VMs that share something with another VM."""
     claims = Claims()
     for vm in vms:
         claims.add_all(_claims(vm, kept=True), Report())
@@ -117,7 +115,7 @@ def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:
 
 def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
     values: list[tuple[str, object]] = [(NUMBER, vm.number)]
-    values += [(GROUP, one.group) for one in vm.interfaces if one.network]
+    values += [(GROUP, nic.group) for nic in vm.interfaces if nic.network]
     values += [(LABEL, host_label(vm.name))]
     values += [(IMAGE, stem(disk.image)) for disk in (vm.disk, *vm.disks)]
     for interface in vm.interfaces:
@@ -131,7 +129,7 @@ def _claims(vm: Vm, *, kept: bool) -> list[Claim]:
 
 
 def candidates(file: VmFile, known: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the servers that a VM may be on by the ledgers: its own if that has a line for it."""
+    """Return the servers that a VM may be on by the ledgers: only its own if that has a line."""
     own = file.server or ""
     if file.name in known.get(own, ()):
         return [own]

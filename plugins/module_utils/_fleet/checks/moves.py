@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """VMs whose files name another server than the one that the ledgers have them installed on.
 
-Such a VM stays where it is, with the number and the addresses that it has there, so that nothing of
-it is taken away and no second one is made; its refusal says what to do.
+Such a VM stays where it is, with its number and addresses there, so that nothing of it is removed
+and no second one is made; its refusal says what to do.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Entry, Ledger
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Ledger
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
     source as ledger_source,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
-# What a file may give that belongs to a server: the ledger's values hold as long as it stays.
+# Fields that belong to a server: the ledger's values hold as long as the VM stays there.
 _OF_THE_SERVER = frozenset({"number", "mac", "ipv4", "ipv6", "network"})
 
 
@@ -48,41 +48,25 @@ def moved(
         homes = sorted(name for name in ledgers if _installed(file.name, ledgers[name]))
         if not homes:
             continue
-        there = homes[0]
-        at = f"{ledger_source(there)} has {file.name} installed there"
-        if there not in servers:
+        home = homes[0]
+        at = f"{ledger_source(home)} has {file.name} installed there"
+        if home not in servers:
             report.about(vms=[file.name]).add(
                 file.source,
                 "server",
-                f"{file.server}, but {at}, and {there} is not a server of the inventory; if it is "
-                f"the same machine under a new name, rename {ledger_source(there)} to "
-                f"{ledger_source(file.server)}; else give {there} its place in the inventory again",
+                f"{file.server}, but {at}, and {home} is not a server of the inventory; if it is "
+                f"the same machine under a new name, rename {ledger_source(home)} to "
+                f"{ledger_source(file.server)}; else give {home} its place in the inventory again",
             )
             continue
         refusal = (
             f"{file.source}: server: {file.server} is asked for, but {at}, and "
             f"{ledger_source(file.server)} does not; moving is done by ansible-playbook "
             f"puffy.vmm.vm -e vm={file.name} -e verb=move -e to={file.server}: write "
-            f"server: {there} again until then"
+            f"server: {home} again until then"
         )
-        moves[file.name] = Move(_staying(file, there), refusal)
+        moves[file.name] = Move(_staying(file, home), refusal)
     return moves
-
-
-def with_records(
-    entries: Mapping[str, Entry], files: Sequence[VmFile], ledgers: Mapping[str, Ledger]
-) -> dict[str, Entry]:
-    """Return the new entries with the records of images that the ledgers have."""
-    server = {file.name: file.server or "" for file in files}
-    recorded: dict[str, Entry] = {}
-    for name, entry in entries.items():
-        old = _entry(name, ledgers.get(server.get(name, "")))
-        recorded[name] = (
-            replace(entry, installed=old.installed, disks=old.disks, made=old.made)
-            if old
-            else entry
-        )
-    return recorded
 
 
 def _staying(file: VmFile, server: str) -> VmFile:
@@ -91,9 +75,5 @@ def _staying(file: VmFile, server: str) -> VmFile:
 
 
 def _installed(vm: str, ledger: Ledger | None) -> Installed | None:
-    entry = _entry(vm, ledger)
+    entry = ledger.entries.get(vm) if ledger else None
     return entry.installed if entry else None
-
-
-def _entry(vm: str, ledger: Ledger | None) -> Entry | None:
-    return ledger.entries.get(vm) if ledger else None

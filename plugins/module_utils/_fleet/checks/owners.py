@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import oldest_first
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
@@ -15,22 +16,20 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 def check_keys(files: Sequence[VmFile], known: Collection[str], report: Report) -> None:
     """Report VMs whose owner has other keys with another VM.
 
-    known are the names of VMs that were there before. They are right, if they agree; who comes
-    later and names an existing owner does not get into the account.
+    known are the names of VMs that were there before. Their keys count, if they agree: whoever
+    comes later and names an existing owner does not get into that account.
     """
     by_owner: dict[str, list[VmFile]] = {}
     for file in files:
         if file.values.keys() >= {"owner", "ssh_keys"}:
             by_owner.setdefault(file.values["owner"], []).append(file)
     for owner, own in sorted(by_owner.items()):
-        if len({bare_keys(file) for file in own}) == 1:
-            continue
         first = [file for file in own if file.name in known] or own
-        right = bare_keys(first[0]) if len({bare_keys(file) for file in first}) == 1 else None
+        key_sets = set(map(bare_keys, first))
         for file in own:
-            if bare_keys(file) == right:
+            if {bare_keys(file)} == key_sets:
                 continue
-            other = next(one for one in [*first, *own] if bare_keys(one) != bare_keys(file))
+            other = next(each for each in [*first, *own] if bare_keys(each) != bare_keys(file))
             report.about(vms=[file.name]).add(
                 file.source_of("ssh_keys"),
                 "ssh_keys",
@@ -40,14 +39,14 @@ def check_keys(files: Sequence[VmFile], known: Collection[str], report: Report) 
 
 
 def check_names(files: Sequence[VmFile], known: Collection[str], report: Report) -> None:
-    """Report new VMs whose owner has the name of another one, but for what groups cannot have.
+    """Report new VMs whose owner differs from another only in what names of groups cannot have.
 
     The inventory's groups of owners (keyed_groups) have _ for all but letters and digits. known are
     the names of VMs that were there before, whose owners stay.
     """
     first: dict[str, VmFile] = {}
     with_owner = [file for file in files if "owner" in file.values]
-    for file in sorted(with_owner, key=lambda file: (file.name not in known, file.name)):
+    for file in oldest_first(with_owner, known):
         owner = file.values["owner"]
         other = first.setdefault(re.sub("[^a-z0-9]", "_", owner.lower()), file)
         if other.values["owner"] != owner and file.name not in known:
@@ -55,15 +54,15 @@ def check_names(files: Sequence[VmFile], known: Collection[str], report: Report)
                 file.source_of("owner"),
                 "owner",
                 f"{owner} differs from {other.values['owner']}, the owner in "
-                f"{other.source_of('owner')}, in nothing that a group of the inventory can have; "
-                f"name another owner",
+                f"{other.source_of('owner')}, only in what the name of a group of the inventory "
+                f"cannot have; name another owner",
             )
 
 
 def check_accounts(
     server: ServerSettings, files: Sequence[VmFile], accounts: Mapping[str, str], report: Report
 ) -> None:
-    """Report owners whose account is somebody else's on the server, or has the name of its group.
+    """Report owners whose account on the server is not theirs, or has the name of its group.
 
     files are those of the server's VMs; accounts has the names of such accounts, each with what it
     is. useradd(8) gives an account a group of its own name.
@@ -71,11 +70,11 @@ def check_accounts(
     refused = {**accounts, server.owners_group: "the group of all owners (vmm_owners_group)"}
     for file in files:
         owner = file.values.get("owner", "")
-        if what := refused.get(owner):
+        if reason := refused.get(owner):
             report.about(vms=[file.name]).add(
                 file.source_of("owner"),
                 "owner",
-                f"{owner} is {what} of {server.name}; name another owner",
+                f"{owner} is {reason} of {server.name}; name another owner",
             )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 from typing import NamedTuple
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
@@ -25,13 +25,13 @@ class _Used(NamedTuple):
 
 
 def check_prefixes(servers: Mapping[str, ServerSettings], report: Report) -> frozenset[str]:
-    """Report prefixes of a network that are another network's of the fleet, too, and their servers.
+    """Report prefixes that overlap with another network of the fleet, and return their servers.
 
     Networks of one server may share prefixes, since a number belongs to one of its VMs.
     """
     widest: dict[bool, _Used] = {}
     wrong: set[str] = set()
-    for used in sorted(one for server in servers.values() for one in _uses(server)):
+    for used in sorted(chain.from_iterable(map(_uses, servers.values()))):
         for other in widest.values():
             together = used.prefixes and other.prefixes and used.server == other.server
             if used.first <= other.last and (used.prefixes or other.prefixes) and not together:
@@ -51,14 +51,9 @@ def check_prefixes(servers: Mapping[str, ServerSettings], report: Report) -> fro
 
 def _uses(server: ServerSettings) -> Iterator[_Used]:
     for network in server.networks:
-        if network.ipv6:
-            yield _used(server.name, network.name, network.ipv6.network, prefixes=False)
-        if network.ipv6_prefixes:
-            yield _used(server.name, network.name, network.ipv6_prefixes, prefixes=True)
-
-
-def _used(server: str, name: str, network: IPv4Network | IPv6Network, *, prefixes: bool) -> _Used:
-    first, last = int(network.network_address), int(network.broadcast_address)
-    # The first /64 of prefixes is nobody's, so that VMs may have their addresses there.
-    first += (1 << PREFIX_LENGTH) if prefixes else 0
-    return _Used(first, last, server, name, prefixes, str(network))
+        own = network.ipv6 and network.ipv6.network
+        # The first /64 of prefixes belongs to nobody, so VMs may have their addresses there.
+        for used, skipped in ((own, 0), (network.ipv6_prefixes, 1 << PREFIX_LENGTH)):
+            if used:
+                first, last = int(used[0]) + skipped, int(used[-1])
+                yield _Used(first, last, server.name, network.name, skipped > 0, str(used))

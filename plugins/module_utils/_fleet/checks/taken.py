@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What stands against a number, a MAC or an address, over the whole fleet."""
+"""Why a number, a MAC or an address cannot be a VM's, over the whole fleet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
 
 
 class Taken:
-    """Tells what stands against a value, over the whole fleet."""
+    """Values that are taken or cannot be used, over the whole fleet."""
 
     def __init__(self, claims: Claims, fixed: Mapping[Address, str]) -> None:
         self.claims = claims
@@ -33,14 +33,13 @@ class Taken:
     def obstacle(
         self, server: ServerSettings, kind: str, value: Any, network: Network | None
     ) -> str | None:
-        """Return why no VM of this server can have this value, whoever it is, or None.
+        """Return why no VM of this server can have this value, or None.
 
-        network is what an address is for, None where it is in none.
+        network is the one that an address is in, None for an address in none.
         """
-        if kind == NUMBER:
-            return _reserved(server) if value in server.reserved.numbers else None
-        if kind == MAC:
-            return _reserved(server) if value in server.reserved.macs else None
+        if kind in (NUMBER, MAC):
+            reserved = server.reserved.numbers if kind == NUMBER else server.reserved.macs
+            return _reserved(server) if value in reserved else None
         return self._address_obstacle(server, kind, value, network)
 
     def _address_obstacle(
@@ -48,7 +47,7 @@ class Taken:
     ) -> str | None:
         plan = network.plan(kind) if network else None
         if network is None:
-            names = ", ".join(str(one.ipv4.network) for one in server.networks)
+            names = ", ".join(str(other.ipv4.network) for other in server.networks)
             return f"is not an address of {server.name}'s networks ({names})"
         if plan is None and server.numbered:
             return f"is of no use: {server.name} has no vmm_{kind}_network"
@@ -63,9 +62,9 @@ class Taken:
     def choose(
         self, server: ServerSettings, network: Network, kind: str, number: int
     ) -> Address | None:
-        """Return the number's own address in a network if that is free, or else the lowest one.
+        """Return the number's own address in a network if it is free, or else the lowest free one.
 
-        None where there is none left.
+        None where the network is full.
         """
         plan = network.plan(kind)
         if plan is None:

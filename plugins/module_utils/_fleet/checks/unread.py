@@ -27,7 +27,7 @@ def unread(
     ledgers: Mapping[str, Ledger | None],
     servers: Mapping[str, ServerSettings],
 ) -> dict[str, frozenset[str] | None]:
-    """Return the files that might hold values which nobody knows, each with the servers concerned.
+    """Return the files that might hold unknown values, each with the servers that it concerns.
 
     None stands for all servers. A customer's order holds no such values.
     """
@@ -48,10 +48,8 @@ def _hides(file: VmFile) -> bool:
 def near(server: ServerSettings, servers: Mapping[str, ServerSettings]) -> Iterator[str]:
     """Yield the server, and those that have addresses or MACs in common with it."""
     for name, other in servers.items():
-        prefixes = server.mac.prefix, other.mac.prefix
-        if (
-            prefixes[0].startswith(prefixes[1])
-            or prefixes[1].startswith(prefixes[0])
-            or any(map(any, map(overlapping, product(server.networks, other.networks))))
+        shorter, longer = sorted((server.mac.prefix, other.mac.prefix), key=len)
+        if longer.startswith(shorter) or any(
+            map(any, map(overlapping, product(server.networks, other.networks)))
         ):
             yield name

@@ -39,10 +39,10 @@ DERIVED = (MAC, *FAMILIES)
 
 @dataclass(frozen=True)
 class Wish:
-    """A VM and what is settled of it, by its file or by the ledger; origin tells which.
+    """A VM and what is settled of it, by its file or by the ledger; origin says which.
 
-    network is that of its first interface, None for one that is not chosen yet. kept_macs and
-    kept_addresses are those of further interfaces that the ledger has.
+    network is that of its first interface, None for one that is not chosen yet. kept is what the
+    ledger has of the VM.
     """
 
     file: VmFile
@@ -50,8 +50,7 @@ class Wish:
     values: Mapping[str, Any]
     origin: Mapping[str, tuple[str, str]]
     network: Network | None
-    kept_macs: tuple[str, ...]
-    kept_addresses: Mapping[str, tuple[Address, ...]]
+    kept: Entry
 
     @property
     def name(self) -> str:
@@ -72,31 +71,33 @@ class Wish:
         """Return the kinds of addresses of the first interface that are chosen from a network."""
         if self.server.numbered:
             return ()
-        there = families(self.network) if self.network else FAMILIES
-        return tuple(kind for kind in there if self.values.get(kind) is None)
+        kinds = families(self.network) if self.network else FAMILIES
+        return tuple(kind for kind in kinds if self.values.get(kind) is None)
 
     def further_addresses(self, kind: str) -> list[Address | None]:
         """Return the addresses of the further interfaces, None for one that has none (yet)."""
-        kept = self.kept_addresses[kind]
+        kept = self.kept.others(kind)
         return further_addresses(self.file.interfaces, self.server.networks, kind, kept)
 
     def unaddressed(self, kind: str) -> list[tuple[int, Network]]:
-        """Return the further interfaces that an address is chosen for, by place, with networks."""
-        found = []
-        for place, address in enumerate(self.further_addresses(kind)):
-            network = network_of(self.file.interfaces[place], self.server.networks)
-            if address is None and network is not None and kind in families(network):
-                found.append((place, network))
-        return found
+        """Return the places of further interfaces that get an address, with their networks."""
+        networks = [
+            network_of(interface, self.server.networks) for interface in self.file.interfaces
+        ]
+        return [
+            (place, network)
+            for place, address in enumerate(self.further_addresses(kind))
+            if address is None and (network := networks[place]) and network.plan(kind)
+        ]
 
     def needs(self) -> bool:
-        """Return whether anything of it is still to be handed out, but for its number."""
+        """Return whether anything besides its number has still to be handed out."""
         return bool(self.missing() or self.unchosen() or any(map(self.unaddressed, FAMILIES)))
 
     def further(self, number: int) -> tuple[str, ...]:
         """Return the MACs of the further interfaces of the VM if it has this number."""
-        given = self.file.interfaces
-        return further_macs(given, self.values.get(MAC) or self.server.mac.mac(number))
+        first = self.values.get(MAC) or self.server.mac.mac(number)
+        return further_macs(self.file.interfaces, first)
 
     def claim(self, kind: str, value: object, field: str | None = None) -> Claim:
         source, own_field = self.origin.get(kind, (self.file.source, kind))
@@ -107,9 +108,9 @@ class Wish:
 class Known:
     """What is known of a fleet: the servers that can have VMs, all VM files, and all ledgers.
 
-    usable are the names of VMs whose files are without fault. addresses are those of all servers
-    and routers, with what they are. unread are the files and ledgers that might hold values which
-    nobody knows, each with the servers that it concerns, None for all.
+    usable are the names of VMs whose files have no problems. addresses are those of all servers
+    and routers, with what they are. unread are the files and ledgers that might hold values of
+    their own, each with the servers that it concerns, None for all.
     """
 
     servers: Mapping[str, ServerSettings]
@@ -129,40 +130,34 @@ class Known:
 
 
 def ledger_claims(files: Sequence[VmFile], ledgers: Mapping[str, Ledger]) -> Iterator[Claim]:
+    """Yield what the VMs of the ledgers have, including those that have lost their files."""
     present = {(file.server, file.name) for file in files}
     somewhere = {file.name for file in files if file.server is None}
     for server in sorted(ledgers):
         for name, entry in sorted(ledgers[server].entries.items()):
             gone = (server, name) not in present and name not in somewhere
-            for kind in PARTS:
-                value = getattr(entry, kind)
-                if value is not None:
-                    yield Claim(kind, value, name, server, ledger_source(server), name, True, gone)
-            for kind, value in _others(entry):
+            for kind, value in _values(entry):
                 yield Claim(kind, value, name, server, ledger_source(server), name, True, gone)
-
-
-def _others(entry: Entry) -> Iterator[tuple[str, object]]:
-    """Yield what further interfaces have, or had."""
-    for kind in DERIVED:
-        others: Sequence[object] = getattr(entry, "other_macs" if kind == MAC else f"other_{kind}")
-        yield from ((kind, value) for value in others)
 
 
 def quarantine_claims(
     servers: Mapping[str, ServerSettings], ledgers: Mapping[str, Ledger]
 ) -> Iterator[Claim]:
+    """Yield what VMs had that were purged."""
     for name, ledger in sorted(ledgers.items()):
-        for one in ledger.quarantine:
-            days = servers[name].quarantine_days if name in servers else None
-            end = "it is over" if days is None else str(one.since + timedelta(days + 1))
-            values = [(kind, getattr(one.entry, kind)) for kind in PARTS]
-            values += _others(one.entry)
-            for kind, value in values:
-                if value is not None:
-                    # Another VM may have the name by now.
-                    vm, source = f"{one.vm} (purged)", ledger_source(name)
-                    yield Claim(kind, value, vm, name, source, "quarantine", True, True, end)
+        days = servers[name].quarantine_days if name in servers else None
+        for purged in ledger.quarantine:
+            end = "it is over" if days is None else str(purged.since + timedelta(days + 1))
+            # Another VM may have the name by now.
+            vm, source = f"{purged.vm} (purged)", ledger_source(name)
+            for kind, value in _values(purged.entry):
+                yield Claim(kind, value, vm, name, source, "quarantine", True, True, end)
+
+
+def _values(entry: Entry) -> Iterator[tuple[str, object]]:
+    """Yield all values of an entry, those of further interfaces included, with their kinds."""
+    yield from ((kind, value) for kind in PARTS if (value := getattr(entry, kind)) is not None)
+    yield from ((kind, value) for kind in DERIVED for value in entry.others(kind))
 
 
 def wishes_of(
@@ -182,19 +177,14 @@ def wishes_of(
         for kind in PARTS:
             own, kept = file.values.get(kind), getattr(entry, kind, None)
             if own is not None and kept is not None and own != kept:
-                report.about(vms=[file.name]).add(
-                    file.source, kind, _contradiction(kind, own, kept, file)
-                )
+                text = _contradiction(kind, own, kept, file)
+                report.about(vms=[file.name]).add(file.source, kind, text)
             if own is not None:
                 values[kind], origin[kind] = own, (file.source, kind)
             elif kept is not None:
                 values[kind], origin[kind] = kept, (ledger_source(server.name), file.name)
         network = _settled_network(file, server, values, origin, report)
-        others: dict[str, tuple[Address, ...]] = {kind: () for kind in FAMILIES}
-        if entry:
-            others = {IPV4: entry.other_ipv4, IPV6: entry.other_ipv6}
-        macs = entry.other_macs if entry else ()
-        yield Wish(file, server, values, origin, network, macs, others)
+        yield Wish(file, server, values, origin, network, entry or Entry(0))
 
 
 def families(network: Network) -> tuple[str, ...]:
@@ -208,21 +198,21 @@ def _settled_network(
     origin: Mapping[str, tuple[str, str]],
     report: Report,
 ) -> Network | None:
-    """Return the network that a file names, or that an address is one of; None for neither.
+    """Return the network that a file names, or that an address is in; None for neither.
 
-    An address of the ledger stays the VM's, so a file that names another network contradicts it.
+    An address in the ledger stays the VM's, so a file that names another network contradicts it.
     """
     if server.numbered:
         return server.networks[0]
     name = file.values.get("network")
     named = server.network(name) if name else None
     kinds = [kind for kind in FAMILIES if kind in values]
-    of = {kind: network for kind in kinds if (network := server.network_of(values[kind]))}
-    for kind, network in of.items():
+    by_kind = {kind: network for kind in kinds if (network := server.network_of(values[kind]))}
+    for kind, network in by_kind.items():
         if named not in (None, network) and origin[kind][0] != file.source:
             text = _contradiction("network", name, f"{values[kind]} of {network.name}", file)
             report.about(vms=[file.name]).add(file.source, "network", text)
-    return named or next(iter(of.values()), None)
+    return named or next(iter(by_kind.values()), None)
 
 
 def _contradiction(kind: str, own: object, kept: object, file: VmFile) -> str:
@@ -233,7 +223,7 @@ def _contradiction(kind: str, own: object, kept: object, file: VmFile) -> str:
 
 
 def file_claims(wishes: Sequence[Wish], files: Sequence[VmFile]) -> Iterator[Claim]:
-    """Yield what VM files give themselves, also those of VMs that cannot be allocated now."""
+    """Yield the values in VM files, also in those of VMs that cannot be allocated now."""
     for wish in wishes:
         for kind in PARTS:
             if wish.file.values.get(kind) is not None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The disks of VMs: which image each has, and what a VM file may not ask for any more.
+"""The disks of VMs: which image each has, and what a VM file can no longer ask for.
 
 What a ledger has recorded stays as it is, whatever files and settings say later: nothing is moved,
 converted, made again or made smaller.
@@ -23,7 +23,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import Si
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk of a VM. recorded says that the ledger has it: its image was there once."""
+    """A disk of a VM. recorded says that the ledger has it: its image existed once."""
 
     image: str
     format: str
@@ -33,16 +33,14 @@ class Disk:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the file of a VM says of its disks, and what the ledger has recorded of them.
+    """What the file of a VM says about its disks, and what the ledger has recorded of them.
 
-    directory and default_format are the server's, for images of which the file says nothing.
+    directory and default_format are the server's, for images that the file says nothing about.
     """
 
     name: str
     source: str
-    size: Size
-    format: str | None = None
-    image: str | None = None
+    declared: FurtherDisk
     further: Sequence[FurtherDisk] = ()
     first: Installed | RecordedDisk | None = None
     recorded: Sequence[RecordedDisk] = ()
@@ -53,12 +51,12 @@ class Wishes:
 def first_disk(wishes: Wishes) -> Disk:
     """Return the disk that the VM's system is on."""
     if first := wishes.first:
-        return Disk(first.image, first.format, wishes.size, recorded=True)
-    return _new(wishes.name, FurtherDisk(wishes.size, wishes.format, wishes.image), wishes)
+        return Disk(first.image, first.format, wishes.declared.size, recorded=True)
+    return _new(wishes.name, wishes.declared, wishes)
 
 
 def further_disks(wishes: Wishes) -> tuple[Disk, ...]:
-    """Return the disks next to the first, in their order."""
+    """Return the disks besides the first, in their order."""
     disks = []
     for place, wish in enumerate(wishes.further):
         if place < len(wishes.recorded):
@@ -70,7 +68,7 @@ def further_disks(wishes: Wishes) -> tuple[Disk, ...]:
 
 
 def detached(wishes: Wishes) -> tuple[str, ...]:
-    """Return the images of disks that the VM had, and that its file does not name any more."""
+    """Return the images of disks that the VM had and that its file no longer names."""
     return tuple(disk.image for disk in wishes.recorded[len(wishes.further) :])
 
 
@@ -81,22 +79,16 @@ def _new(name: str, wish: FurtherDisk, wishes: Wishes) -> Disk:
 
 
 def refusal(wishes: Wishes, ledger: str) -> str | None:
-    """Return why what the file asks for cannot be had: the ledger has something else.
+    """Return why the file's wishes are refused, or None: the ledger has something else.
 
-    source and ledger are how problems name the two files.
+    wishes.source and ledger are how problems name the two files.
     """
-    asked: list[tuple[str, str | None, str | None, Installed | RecordedDisk | None]] = [
-        ("", wishes.format, wishes.image, wishes.first)
-    ]
-    asked += [
-        (f"disks: item {place}: ", wish.format, wish.image, record)
-        for place, (wish, record) in enumerate(
-            zip(wishes.further, wishes.recorded, strict=False), start=1
-        )
-    ]
-    for item, kind, path, record in asked:
+    pairs = zip((wishes.declared, *wishes.further), (wishes.first, *wishes.recorded), strict=False)
+    for place, (wish, record) in enumerate(pairs):
         if record is None:
             continue
+        kind, path = wish.format, wish.image
+        item = f"disks: item {place}: " if place else ""
         since = f" since {record.since}" if isinstance(record, Installed) else ""
         there = f"{ledger} has the image {record.image}"
         field = "format" if item else "disk_format"

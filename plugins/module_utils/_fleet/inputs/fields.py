@@ -31,11 +31,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values im
     boolean,
     choice,
     mapping,
+    part,
     sequence,
     whole_number,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import kernel
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, MEMORY, Size
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import (
+    DISK,
+    MEMORY,
+    Size,
+    SizeGrammar,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.timezones import TIMEZONES
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
@@ -51,8 +57,8 @@ class Field:
     """A field: how it is read, what a schema can say of it, and what it is for.
 
     parse takes what the file has, or what the inventory has, and raises Refused. remarks takes the
-    same and yields what of it is left out. customer is set for what a customer's order may have,
-    and order and order_schema where an order may have less of it.
+    same and yields what is left out of it. customer is set for what a customer's order may have;
+    order and order_schema are set where an order may have less than an operator's file.
     """
 
     name: str
@@ -69,16 +75,13 @@ class Field:
 
 
 def _install_options(value: object) -> Mapping[str, str]:
-    options: dict[str, str] = {}
-    for question, answer in mapping(
-        value, "questions and answers, as in {Question: answer}"
-    ).items():
-        name = questions.check_question(as_text(question))
-        try:
-            options[name] = questions.check_answer(as_written(answer))
-        except Refused as refused:
-            raise Refused(f"{name}: {refused}") from None
-    return MappingProxyType(options)
+    options = mapping(value, "questions and answers, as in {Question: answer}")
+    return MappingProxyType(
+        {
+            questions.check_question(question): part(question, options, questions.check_answer)
+            for question in options
+        }
+    )
 
 
 def _ssh_key(value: object) -> str:
@@ -106,21 +109,38 @@ def _comments(value: list[object]) -> Iterator[str]:
             yield f"item {position}: the comment {shown(key.comment)} is left out, for its length"
 
 
-def _text(pattern: str) -> Schema:
-    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+def _text(pattern: str, refused: Iterable[str] = ()) -> Schema:
+    words = {"not": {"enum": sorted(refused)}} if refused else {}
+    return {"type": "string", "pattern": f"^(?:{pattern})$", **words}
 
 
-_GROUP: Schema = {
-    **_text(interfaces.GROUP_PATTERN),
-    "not": {"enum": sorted(interfaces.REFUSED_GROUPS)},
-}
+def _number(highest: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": highest}
 
 
-_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": forwards.HIGHEST_PORT}
+def _words(pattern: str) -> Schema:
+    return {"type": "array", "items": _text(pattern), "minItems": 1, "uniqueItems": True}
 
 
-def _size(grammar: Any) -> Callable[[object], Size]:
+def _records(most: int, required: str, properties: Schema) -> Schema:
+    items = {
+        "type": "object",
+        "properties": properties,
+        "required": [required],
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": items, "maxItems": most}
+
+
+def _size(grammar: SizeGrammar) -> Callable[[object], Size]:
     return lambda value: grammar.parse(as_text(value))
+
+
+_GROUP = _text(interfaces.GROUP_PATTERN, interfaces.REFUSED_GROUPS)
+_IPV4: Schema = {"type": "string", "format": "ipv4"}
+_IPV6: Schema = {"type": "string", "format": "ipv6"}
+_PORT = _number(forwards.HIGHEST_PORT)
+_IMAGE_FORMAT: Schema = {"enum": list(images.DISK_FORMATS)}
 
 
 FIELDS: tuple[Field, ...] = (
@@ -136,26 +156,18 @@ FIELDS: tuple[Field, ...] = (
         "owner",
         "The account on the server that may start, stop and reach the console of the VM",
         names.owner,
-        {**_text(names.OWNER_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
+        _text(names.OWNER_PATTERN, names.REFUSED_ACCOUNTS),
         required=True,
         example="puffy",
         customer=True,
         order=names.ordered_owner,
-        order_schema={
-            **_text(names.ORDERED_OWNER_PATTERN),
-            "not": {"enum": sorted(names.REFUSED_ACCOUNTS)},
-        },
+        order_schema=_text(names.ORDERED_OWNER_PATTERN, names.REFUSED_ACCOUNTS),
     ),
     Field(
         "ssh_keys",
-        "Public SSH keys of the owner, one a line of authorized_keys(5), without options",
+        "Public SSH keys of the owner, each a line of authorized_keys(5) without options",
         lambda value: sequence(value, _ssh_key, "public SSH keys"),
-        {
-            "type": "array",
-            "items": _text(ssh_keys.PATTERN),
-            "minItems": 1,
-            "uniqueItems": True,
-        },
+        _words(ssh_keys.PATTERN),
         required=True,
         customer=True,
         remarks=_comments,
@@ -171,10 +183,9 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "user",
-        "The first user in the VM; by default the owner's name, in small letters and with _ for "
-        "a dot",
+        "The first user in the VM; by default the owner's name, in lower case and with _ for a dot",
         names.account,
-        {**_text(names.ACCOUNT_PATTERN), "not": {"enum": sorted(names.REFUSED_ACCOUNTS)}},
+        _text(names.ACCOUNT_PATTERN, names.REFUSED_ACCOUNTS),
         example="puffy",
         customer=True,
     ),
@@ -182,7 +193,7 @@ FIELDS: tuple[Field, ...] = (
         "number",
         "The number of the VM on its server; the ledger hands one out by default",
         lambda value: whole_number(value, 1, HIGHEST_NUMBER),
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_NUMBER},
+        _number(HIGHEST_NUMBER),
         example=7,
     ),
     Field(
@@ -196,14 +207,14 @@ FIELDS: tuple[Field, ...] = (
         "ipv4",
         "The IPv4 address; from the server's range and the number by default",
         addresses.ipv4,
-        {"type": "string", "format": "ipv4"},
+        _IPV4,
         example="203.0.113.16",
     ),
     Field(
         "ipv6",
         "The IPv6 address; from the server's network and the number by default",
         addresses.ipv6,
-        {"type": "string", "format": "ipv6"},
+        _IPV6,
         example="2001:db8:6::7",
     ),
     Field(
@@ -225,25 +236,20 @@ FIELDS: tuple[Field, ...] = (
         "interfaces",
         "Further network interfaces, each on a switch of the server. A MAC is derived from the "
         "VM's own by default. One with a network has an address of it, and rules of pf(4); the "
-        "ledger hands the address out unless it stands here",
+        "ledger hands the address out unless it is given here",
         interfaces.further_interfaces,
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "switch": _text(interfaces.SWITCH_NAME_PATTERN),
-                    "mac": _text(addresses.MAC_PATTERN),
-                    "group": _GROUP,
-                    "network": _text(interfaces.NETWORK_NAME_PATTERN),
-                    "ipv4": {"type": "string", "format": "ipv4"},
-                    "ipv6": {"type": "string", "format": "ipv6"},
-                },
-                "required": ["switch"],
-                "additionalProperties": False,
+        _records(
+            MOST_FURTHER,
+            "switch",
+            {
+                "switch": _text(interfaces.SWITCH_NAME_PATTERN),
+                "mac": _text(addresses.MAC_PATTERN),
+                "group": _GROUP,
+                "network": _text(interfaces.NETWORK_NAME_PATTERN),
+                "ipv4": _IPV4,
+                "ipv6": _IPV6,
             },
-            "maxItems": MOST_FURTHER,
-        },
+        ),
         default=(),
         example=[{"switch": "backup"}],
     ),
@@ -252,20 +258,15 @@ FIELDS: tuple[Field, ...] = (
         "Ports of the server's own address that lead to the VM, with the preset nat: one port or a "
         "range, of tcp by default, to the same port of the VM by default",
         forwards.forwards,
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "port": {"anyOf": [_PORT, _text(forwards.PORTS_PATTERN)]},
-                    "protocol": {"enum": list(forwards.PROTOCOLS)},
-                    "to": _PORT,
-                },
-                "required": ["port"],
-                "additionalProperties": False,
+        _records(
+            forwards.MOST_FORWARDS,
+            "port",
+            {
+                "port": {"anyOf": [_PORT, _text(forwards.PORTS_PATTERN)]},
+                "protocol": {"enum": list(forwards.PROTOCOLS)},
+                "to": _PORT,
             },
-            "maxItems": forwards.MOST_FORWARDS,
-        },
+        ),
         default=(),
         example=[{"port": 2201, "to": 22}, {"protocol": "udp", "port": "8000-8010"}],
     ),
@@ -282,7 +283,7 @@ FIELDS: tuple[Field, ...] = (
         "disk_format",
         "Format of the disk's image; qcow2 by default, raw with the preset bridge",
         lambda value: choice(value, images.DISK_FORMATS),
-        {"enum": list(images.DISK_FORMATS)},
+        _IMAGE_FORMAT,
     ),
     Field(
         "image",
@@ -296,20 +297,15 @@ FIELDS: tuple[Field, ...] = (
         "Further disks. One that is missing is made once, and never changed afterwards; NAME.disk2 "
         "in vmm_image_directory is the first of them by default",
         disks.further_disks,
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "size": _text(DISK.pattern),
-                    "format": {"enum": list(images.DISK_FORMATS)},
-                    "image": _text(images.PATH),
-                },
-                "required": ["size"],
-                "additionalProperties": False,
+        _records(
+            MOST_FURTHER,
+            "size",
+            {
+                "size": _text(DISK.pattern),
+                "format": _IMAGE_FORMAT,
+                "image": _text(images.PATH),
             },
-            "maxItems": MOST_FURTHER,
-        },
+        ),
         default=(),
         example=[{"size": "100G"}],
     ),
@@ -324,7 +320,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "cdrom",
-        "The image of a CD on the server, which the VM has as long as it stands here",
+        "The image of a CD on the server, which the VM has as long as this field names it",
         images.file,
         _text(images.PATH),
         example="/home/iso/alpine.iso",
@@ -363,12 +359,7 @@ FIELDS: tuple[Field, ...] = (
         "sets",
         "Patterns of sets to install (+) or leave out (-), in order; the server's by default",
         names.set_patterns,
-        {
-            "type": "array",
-            "items": _text(names.SET_PATTERN),
-            "minItems": 1,
-            "uniqueItems": True,
-        },
+        _words(names.SET_PATTERN),
         example=["-x*", "+site*"],
         customer=True,
     ),

@@ -5,25 +5,36 @@ further disks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import recorded_image
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    Parse,
     as_text,
     choice,
-    known_keys,
-    part,
+    record,
     sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
-# The formats of images, and how the names of files end that have them.
+# The formats of images, and the endings of their files' names.
 IMAGE_SUFFIXES: Mapping[str, str] = {"raw": "img", "qcow2": "qcow2"}
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class RecordedDisk:
+    """A disk that a VM has, or had: its image is made once, and never again."""
+
+    image: str
+    format: str
+
+    def as_data(self) -> dict[str, str]:
+        """Return the record as plain data, which read_disk() takes."""
+        return {"image": self.image, "format": self.format}
 
 
 @dataclass(frozen=True)
@@ -44,42 +55,25 @@ class Installed:
         return self.at.strftime(_TIME)
 
     def as_data(self) -> dict[str, str]:
-        """The record as plain data, which read_installed() takes."""
+        """Return the record as plain data, which read_installed() takes."""
         return {"at": self.since, "image": self.image, "format": self.format}
 
 
 def read_installed(value: object) -> Installed:
     """Return the record that a ledger or the inventory has. Raises Refused."""
-    return Installed(**_read(value, _PARTS))
-
-
-@dataclass(frozen=True)
-class RecordedDisk:
-    """A disk that a VM has, or had: its image is made once, and never again."""
-
-    image: str
-    format: str
-
-    def as_data(self) -> dict[str, str]:
-        return {"image": self.image, "format": self.format}
+    example = "{at: 2026-11-29T03:00:00Z, image: /var/vmm/web1.img, format: raw}"
+    return Installed(**record(value, {"at": _time, **_DISK}, example, required=["at", *_DISK]))
 
 
 def read_disk(value: object) -> RecordedDisk:
     """Return a disk that a ledger has. Raises Refused."""
-    return RecordedDisk(**_read(value, _DISK))
+    example = "{image: /var/vmm/web1.img, format: raw}"
+    return RecordedDisk(**record(value, _DISK, example, required=_DISK))
 
 
 def read_disks(value: object) -> tuple[RecordedDisk, ...]:
     """Return the further disks that a ledger has of a VM, in their order. Raises Refused."""
     return sequence(value, read_disk, "disks")
-
-
-def _read(value: object, parses: Mapping[str, Callable[[object], Any]]) -> dict[str, Any]:
-    parts = ", ".join(parses)
-    given = known_keys(value, tuple(parses), f"{parts} in braces")
-    if missing := [name for name in parses if name not in given]:
-        raise Refused(f"{missing[0]} is missing; give {parts}")
-    return {name: part(name, given, parse) for name, parse in parses.items()}
 
 
 def _time(value: object) -> datetime:
@@ -94,8 +88,7 @@ def _time(value: object) -> datetime:
     return time
 
 
-_DISK: Mapping[str, Callable[[object], Any]] = {
+_DISK: Mapping[str, Parse] = {
     "image": recorded_image,
     "format": lambda value: choice(value, tuple(IMAGE_SUFFIXES)),
 }
-_PARTS: Mapping[str, Callable[[object], Any]] = {"at": _time, **_DISK}

@@ -45,7 +45,7 @@ def derived_mac(first: str, place: int) -> str:
 
 
 def further_macs(interfaces: Sequence[FurtherInterface], first: str) -> tuple[str, ...]:
-    """Return the MACs of a VM's further interfaces, given or derived, in their order."""
+    """Return the MACs of a VM's further interfaces, declared or derived, in their order."""
     return tuple(
         interface.mac or derived_mac(first, place)
         for place, interface in enumerate(interfaces, start=1)
@@ -53,15 +53,13 @@ def further_macs(interfaces: Sequence[FurtherInterface], first: str) -> tuple[st
 
 
 def network_of(interface: FurtherInterface, networks: Sequence[Network]) -> Network | None:
-    """Return the network that a further interface has addresses of, or None for none.
+    """Return the network that a further interface has addresses in, or None.
 
-    Without the name of one it is the network of an address that is given.
+    Where it names no network, the address that it declares decides.
     """
     for network in networks:
-        given = [one for one in (interface.ipv4, interface.ipv6) if one is not None]
-        if interface.network in (network.name, None) and (
-            interface.network or any(network.has(address) for address in given)
-        ):
+        declares = any(map(network.has, interface.addresses))
+        if interface.network == network.name or (declares and interface.network is None):
             return network
     return None
 
@@ -72,19 +70,18 @@ def further_addresses(
     family: str,
     kept: Sequence[A],
 ) -> list[A | None]:
-    """Return the address of each further interface: given, or kept of those it had in its network.
+    """Return the address of each further interface, None for one that has none (yet).
 
-    None stands for one that has none, or none yet. kept are the addresses of the family, "ipv4" or
-    "ipv6", that the ledger has of the VM, in their order.
+    It is the one that the file declares, or one of those kept in the interface's network. kept are
+    the addresses of the family, "ipv4" or "ipv6", that the ledger has of the VM, in their order.
     """
-    given = [getattr(interface, family) for interface in interfaces]
-    left = [address for address in kept if address not in given]
-    found: list[A | None] = []
-    for interface, address in zip(interfaces, given, strict=True):
-        network = network_of(interface, networks)
-        own = address
+    declared = [getattr(interface, family) for interface in interfaces]
+    left = [address for address in kept if address not in declared]
+    addresses: list[A | None] = []
+    for interface, address in zip(interfaces, declared, strict=True):
+        network, own = network_of(interface, networks), address
         if own is None and network is not None:
-            own = next((one for one in left if network.has(one)), None)
-            left = [one for one in left if one != own]
-        found.append(own)
-    return found
+            own = next(filter(network.has, left), None)
+            left = [other for other in left if other != own]
+        addresses.append(own)
+    return addresses

@@ -22,9 +22,9 @@ FILE_NAME = "inventory.json"
 
 @dataclass(frozen=True)
 class Inventory:
-    """The settings of the servers by name, and their accounts that are no owner's.
+    """The settings of the servers by name, and their accounts that belong to no owner.
 
-    names are those of hosts and groups that are no VMs; no VM can have one of them.
+    names are those of hosts and groups other than VMs; no VM can have one of them.
     """
 
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -34,12 +34,12 @@ class Inventory:
     def render(self) -> str:
         """Return the file's text, the same for the same inventory."""
         settings = {
-            server: {name: given[name] for name in VARIABLES if given.get(name) is not None}
-            for server, given in self.settings.items()
+            server: {name: own[name] for name in VARIABLES if own.get(name) is not None}
+            for server, own in self.settings.items()
         }
         names = sorted(name for name in self.names if re.fullmatch(VM_NAME_PATTERN, name))
         content = {"accounts": self.accounts, "names": names, "servers": settings}
-        # A date, which YAML makes of some words, is no setting of a server either way.
+        # YAML takes some words for dates, and no setting of a server is a date.
         return json.dumps(content, indent=1, sort_keys=True, default=str) + "\n"
 
 
@@ -55,4 +55,4 @@ def read_inventory(text: str) -> Inventory | None:
 
 
 def _mappings(content: Any) -> dict[str, dict[str, Any]]:
-    return {str(name): dict(given) for name, given in dict(content).items()}
+    return {str(name): dict(own) for name, own in dict(content).items()}

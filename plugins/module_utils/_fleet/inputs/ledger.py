@@ -28,7 +28,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     vm_name,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    Parse,
     mapping,
+    record,
     sequence,
     whole_number,
 )
@@ -59,11 +61,11 @@ _NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A VM's line. What is None was not handed out yet.
+    """A VM's line. What is None has not been handed out yet.
 
     other_macs, other_ipv4 and other_ipv6 are those that further interfaces of the VM have, or had,
-    in their order, and disks the further disks. made is the first disk of one that was not said to
-    be installed yet.
+    in their order, and disks the further disks. made is the first disk of a VM that nobody has said
+    to be installed yet.
     """
 
     number: int
@@ -79,21 +81,25 @@ class Entry:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """All addresses of the VM, or that it had."""
+        """All addresses that the VM has, or had."""
         first = (address for address in (self.ipv4, self.ipv6) if address is not None)
         return (*first, *self.other_ipv4, *self.other_ipv6)
+
+    def others(self, kind: str) -> tuple[Any, ...]:
+        """Return what further interfaces have, or had, of a kind: "mac", "ipv4" or "ipv6"."""
+        return {"mac": self.other_macs, "ipv4": self.other_ipv4, "ipv6": self.other_ipv6}[kind]
 
 
 @dataclass(frozen=True)
 class Purged:
-    """What a VM had that was purged on the day `since` (UTC), and nobody gets for a while."""
+    """What a VM had that was purged on the day `since` (UTC), kept from others for a while."""
 
     vm: str
     since: date
     entry: Entry
 
     def is_over(self, days: int, today: date) -> bool:
-        """Whether that many whole days lie between the day of the purge and today."""
+        """Return whether that many whole days lie between the day of the purge and today."""
         return today - self.since > timedelta(days)
 
 
@@ -124,11 +130,10 @@ _PARTS = {
     "disks": read_disks,
     "made": read_disk,
 }
-# What an image is called is nobody's once it was purged.
+_EXAMPLE = "{mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}"
+# The name of an image is free once the image was purged.
 _IMAGES = ("installed", "disks", "made")
 
-
-Disks = Sequence[RecordedDisk]
 
 _ABOUT_RECORDS = (
     "# installed: when a VM was installed, and the image that it has, whatever settings say later.",
@@ -171,7 +176,9 @@ class Ledger:
         changed |= {vm: replace(changed[vm], disks=()) for vm, new in records.items() if not new}
         return replace(self, entries={**self.entries, **changed})
 
-    def record_disks(self, vm: str, made: RecordedDisk | None, more: Disks) -> Ledger:
+    def record_disks(
+        self, vm: str, made: RecordedDisk | None, more: Sequence[RecordedDisk]
+    ) -> Ledger:
         """Return the ledger with disks that a VM has by now; what it has already stays as it is.
 
         Raises KeyError for a VM without a line.
@@ -188,25 +195,27 @@ class Ledger:
 
     def render(self) -> str:
         """Return the file's text, sorted by number, the same for the same entries."""
+        entries = self.entries.values()
         lines = [
             f"# Written by puffy.vmm: which number, MAC and addresses each VM of "
             f"{shown_name(self.server)} has, or had.",
-            *(_ABOUT_RECORDS if any(one.installed for one in self.entries.values()) else ()),
-            *(_ABOUT_DISKS if any(one.disks or one.made for one in self.entries.values()) else ()),
+            *(_ABOUT_RECORDS if any(entry.installed for entry in entries) else ()),
+            *(_ABOUT_DISKS if any(entry.disks or entry.made for entry in entries) else ()),
             "---",
             "vms:" if self.entries else "vms: {}",
         ]
         in_order = sorted(self.entries.items(), key=lambda item: (item[1].number, item[0]))
-        lines += [f"  {_name(name)}: {{{_parts(entry)}}}" for name, entry in in_order]
+        lines += [f"  {_name(name)}: {_flow(_parts(entry))}" for name, entry in in_order]
         if self.quarantine:
             lines += [
                 "# Of VMs that were purged, by number; nobody gets it again for a while.",
                 "quarantine:",
             ]
-        for one in sorted(self.quarantine, key=lambda one: (one.entry.number, one.since)):
-            parts = _parts(one.entry).partition(", ")[2]
-            what = f"vm: {_name(one.vm)}, since: {one.since.isoformat()}"
-            lines.append(f"  {one.entry.number}: {{{what}{', ' if parts else ''}{parts}}}")
+        for purged in sorted(
+            self.quarantine, key=lambda purged: (purged.entry.number, purged.since)
+        ):
+            parts = {"vm": _name(purged.vm), "since": purged.since} | _parts(purged.entry)
+            lines.append(f"  {parts.pop('number')}: {_flow(parts)}")
         return "\n".join(lines) + "\n"
 
 
@@ -218,17 +227,14 @@ def source(server: str) -> str:
 def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     """Return the ledger that is in the file of this name ("server1.yml").
 
-    None where the report tells what is wrong with it: a ledger that is not wholly known is none.
+    None where the report says what is wrong with it: a part of a ledger is of no use.
     """
     before = len(report.problems)
     server = file.removesuffix(SUFFIX)
     where = source(server)
     if not file.endswith(SUFFIX):
-        report.add(
-            f"{DIRECTORY}/{shown_name(file)}",
-            "",
-            f"is not a ledger; its name has to end in {SUFFIX}",
-        )
+        text = f"is not a ledger; its name has to end in {SUFFIX}"
+        report.add(f"{DIRECTORY}/{shown_name(file)}", "", text)
         return None
     document = load(text, where, LONGEST_FILE)
     report.extend(document.problems)
@@ -242,13 +248,10 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
         lines = report.attempt(where, field, _LINES[field], value)
         for name, line in (lines or {}).items():
             if field == "vms":
-                entry = _read_entry(name, line, where, report)
-                if entry is not None:
+                if entry := _read_entry(name, line, where, report):
                     entries[name] = entry
-            else:
-                purged = _read_purged(name, line, where, report)
-                if purged is not None:
-                    quarantine.append(purged)
+            elif purged := _read_purged(name, line, where, report):
+                quarantine.append(purged)
     if document.complete and not document.problems and "vms" not in document.fields:
         report.add(where, "vms", "is missing; a ledger without VMs has vms: {}")
     if len(report.problems) > before:
@@ -267,12 +270,9 @@ def _read_entry(name: str, line: object, where: str, report: Report) -> Entry | 
         report.add(where, shown(name), "is not the name of a VM; take the line out")
         return None
     parts = _read_parts(name, line, _PARTS, where, report)
-    if parts is None:
-        return None
-    if "number" not in parts:
+    if parts is not None and "number" not in parts:
         report.add(where, name, "has no number; give it one, or take the line out for a new one")
-        return None
-    return Entry(**parts)
+    return Entry(**parts) if parts and "number" in parts else None
 
 
 def _read_purged(number: str, line: object, where: str, report: Report) -> Purged | None:
@@ -287,56 +287,39 @@ def _read_purged(number: str, line: object, where: str, report: Report) -> Purge
     if "vm" not in parts or "since" not in parts:
         report.add(where, label, "needs vm, the name it had, and since, the day it was purged")
         return None
-    vm, since = parts.pop("vm"), parts.pop("since")
-    return Purged(vm, since, Entry(value, **parts))
+    return Purged(parts.pop("vm"), parts.pop("since"), Entry(value, **parts))
 
 
 def _read_parts(
-    label: str, line: object, known: Mapping[str, Any], where: str, report: Report
+    label: str, line: object, parsers: Mapping[str, Parse], where: str, report: Report
 ) -> dict[str, Any] | None:
-    given = report.attempt(
-        where, label, lambda value: mapping(value, "number, mac, ipv4 and ipv6 in braces"), line
-    )
-    if given is None:
-        return None
-    parts: dict[str, Any] = {}
-    for part, value in given.items():
-        if part not in known:
-            report.add(where, label, f"{shown(part)} is unknown; a line has {', '.join(known)}")
-            return None
-        parts[part] = report.attempt(where, f"{label}: {part}", known[part], value)
-        if parts[part] is None:
-            return None
+    return report.attempt(where, label, lambda value: record(value, parsers, _EXAMPLE), line)
+
+
+def _parts(entry: Entry) -> dict[str, object]:
+    """Return what an entry has, as YAML of the flow style by its names."""
+    parts: dict[str, object] = {"number": entry.number}
+    for part in ("mac", "ipv4", "ipv6"):
+        if value := getattr(entry, part):
+            parts[part] = _quoted(str(value))
+    for part in ("other_macs", "other_ipv4", "other_ipv6"):
+        if others := getattr(entry, part):
+            parts[part] = f"[{', '.join(_quoted(str(other)) for other in others)}]"
+    if entry.installed:
+        parts["installed"] = _flow(entry.installed.as_data())
+    if entry.made:
+        parts["made"] = _flow(entry.made.as_data())
+    if entry.disks:
+        parts["disks"] = f"[{', '.join(_flow(disk.as_data()) for disk in entry.disks)}]"
     return parts
 
 
-def _parts(entry: Entry) -> str:
-    parts = {
-        "number": str(entry.number),
-        "mac": entry.mac,
-        "ipv4": entry.ipv4 and str(entry.ipv4),
-        "ipv6": entry.ipv6 and str(entry.ipv6),
-    }
-    line = [f"{part}: {_quoted(text)}" for part, text in parts.items() if text]
-    for part in ("other_macs", "other_ipv4", "other_ipv6"):
-        if others := [_quoted(str(one)) for one in getattr(entry, part)]:
-            line.append(f"{part}: [{', '.join(others)}]")
-    if entry.installed:
-        record = (f"{part}: {text}" for part, text in entry.installed.as_data().items())
-        line.append(f"installed: {{{', '.join(record)}}}")
-    if entry.made:
-        line.append(f"made: {_disk(entry.made)}")
-    if entry.disks:
-        line.append(f"disks: [{', '.join(map(_disk, entry.disks))}]")
-    return ", ".join(line)
-
-
-def _disk(disk: RecordedDisk) -> str:
-    return f"{{{', '.join(f'{part}: {text}' for part, text in disk.as_data().items())}}}"
+def _flow(parts: Mapping[str, object]) -> str:
+    return f"{{{', '.join(f'{name}: {value}' for name, value in parts.items())}}}"
 
 
 def _name(vm: str) -> str:
-    """Return the name of a VM: with a digit first it may look like a number or a day."""
+    """Return the name of a VM, in quotes where it may look like a number or a day."""
     return f"'{vm}'" if vm[0].isdigit() or vm.lower() in _NO_TEXT else vm
 
 

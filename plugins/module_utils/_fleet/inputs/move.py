@@ -13,13 +13,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import r
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
     as_text,
     boolean,
-    known_keys,
     matching,
-    part,
+    record,
     sequence,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import load
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report, shown_name
 
 DIRECTORY = "moves"
 SUFFIX = ".yml"
@@ -34,10 +33,10 @@ _ABOUT = (
 
 @dataclass(frozen=True)
 class Image:
-    """Paths of an image of a VM: on the server that it leaves, and on the one that it comes to.
+    """Paths of an image of a VM: on the server that it leaves, and on the one that it moves to.
 
-    source is its name before, kept the name that it gets there in the end; arriving is its name
-    until it is whole and verified, place the one that it gets then.
+    On the first, source is its path before the move and kept its path afterwards; on the second,
+    arriving is its path until it is complete and verified, and place its path from then on.
     """
 
     source: str
@@ -48,9 +47,9 @@ class Image:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A move: server names, when it began as names of kept images have it, and who moves the VM.
+    """A move: the servers, when it began (as in the names of kept images), and who moves the VM.
 
-    ran says whether the VM ran when it was stopped for this.
+    ran says whether the VM was running when it was stopped for this.
     """
 
     source: str
@@ -85,7 +84,7 @@ class Moves:
             lines.append(f"under_way: {json.dumps(asdict(self.under_way))}")
         if self.left:
             lines.append("left:")
-            lines += [f"  - {json.dumps(asdict(one))}" for one in self.left]
+            lines += [f"  - {json.dumps(asdict(left))}" for left in self.left]
         return "\n".join(lines) + "\n"
 
 
@@ -122,31 +121,32 @@ def _stamp(value: object) -> str:
 
 
 def _image(value: object) -> Image:
-    return Image(**_read(value, dict.fromkeys(Image.__dataclass_fields__, recorded_image)))
+    parsers = dict.fromkeys(("source", "kept", "arriving", "place"), recorded_image)
+    return Image(**record(value, parsers, "{source: /var/vmm/web1.img, ...}", required=parsers))
 
 
 def _under_way(value: object) -> UnderWay:
-    parses = {"source": as_text, "to": as_text, "stamp": _stamp, "by": as_text, "ran": boolean}
-    return UnderWay(
-        **_read(value, {**parses, "images": lambda one: sequence(one, _image, "images")})
-    )
+    parsers = {
+        "source": as_text,
+        "to": as_text,
+        "stamp": _stamp,
+        "by": as_text,
+        "ran": boolean,
+        "images": lambda images: sequence(images, _image, "images"),
+    }
+    return UnderWay(**record(value, parsers, "{source: server1, to: server2, ...}", parsers))
 
 
 def _left(value: object) -> Left:
-    parses = {"server": as_text, "stamp": _stamp}
-    return Left(
-        **_read(value, {**parses, "images": lambda one: sequence(one, recorded_image, "paths")})
-    )
+    parsers = {
+        "server": as_text,
+        "stamp": _stamp,
+        "images": lambda paths: sequence(paths, recorded_image, "paths"),
+    }
+    return Left(**record(value, parsers, "{server: server1, ...}", required=parsers))
 
 
 _FIELDS = {
     "under_way": _under_way,
     "left": lambda value: sequence(value, _left, "what moves left"),
 }
-
-
-def _read(value: object, parses: Mapping[str, Any]) -> dict[str, Any]:
-    given = known_keys(value, tuple(parses), ", ".join(parses))
-    if missing := [name for name in parses if name not in given]:
-        raise Refused(f"{missing[0]} is missing; give {', '.join(parses)}")
-    return {name: part(name, given, parse) for name, parse in parses.items()}

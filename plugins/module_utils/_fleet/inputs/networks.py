@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from itertools import combinations
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import (
@@ -27,17 +28,19 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 LIST = "vmm_networks"
 
+FAMILIES = ("ipv4", "ipv6")
+
 # The length of an address that is in no network: a single one, or a link-local one of IPv6.
 _ALONE = {4: 32, 6: 64}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that VMs of a server have addresses of, and the switch that it is on.
+    """A network that VMs of a server have addresses in, and the switch that it is on.
 
     server_ipv4 is the server's own address there; behind an uplink, a network may be served from
-    the address that the server has in another one on the same switch. ipv6_prefixes is what VMs get
-    a /64 of, each by its number.
+    the server's address in another network on the same switch. Each VM gets a /64 of ipv6_prefixes,
+    by its number.
     """
 
     name: str
@@ -63,7 +66,7 @@ class Network:
 
     @property
     def prefixes(self) -> int:
-        """How many VMs there is a prefix for; the first /64 is nobody's."""
+        """How many VMs there are prefixes for; the first /64 belongs to nobody."""
         bits = PREFIX_LENGTH - self.ipv6_prefixes.prefixlen if self.ipv6_prefixes else 0
         return int(2**bits) - 1
 
@@ -100,29 +103,30 @@ class Wire:
     def own_addresses(self) -> tuple[str, ...]:
         """Return the server's addresses with their lengths, each once, IPv4 first.
 
-        One outside of all networks here is a single address where the server is the router; if it
-        is not, the server has it already, and nobody here knows its length.
+        An address outside of all these networks is a single one where the server is the router.
+        Otherwise the server has it already, and its length is not known here.
         """
-        found = [
+        addresses = [
             self._with_length(address, network)
-            for family in ("ipv4", "ipv6")
+            for family in FAMILIES
             for network in self.networks
             if (address := network.server(family)) is not None
         ]
-        return tuple(dict.fromkeys(filter(None, found)))
+        return tuple(dict.fromkeys(filter(None, addresses)))
 
     def _with_length(self, address: Address, network: Network) -> str | None:
-        plans = [one.plan(f"ipv{address.version}") for one in self.networks]
+        family = f"ipv{address.version}"
+        plans = [other.plan(family) for other in self.networks]
         lengths = [plan.network.prefixlen for plan in plans if plan and address in plan.network]
-        own = network.plan(f"ipv{address.version}")
+        own = network.plan(family)
         if not lengths and address.version == 4 and own and address != own.gateway:
             return None
         return f"{address}/{lengths[0] if lengths else _ALONE[address.version]}"
 
     def routed(self) -> tuple[Network, ...]:
-        """Return the networks on this switch that the server has no address of, as their router.
+        """Return the networks on this switch that the server routes without an address in them.
 
-        It needs a route to them: its own address brings none.
+        It needs a route to them, since its own address brings none.
         """
         return tuple(
             network
@@ -133,7 +137,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class _Where:
-    """How problems name a part of a network: as a variable, or within the list."""
+    """How problems name a part of a network: as a variable, or as an item of the list."""
 
     server: str
     network: str | None
@@ -148,31 +152,29 @@ class _Where:
         return key if self.network else f"vmm_{key}"
 
 
-def short_form(found: Mapping[str, Any]) -> GivenNetwork:
-    """Return the network that single variables describe."""
-    there = {key: found.get(f"vmm_{key}") for key in SHORT_PARTS}
-    return GivenNetwork(DEFAULT_NETWORK, {k: part for k, part in there.items() if part is not None})
+def short_form(values: Mapping[str, Any]) -> GivenNetwork:
+    """Return the network that single variables describe, by their names without the prefix."""
+    parts = {key: values[key] for key in SHORT_PARTS if values.get(key) is not None}
+    return GivenNetwork(DEFAULT_NETWORK, parts)
 
 
 def check_network(
-    server: str, network: GivenNetwork, given: Mapping[str, object] | None, report: Report
+    server: str, network: GivenNetwork, short: GivenNetwork | None, report: Report
 ) -> None:
     """Report what does not fit together in one network.
 
-    given are the variables of the short form, as they stand there; None for one of the list.
+    short is the short form as the inventory has it; None for a network of the list.
     """
-    where = _Where(server, network.name if given is None else None)
-    parts = network.parts
-    there = parts if given is None else {k: given.get(f"vmm_{k}") for k in SHORT_PARTS}
-    for family in ("ipv4", "ipv6"):
+    where = _Where(server, None if short else network.name)
+    parts, present = network.parts, (short or network).parts
+    for family in FAMILIES:
         if f"{family}_network" in parts:
             _check_family(where, family, parts, report)
-    if there.get("ipv6_network") is None:
+    if "ipv6_network" not in present:
         for key in ("ipv6_gateway", "ipv6_range", "server_ipv6", "ipv6_prefixes"):
-            if there.get(key) is not None:
-                needed = where.name("ipv6_network")
-                where.add(report, key, f"needs {needed}; give that too")
-    elif there.get("ipv6_gateway") is None:
+            if key in present:
+                where.add(report, key, f"needs {where.name('ipv6_network')}; give that too")
+    elif "ipv6_gateway" not in present:
         text = f"is missing; give the router of {where.name('ipv6_network')}, such as fe80::1"
         where.add(report, "ipv6_gateway", text)
 
@@ -198,7 +200,7 @@ def _check_family(where: _Where, family: str, parts: Mapping[str, Any], report: 
 
 def make_networks(
     server: str,
-    given: Sequence[GivenNetwork],
+    declared: Sequence[GivenNetwork],
     switches: Sequence[Switch],
     report: Report,
     *,
@@ -211,18 +213,18 @@ def make_networks(
     """
     known = {switch.name: switch for switch in switches}
     networks: list[Network] = []
-    for one in given:
-        where = _Where(server, one.name if listed else None)
-        name = one.parts.get("switch", switches[0].name)
+    for network in declared:
+        where = _Where(server, network.name if listed else None)
+        name = network.parts.get("switch", switches[0].name)
         if name not in known:
             names = ", ".join(known)
             text = f"{name} is not a switch of {server}; use one of {names}, or add it to "
             where.add(report, "switch", f"{text}vmm_switches")
             continue
-        before = [network for network in networks if network.switch == name]
-        own = one.parts.get("server_ipv4")
+        before = [earlier for earlier in networks if earlier.switch == name]
+        own = network.parts.get("server_ipv4")
         if own is None and known[name].uplink is None:
-            own = one.parts["ipv4_gateway"]
+            own = network.parts["ipv4_gateway"]
         elif own is None and before:
             own = before[0].server_ipv4
         elif own is None:
@@ -234,13 +236,13 @@ def make_networks(
                 f"server's own address on the VMs' network",
             )
             continue
-        networks.append(_network(one, name, own))
+        networks.append(_network(network, name, own))
     _check_together(server, networks, switches, report)
     return tuple(networks)
 
 
-def _network(given: GivenNetwork, switch: str, own: IPv4Address) -> Network:
-    parts = given.parts
+def _network(declared: GivenNetwork, switch: str, own: IPv4Address) -> Network:
+    parts = declared.parts
     network, gateway = parts["ipv4_network"], parts["ipv4_gateway"]
     first, last = parts.get("ipv4_range") or ipv4_bounds(network)
     ipv6, own6 = None, parts.get("server_ipv6")
@@ -248,10 +250,10 @@ def _network(given: GivenNetwork, switch: str, own: IPv4Address) -> Network:
         first6, last6 = parts.get("ipv6_range") or ipv6_bounds(parts["ipv6_network"])
         ipv6 = AddressPlan(parts["ipv6_network"], first6, last6, parts["ipv6_gateway"])
         if own6 is None and own == gateway:
-            # Who is the VMs' router for IPv4 is it for IPv6 too.
+            # A server that is the VMs' router for IPv4 is their router for IPv6 too.
             own6 = ipv6.gateway
     plan = AddressPlan(network, first, last, gateway)
-    return Network(given.name, switch, plan, own, ipv6, own6, parts.get("ipv6_prefixes"))
+    return Network(declared.name, switch, plan, own, ipv6, own6, parts.get("ipv6_prefixes"))
 
 
 def _check_together(
@@ -264,23 +266,22 @@ def _check_together(
             f"{networks[0].name}: the first network is on the switch {switches[0].name}, which "
             f"vmm_switch names; put another one first",
         )
-    for one, other, network in overlapping(networks):
+    for earlier, later, shared in overlapping(networks):
         report.add(
             server,
             LIST,
-            f"{other.name}: {network} overlaps with the network {one.name}; an address belongs to "
-            f"one network",
+            f"{later.name}: {shared} overlaps with the network {earlier.name}; an address belongs "
+            f"to one network",
         )
 
 
 def overlapping(networks: Sequence[Network]) -> Iterator[tuple[Network, Network, object]]:
-    """Yield two networks and what of the second is in the first too."""
-    for place, other in enumerate(networks):
-        for one in networks[:place]:
-            for family in ("ipv4", "ipv6"):
-                plans = one.plan(family), other.plan(family)
-                if plans[0] and plans[1] and plans[0].network.overlaps(plans[1].network):
-                    yield one, other, plans[1].network
+    """Yield two networks, and the addresses of the second that overlap with the first."""
+    for earlier, later in combinations(networks, 2):
+        for family in FAMILIES:
+            plans = earlier.plan(family), later.plan(family)
+            if plans[0] and plans[1] and plans[0].network.overlaps(plans[1].network):
+                yield earlier, later, plans[1].network
 
 
 def wires(networks: Sequence[Network], switches: Sequence[Switch]) -> tuple[Wire, ...]:
@@ -288,5 +289,5 @@ def wires(networks: Sequence[Network], switches: Sequence[Switch]) -> tuple[Wire
     return tuple(
         Wire(switch, switch.host_interface or "", own)
         for switch in switches
-        if (own := tuple(one for one in networks if one.switch == switch.name))
+        if (own := tuple(network for network in networks if network.switch == switch.name))
     )

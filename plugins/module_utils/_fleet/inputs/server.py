@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
+from itertools import product
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.networks import (
+    FAMILIES,
     LIST,
     Network,
     Wire,
@@ -46,6 +49,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
     Reserved,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
+    Parse,
     choice,
     whole_number,
 )
@@ -55,21 +59,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 # Prefix of all variables of this collection that describe servers and VMs.
 PREFIX = "vmm_"
 
-# MAX_TAP of usr.sbin/vmd/vmd.h: where vmd stops to look for a free one. It comes before the
-# kernel's limit of 512 vCPUs, one a VM (sys/dev/vmm/vmm.h).
+# MAX_TAP of usr.sbin/vmd/vmd.h: where vmd stops looking for a free one. It is reached before the
+# kernel's limit of 512 vCPUs, one per VM (sys/dev/vmm/vmm.h).
 MOST_TAPS = 256
 
 # Days.
-_QUARANTINE = 90
 _LONGEST_QUARANTINE = 36_500
 
-# VMs that are installed at once.
-_INSTALL_LIMIT = 16
-
-# What one VM may have: enough for most, too little to fill a server by one mistyped digit.
-_VM_MEMORY_LIMIT = 64 * GIBI
-_VM_DISK_LIMIT = 8 * TEBI
-
+# How alike two names are of which one may be the other, misspelled.
 _LIKE = 0.82
 
 
@@ -77,8 +74,9 @@ _LIKE = 0.82
 class ServerSettings:
     """A server's settings with all defaults filled in; limits are in bytes.
 
-    switches begins with vmm_switch, and networks with one on it, which VMs are on first; its
-    addresses are the server's. tap_count, release and the limits are None where the server decides.
+    switches begins with vmm_switch, and networks with one on it, which VMs get addresses of first
+    and which has the server's own. tap_count, release and the limits are None where the server
+    decides.
     """
 
     name: str
@@ -139,14 +137,20 @@ class ServerSettings:
         return len(self.networks) == 1
 
     def network(self, name: str) -> Network | None:
-        return next((one for one in self.networks if one.name == name), None)
+        return next((network for network in self.networks if network.name == name), None)
 
     def network_of(self, address: Address) -> Network | None:
-        """Return the network that an address is one of."""
-        return next((one for one in self.networks if one.has(address)), None)
+        """Return the network that an address is in."""
+        return next((network for network in self.networks if network.has(address)), None)
 
 
-_Parse = Callable[[object], Any]
+@dataclass(frozen=True)
+class _Variable:
+    """How a variable is read, what it is without a value, and what to give if it is required."""
+
+    parse: Parse
+    default: Any = None
+    required: str = ""
 
 
 def _one_network(value: object) -> Any:
@@ -157,102 +161,102 @@ def _one_network(value: object) -> Any:
         raise Refused(f"{refused}; several go into {LIST}") if several else refused from None
 
 
-_REQUIRED: Mapping[str, tuple[_Parse, str]] = {
-    "vmm_mac_prefix": (
+# By their names without the prefix.
+_VARIABLES: Mapping[str, _Variable] = {
+    "mac_prefix": _Variable(
         addresses.mac_prefix,
-        "the first four or five octets of its VMs' MACs, such as fe:e1:bb:d1:c8",
+        required="the first four or five octets of its VMs' MACs, such as fe:e1:bb:d1:c8",
     ),
-    "vmm_ipv4_network": (_one_network, "its VMs' network, such as 203.0.113.0/24"),
-    "vmm_ipv4_gateway": (addresses.ipv4, "the router of that network, such as 203.0.113.1"),
-    "vmm_domain": (names.hostname, "the domain of its VMs, such as example.org"),
-    "vmm_dns_servers": (grammar.dns_servers, "a list of IPv4 addresses, such as [203.0.113.1]"),
+    "ipv4_network": _Variable(_one_network, required="its VMs' network, such as 203.0.113.0/24"),
+    "ipv4_gateway": _Variable(
+        addresses.ipv4, required="the router of that network, such as 203.0.113.1"
+    ),
+    "domain": _Variable(names.hostname, required="the domain of its VMs, such as example.org"),
+    "dns_servers": _Variable(
+        grammar.dns_servers, required="a list of IPv4 addresses, such as [203.0.113.1]"
+    ),
+    "mac_number_base": _Variable(lambda value: choice(value, ("hex", "decimal")), "hex"),
+    "networks": _Variable(networks.networks),
+    "ipv4_range": _Variable(networks.ipv4_range),
+    "ipv6_network": _Variable(addresses.ipv6_network),
+    "ipv6_gateway": _Variable(networks.ipv6_gateway),
+    "ipv6_range": _Variable(networks.ipv6_range),
+    "ipv6_prefixes": _Variable(networks.ipv6_prefixes),
+    "server_ipv4": _Variable(addresses.ipv4),
+    "server_ipv6": _Variable(addresses.ipv6),
+    "reserved": _Variable(grammar.reserved, Reserved()),
+    "reserved_ports": _Variable(forwards.reserved_ports, (forwards.SSH,)),
+    "preset": _Variable(lambda value: choice(value, tuple(PRESETS)), DEFAULT_PRESET),
+    "switch": _Variable(grammar.switch, {}),
+    "switches": _Variable(grammar.switches, ()),
+    "host_interface": _Variable(uplinks.interface),
+    "uplink": _Variable(uplinks.uplink),
+    "image_directory": _Variable(images.directory, DEFAULT_IMAGE_DIRECTORY),
+    "tap_count": _Variable(lambda value: whole_number(value, 1, MOST_TAPS)),
+    "timezone": _Variable(names.timezone, DEFAULT_TIMEZONE),
+    "release": _Variable(grammar.release),
+    "sets_server": _Variable(grammar.sets_server),
+    "sets": _Variable(names.set_patterns, DEFAULT_SETS),
+    "sysctl": _Variable(grammar.sysctl, {}),
+    "memory_limit": _Variable(grammar.limit),
+    "disk_limit": _Variable(grammar.limit),
+    # What one VM may have: enough for most, too little to fill a server by one mistyped digit.
+    "vm_memory_limit": _Variable(grammar.limit, 64 * GIBI),
+    "vm_disk_limit": _Variable(grammar.limit, 8 * TEBI),
+    "quarantine_days": _Variable(lambda value: whole_number(value, 0, _LONGEST_QUARANTINE), 90),
+    # VMs that are installed at once.
+    "install_limit": _Variable(lambda value: whole_number(value, 1, MOST_TAPS), 16),
+    "installer_kernel": _Variable(grammar.kernel, "/bsd.rd"),
+    "transfer_address": _Variable(addresses.address),
+    "sets_directory": _Variable(images.directory, "/var/www/htdocs/amd64"),
+    "owners_group": _Variable(grammar.group, "vmdusers"),
 }
 
-_OPTIONAL: Mapping[str, _Parse] = {
-    "vmm_mac_number_base": lambda value: choice(value, ("hex", "decimal")),
-    "vmm_networks": networks.networks,
-    "vmm_ipv4_range": networks.ipv4_range,
-    "vmm_ipv6_network": addresses.ipv6_network,
-    "vmm_ipv6_gateway": networks.ipv6_gateway,
-    "vmm_ipv6_range": networks.ipv6_range,
-    "vmm_ipv6_prefixes": networks.ipv6_prefixes,
-    "vmm_server_ipv4": addresses.ipv4,
-    "vmm_server_ipv6": addresses.ipv6,
-    "vmm_reserved": grammar.reserved,
-    "vmm_reserved_ports": forwards.reserved_ports,
-    "vmm_preset": lambda value: choice(value, tuple(PRESETS)),
-    "vmm_switch": grammar.switch,
-    "vmm_switches": grammar.switches,
-    "vmm_host_interface": uplinks.interface,
-    "vmm_uplink": uplinks.uplink,
-    "vmm_image_directory": images.directory,
-    "vmm_tap_count": lambda value: whole_number(value, 1, MOST_TAPS),
-    "vmm_timezone": names.timezone,
-    "vmm_release": grammar.release,
-    "vmm_sets_server": grammar.sets_server,
-    "vmm_sets": names.set_patterns,
-    "vmm_sysctl": grammar.sysctl,
-    "vmm_memory_limit": grammar.limit,
-    "vmm_disk_limit": grammar.limit,
-    "vmm_vm_memory_limit": grammar.limit,
-    "vmm_vm_disk_limit": grammar.limit,
-    "vmm_quarantine_days": lambda value: whole_number(value, 0, _LONGEST_QUARANTINE),
-    "vmm_install_limit": lambda value: whole_number(value, 1, MOST_TAPS),
-    "vmm_installer_kernel": grammar.kernel,
-    "vmm_transfer_address": addresses.address,
-    "vmm_sets_directory": images.directory,
-    "vmm_owners_group": grammar.group,
-}
+VARIABLES = tuple(f"{PREFIX}{name}" for name in _VARIABLES)
 
-VARIABLES = (*_REQUIRED, *_OPTIONAL)
-
-# The variables that describe one network, without their prefix.
-_SHORT = tuple(networks.SHORT_PARTS)
 _OWN_ADDRESSES = ("ipv4_gateway", "ipv6_gateway", "server_ipv4", "server_ipv6")
 
 
 def _own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
     """Yield the addresses of a server and of its routers, as far as its settings are usable."""
     listed = variables.get(LIST)
-    given = [{key: variables.get(f"{PREFIX}{key}") for key in _OWN_ADDRESSES}]
-    given += [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    for one in given:
-        for key in _OWN_ADDRESSES:
-            if one.get(key) is not None:
-                with suppress(Refused):
-                    yield networks.PARTS[key](one[key])
+    declared = [{key: variables.get(f"{PREFIX}{key}") for key in _OWN_ADDRESSES}]
+    declared += (
+        [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    )
+    for network, key in product(declared, _OWN_ADDRESSES):
+        if network.get(key) is not None:
+            with suppress(Refused):
+                yield networks.PARTS[key](network[key])
 
 
 def read_server(
     name: str, variables: Mapping[str, object], foreign: frozenset[str], report: Report
 ) -> ServerSettings | None:
-    """Return the settings of a server, or None where the report tells what is wrong.
+    """Return the settings of a server, or None where the report says what is wrong.
 
-    foreign are names that begin with vmm_ too and belong to something else than a server.
+    foreign are other names that begin with vmm_ and do not describe a server.
     """
     before = len(report.problems)
     _report_misspelled(name, variables, foreign, report)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     listed = variables.get(LIST) is not None
-    for variable, (parse, wanted) in _REQUIRED.items():
-        if variables.get(variable) is None:
-            if listed and variable.removeprefix(PREFIX) in _SHORT:
-                continue
-            report.add(name, variable, f"is missing; give {wanted}")
-        else:
-            found[variable] = report.attempt(name, variable, parse, variables[variable])
-    for variable, parse in _OPTIONAL.items():
-        if variables.get(variable) is not None:
-            found[variable] = report.attempt(name, variable, parse, variables[variable])
-    _check_networks(name, found, variables, report)
+    for short, variable in _VARIABLES.items():
+        full = f"{PREFIX}{short}"
+        if variables.get(full) is not None:
+            values[short] = report.attempt(name, full, variable.parse, variables[full])
+        elif variable.required and not (listed and short in networks.SHORT_PARTS):
+            report.add(name, full, f"is missing; give {variable.required}")
+    _check_networks(name, values, variables, report)
     if len(report.problems) > before:
         return None
-    switches = _switches(found)
-    given = found.get(LIST) or (short_form(found),)
-    own = make_networks(name, given, switches, report, listed=listed)
+    declared = values.get("networks") or (short_form(values),)
+    values = {short: variable.default for short, variable in _VARIABLES.items()} | values
+    switches = _switches(values)
+    own = make_networks(name, declared, switches, report, listed=listed)
     if len(report.problems) > before:
         return None
-    settings = _settings(name, found, switches, own)
+    settings = _settings(name, values, switches, own)
     _check_switches(settings, report)
     _check_host_interfaces(settings, report)
     _check_nat(settings, report)
@@ -272,37 +276,32 @@ def _report_misspelled(
 
 
 def _check_networks(
-    name: str, found: Mapping[str, Any], given: Mapping[str, object], report: Report
+    name: str, values: Mapping[str, Any], variables: Mapping[str, object], report: Report
 ) -> None:
     """Check what only makes sense together."""
-    if given.get(LIST) is None:
-        check_network(name, short_form(found), given, report)
+    declared = {short: variables.get(f"{PREFIX}{short}") for short in networks.SHORT_PARTS}
+    if variables.get(LIST) is None:
+        check_network(name, short_form(values), short_form(declared), report)
         return
-    for key in _SHORT:
-        if given.get(f"{PREFIX}{key}") is not None:
-            text = f"stands beside {LIST}; give all networks there, and take this out"
-            report.add(name, f"{PREFIX}{key}", text)
-    for network in found.get(LIST) or ():
+    for short, value in declared.items():
+        if value is not None:
+            text = f"is declared as well as {LIST}; give all networks there, and take this out"
+            report.add(name, f"{PREFIX}{short}", text)
+    for network in values.get("networks") or ():
         check_network(name, network, None, report)
 
 
 def _check_switches(server: ServerSettings, report: Report) -> None:
     """Check that no two switches have the same name, and no two the same interface."""
-    names: set[str] = set()
-    interfaces: set[str] = set()
-    for switch in server.switches:
-        for value, seen in ((switch.name, names), (switch.interface, interfaces)):
-            if value in seen:
-                report.add(
-                    server.name,
-                    "vmm_switches",
-                    f"{value} belongs to two switches, vmm_switch counted; use another one",
-                )
-            seen.add(value)
+    switches = server.switches
+    for values in ([s.name for s in switches], [s.interface for s in switches]):
+        for value in sorted(value for value, count in Counter(values).items() if count > 1):
+            text = f"{value} belongs to two switches, vmm_switch counted; use another one"
+            report.add(server.name, "vmm_switches", text)
 
 
 def _check_host_interfaces(server: ServerSettings, report: Report) -> None:
-    """Check that the server's own addresses are put where they are of use."""
+    """Check that the server's own addresses are where they have an effect."""
     seen: dict[str, str] = {}
     for wire in server.wires:
         first = wire.switch is server.switch
@@ -342,10 +341,10 @@ def _check_host_interface(server: str, wire: Wire, where: str, report: Report) -
 
 
 def _check_nat(server: ServerSettings, report: Report) -> None:
-    """Check that with the preset nat the server itself is the way out of the VMs' network."""
+    """Check that with the preset nat the server itself routes the VMs' network."""
     if server.preset != NAT:
         return
-    others = [one for one in server.networks if one.server_ipv4 != one.ipv4.gateway]
+    routed = [n for n in server.networks if n.server_ipv4 != n.ipv4.gateway]
     if any(switch.uplink for switch in server.switches):
         report.add(
             server.name,
@@ -353,75 +352,57 @@ def _check_nat(server: ServerSettings, report: Report) -> None:
             "leads out of the switch, and with the preset nat the VMs are on a network behind the "
             "server; take it out, or use the preset veb",
         )
-    elif others:
+    elif routed:
         report.add(
             server.name,
             "vmm_server_ipv4" if server.numbered else LIST,
-            f"{others[0].server_ipv4} is not the gateway, {others[0].ipv4.gateway}, which with the "
+            f"{routed[0].server_ipv4} is not the gateway, {routed[0].ipv4.gateway}, which with the "
             f"preset nat is the server itself; take it out",
         )
 
 
-def _switches(found: Mapping[str, Any]) -> tuple[grammar.Switch, ...]:
+def _switches(values: Mapping[str, Any]) -> tuple[grammar.Switch, ...]:
     """Return the switches, each with the server's own interface on it."""
-    preset_name = found.get("vmm_preset", DEFAULT_PRESET)
-    preset, given = PRESETS[preset_name], found.get("vmm_switch", {})
-    first = grammar.Switch(
-        given.get("name", preset.switch.name),
-        given.get("interface", preset.switch.interface),
-        found.get("vmm_uplink"),
-        found.get("vmm_host_interface"),
+    preset = values["preset"]
+    first = replace(
+        PRESETS[preset].switch,
+        **values["switch"],
+        uplink=values["uplink"],
+        host_interface=values["host_interface"],
     )
     return tuple(
         replace(
-            one,
-            host_interface=one.host_interface
-            or host_interface(preset_name, one.interface, one.uplink.vlan if one.uplink else None),
+            switch,
+            host_interface=switch.host_interface
+            or host_interface(preset, switch.interface, switch.uplink and switch.uplink.vlan),
         )
-        for one in (first, *found.get("vmm_switches", ()))
+        for switch in (first, *values["switches"])
     )
 
 
 def _settings(
     name: str,
-    found: Mapping[str, Any],
+    values: Mapping[str, Any],
     switches: tuple[grammar.Switch, ...],
     own: tuple[Network, ...],
 ) -> ServerSettings:
-    preset_name = found.get("vmm_preset", DEFAULT_PRESET)
-    preset = PRESETS[preset_name]
-    return ServerSettings(
-        name=name,
-        preset=preset_name,
-        domain=found["vmm_domain"],
-        dns_servers=found["vmm_dns_servers"],
-        timezone=found.get("vmm_timezone", DEFAULT_TIMEZONE),
-        mac=MacPlan(found["vmm_mac_prefix"], found.get("vmm_mac_number_base", "hex")),
-        networks=own,
-        wires=wires(own, switches),
-        reserved=found.get("vmm_reserved", Reserved()),
-        reserved_ports=found.get("vmm_reserved_ports", (forwards.SSH,)),
-        switches=switches,
-        host_interface=switches[0].host_interface or "",
-        uplink=switches[0].uplink,
-        image_directory=found.get("vmm_image_directory", DEFAULT_IMAGE_DIRECTORY),
-        disk_format=preset.disk_format,
-        tap_count=found.get("vmm_tap_count"),
-        release=found.get("vmm_release"),
-        sets_server=found.get("vmm_sets_server", str(own[0].server_ipv4)),
-        sets=found.get("vmm_sets", DEFAULT_SETS),
-        sysctl={**preset.sysctl, **found.get("vmm_sysctl", {})},
-        memory_limit=found.get("vmm_memory_limit"),
-        disk_limit=found.get("vmm_disk_limit"),
-        vm_memory_limit=found.get("vmm_vm_memory_limit", _VM_MEMORY_LIMIT),
-        vm_disk_limit=found.get("vmm_vm_disk_limit", _VM_DISK_LIMIT),
-        quarantine_days=found.get("vmm_quarantine_days", _QUARANTINE),
-        install_limit=found.get("vmm_install_limit", _INSTALL_LIMIT),
-        installer=found.get("vmm_installer_kernel", "/bsd.rd"),
-        transfer_address=found.get("vmm_transfer_address"),
-        sets_directory=found.get("vmm_sets_directory", "/var/www/htdocs/amd64"),
-        owners_group=found.get("vmm_owners_group", "vmdusers"),
-    )
+    preset = PRESETS[values["preset"]]
+    settings = {
+        field.name: values[field.name] for field in fields(ServerSettings) if field.name in values
+    }
+    settings |= {
+        "name": name,
+        "mac": MacPlan(values["mac_prefix"], values["mac_number_base"]),
+        "networks": own,
+        "wires": wires(own, switches),
+        "switches": switches,
+        "host_interface": switches[0].host_interface or "",
+        "disk_format": preset.disk_format,
+        "sets_server": values["sets_server"] or str(own[0].server_ipv4),
+        "sysctl": {**preset.sysctl, **values["sysctl"]},
+        "installer": values["installer_kernel"],
+    }
+    return ServerSettings(**settings)
 
 
 def fixed_addresses(
@@ -429,18 +410,13 @@ def fixed_addresses(
 ) -> dict[Address, str]:
     """Return the addresses of servers and their routers, also of servers with problems."""
     addresses: dict[Address, str] = {}
-    for name, given in variables.items():
-        addresses |= {
-            address: f"an address of {name}'s network" for address in _own_addresses(given)
-        }
-    for name, server in servers.items():
-        for network in server.networks:
-            for address in (network.server_ipv4, network.server_ipv6):
-                if address is not None:
-                    addresses[address] = f"the address of {name} itself"
-    for name, server in servers.items():
-        for network in server.networks:
-            for plan in (network.ipv4, network.ipv6):
-                if plan is not None:
-                    addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
+    for name, own in variables.items():
+        addresses |= dict.fromkeys(_own_addresses(own), f"an address of {name}'s network")
+    known = [(name, network) for name, server in servers.items() for network in server.networks]
+    for (name, network), family in product(known, FAMILIES):
+        if address := network.server(family):
+            addresses[address] = f"the address of {name} itself"
+    for (name, network), family in product(known, FAMILIES):
+        if plan := network.plan(family):
+            addresses[plan.gateway] = f"the gateway of {name}'s network {plan.network}"
     return addresses

@@ -3,15 +3,16 @@
 """VMs: what their files say, and a VM with all its values.
 
 The operator's file vms/NAME.yml says on which server a VM is, and may say everything else. What
-the customer ordered may stand in orders/NAME.yml instead, which knows the customer's fields alone.
-No field stands in both.
+the customer ordered may be in orders/NAME.yml instead, which has only the customer's fields. No
+field is in both.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Any
@@ -31,6 +32,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields imp
     BY_NAME,
     FIELDS,
     ISO,
+    Field,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import Installed
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import (
@@ -106,18 +108,18 @@ class VmFile:
 
     @property
     def state(self) -> str | None:
-        """The state, None when what stands there is no state."""
+        """The state, None when the file has an invalid one."""
         return None if "state" in self.unknown else self.values.get("state", "present")
 
     @property
     def interfaces(self) -> tuple[FurtherInterface, ...]:
-        """The interfaces next to the first."""
+        """The interfaces besides the first."""
         further: tuple[FurtherInterface, ...] = self.values.get("interfaces", ())
         return further
 
     @property
     def disks(self) -> tuple[FurtherDisk, ...]:
-        """The disks next to the first."""
+        """The disks besides the first."""
         further: tuple[FurtherDisk, ...] = self.values.get("disks", ())
         return further
 
@@ -146,10 +148,10 @@ class VmFile:
 class Vm:
     """A VM with all its values; only the note of its file is left out.
 
-    The first of interfaces is the one with the VM's mac, addresses and group, and ipv6_prefix is
-    routed to its ipv6. disk is the one that the system is on, next to disks. seen says that the
-    fleet directory has host keys or a hand-over sheet of it, refusal why nothing is done with it,
-    whatever is asked for, and moving the move of it that is under way.
+    The first of interfaces has the VM's mac, addresses and group, and ipv6_prefix is routed to its
+    ipv6. disk has the system; disks are the further ones. seen says that the fleet directory has
+    host keys or a hand-over sheet of the VM, refusal why nothing is done with it, whatever is asked
+    for, and moving is its move that is under way.
     """
 
     name: str
@@ -188,7 +190,7 @@ class Vm:
 def vm_of(file: str) -> str:
     """Return the name of the VM that a file is for.
 
-    What is no VM's file by its name gets one that no VM can have.
+    A file that is not a VM's by its name gets a name that no VM can have.
     """
     return file.removesuffix(SUFFIX) if file.endswith(SUFFIX) else f"{file}?"
 
@@ -221,7 +223,7 @@ class Names:
 
     @cached_property
     def hosts(self) -> frozenset[str]:
-        """The servers' names in small letters: hosts are the same in capitals, for DNS."""
+        """The servers' names in lower case: DNS does not tell capitals apart."""
         return frozenset(server.lower() for server in self.servers)
 
 
@@ -232,26 +234,23 @@ def read_vm(name: str, texts: Texts, known: Names, report: Report) -> VmFile:
     if texts.ordered:
         order = _read_file(order_source(name), texts.order, _OPERATORS, report)
     _check_name(name, known, report)
-    for twice in sorted(own.given & order.given):
-        report.add(
-            order_source(name),
-            twice,
-            f"stands in {source(name)} too; keep one of them",
-        )
+    for twice in sorted(own.present & order.present):
+        report.add(order_source(name), twice, f"is in {source(name)} too; keep one of them")
     values = {**order.values, **own.values}
     unknown = own.unknown | order.unknown
     if own.complete and order.complete:
-        given = own.given | order.given | unknown
-        for wanted in (one for one in FIELDS if one.required and one.name not in given):
-            where = order_source(name) if texts.ordered and wanted.customer else source(name)
-            report.add(where, wanted.name, f"is missing; give {_wanted(wanted.name)}")
+        present = own.present | order.present | unknown
+        for field in FIELDS:
+            where = order_source(name) if texts.ordered and field.customer else source(name)
+            if field.required and field.name not in present:
+                _report_missing(where, field, report)
     if "server" in values and values["server"] not in known.servers:
         text = _unknown_server(values.pop("server"), known.servers)
         report.add(source(name), "server", text)
         unknown |= {"server"}
     _check_questions(source(name), values, report)
     _check_guest(source(name), values, unknown, report)
-    ordered = frozenset(order.given - own.given)
+    ordered = frozenset(order.present - own.present)
     return VmFile(name, source(name), values, frozenset(unknown), own.complete, ordered)
 
 
@@ -261,19 +260,19 @@ def read_order(where: str, document: Document, report: Report) -> Mapping[str, A
     where is how problems name it.
     """
     part = _read_document(where, document, _OPERATORS, report)
-    for wanted in (one for one in FIELDS if one.customer and one.required):
-        if part.complete and wanted.name not in part.given:
-            report.add(where, wanted.name, f"is missing; give {_wanted(wanted.name)}")
+    for field in FIELDS:
+        if part.complete and field.customer and field.required and field.name not in part.present:
+            _report_missing(where, field, report)
     return part.values
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one file says; given are the fields that are there, whatever their values."""
+    """What one file says; present are the fields that it has, whatever their values."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
-    given: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
     complete: bool = True
 
 
@@ -297,8 +296,8 @@ def _read_document(
             report.add(
                 where,
                 name,
-                f"is not the customer's to say; an order has {', '.join(_CUSTOMERS)}, all else is "
-                f"in {DIRECTORY}/",
+                f"is not for the customer to say; an order has {', '.join(_CUSTOMERS)}, all else "
+                f"is in {DIRECTORY}/",
             )
         elif name not in document.spoiled:
             field = BY_NAME[name]
@@ -310,9 +309,9 @@ def _read_document(
             values[name] = parsed
             for remark in field.remarks(value):
                 report.warn(where, name, remark)
-    given = frozenset(name for name in {*document.fields, *unknown} if name not in refused)
+    present = frozenset({*document.fields, *unknown}.difference(refused))
     complete = document.complete and "" not in document.spoiled
-    return _Part(values, frozenset(unknown), given, complete)
+    return _Part(values, frozenset(unknown), present, complete)
 
 
 def make_vm(
@@ -329,16 +328,13 @@ def make_vm(
     wishes = Wishes(
         file.name,
         file.source,
-        _size(values, "disk"),
-        values["disk_format"],
-        values["image"],
+        FurtherDisk(_size(values, "disk"), values["disk_format"], values["image"]),
         file.disks,
         entry.installed or entry.made,
         entry.disks,
         server.image_directory,
         server.disk_format,
     )
-    sets = values["sets"] or server.sets
     if entry.mac is None or entry.ipv4 is None:
         raise ValueError(f"the entry of {file.name} is not complete")
     group = values["group"] or default_group(entry.number)
@@ -375,7 +371,7 @@ def make_vm(
         autostart=values["autostart"],
         state=values["state"],
         timezone=values["timezone"] or server.timezone,
-        sets=sets,
+        sets=values["sets"] or server.sets,
         install_options=values["install_options"],
     )
 
@@ -391,13 +387,13 @@ def size_of(file: VmFile, field: str) -> int | None:
 
 
 def _further(
-    given: Sequence[FurtherInterface], server: ServerSettings, entry: Entry
+    declared: Sequence[FurtherInterface], server: ServerSettings, entry: Entry
 ) -> Iterator[Interface]:
     networks = server.networks
-    ipv4 = further_addresses(given, networks, "ipv4", entry.other_ipv4)
-    ipv6 = further_addresses(given, networks, "ipv6", entry.other_ipv6)
-    macs = further_macs(given, entry.mac or "")
-    for place, interface in enumerate(given):
+    ipv4 = further_addresses(declared, networks, "ipv4", entry.other_ipv4)
+    ipv6 = further_addresses(declared, networks, "ipv6", entry.other_ipv6)
+    macs = further_macs(declared, entry.mac or "")
+    for place, interface in enumerate(declared):
         network, group = network_of(interface, networks), interface.group
         if network is None:
             yield Interface(interface.switch, macs[place], group)
@@ -417,22 +413,18 @@ def _check_name(name: str, known: Names, report: Report) -> None:
     where = source(name)
     if report.attempt(where, "name", lambda _: vm_name(name), name) is None:
         return
-    taken = (("server", name.lower() in known.hosts), ("group", name in known.groups))
-    for kind, found in taken:
-        if found:
-            report.add(
-                where,
-                "name",
-                f"{shown(name)} is the name of a {kind} in the inventory; rename the file",
-            )
+    taken = {"server": name.lower() in known.hosts, "group": name in known.groups}
+    for kind in (kind for kind, is_taken in taken.items() if is_taken):
+        text = f"{shown(name)} is the name of a {kind} in the inventory; rename the file"
+        report.add(where, "name", text)
 
 
 def _check_questions(source: str, values: dict[str, Any], report: Report) -> None:
     """Refuse answers to what the collection answers itself."""
     user = values.get("user") or in_small_letters(values.get("owner", "user"))
     for key in values.get("install_options", {}):
-        for question, use in answered_by_collection(key, user):
-            advice = f"use {use} instead" if use else "take it out"
+        for question, instead in answered_by_collection(key, user):
+            advice = f"use {instead} instead" if instead else "take it out"
             report.add(
                 source,
                 "install_options",
@@ -446,15 +438,15 @@ def _check_guest(
     where: str, values: Mapping[str, Any], unknown: Collection[str], report: Report
 ) -> None:
     """Report what a guest needs and does not have."""
-    there = {*values, *unknown}
+    present = {*values, *unknown}
     install = "" if "install" in unknown else values.get("install", AUTOINSTALL)
-    if install == ISO and "cdrom" not in there:
-        report.add(where, "cdrom", f"is missing, for install: {ISO}; give {_wanted('cdrom')}")
+    if install == ISO and "cdrom" not in present:
+        _report_missing(where, BY_NAME["cdrom"], report, f", for install: {ISO}")
     image = values.get("image")
-    if image and not format_of(image) and "disk_format" not in there:
+    if image and not format_of(image) and "disk_format" not in present:
         text = f"is missing, and the name of {image} does not end with a format; give raw or qcow2"
         report.add(where, "disk_format", text)
-    if install == AUTOINSTALL and "owner" in values and "user" not in there:
+    if install == AUTOINSTALL and "owner" in values and "user" not in present:
         try:
             login_of(values["owner"])
         except Refused:
@@ -470,9 +462,8 @@ def _label(field: str) -> str:
 def _unknown_field(field: str, refused: Collection[str]) -> str:
     known = [name for name in BY_NAME if name not in refused]
     near = difflib.get_close_matches(field, known, 1)
-    if near:
-        return f"is not a field of a VM file; is {near[0]} meant?"
-    return f"is not a field of a VM file; known are {', '.join(known)}"
+    advice = f"is {near[0]} meant?" if near else f"known are {', '.join(known)}"
+    return f"is not a field of a VM file; {advice}"
 
 
 def _unknown_server(name: str, servers: Collection[str]) -> str:
@@ -481,7 +472,7 @@ def _unknown_server(name: str, servers: Collection[str]) -> str:
     return f"{shown(name)} is not a server of the inventory; {advice}"
 
 
-def _wanted(field: str) -> str:
-    about, example = BY_NAME[field].about, BY_NAME[field].example
-    what = about[0].lower() + about[1:]
-    return f"{what}, such as {example}" if example else what
+def _report_missing(where: str, field: Field, report: Report, reason: str = "") -> None:
+    example = f", such as {field.example}" if field.example else ""
+    about = field.about[0].lower() + field.about[1:]
+    report.add(where, field.name, f"is missing{reason}; give {about}{example}")

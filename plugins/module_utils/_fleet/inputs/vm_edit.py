@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text
 from ansible_collections.puffy.vmm.plugins.module_utils._libraries import yaml
 
 _LONGEST = 64 * 1024
-# What no two VMs have in common, and what is of the moment.
+# What no two VMs have in common, and what holds for the moment only.
 _OWN = ("number", "mac", "ipv4", "ipv6", "group", "image", "cdrom", "state", "note")
 _OF_PARTS = {"interfaces": "mac", "disks": "image"}
 
@@ -27,19 +27,19 @@ def with_field(text: str, field: str, value: str) -> str:
     Raises ValueError where the file is written so that it cannot be changed line by line.
     """
     line = f"{field}: {value}"
-    new, found = re.subn(rf"^{field}[ \t]*:.*$", line, text, count=1, flags=re.MULTILINE)
-    if not found:
+    new, replaced = re.subn(rf"^{field}[ \t]*:.*$", line, text, count=1, flags=re.MULTILINE)
+    if not replaced:
         new = f"{text.rstrip()}\n{line}\n"
-    before, after = (load(one, "", _LONGEST) for one in (text, new))
+    before, after = (load(version, "", _LONGEST) for version in (text, new))
     if after.problems or {**before.fields, field: value} != dict(after.fields):
         raise ValueError(f"write '{line}' into it by hand, at the left margin")
     return new
 
 
 def restored(name: str, fields: Mapping[str, Any], image_format: str) -> str:
-    """Return the text of the file of a VM that gets its system from a backup of another one.
+    """Return the text of the file of a VM that gets its system from a backup of another VM.
 
-    fields are those of the other one's files. No run installs it, or starts it by itself.
+    fields are those of the other VM's files. No run installs the new VM, nor starts it unasked.
     """
     new = {field: value for field, value in fields.items() if field not in _OWN}
     for field, own in _OF_PARTS.items():
@@ -51,5 +51,5 @@ def restored(name: str, fields: Mapping[str, Any], image_format: str) -> str:
     text = yaml.safe_dump(new, sort_keys=False, default_flow_style=False, width=1000)
     return (
         "# Restored from a backup of another VM, which is where its system comes from: without\n"
-        f"# install: none the next run would install one where that is not there yet.\n---\n{text}"
+        f"# install: none the next run would install a system until it is there.\n---\n{text}"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text import (
     FALSE,
@@ -21,6 +21,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.yaml_text
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, shown
 
 T = TypeVar("T")
+Parse: TypeAlias = Callable[[object], Any]
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,18}")
 
@@ -42,11 +43,11 @@ def as_text(value: object) -> str:
         raise Refused(f"{shown(value)} is not text; put the value in quotes")
     if isinstance(value, int | float):
         return str(value) if abs(value) < 10**18 else shown(value)
-    raise Refused(f"is {shown(value)}; a single value is wanted")
+    raise Refused(f"is {shown(value)}; give a single value")
 
 
 def as_written(value: object) -> str:
-    """Return a scalar of a file as the text that stands there, whatever YAML would make of it."""
+    """Return a scalar of a file as it is written there, whatever YAML would make of it."""
     return str.__str__(value) if isinstance(value, Text) else as_text(value)
 
 
@@ -80,7 +81,7 @@ def boolean(value: object) -> bool:
             return True
         if value in FALSE and not quoted:
             return False
-    raise Refused(f"{_found(value)} neither true nor false; write true or false, without quotes")
+    raise Refused(f"{_is(value)} neither true nor false; write true or false, without quotes")
 
 
 def choice(value: object, options: Collection[str]) -> str:
@@ -100,13 +101,18 @@ def matching(value: object, pattern: str, complaint: str) -> str:
 
 
 def sequence(
-    value: object, parse: Callable[[object], T], wanted: str, distinct: bool = True
+    value: object,
+    parse: Callable[[object], T],
+    expected: str,
+    *,
+    distinct: bool = True,
+    empty: bool = False,
 ) -> tuple[T, ...]:
-    """Return the parsed items of a list that is not empty and, if distinct, has none twice."""
+    """Return the parsed items of a list, none twice if distinct, and at least one unless empty."""
     if not isinstance(value, list | tuple):
-        raise Refused(f"{_found(value)} no list; give a list of {wanted}")
-    if not value:
-        raise Refused(f"is an empty list; give a list of {wanted}")
+        raise Refused(f"{_is(value)} not a list; give a list of {expected}")
+    if not value and not empty:
+        raise Refused(f"is an empty list; give a list of {expected}")
     items: list[T] = []
     for position, item in enumerate(value, start=1):
         try:
@@ -119,32 +125,51 @@ def sequence(
     return tuple(items)
 
 
-def mapping(value: object, wanted: str) -> Mapping[str, object]:
+def mapping(value: object, expected: str) -> Mapping[str, object]:
     """Return a mapping with text for keys."""
     if not isinstance(value, dict):
-        raise Refused(f"{_found(value)} no mapping; give {wanted}")
+        raise Refused(f"{_is(value)} not a mapping; give {expected}")
     for key in value:
         if not isinstance(key, str):
             raise Refused(f"the key {shown(key)} is not text; put it in quotes")
     return value
 
 
-def known_keys(value: object, known: tuple[str, ...], wanted: str) -> Mapping[str, object]:
+def known_keys(value: object, known: Collection[str], expected: str) -> Mapping[str, object]:
     """Return a mapping that has no other keys than these."""
-    given = mapping(value, wanted)
-    for key in given:
+    options = mapping(value, expected)
+    for key in options:
         if key not in known:
-            raise Refused(f"{shown(key)} is unknown; give {wanted}")
-    return given
+            raise Refused(f"{shown(key)} is unknown; give {expected}")
+    return options
 
 
-def part(key: str, given: Mapping[str, object], parse: Callable[[object], T]) -> T:
+def part(key: str, options: Mapping[str, object], parse: Callable[[object], T]) -> T:
     """Return the parsed value of a key; what is refused names the key."""
     try:
-        return parse(given[key])
+        return parse(options[key])
     except Refused as refused:
         raise Refused(f"{key}: {refused}") from None
 
 
-def _found(value: object) -> str:
+def record(
+    value: object, parsers: Mapping[str, Parse], example: str, required: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the parsed values of a mapping that has no keys but those of parsers.
+
+    A key without a value counts as missing.
+    """
+    *keys, last = parsers
+    options = known_keys(value, parsers, f"{', '.join(keys)} and {last}, as in {example}")
+    for key in required:
+        if options.get(key) is None:
+            raise Refused(f"{key} is missing; give it, as in {example}")
+    return {
+        key: part(key, options, parse)
+        for key, parse in parsers.items()
+        if options.get(key) is not None
+    }
+
+
+def _is(value: object) -> str:
     return f"{shown(value)} is" if isinstance(value, str | int | float) else f"is {shown(value)},"

@@ -3,7 +3,7 @@
 """YAML files as plain data: mappings, lists and text, and nothing that YAML makes of them.
 
 YAML 1.1 reads 12:34:56 as a number in base 60, 010 as eight, and no as false. Here every scalar
-stays the text that stands in the file, as Text, so that each field's grammar can decide.
+stays the text of the file, as Text, so that each field's grammar can decide.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ _CONFLICT = re.compile(r"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
 
 
 class Text(str):
-    """A scalar as it stands in the file, with its line, counted from 1."""
+    """A scalar as it is written in the file, with its line, counted from 1."""
 
     line: int
     quoted: bool
 
     def __new__(cls, text: str, line: int = 0, quoted: bool = True) -> Text:
-        made = super().__new__(cls, text)
-        made.line = line
-        made.quoted = quoted
-        return made
+        scalar = super().__new__(cls, text)
+        scalar.line = line
+        scalar.quoted = quoted
+        return scalar
 
 
 Data: TypeAlias = "Text | list[Data] | dict[str, Data]"
@@ -76,7 +76,7 @@ class Document:
 
 
 class _Stop(Exception):
-    """What follows cannot be understood any more."""
+    """The rest of the file cannot be understood."""
 
 
 def load(text: str, source: str, limit: int) -> Document:
@@ -85,19 +85,17 @@ def load(text: str, source: str, limit: int) -> Document:
     Never raises for what the text holds: all that is wrong is in the document's problems, which
     name the line in place of a field.
     """
-    reader = _Reader(source)
     if len(text) > limit:
-        problem = Problem(
-            source, "", f"is longer than {limit} characters, which no such file needs"
-        )
-        return Document(problems=(problem,), complete=False)
+        problem = f"is longer than {limit} characters, which no such file needs"
+        return Document(problems=(Problem(source, "", problem),), complete=False)
+    reader, complete = _Reader(source), True
     fields: dict[str, Data] = {}
     try:
         reader.check_characters(text)
         reader.read(text, fields)
     except _Stop:
-        return Document(fields, frozenset(reader.spoiled), tuple(reader.problems), complete=False)
-    return Document(fields, frozenset(reader.spoiled), tuple(reader.problems))
+        complete = False
+    return Document(fields, frozenset(reader.spoiled), tuple(reader.problems), complete)
 
 
 class _Reader:
@@ -108,12 +106,10 @@ class _Reader:
         self._field = ""
 
     def check_characters(self, text: str) -> None:
-        for found in _UNWANTED.finditer(text):
-            line = text.count("\n", 0, found.start()) + 1
-            self._stop(line, _not_allowed(found[0]))
+        if character := _UNWANTED.search(text):
+            self._stop(_line_of(character), _not_allowed(character[0]))
         if conflict := _CONFLICT.search(text):
-            line = text.count("\n", 0, conflict.start()) + 1
-            self._stop(line, f"git left {conflict[1]} here; finish the merge first")
+            self._stop(_line_of(conflict), f"git left {conflict[1]} here; finish the merge first")
 
     def read(self, text: str, fields: dict[str, Data]) -> None:
         events = self._events(text)
@@ -123,11 +119,11 @@ class _Reader:
             if isinstance(event, yaml.NodeEvent):
                 self._check_properties(event)
                 if not isinstance(event, yaml.MappingStartEvent):
-                    self._stop(_line(event), "lines of the form 'field: value' are wanted here")
+                    self._stop(_line(event), "write lines of the form 'field: value' here")
                 self._mapping(events, fields, 1)
                 break
         else:
-            self._stop(1, "the file is empty; lines of the form 'field: value' are wanted")
+            self._stop(1, "the file is empty; write lines of the form 'field: value'")
         self._field = ""
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -140,16 +136,16 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             unclosed = "quoted scalar" in (error.context or "")
             mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
-            what = " ".join(str(part) for part in (error.problem, error.context) if part)
-            hint = next((f"; {hint}" for sign, hint in _HINTS if sign in what), "")
-            self._stop(mark.line + 1 if mark else 1, f"is not YAML: {shown_name(what)}{hint}")
+            reason = " ".join(str(part) for part in (error.problem, error.context) if part)
+            hint = next((f"; {hint}" for sign, hint in _HINTS if sign in reason), "")
+            self._stop(mark.line + 1 if mark else 1, f"is not YAML: {shown_name(reason)}{hint}")
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             # The parser in Python, used where libyaml is missing, trips over "\UFFFFFFFF".
             reason = shown_name(" ".join(str(error).split()))
             self._stop(1, f"is not YAML: {reason}")
 
     def _node(self, events: Iterator[Any], event: Any, depth: int) -> Data | None:
-        """Return the node that begins with this event, None for one that is no plain data."""
+        """Return the node that begins with this event, None for one that is not plain data."""
         if isinstance(event, yaml.AliasEvent):
             self._note(
                 event,
@@ -207,22 +203,18 @@ class _Reader:
 
     def _check_properties(self, event: Any) -> bool:
         """Note an anchor and a tag; return whether there was none."""
-        plain = True
-        if event.anchor is not None:
-            self._note(
-                event,
-                f"the anchor &{shown_name(str(event.anchor))} is not allowed; a file here is plain "
-                f"data, put the value in quotes if it begins with &",
-            )
-            plain = False
-        if getattr(event, "tag", None) is not None:
-            self._note(
-                event,
-                f"the tag {shown(event.tag)} is not allowed; a file here is plain data, put the "
-                f"value in quotes if it begins with !",
-            )
-            plain = False
-        return plain
+        tag = getattr(event, "tag", None)
+        for sign, property_ in (
+            ("&", event.anchor and f"the anchor &{shown_name(str(event.anchor))}"),
+            ("!", tag and f"the tag {shown(tag)}"),
+        ):
+            if property_:
+                self._note(
+                    event,
+                    f"{property_} is not allowed; a file here is plain data, put the value in "
+                    f"quotes if it begins with {sign}",
+                )
+        return event.anchor is None and tag is None
 
     def _note(self, event: Any, text: str) -> None:
         self.problems.append(Problem(self._source, f"line {_line(event)}", text))
@@ -231,6 +223,10 @@ class _Reader:
     def _stop(self, line: int, text: str) -> None:
         self.problems.append(Problem(self._source, f"line {line}", text))
         raise _Stop
+
+
+def _line_of(match: re.Match[str]) -> int:
+    return match.string.count("\n", 0, match.start()) + 1
 
 
 def _line(event: Any) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     server_variables,
-    vm_variables,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import vm_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.forwards import (
     Forward,
     Ports,
@@ -75,7 +75,8 @@ def test_a_bridge_does_as_well() -> None:
         ),
         (
             {"vmm_reserved_ports": "22-8"},
-            "vmm_reserved_ports: '22-8' is no list; give a list of ports, such as [22, 8000-8010]",
+            "vmm_reserved_ports: '22-8' is not a list; give a list of ports, such as [22, "
+            "8000-8010]",
         ),
     ],
 )
@@ -102,10 +103,10 @@ def test_forwards_are_described_as_pf_has_them() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("2201", "'2201' is no list; give a list of ports, as in [{port: 2201, to: 22}]"),
-        ("[2201]", "item 1: '2201' is no mapping; give port, protocol and to, as in "
+        ("2201", "'2201' is not a list; give a list of ports, as in [{port: 2201, to: 22}]"),
+        ("[2201]", "item 1: '2201' is not a mapping; give port, protocol and to, as in "
          "{port: 2201, to: 22}"),
-        ("[{to: 22}]", "item 1: port is missing; give the port of the server, as in "
+        ("[{to: 22}]", "item 1: port is missing; give it, as in "
          "{port: 2201, to: 22}"),
         ("[{port: 2201, from: any}]", "item 1: 'from' is unknown; give port, protocol and to, as "
          "in {port: 2201, to: 22}"),
@@ -121,10 +122,10 @@ def test_forwards_are_described_as_pf_has_them() -> None:
          "out, or forward one port"),
         ("[{port: 2201, protocol: sctp}]", "item 1: protocol: 'sctp' is not one of tcp, udp"),
         ("[{port: 2201}, {port: 2201}]", "item 2 is the same as item 1"),
-        ("[{port: 2201}, {port: 2201, to: 22}]", "item 2: 2201/tcp is in item 1 (2201/tcp) "
-         "already"),
-        ("[{port: 8000-8010}, {port: 8010-8020}]", "item 2: 8010-8020/tcp is in item 1 "
-         "(8000-8010/tcp) already"),
+        ("[{port: 2201}, {port: 2201, to: 22}]", "item 2: 2201/tcp is already in item 1 "
+         "(2201/tcp)"),
+        ("[{port: 8000-8010}, {port: 8010-8020}]", "item 2: 8010-8020/tcp is already in item "
+         "1 (8000-8010/tcp)"),
         ("[{port: 22}]", "22/tcp: 22 is a port of server6 itself, by vmm_reserved_ports; use "
          "another"),
         ("[{port: 20-30}]", "20-30/tcp: 22 is a port of server6 itself, by vmm_reserved_ports; "
@@ -140,7 +141,7 @@ def test_what_forward_does_not_take(line: str, complaint: str) -> None:
 def test_there_is_a_most() -> None:
     lines = ", ".join(f"{{port: {2200 + place}}}" for place in range(65))
     assert problems({"web1.yml": vm(f"forward: [{lines}]")}, servers=NAT) == [
-        "vms/web1.yml: forward: are 65; forward 64 at most, or use ranges of ports"
+        "vms/web1.yml: forward: are 65; forward at most 64, or use ranges of ports"
     ]
     assert problems({"web1.yml": vm("forward: []")}) == []
 

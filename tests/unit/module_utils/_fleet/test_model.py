@@ -14,8 +14,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims imp
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import (
     server_variables,
-    vm_variables,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import vm_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Problem,
     Problems,

@@ -45,7 +45,7 @@ def test_every_character_of_the_alphabet_and_no_other(
             10,
             "letters+digits",
             "a password of 10 characters out of 62 is too easy to guess: 60 bits,"
-            " where 64 are wanted; make it longer, or use more different characters",
+            " where 64 are needed; make it longer, or use more different characters",
         ),
         (63, "01", "a password of 63 characters out of 2 is too easy to guess: 63 bits"),
         (0, "seed", "a password of 0 characters out of 94 is too easy to guess: 0 bits"),
@@ -53,9 +53,17 @@ def test_every_character_of_the_alphabet_and_no_other(
         (72, "a", "a password of 72 characters out of 1 is too easy to guess: 0 bits"),
         (24, "", "a password of 24 characters out of 0 is too easy to guess: 0 bits"),
         (73, "seed", "a password of 73 characters is too long: bcrypt looks at the first 72"),
-        (24, "abcabc", "an alphabet for passwords has each character once"),
-        (24, "abc def", "an alphabet for passwords has printable ASCII characters, and no blank"),
-        (24, "abc\xfc", "an alphabet for passwords has printable ASCII characters, and no blank"),
+        (24, "abcabc", "an alphabet for passwords may have each character only once"),
+        (
+            24,
+            "abc def",
+            "an alphabet for passwords may have printable ASCII characters, but no blank",
+        ),
+        (
+            24,
+            "abc\xfc",
+            "an alphabet for passwords may have printable ASCII characters, but no blank",
+        ),
     ],
 )
 def test_passwords_that_are_refused(length: int, alphabet: str, reason: str) -> None:

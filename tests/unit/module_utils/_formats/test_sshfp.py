@@ -79,7 +79,7 @@ def test_names_become_absolute(name: str, absolute: str) -> None:
     "name", ["server1.example.com", "server1.badexample.org", "server1.", "rack.server1"]
 )
 def test_foreign_names_are_refused(name: str) -> None:
-    with pytest.raises(Refused, match="is not a name of the zone example.org."):
+    with pytest.raises(Refused, match="is not a name in the zone example.org."):
         absolute_name(name, ZONE)
 
 

@@ -92,7 +92,7 @@ def test_blanks_around_the_parts_are_taken_away() -> None:
     [
         (
             line("ssh-dss", bytes(128)),
-            f"'ssh-dss' is a type that OpenSSH does not take any more; use one of {TYPES}",
+            f"'ssh-dss' is a type that OpenSSH no longer accepts; use one of {TYPES}",
         ),
         (
             f'command="/bin/sh" {KEY}',

@@ -113,7 +113,7 @@ def test_vms_that_are_not_installed() -> None:
         ("defaults: {server: x}", "fields is missing"),
         ("fields: {a: {unit: M}}", "'' is not a field"),
         ("other: 1\nfields: {}", "'other' is unknown"),
-        ("fields: [a]", "is a list, no mapping"),
+        ("fields: [a]", "is a list, not a mapping"),
         ("fields: {a: owner}\nleft_out: x", "is not a list"),
         ("fields: {a: owner}\ninstalled: maybe", "neither true nor false"),
     ],

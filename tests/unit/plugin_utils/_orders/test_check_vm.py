@@ -63,7 +63,7 @@ def test_all_that_is_wrong_with_its_values(orders: Orders) -> None:
     assert sorted(answer.fields) == ["colour", "disk", "memory", "owner", "server", "ssh_keys"]
     assert all(set(problem) == {"file", "field", "message"} for problem in answer.problems)
     assert "server: " not in answer.messages
-    assert "is not the customer's to say" in answer.messages
+    assert "is not for the customer to say" in answer.messages
 
 
 @pytest.mark.parametrize("field", ["name", "owner", "hostname", "ssh_keys"])

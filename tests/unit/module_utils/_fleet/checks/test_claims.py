@@ -256,8 +256,7 @@ def test_a_vm_with_other_problems_still_counts_for_clashes() -> None:
     vms = {"a.yml": vm("number: 7", "memory: x"), "b.yml": vm("number: 7", "mac: y")}
     assert problems(vms) == [
         "vms/a.yml: memory: 'x' is not a valid size; use a number with K, M or G, such as 1G",
-        "vms/b.yml: mac: 'y' is not a MAC address; use two hexadecimal digits an octet and colons, "
-        "such "
-        "as fe:e1:bb:d1:c8:07",
+        "vms/b.yml: mac: 'y' is not a MAC address; use two hexadecimal digits per octet and "
+        "colons, such as fe:e1:bb:d1:c8:07",
         f"vms/b.yml: number: 7 is also the number of a on server6 (vms/a.yml); {MINE}",
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import FIELDS
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import vm_variables
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.variables import vm_variables
 from unit.fleets import build, ledger, problems, server, sound, vm
 
 GUEST = (
@@ -72,16 +72,22 @@ def test_the_image_of_a_guest_that_is_being_installed_by_somebody() -> None:
     [
         (("install: iso",), "cdrom: is missing, for install: iso; give the image of a CD"),
         (("install: linux",), "install: 'linux' is not one of autoinstall, none, iso"),
-        (("image: web1.img",), "image: 'web1.img' is not a path of an image; use one such as"),
-        (("image: /a/../b.img",), "image: '/a/../b.img' is not a path of an image"),
+        (("image: web1.img",), "image: 'web1.img' is not the path of an image; use one such as"),
+        (("image: /a/../b.img",), "image: '/a/../b.img' is not the path of an image"),
         (("image: /a/web1.archived.img",), "image: 'web1.archived' ends like the images that"),
         (("image: /a/web1",), "disk_format: is missing, and the name of /a/web1 does not end"),
-        (("cdrom: a.iso",), "cdrom: 'a.iso' is not a path of a file; use an absolute path"),
+        (("cdrom: a.iso",), "cdrom: 'a.iso' is not the path of a file; use an absolute path"),
         (("boot: bsd",), "boot: 'bsd' is not the path of a kernel"),
-        (("disks: 9G",), "disks: '9G' is no list; give a list of disks, as in [{size: 100G}]"),
-        (("disks: [{format: raw}]",), "disks: item 1: size is missing; give one such as 100G"),
+        (("disks: 9G",), "disks: '9G' is not a list; give a list of disks, as in [{size: 100G}]"),
+        (
+            ("disks: [{format: raw}]",),
+            "disks: item 1: size is missing; give it, as in {size: 100G}",
+        ),
         (("disks: [{size: 9G, image: /a/b}]",), "disks: item 1: format is missing; the name of"),
-        ((f"disks: [{', '.join(4 * ['{size: 1G}'])}]",), "disks: are 4; vmd(8) gives a VM 4 at"),
+        (
+            (f"disks: [{', '.join(4 * ['{size: 1G}'])}]",),
+            "disks: are 4; vmd(8) gives a VM at most 4",
+        ),
     ],
 )
 def test_what_is_refused(lines: tuple[str, ...], complaint: str) -> None:
@@ -130,6 +136,6 @@ def test_paths_of_a_server_are_not_the_customers_to_say() -> None:
     order = vm("cdrom: /etc/master.passwd", server=None)
     found = problems({"web1.yml": "server: server6\n"}, orders={"web1.yml": order})
     assert found == [
-        "orders/web1.yml: cdrom: is not the customer's to say; an order has owner, ssh_keys, "
+        "orders/web1.yml: cdrom: is not for the customer to say; an order has owner, ssh_keys, "
         "hostname, user, memory, disk, timezone, sets, note, all else is in vms/"
     ]

@@ -58,9 +58,9 @@ def test_no_interface_more_can_be_written_too() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("interfaces: backup", "'backup' is no list; give a list of interfaces, as in "
+        ("interfaces: backup", "'backup' is not a list; give a list of interfaces, as in "
          "[{switch: backup}]"),
-        ("interfaces: [backup]", "item 1: 'backup' is no mapping; give switch, mac, group, "
+        ("interfaces: [backup]", "item 1: 'backup' is not a mapping; give switch, mac, group, "
          "network, ipv4 and ipv6, as in {switch: backup}"),
         ("interfaces: [{mac: fa:e1:bb:d1:c8:07}]", "item 1: switch is missing; give the name of a "
          "switch of the server"),
@@ -81,7 +81,7 @@ def test_no_interface_more_can_be_written_too() -> None:
         ("interfaces: [{switch: backup, group: egress}]", "item 1: group: 'egress' is a group or "
          "word that OpenBSD uses itself; choose another"),
         ("interfaces: [{switch: a}, {switch: a}, {switch: a}, {switch: a}]", "are 4; vmd(8) gives "
-         "a VM 4 at most, so list 3 at most next to the first"),
+         "a VM at most 4, so list at most 3 besides the first"),
         ("interfaces: [{switch: storage}]", "'storage' is not a switch of server6; use one of "
          "uplink, backup, or add it to vmm_switches"),
         ("interfaces: [{switch: backup, mac: 'fe:e1:bb:d1:c8:01'}]", "the MAC fe:e1:bb:d1:c8:01 "
@@ -213,7 +213,7 @@ def test_a_default_group_is_no_group_that_can_be_given(number: int) -> None:
 @pytest.mark.parametrize(
     ("switches", "complaint"),
     [
-        ("veb1", "'veb1' is no list; give a list of switches, as in [{name: backup, interface: "
+        ("veb1", "'veb1' is not a list; give a list of switches, as in [{name: backup, interface: "
          "veb1}]"),
         ([{"name": "backup"}], "item 1: interface is missing; give both, as in {name: backup, "
          "interface: veb1}"),
@@ -239,5 +239,5 @@ def test_a_ledger_is_told_what_it_does_not_take() -> None:
     lines = ledger("web1: {number: 7, other_macs: [fe:e1:bb:d1:c8]}")
     assert problems({"web1.yml": vm()}, {"server6.yml": lines}) == [
         "allocations/server6.yml: web1: other_macs: item 1: 'fe:e1:bb:d1:c8' is not a MAC address; "
-        "use two hexadecimal digits an octet and colons, such as fe:e1:bb:d1:c8:07"
+        "use two hexadecimal digits per octet and colons, such as fe:e1:bb:d1:c8:07"
     ]

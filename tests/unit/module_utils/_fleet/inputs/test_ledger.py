@@ -120,13 +120,13 @@ def test_purging_forgets_the_installation() -> None:
 
 
 @pytest.mark.parametrize(("record", "complaint"), [
-    ("yes", "no mapping; give at, image, format in braces"),
-    ("{at: 2026-11-29T03:00:00Z, image: /var/vmm/web1.img}", "format is missing; give at, image"),
+    ("yes", "not a mapping; give at, image and format, as in {at: "),
+    ("{at: 2026-11-29T03:00:00Z, image: /var/vmm/web1.img}", "format is missing; give"),
     ("{at: 2026-11-29, image: /a/b, format: raw}", "at: '2026-11-29' is not a valid time; use one"),
     ("{at: 2026-1-29T03:00:00Z, image: /a/b, format: raw}", "at: '2026-1-29T03:00:00Z' is not"),
-    ("{at: 2026-11-29T03:00:00Z, image: web1.img, format: raw}", "image: 'web1.img' is not a path"),
-    ("{at: 2026-11-29T03:00:00Z, image: /a/.., format: raw}", "image: '/a/..' is not a path of"),
-    ("{at: 2026-11-29T03:00:00Z, image: '/a/b c', format: raw}", "image: '/a/b c' is not a path"),
+    ("{at: 2026-11-29T03:00:00Z, image: web1.img, format: raw}", "image: 'web1.img' is not the"),
+    ("{at: 2026-11-29T03:00:00Z, image: /a/.., format: raw}", "image: '/a/..' is not the path of"),
+    ("{at: 2026-11-29T03:00:00Z, image: '/a/b c', format: raw}", "image: '/a/b c' is not the"),
     ("{at: 2026-11-29T03:00:00Z, image: /a/b, format: vmdk}", "format: 'vmdk' is not one of raw"),
     ("{at: 2026-11-29T03:00:00Z, image: /a/b, format: raw, by: me}", "'by' is unknown; give at,"),
 ])  # fmt: skip
@@ -152,7 +152,7 @@ def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
     ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is not a whole number; use one"),
     ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is not a day; use one"),
     ("7: {vm: web1}", "quarantine: 7: needs vm, the name it had, and since, the day it was"),
-    ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown; a line"),
+    ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown"),
     ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is not a name for a VM"),
 ])  # fmt: skip
 def test_malformed_quarantine(line: str, complaint: str) -> None:
@@ -170,7 +170,12 @@ def test_an_empty_ledger() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("web1: 7", "web1: '7' is no mapping; give number, mac, ipv4 and ipv6 in braces"),
+        (
+            "web1: 7",
+            "web1: '7' is not a mapping; give number, mac, ipv4, ipv6, "
+            "other_macs, other_ipv4, other_ipv6, installed, disks and made, as in "
+            "{mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}",
+        ),
         ("web1: {}", "web1: has no number; give it one, or take the line out for a new one"),
         (
             "web1: {mac: fe:e1:bb:d1:c8:07}",
@@ -182,9 +187,8 @@ def test_an_empty_ledger() -> None:
         ),
         (
             "web1: {number: 7, mac: 07}",
-            "web1: mac: '07' is not a MAC address; use two hexadecimal digits an octet and colons, "
-            "such "
-            "as fe:e1:bb:d1:c8:07",
+            "web1: mac: '07' is not a MAC address; use two hexadecimal digits per octet and "
+            "colons, such as fe:e1:bb:d1:c8:07",
         ),
         (
             "web1: {number: 7, ipv4: 2001:db8::7}",
@@ -196,8 +200,9 @@ def test_an_empty_ledger() -> None:
         ),
         (
             "web1: {number: 7, released: 2026-01-01}",
-            "web1: 'released' is unknown; a line has number, mac, ipv4, ipv6, other_macs, "
-            "other_ipv4, other_ipv6, installed, disks, made",
+            "web1: 'released' is unknown; give number, mac, ipv4, ipv6, other_macs, "
+            "other_ipv4, other_ipv6, installed, disks and made, as in "
+            "{mac: fe:e1:bb:d1:c8:07, ipv4: 203.0.113.16}",
         ),
         ("_web1: {number: 7}", "'_web1': is not the name of a VM; take the line out"),
     ],
@@ -210,13 +215,13 @@ def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("vms: []\n", "vms: is a list, no mapping; give a line for each VM"),
-        ("vms:\n", "vms: '' is no mapping; give a line for each VM"),
+        ("vms: []\n", "vms: is a list, not a mapping; give a line for each VM"),
+        ("vms:\n", "vms: '' is not a mapping; give a line for each VM"),
         (
             "servers: {}\nvms: {}\n",
             "servers: is not a field of a ledger; it has only vms and quarantine",
         ),
-        ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
+        ("# nothing\n", "line 1: the file is empty; write lines of the form 'field: value'"),
         (
             ledger("web1: {number: 7}", "web1: {number: 8}"),
             "line 4: web1 is given again, first in line 3; keep one of them",

@@ -23,11 +23,11 @@ def host(networks: list[dict[str, object]] | None, **changes: object) -> dict[st
 @pytest.mark.parametrize(
     ("networks", "changes", "complaint"),
     [
-        ("lan", {}, "vmm_networks: 'lan' is no list; give a list of networks, as in [{name: lan, "
-         "ipv4_network: 203.0.113.0/24, ipv4_gateway: 203.0.113.1}]"),
+        ("lan", {}, "vmm_networks: 'lan' is not a list; give a list of networks, as in [{name: "
+         "lan, ipv4_network: 203.0.113.0/24, ipv4_gateway: 203.0.113.1}]"),
         ([{**LAN, "vlan": 42}], {}, "vmm_networks: item 1: 'vlan' is unknown; give name, "
          "ipv4_network, ipv4_gateway, ipv4_range, ipv6_network, ipv6_gateway, ipv6_range, "
-         "server_ipv4, server_ipv6, ipv6_prefixes, switch, as in {name: lan, ipv4_network: "
+         "server_ipv4, server_ipv6, ipv6_prefixes and switch, as in {name: lan, ipv4_network: "
          "203.0.113.0/24, ipv4_gateway: 203.0.113.1}"),
         ([{"name": "lan"}], {}, "vmm_networks: item 1: ipv4_network is missing; give it, as in "
          "{name: lan, ipv4_network: 203.0.113.0/24, ipv4_gateway: 203.0.113.1}"),
@@ -41,8 +41,8 @@ def host(networks: list[dict[str, object]] | None, **changes: object) -> dict[st
          "switch of edge; use one of uplink, dmz, or add it to vmm_switches"),
         ([DMZ, LAN], {}, "vmm_networks: dmz: the first network is on the switch uplink, which "
          "vmm_switch names; put another one first"),
-        ([LAN], {"ipv4_gateway": "203.0.113.1"}, "vmm_ipv4_gateway: stands beside vmm_networks; "
-         "give all networks there, and take this out"),
+        ([LAN], {"ipv4_gateway": "203.0.113.1"}, "vmm_ipv4_gateway: is given as well as "
+         "vmm_networks; give all networks there, and take this out"),
         ([LAN], BEHIND, "vmm_networks: lan: server_ipv4: is missing; behind vmm_uplink the gateway "
          "may be another machine, so give the server's own address on the VMs' network"),
         ([{**LAN, "ipv4_gateway": "203.0.113.15"}], {}, "vmm_networks: lan: ipv4_gateway: "

@@ -38,7 +38,7 @@ def test_an_order_says_nothing_that_is_the_operators(field: str) -> None:
     values = read_order("orders/web1.yml", load(ORDER + example, "", 4096), report)
     assert field not in values
     (problem,) = report.problems
-    assert str(problem).startswith(f"orders/web1.yml: {field}: is not the customer's to say; ")
+    assert str(problem).startswith(f"orders/web1.yml: {field}: is not for the customer to say; ")
     fleet = build({"web1.yml": "server: server6\n"}, orders={"web1.yml": ORDER + example})
     assert fleet.vms == ()
     assert problem.text in str(fleet.problems)
@@ -58,7 +58,7 @@ def test_an_order_that_is_broken_holds_no_other_vm_up() -> None:
 def test_the_same_field_in_both_files() -> None:
     vms = {"web1.yml": "server: server6\nowner: puffy\n"}
     assert problems(vms, orders={"web1.yml": ORDER}) == [
-        "orders/web1.yml: owner: stands in vms/web1.yml too; keep one of them"
+        "orders/web1.yml: owner: is in vms/web1.yml too; keep one of them"
     ]
 
 

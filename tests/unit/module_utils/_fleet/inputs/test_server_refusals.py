@@ -36,7 +36,7 @@ PATTERNS = (
         (
             {"mac_prefix": "fe:e1:bb"},
             "mac_prefix: 'fe:e1:bb' is not a prefix of MAC addresses; use two hexadecimal digits "
-            "an octet and colons, such as fe:e1:bb:d1:c8 or fe:e1:bb:d1",
+            "per octet and colons, such as fe:e1:bb:d1:c8 or fe:e1:bb:d1",
         ),
         (
             {"mac_prefix": 7614923},
@@ -69,7 +69,7 @@ PATTERNS = (
         ),
         (
             {"ipv4_network": ["203.0.113.0/28", "198.51.100.64/28"]},
-            "ipv4_network: is a list; a single value is wanted; several go into vmm_networks",
+            "ipv4_network: is a list; give a single value; several go into vmm_networks",
         ),
         (
             {"ipv4_gateway": "203.0.113.255"},
@@ -121,11 +121,11 @@ PATTERNS = (
         ({"preset": "tap"}, "preset: 'tap' is not one of bridge, veb, nat"),
         (
             {"switch": "veb0"},
-            "switch: 'veb0' is no mapping; give name and interface, such as {name: uplink}",
+            "switch: 'veb0' is not a mapping; give name and interface, as in {name: uplink}",
         ),
         (
             {"switch": {"iface": "veb0"}},
-            "switch: 'iface' is unknown; give name and interface, such as {name: uplink}",
+            "switch: 'iface' is unknown; give name and interface, as in {name: uplink}",
         ),
         (
             {"switch": {"interface": "vlan0"}},
@@ -142,7 +142,7 @@ PATTERNS = (
         ),
         (
             {"uplink": {"vlan": 42}},
-            "uplink: parent is missing; give the physical interface, as in {parent: em0}",
+            "uplink: parent is missing; give it, as in {vlan: 42, parent: em0}",
         ),
         (
             {"ipv6_prefixes": "2001:db8:100::/64"},
@@ -182,7 +182,7 @@ PATTERNS = (
         ),
         (
             {"uplink": {"parent": "em0", "members": ["em1"]}},
-            "uplink: members are of an aggr(4) or trunk(4), and parent is em0; name it, as in "
+            "uplink: members belong to an aggr(4) or trunk(4), and parent is em0; name it, as in "
             "{parent: aggr0, members: [em0, em1]}",
         ),
         (
@@ -191,7 +191,7 @@ PATTERNS = (
         ),
         (
             {"uplink": {"parent": "aggr0", "members": ["em1"], "protocol": "lacp"}},
-            "uplink: protocol is for members of a trunk(4); aggr(4) has LACP alone",
+            "uplink: protocol is for members of a trunk(4); aggr(4) only has LACP",
         ),
         (
             {"uplink": {"parent": "trunk0", "members": ["em1"], "protocol": "x"}},
@@ -230,7 +230,7 @@ PATTERNS = (
         ({"release": "7"}, "release: '7' is not a release of OpenBSD; use one such as 7.8"),
         (
             {"dns_servers": "203.0.113.1"},
-            "dns_servers: '203.0.113.1' is no list; give a list of "
+            "dns_servers: '203.0.113.1' is not a list; give a list of "
             "IPv4 addresses, such as [203.0.113.1]",
         ),
         (
@@ -256,7 +256,7 @@ PATTERNS = (
         ),
         (
             {"reserved": "13"},
-            "reserved: '13' is no list; give a list of addresses, ranges, "
+            "reserved: '13' is not a list; give a list of addresses, ranges, "
             "networks, MACs and numbers",
         ),
         (

@@ -82,7 +82,7 @@ def test_every_field() -> None:
     ("field", "value", "complaint"),
     [
         ("memory", "1 GB", "'1 GB' is not a valid size; use a number with K, M or G, such as 1G"),
-        ("memory", "[1G]", "is a list; a single value is wanted"),
+        ("memory", "[1G]", "is a list; give a single value"),
         ("memory", "", "has no value; give one, or leave the line out"),
         ("memory", "null", "has no value; give one, or leave the line out"),
         ("disk", "1024", "'1024' is not a valid size; use a number with K, M, G or T, such as 50G"),
@@ -110,7 +110,7 @@ def test_every_field() -> None:
             "another name",
         ),
         ("owner", "vmdusers", "'vmdusers' is the group of all owners; choose another name"),
-        ("owner", "{a: b}", "is a mapping; a single value is wanted"),
+        ("owner", "{a: b}", "is a mapping; give a single value"),
         (
             "user",
             "ftp",
@@ -131,7 +131,7 @@ def test_every_field() -> None:
         ("hostname", "'{{ 7*7 }}'", f"'{{{{ 7*7 }}}}' is not a host name; {HOST_ADVICE}"),
         ("hostname", 64 * "a", f"'{57 * 'a'}...' is not a host name; {HOST_ADVICE}"),
         ("hostname", "a." * 126 + "ab", f"'{'a.' * 28}a...' is not a host name; {HOST_ADVICE}"),
-        ("ssh_keys", KEY, f"'{KEY[:57]}...' is no list; give a list of public SSH keys"),
+        ("ssh_keys", KEY, f"'{KEY[:57]}...' is not a list; give a list of public SSH keys"),
         ("ssh_keys", "[]", "is an empty list; give a list of public SSH keys"),
         ("ssh_keys", f"[{KEY}, {OTHER_KEY}, {KEY}]", "item 3 is the same as item 1"),
         (
@@ -140,7 +140,7 @@ def test_every_field() -> None:
             "item 2: 'AAAA' is not a valid ssh-ed25519 key: it is cut off; paste the .pub file's "
             "line again",
         ),
-        ("ssh_keys", "[[a]]", "item 1: is a list; a single value is wanted"),
+        ("ssh_keys", "[[a]]", "item 1: is a list; give a single value"),
         ("number", "0", "0 is out of bounds; use a whole number from 1 to 65535"),
         ("number", "65536", "65536 is out of bounds; use a whole number from 1 to 65535"),
         ("number", "seven", "'seven' is not a whole number; use one from 1 to 65535"),
@@ -153,20 +153,20 @@ def test_every_field() -> None:
         (
             "mac",
             "fe-e1-bb-d1-c8-07",
-            "'fe-e1-bb-d1-c8-07' is not a MAC address; use two hexadecimal digits an octet and "
+            "'fe-e1-bb-d1-c8-07' is not a MAC address; use two hexadecimal digits per octet and "
             "colons, "
             "such as fe:e1:bb:d1:c8:07",
         ),
         (
             "mac",
             "fe:e1:bb:d1:c8:7",
-            "'fe:e1:bb:d1:c8:7' is not a MAC address; use two hexadecimal digits an octet and "
+            "'fe:e1:bb:d1:c8:7' is not a MAC address; use two hexadecimal digits per octet and "
             "colons, such as fe:e1:bb:d1:c8:07",
         ),
         (
             "mac",
             "../../etc/passwd",
-            "'../../etc/passwd' is not a MAC address; use two hexadecimal digits an octet and "
+            "'../../etc/passwd' is not a MAC address; use two hexadecimal digits per octet and "
             "colons, such as fe:e1:bb:d1:c8:07",
         ),
         (
@@ -225,19 +225,23 @@ def test_every_field() -> None:
             "../../etc/passwd",
             "'../../etc/passwd' is not a time zone; use one such as Europe/Amsterdam or UTC",
         ),
-        ("sets", "+site*", "'+site*' is no list; give a list of patterns, such as [-x*, +site*]"),
+        (
+            "sets",
+            "+site*",
+            "'+site*' is not a list; give a list of patterns, such as [-x*, +site*]",
+        ),
         ("sets", "[-x* +site*]", f"item 1: '-x* +site*' is not a pattern for sets; {SET_ADVICE}"),
         (
             "sets",
             "[+site*, abort]",
-            "item 2: 'abort' is a command to the installer and no set; take it out",
+            "item 2: 'abort' is a command to the installer, not a set; take it out",
         ),
         ("sets", "['+$(id)']", f"item 1: '+$(id)' is not a pattern for sets; {SET_ADVICE}"),
-        ("sets", "[[]]", "item 1: is a list; a single value is wanted"),
+        ("sets", "[[]]", "item 1: is a list; give a single value"),
         (
             "install_options",
             "[a]",
-            "is a list, no mapping; give questions and answers, as in {Question: answer}",
+            "is a list, not a mapping; give questions and answers, as in {Question: answer}",
         ),
         ("install_options", "{a=b: c}", f"'a=b' is not a valid question; {QUESTION_ADVICE}"),
         ("install_options", "{'#a': c}", f"'#a' is not a valid question; {QUESTION_ADVICE}"),
@@ -255,7 +259,7 @@ def test_every_field() -> None:
             "Full name: '' is not a valid answer; use one line of printable ASCII, not empty, with "
             "no blank at either end, of up to 1000 characters",
         ),
-        ("install_options", "{Full name: [a]}", "Full name: is a list; a single value is wanted"),
+        ("install_options", "{Full name: [a]}", "Full name: is a list; give a single value"),
         ("server", "server66", "'server66' is not a server of the inventory; is server6 meant?"),
         (
             "server",
@@ -263,7 +267,7 @@ def test_every_field() -> None:
             "'mars' is not a server of the inventory; use the name of one of the inventory's "
             "servers",
         ),
-        ("server", "[server6]", "is a list; a single value is wanted"),
+        ("server", "[server6]", "is a list; give a single value"),
     ],
 )
 def test_what_a_field_does_not_take(field: str, value: str, complaint: str) -> None:

@@ -97,9 +97,9 @@ def test_nested_data_and_both_line_ends() -> None:
             "line 1: a % directive is not allowed; a file here is plain data",
         ),
         ("a: 1\n---\nb: 2\n", "line 2: a second document begins here; one file holds one"),
-        ("- a\n", "line 1: lines of the form 'field: value' are wanted here"),
-        ("# nothing\n\njust text\n", "line 3: lines of the form 'field: value' are wanted here"),
-        ("# nothing\n", "line 1: the file is empty; lines of the form 'field: value' are wanted"),
+        ("- a\n", "line 1: write lines of the form 'field: value' here"),
+        ("# nothing\n\njust text\n", "line 3: write lines of the form 'field: value' here"),
+        ("# nothing\n", "line 1: the file is empty; write lines of the form 'field: value'"),
         ("a: " + 20 * "[", "line 1: more than 8 levels deep; no such file is"),
         (
             "a: 1\nb: \x00\n",
