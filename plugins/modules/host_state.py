@@ -166,8 +166,8 @@ options:
     type: list
     elements: dict
     suboptions:
-      path:
-        description: The file. One that is missing is made.
+      path: &edited
+        description: The file. It is created if it is missing.
         type: str
         required: true
       key:
@@ -187,10 +187,7 @@ options:
     type: list
     elements: dict
     suboptions:
-      path:
-        description: The file. One that is missing is made.
-        type: str
-        required: true
+      path: *edited
       lines:
         description: The lines, in their order. An empty list removes them.
         type: list

@@ -12,11 +12,8 @@ from functools import cached_property
 from itertools import chain, groupby
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks import capacity, kept, owners
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.allocation import allocate
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity import (
-    check_capacity,
-    check_sizes,
-)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import (
     IMAGE,
     LABEL,
@@ -30,22 +27,8 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.forwards i
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
-    Copy,
-    candidates,
-    clashing,
-    copy_of,
-    earlier_vm,
-    read_copies,
-    render_copies,
-)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.moves import (
     moved,
-)
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import (
-    check_accounts,
-    check_keys,
-    check_names,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.prefixes import (
     check_prefixes,
@@ -208,19 +191,19 @@ def build_fleet(inputs: Inputs) -> Fleet:
     files = [moves[file.name].file if file.name in moves else file for file in files]
     known = {name: frozenset(ledger.entries) for name, ledger in whole.items()}
     existing = {file.name for file in files if file.name in known.get(file.server or "", ())}
-    check_keys(files, existing, report)
-    check_names(files, existing, report)
+    owners.check_keys(files, existing, report)
+    owners.check_names(files, existing, report)
     Claims().add_all(_labels(files, existing), report)
     by_server = _by_server(files)
     for name, settings in usable.items():
-        check_sizes(settings, by_server[name], existing | {*inputs.arriving}, report)
+        capacity.check_sizes(settings, by_server[name], existing | {*inputs.arriving}, report)
         check_interfaces(settings, by_server[name], existing, report)
         check_forwards(settings, by_server[name], existing, report)
-        check_accounts(settings, by_server[name], inputs.accounts.get(name, {}), report)
+        owners.check_accounts(settings, by_server[name], inputs.accounts.get(name, {}), report)
     counted = _sound(files, inputs, report) | existing
     for name, settings in usable.items():
         own = [file for file in by_server[name] if file.name in counted]
-        check_capacity(settings, own, existing, report)
+        capacity.check_capacity(settings, own, existing, report)
     known_values = Known(
         usable,
         files,
@@ -294,8 +277,8 @@ def _images(vms: Sequence[Vm]) -> Iterator[Claim]:
 def _labels(files: Sequence[VmFile], existing: Collection[str]) -> Iterator[Claim]:
     """Yield the names that VMs have in DHCP and DNS."""
     for file in oldest_first(files, existing):
-        kept, label = file.name in existing, host_label(file.name)
-        yield Claim(LABEL, label, file.name, file.server or "", file.source, "name", kept)
+        old, label = file.name in existing, host_label(file.name)
+        yield Claim(LABEL, label, file.name, file.server or "", file.source, "name", old)
 
 
 def _read_vms(inputs: Inputs, report: Report) -> list[VmFile]:
@@ -344,9 +327,9 @@ def _earlier(
     Only what a ledger has was there before.
     """
     known = {name: ledgers[name].entries for name in servers if name in ledgers}
-    homes_of = {file.name: homes for file in left if (homes := candidates(file, known))}
+    homes_of = {file.name: homes for file in left if (homes := kept.candidates(file, known))}
     copies = {
-        server: read_copies(inputs.kept.get(server, ""))
+        server: kept.read_copies(inputs.kept.get(server, ""))
         for server in set(chain.from_iterable(homes_of.values()))
     }
     earlier: dict[str, Vm] = {}
@@ -355,9 +338,9 @@ def _earlier(
         for server in homes:
             if copy := copies[server].get(name):
                 seen, ledger = name in inputs.seen, ledgers[server]
-                if vm := earlier_vm(name, copy, servers[server], ledger, names, seen=seen):
+                if vm := kept.earlier_vm(name, copy, servers[server], ledger, names, seen=seen):
                     earlier[name] = vm
-    for name in clashing(vms, list(earlier.values())):
+    for name in kept.clashing(vms, list(earlier.values())):
         del earlier[name]
     unknown: dict[str, set[str]] = defaultdict(set)
     for name in homes_of.keys() - earlier.keys():
@@ -378,14 +361,15 @@ def _copies(
     for vm in vms:
         by_server.setdefault(vm.server, []).append(vm)
     for server, own in by_server.items():
-        old: Mapping[str, Copy] = {}
+        old: Mapping[str, kept.Copy] = {}
         if any(vm.name in earlier for vm in own):
-            old = read_copies(inputs.kept.get(server, ""))
+            old = kept.read_copies(inputs.kept.get(server, ""))
         copies = {
-            vm.name: (vm.name in earlier and old.get(vm.name)) or copy_of(_texts(inputs, vm.name))
+            vm.name: (vm.name in earlier and old.get(vm.name))
+            or kept.copy_of(_texts(inputs, vm.name))
             for vm in own
         }
-        texts[server] = render_copies(copies)
+        texts[server] = kept.render_copies(copies)
     return texts
 
 

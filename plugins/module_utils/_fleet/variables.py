@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
@@ -37,6 +37,16 @@ _DATASIZE_STEP = 16384 << 20
 _PROCESS_BYTES = 256 << 20
 
 SERVER_VARIABLES = ("vmm_host", "vmm_vms", "vmm_archived", "vmm_owners", "vmm_unknown_vms")
+
+# What variables have under the names of the attributes.
+_OF_SERVERS = """
+    name preset domain dns_servers timezone host_interface image_directory release sets_server sets
+    install_limit installer transfer_address sets_directory owners_group sysctl
+    """.split()
+_OF_VMS = """
+    name server number mac ipv4 ipv6 ipv6_prefix network group owner user ssh_keys hostname memory
+    detached cdrom boot seen refusal autostart state timezone sets install_options
+    """.split()
 
 # States in which a VM is in the server's configuration.
 _CONFIGURED = frozenset({"present", "suspended"})
@@ -83,11 +93,7 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
     wires = {wire.switch.name: wire for wire in server.wires}
     networks = [_network(wires[network.switch], network) for network in server.networks]
     return {
-        "name": server.name,
-        "preset": server.preset,
-        "domain": server.domain,
-        "dns_servers": list(server.dns_servers),
-        "timezone": server.timezone,
+        **_plain(server, _OF_SERVERS),
         "mac_prefix": server.mac.prefix,
         "ipv4": networks[0]["ipv4"],
         "ipv6": networks[0]["ipv6"],
@@ -96,28 +102,29 @@ def _host(server: ServerSettings, vms: Sequence[Vm]) -> dict[str, Any]:
         "wires": [_wire(server, wire) for wire in server.wires],
         "switch": _switch(server, server.switch),
         "switches": [_switch(server, switch) for switch in server.switches],
-        "host_interface": server.host_interface,
         "host_port": host_port(server.host_interface),
-        "uplink": uplink
-        and {**vars(uplink), "members": list(uplink.members), "interface": uplink.interface},
+        "uplink": uplink and {**_plain(uplink, vars(uplink)), "interface": uplink.interface},
         "uplinks": [switch.uplink.interface for switch in server.switches if switch.uplink],
         "links": links(server),
         "ipv6_routes": ipv6_routes(server, vms),
-        "image_directory": server.image_directory,
         "tap_count": server.tap_count or min(interfaces + _SPARE_TAPS, MOST_TAPS),
         "open_files": _open_files(len(vms), interfaces),
         "largest_process": _largest_process(vms),
-        "release": server.release,
-        "sets_server": server.sets_server,
-        "sets": list(server.sets),
-        "install_limit": server.install_limit,
-        "installer": server.installer,
-        "transfer_address": server.transfer_address and str(server.transfer_address),
-        "sets_directory": server.sets_directory,
-        "owners_group": server.owners_group,
         "memory_limited": server.memory_limit is not None,
-        "sysctl": dict(server.sysctl),
     }
+
+
+def _plain(source: object, names: Iterable[str]) -> dict[str, Any]:
+    """Return attributes as plain data; addresses and sizes become text."""
+    return {name: _plain_value(getattr(source, name)) for name in names}
+
+
+def _plain_value(value: object) -> object:
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else str(value)
 
 
 def _broadcast(network: IPv4Network | IPv6Network) -> str:
@@ -212,50 +219,19 @@ def _largest_process(vms: Sequence[Vm]) -> int:
 
 def _vm(vm: Vm) -> dict[str, Any]:
     return {
-        "name": vm.name,
+        **_plain(vm, _OF_VMS),
         "label": host_label(vm.name),
-        "server": vm.server,
-        "number": vm.number,
-        "mac": vm.mac,
-        "ipv4": str(vm.ipv4),
-        "ipv6": vm.ipv6 and str(vm.ipv6),
-        "ipv6_prefix": vm.ipv6_prefix and str(vm.ipv6_prefix),
-        "network": vm.network,
-        "group": vm.group,
-        "interfaces": [
-            {
-                **vars(interface),
-                "ipv4": interface.ipv4 and str(interface.ipv4),
-                "ipv6": interface.ipv6 and str(interface.ipv6),
-            }
-            for interface in vm.interfaces
-        ],
+        "interfaces": [_plain(interface, vars(interface)) for interface in vm.interfaces],
         "forward": [_forward(forward) for forward in vm.forward],
         "ssh_port": ssh_port(vm.forward),
-        "owner": vm.owner,
-        "user": vm.user,
-        "ssh_keys": list(vm.ssh_keys),
-        "hostname": vm.hostname,
-        "memory": str(vm.memory),
         "disk": str(vm.disk.size),
         "disk_format": vm.disk.format,
         "image": _image(vm.disk),
         "disks": [{**_image(disk), "recorded": disk.recorded} for disk in vm.disks],
         "made": vm.disk.recorded,
-        "detached": list(vm.detached),
         "install_by": vm.install,
-        "cdrom": vm.cdrom,
-        "boot": vm.boot,
         "installed": vm.installed and vm.installed.as_data(),
-        "seen": vm.seen,
-        "refusal": vm.refusal,
-        "moving": vm.moving
-        and {"source": vm.moving.source, "to": vm.moving.to, "ran": vm.moving.ran},
-        "autostart": vm.autostart,
-        "state": vm.state,
-        "timezone": vm.timezone,
-        "sets": list(vm.sets),
-        "install_options": dict(vm.install_options),
+        "moving": vm.moving and _plain(vm.moving, ("source", "to", "ran")),
     }
 
 

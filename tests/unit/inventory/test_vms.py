@@ -25,12 +25,12 @@ def test_vms_are_hosts_and_servers_know_them(site: Site) -> None:
     site.vm("web2", server="server2", state="suspended")
     site.vm("old1", server="server2", state="archived")
     before = site.files()
-    found = listing(site)
-    assert found["vms"]["children"] == ["vms_on_server1", "vms_on_server2"]
-    assert found["vms_on_server1"]["hosts"] == ["web1"]
-    assert sorted(found["vms_on_server2"]["hosts"]) == ["old1", "web2"]
-    assert found["vmd_servers"]["hosts"] == ["server1", "server2"]
-    hosts = found["_meta"]["hostvars"]
+    inventory = listing(site)
+    assert inventory["vms"]["children"] == ["vms_on_server1", "vms_on_server2"]
+    assert inventory["vms_on_server1"]["hosts"] == ["web1"]
+    assert sorted(inventory["vms_on_server2"]["hosts"]) == ["old1", "web2"]
+    assert inventory["vmd_servers"]["hosts"] == ["server1", "server2"]
+    hosts = inventory["_meta"]["hostvars"]
     assert [vm["name"] for vm in hosts["server2"]["vmm_vms"]] == ["web2"]
     assert hosts["server1"]["vmm_fleet_directory"] == str(site.fleet)
     assert hosts["server1"]["vmm_host"]["ipv4"]["network"] == "203.0.113.0"
@@ -76,9 +76,9 @@ def test_another_inventory_may_come_before(site: Site) -> None:
     other = site.root / "other"
     other.mkdir()
     (other / "hosts.yml").write_text("printers: {hosts: {laser1: }}\n")
-    found = listing(site, "-i", str(other), "-i", str(site.inventory))
-    assert found["vms_on_server1"]["hosts"] == ["web1"]
-    assert found["printers"]["hosts"] == ["laser1"]
+    inventory = listing(site, "-i", str(other), "-i", str(site.inventory))
+    assert inventory["vms_on_server1"]["hosts"] == ["web1"]
+    assert inventory["printers"]["hosts"] == ["laser1"]
 
 
 def test_the_command_line_can_choose_a_setting(site: Site) -> None:
@@ -103,10 +103,10 @@ groups:
 keyed_groups:
   - {key: vmm_owner, prefix: owner}
 """)
-    found = listing(site)
-    assert found["first"]["hosts"] == found["owner_mira"]["hosts"] == ["web1"]
-    assert found["_meta"]["hostvars"]["web2"]["where"] == "server1/2"
-    assert found["_meta"]["hostvars"]["web2"]["ansible_user"] == "root"
+    inventory = listing(site)
+    assert inventory["first"]["hosts"] == inventory["owner_mira"]["hosts"] == ["web1"]
+    assert inventory["_meta"]["hostvars"]["web2"]["where"] == "server1/2"
+    assert inventory["_meta"]["hostvars"]["web2"]["ansible_user"] == "root"
 
 
 def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> None:
@@ -130,8 +130,8 @@ def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> N
     assert sum(line.startswith("vms/web2.yml: ") for line in lines) == 2
     assert "parse" not in done.stderr
     assert lines[-1].startswith(f"{site.inventory}/vmm.yml: {len(lines) - 1} problem(s) in ")
-    found = decoded(done.stdout)
-    hosts = found["_meta"]["hostvars"]
+    inventory = decoded(done.stdout)
+    hosts = inventory["_meta"]["hostvars"]
     assert "vmm_vms" not in hosts["server2"]
     assert {line.split(":")[0] for line in hosts["server2"]["vmm_problems"]} == {"server2"}
     assert set(hosts["server1"]["vmm_fleet_problems"]) == set(lines[:-1])
@@ -140,9 +140,9 @@ def test_all_problems_are_shown_once_and_what_is_sound_is_there(site: Site) -> N
     assert hosts["server1"]["vmm_vms"] == []
     assert {"web1", "web2", "web4", "web5"} <= set(hosts["server1"]["vmm_broken_vms"])
     (site.fleet / "vms/web3.yaml").unlink()
-    found = decoded(site.run("ansible-inventory", "--list").stdout)
-    assert found["vms_on_server1"]["hosts"] == ["web4", "web5"]
-    assert "web6" not in found["_meta"]["hostvars"]
+    inventory = decoded(site.run("ansible-inventory", "--list").stdout)
+    assert inventory["vms_on_server1"]["hosts"] == ["web4", "web5"]
+    assert "web6" not in inventory["_meta"]["hostvars"]
 
 
 def test_a_vm_with_a_broken_file_stays_as_it_was(site: Site) -> None:
@@ -151,15 +151,15 @@ def test_a_vm_with_a_broken_file_stays_as_it_was(site: Site) -> None:
     assert site.play({"puffy.vmm.allocate": {}}).returncode == 0
     before = site.host("web1")
     (site.fleet / "vms/web1.yml").write_text("server: server1\nowner: 'mira\n")
-    found = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
-    assert found["web1"] == before
-    assert [vm["name"] for vm in found["server1"]["vmm_vms"]] == ["web1", "web2"]
-    assert found["server1"]["vmm_problems"] == found["server1"]["vmm_broken_vms"]["web1"]
-    assert "vmm_problems" not in found["server2"]
+    hosts = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
+    assert hosts["web1"] == before
+    assert [vm["name"] for vm in hosts["server1"]["vmm_vms"]] == ["web1", "web2"]
+    assert hosts["server1"]["vmm_problems"] == hosts["server1"]["vmm_broken_vms"]["web1"]
+    assert "vmm_problems" not in hosts["server2"]
     (site.fleet / "kept/server1.json").unlink()
-    found = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
-    assert "web1" not in found
-    assert found["server1"]["vmm_unknown_vms"] == ["web1"]
+    hosts = decoded(site.run("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
+    assert "web1" not in hosts
+    assert hosts["server1"]["vmm_unknown_vms"] == ["web1"]
 
 
 def test_an_order_waits_for_the_operators_file(site: Site) -> None:
@@ -182,11 +182,11 @@ def test_names_of_new_vms_capture_no_host_or_group_that_comes_later(site: Site) 
     for name in ("laser1", "printers", "web1", "web2"):
         site.vm(name)
     done = site.run("ansible-inventory", "--list")
-    found = decoded(done.stdout)
-    assert found["vms_on_server1"]["hosts"] == ["web2"]
+    inventory = decoded(done.stdout)
+    assert inventory["vms_on_server1"]["hosts"] == ["web2"]
     assert "vms/laser1.yml: name: 'laser1' is a host of the inventory too, in a file" in done.stderr
     assert "vms/printers.yml: name: 'printers' is a group of the inventory" in done.stderr
-    assert "ansible_host" not in found["_meta"]["hostvars"].get("laser1", {})
+    assert "ansible_host" not in inventory["_meta"]["hostvars"].get("laser1", {})
     # A VM that is there may be named wherever its operator wants it.
     later.unlink()
     site.play({"puffy.vmm.allocate": {"fail": False}})
@@ -206,9 +206,9 @@ def test_what_an_order_says_makes_nobody_a_member_of_a_group(site: Site) -> None
     site.vm("web1", owner="admins")
     site.vm("web2", owner="mira")
     done = site.run("ansible-inventory", "--list")
-    found = decoded(done.stdout)
-    assert found["admins"]["hosts"] == ["bastion"]
-    assert found["vms_present"]["hosts"] == found["mira"]["hosts"] == ["web2"]
+    inventory = decoded(done.stdout)
+    assert inventory["admins"]["hosts"] == ["bastion"]
+    assert inventory["vms_present"]["hosts"] == inventory["mira"]["hosts"] == ["web2"]
     assert "vms/web1.yml: name: 'web1' would join the group admins of the inventory" in done.stderr
 
 
@@ -234,10 +234,10 @@ def test_hostile_values_are_never_evaluated(site: Site) -> None:
         "compose: {copy: vmm_install_options, key: vmm_ssh_keys.0}\n"
         "keyed_groups: [{key: vmm_install_options.values() | list, prefix: option}]\n"
     )
-    found = listing(site)["_meta"]["hostvars"]
-    assert found["web1"]["vmm_install_options"] == found["web1"]["copy"] == option
-    assert found["server1"]["vmm_vms"][0]["install_options"] == option
-    assert found["web1"]["key"].endswith(" {{ 6 * 7 }}")
+    hosts = listing(site)["_meta"]["hostvars"]
+    assert hosts["web1"]["vmm_install_options"] == hosts["web1"]["copy"] == option
+    assert hosts["server1"]["vmm_vms"][0]["install_options"] == option
+    assert hosts["web1"]["key"].endswith(" {{ 6 * 7 }}")
     show = {
         "ansible.builtin.debug": {
             "msg": [

@@ -80,6 +80,8 @@ SUFFIX = ".yml"
 
 LONGEST_FILE = 64 * 1024
 
+# Fields that a VM has as its files have them.
+_TAKEN = "owner ssh_keys hostname install cdrom boot autostart state install_options".split()
 # What the operator's file alone can say.
 _OPERATORS = frozenset(field.name for field in FIELDS if not field.customer)
 _CUSTOMERS = tuple(field.name for field in FIELDS if field.customer)
@@ -342,12 +344,10 @@ def make_vm(
     ipv6 = entry.ipv6 if network.ipv6 else None
     first = Interface(network.switch, entry.mac, group, network.name, entry.ipv4, ipv6)
     return Vm(
+        **{name: values[name] for name in _TAKEN},
         name=file.name,
         server=server.name,
-        owner=values["owner"],
         user=values["user"] or _user_of(values["owner"], values["install"]),
-        ssh_keys=values["ssh_keys"],
-        hostname=values["hostname"],
         number=entry.number,
         mac=entry.mac,
         ipv4=entry.ipv4,
@@ -361,18 +361,12 @@ def make_vm(
         disk=first_disk(wishes),
         disks=further_disks(wishes),
         detached=detached(wishes),
-        install=values["install"],
-        cdrom=values["cdrom"],
-        boot=values["boot"],
         installed=entry.installed,
         seen=seen,
         refusal=refusal or disk_refusal(wishes, ledger_source(server.name)),
         moving=moving,
-        autostart=values["autostart"],
-        state=values["state"],
         timezone=values["timezone"] or server.timezone,
         sets=values["sets"] or server.sets,
-        install_options=values["install_options"],
     )
 
 

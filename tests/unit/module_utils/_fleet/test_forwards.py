@@ -168,7 +168,7 @@ def test_a_port_leads_to_one_vm_of_a_server() -> None:
     # Who is there already keeps it, whatever the names.
     before = sound(build({"b.yml": vms["b.yml"]}, servers=servers))
     after = build(vms, ledger_texts(before), servers, kept=before.kept)
-    assert [one.name for one in after.vms] == ["b", "c", "d"]
+    assert [machine.name for machine in after.vms] == ["b", "c", "d"]
 
 
 def test_a_copy_whose_port_is_another_vms_now_does_not_do() -> None:
@@ -224,5 +224,5 @@ def test_no_two_forwards_of_a_vm_are_for_the_same_packet(
         taken = forwards(data)
     except Refused:
         return
-    ports = [port for one in taken for port in one.each]
+    ports = [port for forward in taken for port in forward.each]
     assert len(ports) == len(set(ports))

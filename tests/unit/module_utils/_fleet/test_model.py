@@ -37,9 +37,9 @@ from unit.fleets import (
 
 
 def test_problems_are_sorted_lines_without_repetition() -> None:
-    found = Problems([Problem("b", "", "x"), Problem("a", "f", "y"), Problem("b", "", "x")])
-    assert str(found) == "a: f: y\nb: x"
-    assert found.problems == (Problem("a", "f", "y"), Problem("b", "", "x"))
+    error = Problems([Problem("b", "", "x"), Problem("a", "f", "y"), Problem("b", "", "x")])
+    assert str(error) == "a: f: y\nb: x"
+    assert error.problems == (Problem("a", "f", "y"), Problem("b", "", "x"))
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_the_vms_of_a_server_are_those_it_is_configured_with() -> None:
     }
     fleet = build(vms)
     listed = server_variables(fleet, "server6")["vmm_vms"]
-    assert [(one["name"], one["number"], one["state"]) for one in listed] == [
+    assert [(item["name"], item["number"], item["state"]) for item in listed] == [
         ("c", 1, "present"),
         ("b", 3, "suspended"),
     ]
-    assert [one.name for one in fleet.vms] == ["c", "a", "b", "d"]
+    assert [machine.name for machine in fleet.vms] == ["c", "a", "b", "d"]
     assert json.loads(json.dumps(listed)) == listed
     without_name = {f"vmm_{name}" for name in listed[0]}
     assert without_name == {name for name in vm_variables(fleet.vms[0]) if name.startswith("vmm_")}
@@ -229,7 +229,7 @@ def test_two_vms_on_one_image() -> None:
 
 
 def test_all_problems_of_all_files_at_once() -> None:
-    found = problems(
+    complaints = problems(
         {
             "_bad.yml": vm(),
             "a.yml": vm("mac: fe:e1:bb:00:00:01"),
@@ -239,7 +239,7 @@ def test_all_problems_of_all_files_at_once() -> None:
         {"server7.yml": "vms: 1\n", "server1.yml": "vms: {a: {number: 0}}\n"},
         {"server6": server(memory_limit="1G"), "server7": {**SERVER6, "vmm_domain": "_"}},
     )
-    assert [line.split(":")[0] for line in found] == [
+    assert [line.split(":")[0] for line in complaints] == [
         "allocations/server1.yml",
         "allocations/server7.yml",
         "server7",

@@ -25,7 +25,7 @@ from unit.fleets import (
 
 
 def names(fleet: Fleet) -> list[str]:
-    return [one.name for one in fleet.vms]
+    return [machine.name for machine in fleet.vms]
 
 
 def texts(fleet: Fleet) -> list[str]:
@@ -115,7 +115,7 @@ def test_a_ledger_that_cannot_be_read_stops_its_server_alone() -> None:
     vms = {"a.yml": vm(), "b.yml": vm(server="server7")}
     fleet = build(vms, {"server6.yml": "vms: 1\n"})
     assert (names(fleet), sorted(fleet.servers)) == (["b"], ["server7"])
-    assert [one.server for one in fleet.problems] == ["server6"]
+    assert [problem.server for problem in fleet.problems] == ["server6"]
     assert "server6" not in fleet.ledgers
     assert fleet.problems_of("server7") == []
     # Nobody knows of what server the third one is.
@@ -127,7 +127,7 @@ def test_a_server_that_is_being_set_up_stops_no_other() -> None:
         {"a.yml": vm(), "b.yml": vm(server="server9")}, servers={**SERVERS, "server9": {}}
     )
     assert names(fleet) == ["a"]
-    assert {one.server for one in fleet.problems} == {"server9"}
+    assert {problem.server for problem in fleet.problems} == {"server9"}
 
 
 def test_its_routers_address_is_nobodys_all_the_same() -> None:
@@ -223,18 +223,18 @@ def test_whatever_is_wrong_with_one_changes_no_other(
     assume(not before.problems)
     broken = data.draw(st.sampled_from(sorted(vms)))
     text = "".join(
-        one for one in vm(server=on[int(broken[2])]).splitlines(keepends=True)
-        if not one.startswith(line.split(":", maxsplit=1)[0] + ":")
+        row for row in vm(server=on[int(broken[2])]).splitlines(keepends=True)
+        if not row.startswith(line.split(":", maxsplit=1)[0] + ":")
     )  # fmt: skip
     new = {"new.yml": vm(server=data.draw(st.sampled_from(["server6", "server7"])))}
     after = again(before, {**vms, **new, broken: f"{text}{line}\n"})
-    for one in before.vms:
-        assert one in after.vms
+    for machine in before.vms:
+        assert machine in after.vms
     for name in before.ledgers:
         entries = after.ledgers[name].entries
         assert before.ledgers[name].entries.items() <= entries.items()
-    assert len({one.mac for one in after.vms}) == len(after.vms)
-    assert len({one.ipv4 for one in after.vms}) == len(after.vms)
+    assert len({machine.mac for machine in after.vms}) == len(after.vms)
+    assert len({machine.ipv4 for machine in after.vms}) == len(after.vms)
 
 
 def test_an_old_ledger_needs_no_copies_while_all_is_sound() -> None:

@@ -33,9 +33,9 @@ def test_no_two_are_the_same() -> None:
 def test_every_character_of_the_alphabet_and_no_other(
     length: int, alphabet: str, characters: str
 ) -> None:
-    found = [password(length, alphabet) for _ in range(200)]
-    assert {len(one) for one in found} == {length}
-    assert set("".join(found)) == set(characters)
+    passwords = [password(length, alphabet) for _ in range(200)]
+    assert {len(each) for each in passwords} == {length}
+    assert set("".join(passwords)) == set(characters)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_hash_fits_its_password_alone(secret: str) -> None:
 def test_the_salt_is_new_each_time_and_the_cost_ten_by_default() -> None:
     hashes = {bcrypt_hash("x"), bcrypt_hash("x")}
     assert len(hashes) == 2
-    assert all(one.startswith("$2b$10$") for one in hashes)
+    assert all(hash_.startswith("$2b$10$") for hash_ in hashes)
 
 
 @pytest.mark.parametrize(

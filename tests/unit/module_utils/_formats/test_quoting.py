@@ -145,16 +145,16 @@ def test_what_is_written_for_getcap_is_read_so(value: str) -> None:
 
 def read_capability(text: str) -> str:
     """As cgetstr(3) reads a value."""
-    found = []
+    result = []
     characters = iter(text)
     for character in characters:
         if character == "\\":
             escaped = next(characters)
-            found.append(":" if escaped in "cC" else escaped)
+            result.append(":" if escaped in "cC" else escaped)
         else:
             assert character != "^"
-            found.append(character)
-    return "".join(found)
+            result.append(character)
+    return "".join(result)
 
 
 @pytest.mark.parametrize("value", ["root", "a@b", "no-reply.x+y=z@mail.example.org", "_x@1.2"])

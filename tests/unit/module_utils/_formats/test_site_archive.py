@@ -34,15 +34,15 @@ def members(packed: bytes) -> list[tarfile.TarInfo]:
 
 
 def test_entries_have_numbers_for_owners_and_nothing_that_varies() -> None:
-    found = members(pack(FILES.items()))
-    assert [(one.name, one.mode, one.type, one.linkname) for one in found] == [
+    entries = members(pack(FILES.items()))
+    assert [(entry.name, entry.mode, entry.type, entry.linkname) for entry in entries] == [
         ("etc/localtime", 0o644, tarfile.SYMTYPE, "../usr/share/zoneinfo/UTC"),
         ("etc/motd", 0o644, tarfile.REGTYPE, ""),
         ("install.site", 0o755, tarfile.REGTYPE, ""),
     ]
-    for one in found:
-        assert (one.uid, one.gid, one.uname, one.gname) == (0, 0, "", "")
-        assert one.mtime == 946684800
+    for entry in entries:
+        assert (entry.uid, entry.gid, entry.uname, entry.gname) == (0, 0, "", "")
+        assert entry.mtime == 946684800
 
 
 def test_the_same_files_make_the_same_bytes() -> None:
@@ -114,8 +114,8 @@ def test_names_are_those_that_the_installer_looks_for() -> None:
 )
 def test_selection_follows_the_installer(patterns: list[str], chosen: list[str]) -> None:
     names = {"all": "site78.tgz", "own": "site78-web1.tgz"}
-    found = selected_sets(names.values(), [names["own"]], patterns)
-    assert found == [names[word] for word in chosen]
+    selected = selected_sets(names.values(), [names["own"]], patterns)
+    assert selected == [names[word] for word in chosen]
 
 
 RELEASE: dict[tuple[tuple[str, ...], ...], list[str]] = {

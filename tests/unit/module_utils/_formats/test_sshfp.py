@@ -121,10 +121,10 @@ TEXTS = st.frozensets(
 
 @given(st.dictionaries(NAMES, st.tuples(st.integers(0, 2**31 - 1), TEXTS), max_size=5))
 def test_a_fragment_is_read_as_it_was_written(
-    wanted: dict[str, tuple[int, frozenset[str]]],
+    expected: dict[str, tuple[int, frozenset[str]]],
 ) -> None:
-    text = render_fragment(ZONE, wanted)
-    assert parse_fragment(text) == wanted
+    text = render_fragment(ZONE, expected)
+    assert parse_fragment(text) == expected
     assert render_fragment(ZONE, parse_fragment(text)) == text
 
 

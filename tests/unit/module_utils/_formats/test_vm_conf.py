@@ -147,10 +147,10 @@ def render(conf: VmConf) -> str:
         lines.append(f"\tmemory {vm.memory}")
         for disk in vm.disks:
             lines.append(f"\tdisk {vm_conf_string(disk.path)} format {disk.format}")
-        for one in vm.interfaces:
-            locked = "locked " if one.locked else ""
-            lines.append(f"\tinterface tap {{\n\t\tswitch {vm_conf_string(one.switch or '')}")
-            lines.append(f"\t\t{locked}lladdr {vm_conf_string(one.lladdr or '')}\n\t}}")
+        for nic in vm.interfaces:
+            locked = "locked " if nic.locked else ""
+            lines.append(f"\tinterface tap {{\n\t\tswitch {vm_conf_string(nic.switch or '')}")
+            lines.append(f"\t\t{locked}lladdr {vm_conf_string(nic.lladdr or '')}\n\t}}")
         lines.append("}")
     return "\n".join(lines) + "\n"
 

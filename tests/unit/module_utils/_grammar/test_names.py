@@ -83,8 +83,8 @@ VMD_NAMES = ("openbsd.vm", "vm1.example.com", "OpenBSD_Ports", "vm_01", "1e3", "
 
 def test_names_that_vmd_takes() -> None:
     fleet = sound(build({f"{name}.yml": vm() for name in VMD_NAMES}))
-    assert {one.name for one in fleet.vms} == set(VMD_NAMES)
-    images = {one.name: one.disk.image for one in fleet.vms}
+    assert {machine.name for machine in fleet.vms} == set(VMD_NAMES)
+    images = {machine.name: machine.disk.image for machine in fleet.vms}
     assert images["openbsd.vm"] == "/var/vmm/openbsd.vm.qcow2"
     # All of it is read again as it was written.
     again = sound(build({f"{name}.yml": vm() for name in VMD_NAMES}, ledger_texts(fleet)))
@@ -120,7 +120,7 @@ def test_names_that_a_host_cannot_tell_apart_are_refused(name: str, other: str) 
     # Who was there first keeps it, and is left as it is.
     known = ledger_texts(build({f"{second}.yml": vm()}))
     fleet = build(vms | {f"{second}.yml": vm()}, known)
-    assert [one.name for one in fleet.vms] == [second]
+    assert [machine.name for machine in fleet.vms] == [second]
     assert [problem.source for problem in fleet.problems] == [f"vms/{first}.yml"]
 
 

@@ -26,8 +26,13 @@ def handed_out(
     servers: Mapping[str, Mapping[str, object]] | None = None,
 ) -> dict[str, tuple[int, str, str, str | None]]:
     return {
-        one.name: (one.number, one.mac[-2:], str(one.ipv4), str(one.ipv6) if one.ipv6 else None)
-        for one in build(vms, ledgers, servers).vms
+        machine.name: (
+            machine.number,
+            machine.mac[-2:],
+            str(machine.ipv4),
+            str(machine.ipv6) if machine.ipv6 else None,
+        )
+        for machine in build(vms, ledgers, servers).vms
     }
 
 
@@ -48,14 +53,14 @@ def test_the_lowest_numbers_in_the_order_of_names() -> None:
 
 
 def test_the_ledger_comes_first() -> None:
-    found = handed_out({"a.yml": vm(), "web1.yml": vm()}, {"server6.yml": ledger(WEB1)})
-    assert found["web1"] == (7, "07", "203.0.113.16", "2001:db8:6::16")
-    assert found["a"][0] == 1
+    handed = handed_out({"a.yml": vm(), "web1.yml": vm()}, {"server6.yml": ledger(WEB1)})
+    assert handed["web1"] == (7, "07", "203.0.113.16", "2001:db8:6::16")
+    assert handed["a"][0] == 1
 
 
 def test_what_the_ledger_lacks_follows_from_its_number() -> None:
-    found = handed_out({"web1.yml": vm()}, {"server6.yml": ledger("web1: {number: 7}")})
-    assert found["web1"] == (7, "07", "203.0.113.16", "2001:db8:6::16")
+    handed = handed_out({"web1.yml": vm()}, {"server6.yml": ledger("web1: {number: 7}")})
+    assert handed["web1"] == (7, "07", "203.0.113.16", "2001:db8:6::16")
 
 
 def test_the_ledger_is_the_truth_and_not_the_prefix() -> None:
@@ -82,10 +87,10 @@ def test_explicit_values_of_later_files_are_kept_free() -> None:
         "y.yml": vm("mac: fe:e1:bb:d1:c8:02"),
         "z.yml": vm("ipv4: 203.0.113.12"),
     }
-    found = numbers(vms)
-    assert (found["x"], found["a"], found["b"]) == (1, 5, 6)
+    handed = numbers(vms)
+    assert (handed["x"], handed["a"], handed["b"]) == (1, 5, 6)
     # Each of these stands in its own way for the others only.
-    assert (found["w"], found["y"], found["z"]) == (4, 2, 3)
+    assert (handed["w"], handed["y"], handed["z"]) == (4, 2, 3)
 
 
 def test_a_number_without_free_values_serves_who_brings_its_own() -> None:
@@ -156,7 +161,11 @@ def test_a_vm_that_comes_back_has_its_numbers_again() -> None:
     first = build({"a.yml": vm(), "b.yml": vm()})
     second = build({"b.yml": vm()}, ledger_texts(first))
     third = build({"a.yml": vm(), "b.yml": vm(), "c.yml": vm()}, ledger_texts(second))
-    assert [(one.name, one.number) for one in third.vms] == [("a", 1), ("b", 2), ("c", 3)]
+    assert [(machine.name, machine.number) for machine in third.vms] == [
+        ("a", 1),
+        ("b", 2),
+        ("c", 3),
+    ]
 
 
 def test_a_vm_that_moves_leaves_its_old_line_behind() -> None:
@@ -174,8 +183,8 @@ def test_a_vm_that_moves_leaves_its_old_line_behind() -> None:
 def test_a_vm_may_take_its_addresses_along() -> None:
     servers = {"server6": SERVER6, "server7": server(mac_prefix="fe:e1:bb:d1:c9")}
     moved = vm("mac: fe:e1:bb:d1:c8:07", "ipv4: 203.0.113.16", server="server7")
-    found = handed_out({"web1.yml": moved}, {"server6.yml": ledger(WEB1)}, servers)
-    assert found["web1"][1:3] == ("07", "203.0.113.16")
+    handed = handed_out({"web1.yml": moved}, {"server6.yml": ledger(WEB1)}, servers)
+    assert handed["web1"][1:3] == ("07", "203.0.113.16")
 
 
 def test_the_ledger_of_a_server_that_is_gone_still_counts() -> None:

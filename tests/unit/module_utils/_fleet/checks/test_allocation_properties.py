@@ -93,17 +93,20 @@ def build(
 
 def build_or_skip(fleet: dict[str, Wish], ledgers: dict[str, str] | None = None) -> Fleet:
     """Return the fleet; a draw that clashes or is too large is not what the test is about."""
-    found = build(fleet, ledgers)
-    assume(not found.problems)
-    return found
+    built = build(fleet, ledgers)
+    assume(not built.problems)
+    return built
 
 
 def values(fleet: Fleet) -> dict[str, tuple[object, ...]]:
-    return {one.name: (one.server, one.number, one.mac, one.ipv4, one.ipv6) for one in fleet.vms}
+    return {
+        machine.name: (machine.server, machine.number, machine.mac, machine.ipv4, machine.ipv6)
+        for machine in fleet.vms
+    }
 
 
 def all_macs(fleet: Fleet) -> list[str]:
-    return [interface.mac for one in fleet.vms for interface in one.interfaces]
+    return [interface.mac for machine in fleet.vms for interface in machine.interfaces]
 
 
 @given(FLEETS)
@@ -111,26 +114,31 @@ def test_everything_is_unique_and_usable(drawn: dict[str, Wish]) -> None:
     fleet = build_or_skip(drawn)
     macs = all_macs(fleet)
     assert len(macs) == len(set(macs))
-    assert len({one.ipv4 for one in fleet.vms}) == len(drawn)
-    assert len({(one.server, one.number) for one in fleet.vms}) == len(drawn)
-    ipv6 = [one.ipv6 for one in fleet.vms if one.server != "one"]
+    assert len({machine.ipv4 for machine in fleet.vms}) == len(drawn)
+    assert len({(machine.server, machine.number) for machine in fleet.vms}) == len(drawn)
+    ipv6 = [machine.ipv6 for machine in fleet.vms if machine.server != "one"]
     assert None not in ipv6
     assert len(set(ipv6)) == len(ipv6)
-    for one in fleet.vms:
-        settings = fleet.servers[one.server]
-        assert one.ipv4 in settings.ipv4.network
-        assert str(one.ipv4) not in ("203.0.113.1", "203.0.113.2", "203.0.113.15", "198.51.100.14")
-        if one.server == "one":
-            assert (one.number, str(one.ipv4)) != (4, "203.0.113.5")
+    for machine in fleet.vms:
+        settings = fleet.servers[machine.server]
+        assert machine.ipv4 in settings.ipv4.network
+        assert str(machine.ipv4) not in (
+            "203.0.113.1",
+            "203.0.113.2",
+            "203.0.113.15",
+            "198.51.100.14",
+        )
+        if machine.server == "one":
+            assert (machine.number, str(machine.ipv4)) != (4, "203.0.113.5")
 
 
 @given(FLEETS)
 def test_explicit_values_win(drawn: dict[str, Wish]) -> None:
     fleet = build_or_skip(drawn)
-    for one in fleet.vms:
-        for field, value in drawn[one.name].fields:
+    for machine in fleet.vms:
+        for field, value in drawn[machine.name].fields:
             if field != "interfaces":
-                assert str(getattr(one, field)) == value
+                assert str(getattr(machine, field)) == value
 
 
 @given(FLEETS)
@@ -193,17 +201,17 @@ def test_nothing_is_used_again_within_its_quarantine(
     more = {f"more{place}": Wish(on, ()) for place in range(data.draw(st.integers(0, 6)))}
     after = build({**left, new: Wish(on, ()), **more}, texts, PURGED + timedelta(passed))
     assume(not after.problems)
-    old = next(one for one in before.vms if one.name == gone)
+    old = next(machine for machine in before.vms if machine.name == gone)
     taken = {str(value) for value in (old.mac, old.ipv4, old.ipv6) if value}
     taken |= {interface.mac for interface in old.interfaces}
-    for one in after.vms:
-        if one.name in left or passed > DAYS:
+    for machine in after.vms:
+        if machine.name in left or passed > DAYS:
             continue
-        assert one.server != on or one.number != old.number
-        assert not taken & {str(value) for value in (one.mac, one.ipv4, one.ipv6)}
-        assert not taken & {interface.mac for interface in one.interfaces}
+        assert machine.server != on or machine.number != old.number
+        assert not taken & {str(value) for value in (machine.mac, machine.ipv4, machine.ipv6)}
+        assert not taken & {interface.mac for interface in machine.interfaces}
     kept = after.ledgers[on].quarantine
-    assert [one.entry for one in kept] == (
+    assert [each.entry for each in kept] == (
         [] if passed > DAYS else [before.ledgers[on].entries[gone]]
     )
 
@@ -223,4 +231,4 @@ def test_any_line_of_a_ledger_can_be_lost(drawn: dict[str, Wish], data: st.DataO
     fleet = build_or_skip(drawn, cut)
     macs = all_macs(fleet)
     assert len(macs) == len(set(macs))
-    assert len({one.ipv4 for one in fleet.vms}) == len(drawn)
+    assert len({machine.ipv4 for machine in fleet.vms}) == len(drawn)

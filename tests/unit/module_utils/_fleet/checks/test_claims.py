@@ -42,8 +42,8 @@ MINE = "every VM needs its own"
     ],
 )
 def test_clashes_of_vm_files(lines: str, other: str, complaint: str) -> None:
-    found = problems({"a.yml": vm(lines), "b.yml": other, "c.yml": vm()})
-    assert found == [f"vms/b.yml: {complaint}"]
+    complaints = problems({"a.yml": vm(lines), "b.yml": other, "c.yml": vm()})
+    assert complaints == [f"vms/b.yml: {complaint}"]
 
 
 def test_the_same_number_on_two_servers_is_fine() -> None:
@@ -113,8 +113,8 @@ def test_a_vm_file_cannot_take_what_a_vm_that_is_gone_has() -> None:
     ],
 )
 def test_a_ledger_that_contradicts_a_vm_file(field: str, own: str, kept: str) -> None:
-    found = problems({"web1.yml": vm(f"{field}: {own}")}, {"server6.yml": ledger(WEB1)})
-    assert found == [
+    complaints = problems({"web1.yml": vm(f"{field}: {own}")}, {"server6.yml": ledger(WEB1)})
+    assert complaints == [
         f"vms/web1.yml: {field}: {own} contradicts allocations/server6.yml, where web1 has {kept}; "
         f"to keep {kept}, take {field} out of this file, or else take web1 out of the ledger"
     ]
@@ -122,7 +122,7 @@ def test_a_ledger_that_contradicts_a_vm_file(field: str, own: str, kept: str) ->
 
 def test_taking_the_line_out_of_the_ledger_settles_it() -> None:
     fleet = build({"web1.yml": vm("number: 8")}, {"server6.yml": "vms: {}\n"})
-    assert [one.number for one in fleet.vms] == [8]
+    assert [machine.number for machine in fleet.vms] == [8]
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_explicit_values_that_cannot_be(line: str, complaint: str) -> None:
             server_ipv4="203.0.113.2", reserved=["203.0.113.64/28", "fe:e1:bb:d1:c8:05", 13]
         )
     }
-    found = problems({"web1.yml": vm(line), "web2.yml": vm()}, servers=servers)
-    assert found == [f"vms/web1.yml: {complaint}"]
+    complaints = problems({"web1.yml": vm(line), "web2.yml": vm()}, servers=servers)
+    assert complaints == [f"vms/web1.yml: {complaint}"]
 
 
 def test_ipv6_on_a_server_without() -> None:
@@ -230,8 +230,8 @@ def test_a_ledger_that_does_not_fit_the_server_any_more(
     changes: dict[str, object], complaint: str
 ) -> None:
     servers = {"server6": server(**changes)}
-    found = problems({"web1.yml": vm()}, {"server6.yml": ledger(WEB1)}, servers)
-    assert found == [f"allocations/server6.yml: web1: {complaint}"]
+    complaints = problems({"web1.yml": vm()}, {"server6.yml": ledger(WEB1)}, servers)
+    assert complaints == [f"allocations/server6.yml: web1: {complaint}"]
     assert problems({}, {"server6.yml": ledger(WEB1)}, servers) == []
 
 

@@ -18,8 +18,8 @@ THERE = {"server6.yml": ledger(f"{WEB1[:-1]}, {RECORD}}}")}
 
 
 def only(fleet: Fleet) -> Vm:
-    (found,) = fleet.vms
-    return found
+    (machine,) = fleet.vms
+    return machine
 
 
 @pytest.mark.parametrize(
@@ -27,21 +27,21 @@ def only(fleet: Fleet) -> Vm:
 )
 def test_an_installed_vm_keeps_its_image(changes: dict[str, object]) -> None:
     fleet = build({"web1.yml": vm()}, THERE, {"server6": server(**changes), "server7": SERVER7})
-    found = only(fleet)
-    assert (found.disk.image, found.disk.format, found.refusal) == (IMAGE, "raw", None)
+    machine = only(fleet)
+    assert (machine.disk.image, machine.disk.format, machine.refusal) == (IMAGE, "raw", None)
     assert ledger_texts(fleet)["server6.yml"].count(RECORD) == 1
-    (given,) = server_variables(fleet, "server6")["vmm_vms"]
-    assert given["image"] == {"path": IMAGE, "size": "50G", "format": "raw"}
-    assert given["installed"] == {"at": "2026-11-29T03:00:00Z", "image": IMAGE, "format": "raw"}
+    (described,) = server_variables(fleet, "server6")["vmm_vms"]
+    assert described["image"] == {"path": IMAGE, "size": "50G", "format": "raw"}
+    assert described["installed"] == {"at": "2026-11-29T03:00:00Z", "image": IMAGE, "format": "raw"}
 
 
 def test_another_format_is_refused_for_that_vm_alone() -> None:
     vms = {"web1.yml": vm("disk_format: qcow2"), "db1.yml": vm("disk_format: qcow2")}
-    found = {each.name: each for each in build(vms, THERE).vms}
-    assert (found["web1"].disk.image, found["web1"].disk.format) == (IMAGE, "raw")
+    machines = {each.name: each for each in build(vms, THERE).vms}
+    assert (machines["web1"].disk.image, machines["web1"].disk.format) == (IMAGE, "raw")
     for text in ("vms/web1.yml: disk_format: qcow2", "allocations/server6.yml", IMAGE, "raw since"):
-        assert text in (found["web1"].refusal or "")
-    assert found["db1"].refusal is None
+        assert text in (machines["web1"].refusal or "")
+    assert machines["db1"].refusal is None
     assert only(build({"web1.yml": vm("disk_format: raw")}, THERE)).refusal is None
 
 
@@ -66,8 +66,8 @@ def test_a_vm_that_is_installed_elsewhere_stays_there() -> None:
 
 def test_a_line_without_an_installation_is_no_home() -> None:
     ledgers = {"server6.yml": ledger(WEB1)}
-    found = only(build({"web1.yml": vm(server="server7")}, ledgers))
-    assert (found.server, found.refusal) == ("server7", None)
+    machine = only(build({"web1.yml": vm(server="server7")}, ledgers))
+    assert (machine.server, machine.refusal) == ("server7", None)
 
 
 def test_an_installation_on_a_server_that_is_gone() -> None:

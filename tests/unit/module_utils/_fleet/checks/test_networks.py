@@ -21,7 +21,10 @@ def at_edge(*lines: str) -> str:
 
 
 def addresses(fleet: Fleet) -> dict[str, str]:
-    return {one.name: f"{one.number} {one.network} {one.ipv4}" for one in sound(fleet).vms}
+    return {
+        machine.name: f"{machine.number} {machine.network} {machine.ipv4}"
+        for machine in sound(fleet).vms
+    }
 
 
 def test_a_vm_gets_an_address_of_the_first_network_that_has_room() -> None:
@@ -44,7 +47,7 @@ def test_a_vm_that_names_its_network() -> None:
         "b": "2 lan 203.0.113.4",
         "c": "3 dmz 198.51.100.3",
     }
-    assert [one.interfaces[0].switch for one in fleet.vms] == ["dmz", "uplink", "dmz"]
+    assert [machine.interfaces[0].switch for machine in fleet.vms] == ["dmz", "uplink", "dmz"]
 
 
 def test_an_address_that_is_given_says_the_network() -> None:
@@ -83,8 +86,8 @@ def test_further_interfaces_get_addresses_where_they_are_asked_for() -> None:
         "{switch: dmz, ipv4: 198.51.100.99}]",
     )
     fleet = sound(build({"a.yml": text}, servers={"edge": edge([LAN, DMZ])}))
-    (found,) = fleet.vms
-    assert [(one.network, str(one.ipv4), one.group) for one in found.interfaces] == [
+    (machine,) = fleet.vms
+    assert [(nic.network, str(nic.ipv4), nic.group) for nic in machine.interfaces] == [
         ("lan", "203.0.113.7", "vm7nic"),
         (None, "None", None),
         ("dmz", "198.51.100.7", "vm7nicc"),
@@ -114,7 +117,7 @@ def test_a_vm_as_it_was_has_all_of_its_addresses() -> None:
     broken = {"a.yml": text + "nonsense: 1\n"}
     kept = ledger_texts(before)
     after = build(broken, kept, servers, kept=before.kept)
-    assert [str(one.ipv4) for one in after.vms[0].interfaces] == ["203.0.113.7", "198.51.100.7"]
+    assert [str(nic.ipv4) for nic in after.vms[0].interfaces] == ["203.0.113.7", "198.51.100.7"]
     # Somebody took them out of the ledger.
     lost = {"edge.yml": kept["edge.yml"].replace(", other_ipv4: [198.51.100.7]", "")}
     after = build(broken, lost, servers, kept=before.kept)
@@ -193,21 +196,21 @@ def test_a_number_without_a_prefix() -> None:
         ("2001:db8:100::/40", "2001:db8:101::/48", "2001:db8:101::/48 overlaps with "
          "2001:db8:100::/40 of edge's network inside; a prefix belongs to one VM"),
         ("2001:db8:100::/40", "2001:db8:200::/40", None),
-        # The first /64 of prefixes is nobody's.
+        # The first /64 of prefixes belongs to nobody.
         ("2001:db8:6::/48", "2001:db8:200::/40", None),
         ("2001:db8:5::/46", "2001:db8:200::/40", "2001:db8:4::/46"),
         ("2001:db8:4::/46", "2001:db8:200::/40", "2001:db8:4::/46 overlaps with 2001:db8:6::/64"),
     ],
 )  # fmt: skip
 def test_prefixes_are_of_one_network(first: str, second: str, complaint: str | None) -> None:
-    one = edge([{**INSIDE, "ipv6_prefixes": first}])
+    inside = edge([{**INSIDE, "ipv6_prefixes": first}])
     other = {**INSIDE, "ipv4_network": "10.0.1.0/24", "ipv4_gateway": "10.0.1.1",
              "ipv6_network": "2001:db8:7::/64", "ipv6_gateway": "2001:db8:7::1",
              "ipv6_prefixes": second}  # fmt: skip
     two = edge([other], mac_prefix="fe:e1:bb:d1:c9")
-    found = problems({}, servers={"edge": one, "two": two})
-    assert bool(found) == bool(complaint)
-    assert complaint is None or complaint in found[0]
+    complaints = problems({}, servers={"edge": inside, "two": two})
+    assert bool(complaints) == bool(complaint)
+    assert complaint is None or complaint in complaints[0]
 
 
 NETWORK = st.sampled_from(["", "network: lan", "network: more", "network: dmz"])
@@ -227,17 +230,17 @@ def test_addresses_are_each_ones_own_and_stay(
     before: dict[str, list[str]] = {}
     for prefix, wishes in (("b", first), ("a", second)):
         for place, (network, further) in enumerate(wishes):
-            interfaces = ", ".join(f"{{switch: {one}}}" for one in further)
+            interfaces = ", ".join(f"{{switch: {interface}}}" for interface in further)
             vms[f"{prefix}{place}.yml"] = at_edge(network, f"interfaces: [{interfaces}]")
         fleet = build(vms, kept, servers)
         kept = dict(ledger_texts(fleet))
-        found = {one.name: [str(nic.ipv4) for nic in one.interfaces if nic.network]
-                 for one in fleet.vms}  # fmt: skip
-        flat = [address for own in found.values() for address in own]
+        now = {machine.name: [str(nic.ipv4) for nic in machine.interfaces if nic.network]
+               for machine in fleet.vms}  # fmt: skip
+        flat = [address for own in now.values() for address in own]
         assert len(flat) == len(set(flat))
-        for one in fleet.vms:
-            for nic in one.interfaces:
+        for machine in fleet.vms:
+            for nic in machine.interfaces:
                 network_ = fleet.servers["edge"].network(nic.network or "")
                 assert network_ is None or ip_address(str(nic.ipv4)) in network_.ipv4.network
-        assert {name: found[name] for name in before if name in found} == before
-        before = found
+        assert {name: now[name] for name in before if name in now} == before
+        before = now

@@ -26,7 +26,7 @@ def test_a_guest() -> None:
     assert (web1.disk.image, web1.disk.format, web1.install) == (
         "/home/vms/web1.img", "raw", "none",
     )  # fmt: skip
-    assert [(one.image, one.format, str(one.size)) for one in web1.disks] == [
+    assert [(disk.image, disk.format, str(disk.size)) for disk in web1.disks] == [
         ("/var/vmm/web1.disk2.qcow2", "qcow2", "9G"), ("/data/big.raw", "raw", "8G"),
     ]  # fmt: skip
     assert (web1.cdrom, web1.boot) == (None, "/bsd.gdb")
@@ -38,7 +38,7 @@ def test_what_the_ledger_has_stays_as_it_is() -> None:
     assert (web1.disk.image, web1.disk.format, web1.disk.recorded) == (
         "/var/vmm/web1.img", "raw", True,
     )  # fmt: skip
-    assert [(one.image, one.recorded) for one in web1.disks] == [("/var/vmm/old.img", True)]
+    assert [(disk.image, disk.recorded) for disk in web1.disks] == [("/var/vmm/old.img", True)]
     # A disk that is in the file no more is still known, so that purging removes it.
     assert vm_variables(web1)["vmm_detached"] == ["/var/vmm/gone.img"]
     assert fleet.ledgers["server6"].render().count(DISKS) == 1
@@ -91,8 +91,8 @@ def test_the_image_of_a_guest_that_is_being_installed_by_somebody() -> None:
     ],
 )
 def test_what_is_refused(lines: tuple[str, ...], complaint: str) -> None:
-    (found,) = problems({"web1.yml": vm(*lines)})
-    assert found.startswith(f"vms/web1.yml: {complaint}")
+    (text,) = problems({"web1.yml": vm(*lines)})
+    assert text.startswith(f"vms/web1.yml: {complaint}")
 
 
 @pytest.mark.parametrize(
@@ -104,25 +104,25 @@ def test_what_is_refused(lines: tuple[str, ...], complaint: str) -> None:
     ],
 )
 def test_two_vms_have_no_image_in_common_in_whatever_format(lines: str, value: str) -> None:
-    (found,) = problems({"web1.yml": vm(), "web2.yml": vm(lines)})
-    assert f"{value} is also the image of web1 on server6 (vms/web1.yml)" in found
+    (text,) = problems({"web1.yml": vm(), "web2.yml": vm(lines)})
+    assert f"{value} is also the image of web1 on server6 (vms/web1.yml)" in text
 
 
 def test_a_vm_with_the_name_of_anothers_disk() -> None:
     vms: dict[str, str | None] = {
         "web.yml": vm("disks: [{size: 1G}]"), "web.disk2.yml": vm(hostname="b.example.org"),
     }  # fmt: skip
-    (found,) = problems(vms)
-    assert "/var/vmm/web.disk2 is also the image of" in found
+    (text,) = problems(vms)
+    assert "/var/vmm/web.disk2 is also the image of" in text
 
 
 def test_all_disks_count() -> None:
     vms: dict[str, str | None] = {"web1.yml": vm("disk: 40G", "disks: [{size: 60G}]")}
     sound(build(vms, servers={"server6": server(disk_limit="100G")}))
-    (found,) = problems(vms, servers={"server6": server(disk_limit="99G")})
-    assert "1 VMs have 100G of disk" in found
-    (found,) = problems(vms, servers={"server6": server(vm_disk_limit="99G")})
-    assert "100G is more than one VM may have on server6" in found
+    (text,) = problems(vms, servers={"server6": server(disk_limit="99G")})
+    assert "1 VMs have 100G of disk" in text
+    (text,) = problems(vms, servers={"server6": server(vm_disk_limit="99G")})
+    assert "100G is more than one VM may have on server6" in text
 
 
 def test_only_the_installer_of_openbsd_needs_its_room() -> None:
@@ -134,8 +134,8 @@ def test_paths_of_a_server_are_not_the_customers_to_say() -> None:
     operators = {field.name for field in FIELDS if not field.customer}
     assert {"image", "disks", "install", "cdrom", "boot"} <= operators
     order = vm("cdrom: /etc/master.passwd", server=None)
-    found = problems({"web1.yml": "server: server6\n"}, orders={"web1.yml": order})
-    assert found == [
+    complaints = problems({"web1.yml": "server: server6\n"}, orders={"web1.yml": order})
+    assert complaints == [
         "orders/web1.yml: cdrom: is not for the customer to say; an order has owner, ssh_keys, "
         "hostname, user, memory, disk, timezone, sets, note, all else is in vms/"
     ]

@@ -94,10 +94,12 @@ def test_what_interfaces_do_not_take(line: str, complaint: str) -> None:
     switches = [*SWITCHES, {"name": "a.b", "interface": "veb2"}]
     servers = {"server6": server(switches=switches if "a.b" in line else SWITCHES)}
     vms = {"web1.yml": vm("number: 1", line), "web2.yml": vm("number: 2", "mac: fe:e1:bb:d1:c8:02")}
-    found = problems(vms, servers=servers)
+    complaints = problems(vms, servers=servers)
     # Until web1's MACs are known, no other VM is given any.
-    waiting = [one for one in found if one.startswith("server6: web2 waits for addresses: ")]
-    assert [one for one in found if one not in waiting] == [
+    waiting = [
+        line for line in complaints if line.startswith("server6: web2 waits for addresses: ")
+    ]
+    assert [line for line in complaints if line not in waiting] == [
         f"vms/web1.yml: interfaces: {complaint}"
     ]
 
@@ -109,7 +111,7 @@ def test_a_number_whose_further_macs_are_taken_is_not_handed_out() -> None:
         "c.yml": vm(),
     }
     fleet = build(vms, servers=WITH_BACKUP)
-    assert {one.name: one.number for one in fleet.vms} == {"a": 9, "b": 2, "c": 1}
+    assert {machine.name: machine.number for machine in fleet.vms} == {"a": 9, "b": 2, "c": 1}
 
 
 def test_derived_macs_of_two_prefixes_can_clash() -> None:

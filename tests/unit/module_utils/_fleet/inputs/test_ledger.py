@@ -39,21 +39,21 @@ other_ipv4: [198.51.100.9, 198.51.100.10], other_ipv6: [2001:db8:7::9]}
 
 def read(text: str, file: str = "server6.yml") -> Ledger | list[str]:
     report = Report()
-    found = read_ledger(file, text, report)
-    if found is None:
+    result = read_ledger(file, text, report)
+    if result is None:
         return [str(problem) for problem in report.problems]
     assert not report.problems
-    return found
+    return result
 
 
 def test_a_ledger_reads_and_writes_the_same() -> None:
-    found = read(TEXT)
-    assert isinstance(found, Ledger)
-    assert found.entries["digits"] == Entry(
+    result = read(TEXT)
+    assert isinstance(result, Ledger)
+    assert result.entries["digits"] == Entry(
         9, "12:34:56:01:02:03", IPv4Address("203.0.113.18"), IPv6Address("2001:db8::1:0:0:0")
     )
     # IPv6Address writes 2001:db8::1:0:0:0 with the longest run of zeros left out.
-    assert found.render() == TEXT.replace("'2001:db8::1:0:0:0'", "'2001:db8:0:0:1::'")
+    assert result.render() == TEXT.replace("'2001:db8::1:0:0:0'", "'2001:db8:0:0:1::'")
 
 
 QUARANTINE = """\
@@ -66,9 +66,9 @@ quarantine:
 
 
 def test_quarantine_reads_and_writes_the_same() -> None:
-    found = read(QUARANTINE)
-    assert isinstance(found, Ledger)
-    assert found.quarantine == (
+    result = read(QUARANTINE)
+    assert isinstance(result, Ledger)
+    assert result.quarantine == (
         Purged(
             "web1",
             date(2026, 11, 24),
@@ -76,7 +76,7 @@ def test_quarantine_reads_and_writes_the_same() -> None:
         ),
         Purged("web1", date(2026, 11, 25), Entry(8)),
     )
-    assert found.render().partition("---\n")[2] == QUARANTINE
+    assert result.render().partition("---\n")[2] == QUARANTINE
 
 
 def test_purging_moves_the_whole_line() -> None:
@@ -97,25 +97,25 @@ image: /var/vmm/web1.qcow2, format: qcow2}}
 
 
 def test_a_record_of_an_installation_reads_and_writes_the_same() -> None:
-    found = read(f"vms:\n{RECORDED}")
-    assert isinstance(found, Ledger)
+    result = read(f"vms:\n{RECORDED}")
+    assert isinstance(result, Ledger)
     record = Installed(datetime(2026, 11, 29, 3, tzinfo=UTC), "/var/vmm/web1.qcow2", "qcow2")
-    assert found.entries["web1"].installed == record
-    head, _end, lines = found.render().partition("---\nvms:\n")
+    assert result.entries["web1"].installed == record
+    head, _end, lines = result.render().partition("---\nvms:\n")
     assert lines == RECORDED
     assert "# installed: when a VM was installed, and the image that it has" in head
 
-    other = found.record({"web1": None, "web2": record})
+    other = result.record({"web1": None, "web2": record})
     assert [entry.installed for entry in other.entries.values()] == [None, record]
     assert other.entries["web1"].number == 7
     with pytest.raises(KeyError):
-        found.record({"web9": record})
+        result.record({"web9": record})
 
 
 def test_purging_forgets_the_installation() -> None:
-    found = read(f"vms:\n{RECORDED}")
-    assert isinstance(found, Ledger)
-    (purged,) = found.purge("web1", date(2026, 11, 29)).quarantine
+    result = read(f"vms:\n{RECORDED}")
+    assert isinstance(result, Ledger)
+    (purged,) = result.purge("web1", date(2026, 11, 29)).quarantine
     assert (purged.entry.number, purged.entry.installed) == (7, None)
 
 
@@ -131,10 +131,10 @@ def test_purging_forgets_the_installation() -> None:
     ("{at: 2026-11-29T03:00:00Z, image: /a/b, format: raw, by: me}", "'by' is unknown; give at,"),
 ])  # fmt: skip
 def test_a_malformed_record(record: str, complaint: str) -> None:
-    found = read(ledger(f"web1: {{number: 7, installed: {record}}}"))
-    assert isinstance(found, list)
-    assert found[0].startswith("allocations/server6.yml: web1: installed: ")
-    assert complaint in found[0]
+    result = read(ledger(f"web1: {{number: 7, installed: {record}}}"))
+    assert isinstance(result, list)
+    assert result[0].startswith("allocations/server6.yml: web1: installed: ")
+    assert complaint in result[0]
 
 
 @pytest.mark.parametrize(("days", "day", "over"), [
@@ -156,9 +156,9 @@ def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
     ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is not a name for a VM"),
 ])  # fmt: skip
 def test_malformed_quarantine(line: str, complaint: str) -> None:
-    found = read(f"vms: {{}}\nquarantine:\n  {line}\n")
-    assert isinstance(found, list)
-    assert complaint in found[0]
+    result = read(f"vms: {{}}\nquarantine:\n  {line}\n")
+    assert isinstance(result, list)
+    assert complaint in result[0]
 
 
 def test_an_empty_ledger() -> None:
@@ -304,17 +304,17 @@ def test_disks_read_and_write_the_same_and_go_with_the_vm() -> None:
         "  'web1': {number: 7, made: {image: /var/vmm/web1.img, format: raw}, "
         "disks: [{image: /a/web1.disk2.img, format: raw}]}\n"
     ).replace("'", "")
-    found = read(f"vms:\n{line}")
-    assert isinstance(found, Ledger)
-    assert found.render().endswith(f"---\nvms:\n{line}")
-    (purged,) = found.purge("web1", date(2026, 11, 29)).quarantine
+    result = read(f"vms:\n{line}")
+    assert isinstance(result, Ledger)
+    assert result.render().endswith(f"---\nvms:\n{line}")
+    (purged,) = result.purge("web1", date(2026, 11, 29)).quarantine
     assert (purged.entry.made, purged.entry.disks) == (None, ())
 
-    known = found.entries["web1"]
+    known = result.entries["web1"]
     more = (RecordedDisk("/b/other.img", "raw"), RecordedDisk("/b/web1.disk3.img", "raw"))
-    entry = found.record_disks("web1", more[0], more).entries["web1"]
+    entry = result.record_disks("web1", more[0], more).entries["web1"]
     assert (entry.made, entry.disks) == (known.made, (*known.disks, more[1]))
     record = Installed(datetime(2026, 11, 29, 3, tzinfo=UTC), "/var/vmm/web1.img", "raw")
-    assert found.record({"web1": record}).entries["web1"].made is None
-    gone = found.record({"web1": None}).entries["web1"]
+    assert result.record({"web1": record}).entries["web1"].made is None
+    gone = result.record({"web1": None}).entries["web1"]
     assert (gone.made, gone.disks) == (None, ())

@@ -58,8 +58,8 @@ def host(networks: list[dict[str, object]] | None, **changes: object) -> dict[st
 def test_what_networks_do_not_take(
     networks: object, changes: dict[str, object], complaint: str
 ) -> None:
-    found = problems({}, servers={"edge": edge(networks, **changes)})
-    assert found[0] == f"edge: {complaint}"
+    complaints = problems({}, servers={"edge": edge(networks, **changes)})
+    assert complaints[0] == f"edge: {complaint}"
 
 
 def test_each_switch_with_networks_has_an_interface_of_the_server() -> None:
@@ -71,7 +71,7 @@ def test_each_switch_with_networks_has_an_interface_of_the_server() -> None:
     assert links["pair3"] == {"name": "pair3", "addresses": ["198.51.100.1/24"], "patch": "pair2"}
     # What there is for one network is as it was: the role has its proof.
     assert "prove" not in links["veb0"]
-    assert [one["group"] for one in described["switches"]] == ["vmswitch", "vmswitch"]
+    assert [switch["group"] for switch in described["switches"]] == ["vmswitch", "vmswitch"]
 
 
 def test_a_switch_of_vlan_has_its_uplink() -> None:
@@ -121,5 +121,5 @@ def test_an_address_that_the_server_has_elsewhere_is_left_to_it() -> None:
 def test_the_short_form_may_have_its_gateway_elsewhere() -> None:
     short = {"ipv4_network": "198.51.100.48/29", "ipv4_gateway": "192.0.2.254"}
     described = host(None, **short)
-    assert [one["name"] for one in described["networks"]] == ["default"]
+    assert [network["name"] for network in described["networks"]] == ["default"]
     assert described["ipv4"]["gateway"] == "192.0.2.254"

@@ -51,7 +51,7 @@ def test_an_order_that_is_broken_holds_no_other_vm_up() -> None:
     vms = {"web1.yml": "server: server6\n", "web2.yml": vm()}
     for order in ("owner: 'x\n", "number: 7\nowner: 'x\n", ORDER.replace("mira", "root")):
         fleet = build(vms, orders={"web1.yml": order})
-        assert [one.name for one in fleet.vms] == ["web2"]
+        assert [machine.name for machine in fleet.vms] == ["web2"]
         assert set(fleet.broken) == {"web1"}
 
 
@@ -63,8 +63,8 @@ def test_the_same_field_in_both_files() -> None:
 
 
 def test_what_is_missing_is_asked_of_who_can_say_it() -> None:
-    found = problems({"web1.yml": "number: 7\n"}, orders={"web1.yml": "owner: mira\n"})
-    assert [line.split(": is missing")[0] for line in found] == [
+    complaints = problems({"web1.yml": "number: 7\n"}, orders={"web1.yml": "owner: mira\n"})
+    assert [line.split(": is missing")[0] for line in complaints] == [
         "orders/web1.yml: hostname",
         "orders/web1.yml: ssh_keys",
         "vms/web1.yml: server",

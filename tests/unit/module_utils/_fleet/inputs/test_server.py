@@ -236,15 +236,15 @@ LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
 
 @pytest.mark.parametrize("name", LINKS)
 def test_what_a_switch_is_made_of(name: str) -> None:
-    changes, wanted = LINKS[name]
-    assert host(0, **changes)["links"] == wanted
+    changes, expected = LINKS[name]
+    assert host(0, **changes)["links"] == expected
 
 
 def test_no_vm_gets_the_address_of_a_server() -> None:
     changes = {**IPV6, "server_ipv4": "203.0.113.11", "server_ipv6": "2001:db8:6::11"}
     fleet = build({"a.yml": vm(), "b.yml": vm()}, servers={"server6": server(**changes)})
-    assert "203.0.113.11" not in [str(one.ipv4) for one in fleet.vms]
-    assert "2001:db8:6::11" not in [str(one.ipv6) for one in fleet.vms]
+    assert "203.0.113.11" not in [str(machine.ipv4) for machine in fleet.vms]
+    assert "2001:db8:6::11" not in [str(machine.ipv6) for machine in fleet.vms]
 
 
 @pytest.mark.parametrize(
@@ -289,9 +289,11 @@ def test_limits_of_vmds_processes(lines: list[str], open_files: int, largest: in
 
 def test_open_files_grow_in_steps() -> None:
     """A run for one new VM must not change a file that is not the VM's."""
-    fleets = [build({f"web{one}.yml": vm() for one in range(count)}) for count in (1, 76, 77, 150)]
-    found = [server_variables(fleet, "server6")["vmm_host"]["open_files"] for fleet in fleets]
-    assert found == [512, 512, 1024, 1024]
+    fleets = [
+        build({f"web{number}.yml": vm() for number in range(count)}) for count in (1, 76, 77, 150)
+    ]
+    limits = [server_variables(fleet, "server6")["vmm_host"]["open_files"] for fleet in fleets]
+    assert limits == [512, 512, 1024, 1024]
 
 
 @pytest.mark.parametrize(

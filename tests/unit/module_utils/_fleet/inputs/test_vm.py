@@ -370,7 +370,7 @@ def rsa_key(bits: int) -> str:
 def test_what_a_response_file_cannot_hold(field: str, value: str, complaint: str) -> None:
     fields: dict[str, str | None] = {field: value}
     fleet = build({"web1.yml": vm(**fields), "web2.yml": vm(owner="another")})
-    assert [one.name for one in fleet.vms] == ["web2"]
+    assert [machine.name for machine in fleet.vms] == ["web2"]
     (problem,) = map(str, fleet.problems)
     assert problem.startswith(f"vms/web1.yml: {field}: {complaint}")
 
@@ -384,7 +384,7 @@ def test_a_comment_never_makes_a_key_too_long(bits: int, length: int) -> None:
     assert response_value(line) == line
     kept = len(key) + 1 + length <= 1000
     assert line == (f"{key} {length * 'c'}" if kept else key)
-    assert [str(one) for one in fleet.warnings] == (
+    assert [str(problem) for problem in fleet.warnings] == (
         []
         if kept
         else [
@@ -411,7 +411,7 @@ def test_a_comment_that_cannot_be_kept_is_a_warning() -> None:
 )
 def test_a_new_vm_has_a_disk_that_the_installer_can_use(size: str, fits: bool) -> None:
     fleet = build({"web1.yml": vm(f"disk: {size}")})
-    assert [one.name for one in fleet.vms] == (["web1"] if fits else [])
+    assert [machine.name for machine in fleet.vms] == (["web1"] if fits else [])
     if not fits:
         assert "is too small for OpenBSD's installer, which needs 3700M" in str(fleet.problems[0])
     # What is there is there, whoever installed it.

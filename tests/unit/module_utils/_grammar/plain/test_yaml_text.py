@@ -42,8 +42,8 @@ def test_a_scalar_stays_as_it_was_written(scalar: str) -> None:
 
 def test_a_scalar_knows_its_line_and_its_quotes() -> None:
     fields = read("a: no\nb: 'no'\nc: |\n  no\n").fields
-    found = {name: value for name, value in fields.items() if isinstance(value, Text)}
-    assert {name: (text.line, text.quoted) for name, text in found.items()} == {
+    result = {name: value for name, value in fields.items() if isinstance(value, Text)}
+    assert {name: (text.line, text.quoted) for name, text in result.items()} == {
         "a": (1, False),
         "b": (2, True),
         "c": (3, True),
