@@ -18,9 +18,8 @@ _LONGEST_SHOWN = 60
 class OperatorError(Exception):
     """What an operator is told without a traceback; `fields` go into a task's result.
 
-    Every error that a person may see derives from this, and _ansible/action.py is where actions
-    turn it into a failed result. `vms` are those that it concerns alone: the rest of a run can do
-    without them.
+    Every error that a person may see derives from this, and actions turn it into a failed result
+    in _ansible/action.py. `vms` are the only VMs that it concerns: a run can continue without them.
     """
 
     vms: frozenset[str] = frozenset()
@@ -32,10 +31,10 @@ class OperatorError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing to put right: where it stands, in which field, and what to do.
+    """One thing to correct: where it is, in which field, and what to do.
 
     vms and server say what it concerns: VMs by name, or a server with its settings and its ledger.
-    What concerns neither concerns everything.
+    A problem with neither concerns everything.
     """
 
     source: str
@@ -49,7 +48,7 @@ class Problem:
 
 
 class Problems(OperatorError, ValueError):
-    """All problems that were found, sorted, each once."""
+    """All problems, sorted, each once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -60,7 +59,7 @@ class Problems(OperatorError, ValueError):
 
 
 class Refused(OperatorError, ValueError):
-    """A value does not fit its grammar. The message is what stands after the field's name."""
+    """A value does not fit its grammar. The message follows the name of the field."""
 
 
 class Report:
@@ -89,7 +88,7 @@ class Report:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What has no effect, and should be known all the same."""
+        """What has no effect, but should be known."""
         return tuple(self._warnings)
 
     def add(self, source: str, field: str, text: str) -> None:
@@ -148,8 +147,8 @@ def shown_name(name: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text of somebody else's, such as a file's content, so that it can be shown.
+    """Return a foreign text, such as a file's content, so that it can be shown.
 
-    Characters that act on a terminal, or that nobody sees, become escapes; newlines and tabs stay.
+    Characters that control a terminal, or are invisible, become escapes; newlines and tabs stay.
     """
-    return "".join(x if x.isprintable() or x in "\n\t" else ascii(x)[1:-1] for x in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

@@ -36,8 +36,8 @@ PREFIX_LENGTH = 64
 
 
 @dataclass(frozen=True)
-class GivenNetwork:
-    """A network as it is given: parts that fit their grammar, by their keys."""
+class DeclaredNetwork:
+    """A network as its variables declare it: parts that fit their grammar, by their keys."""
 
     name: str
     parts: Mapping[str, Any]
@@ -88,7 +88,7 @@ PARTS: Mapping[str, Parse] = {**SHORT_PARTS, "switch": switch_name}
 _EXAMPLE = "{name: lan, ipv4_network: 203.0.113.0/24, ipv4_gateway: 203.0.113.1}"
 
 
-def networks(value: object) -> tuple[GivenNetwork, ...]:
+def networks(value: object) -> tuple[DeclaredNetwork, ...]:
     """Return the networks of a server, each with a name of its own."""
     items = sequence(value, _network, f"networks, as in [{_EXAMPLE}]", distinct=False)
     names = [network.name for network in items]
@@ -98,11 +98,11 @@ def networks(value: object) -> tuple[GivenNetwork, ...]:
     return items
 
 
-def _network(value: object) -> GivenNetwork:
+def _network(value: object) -> DeclaredNetwork:
     parsers = {"name": network_name, **PARTS}
     required = ("name", "ipv4_network", "ipv4_gateway")
     parts = record(value, parsers, _EXAMPLE, required)
-    return GivenNetwork(parts.pop("name"), parts)
+    return DeclaredNetwork(parts.pop("name"), parts)
 
 
 def _two(value: object, example: str) -> tuple[object, object]:

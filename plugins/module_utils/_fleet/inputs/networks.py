@@ -21,7 +21,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.networks import
     DEFAULT_NETWORK,
     PREFIX_LENGTH,
     SHORT_PARTS,
-    GivenNetwork,
+    DeclaredNetwork,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.server import Switch
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
@@ -152,14 +152,14 @@ class _Where:
         return key if self.network else f"vmm_{key}"
 
 
-def short_form(values: Mapping[str, Any]) -> GivenNetwork:
+def short_form(values: Mapping[str, Any]) -> DeclaredNetwork:
     """Return the network that single variables describe, by their names without the prefix."""
     parts = {key: values[key] for key in SHORT_PARTS if values.get(key) is not None}
-    return GivenNetwork(DEFAULT_NETWORK, parts)
+    return DeclaredNetwork(DEFAULT_NETWORK, parts)
 
 
 def check_network(
-    server: str, network: GivenNetwork, short: GivenNetwork | None, report: Report
+    server: str, network: DeclaredNetwork, short: DeclaredNetwork | None, report: Report
 ) -> None:
     """Report what does not fit together in one network.
 
@@ -200,7 +200,7 @@ def _check_family(where: _Where, family: str, parts: Mapping[str, Any], report: 
 
 def make_networks(
     server: str,
-    declared: Sequence[GivenNetwork],
+    declared: Sequence[DeclaredNetwork],
     switches: Sequence[Switch],
     report: Report,
     *,
@@ -241,7 +241,7 @@ def make_networks(
     return tuple(networks)
 
 
-def _network(declared: GivenNetwork, switch: str, own: IPv4Address) -> Network:
+def _network(declared: DeclaredNetwork, switch: str, own: IPv4Address) -> Network:
     parts = declared.parts
     network, gateway = parts["ipv4_network"], parts["ipv4_gateway"]
     first, last = parts.get("ipv4_range") or ipv4_bounds(network)

@@ -133,7 +133,7 @@ class ServerSettings:
 
     @property
     def numbered(self) -> bool:
-        """Whether a VM's number gives its addresses, as it does where there is one network."""
+        """Whether a VM's number determines its addresses, as it does where there is one network."""
         return len(self.networks) == 1
 
     def network(self, name: str) -> Network | None:
@@ -221,9 +221,8 @@ def _own_addresses(variables: Mapping[str, object]) -> Iterator[Address]:
     """Yield the addresses of a server and of its routers, as far as its settings are usable."""
     listed = variables.get(LIST)
     declared = [{key: variables.get(f"{PREFIX}{key}") for key in _OWN_ADDRESSES}]
-    declared += (
-        [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    )
+    if isinstance(listed, list):
+        declared += [network for network in listed if isinstance(network, dict)]
     for network, key in product(declared, _OWN_ADDRESSES):
         if network.get(key) is not None:
             with suppress(Refused):
@@ -285,7 +284,7 @@ def _check_networks(
         return
     for short, value in declared.items():
         if value is not None:
-            text = f"is declared as well as {LIST}; give all networks there, and take this out"
+            text = f"is given as well as {LIST}; give all networks there, and take this out"
             report.add(name, f"{PREFIX}{short}", text)
     for network in values.get("networks") or ():
         check_network(name, network, None, report)
@@ -344,7 +343,7 @@ def _check_nat(server: ServerSettings, report: Report) -> None:
     """Check that with the preset nat the server itself routes the VMs' network."""
     if server.preset != NAT:
         return
-    routed = [n for n in server.networks if n.server_ipv4 != n.ipv4.gateway]
+    elsewhere = [n for n in server.networks if n.server_ipv4 != n.ipv4.gateway]
     if any(switch.uplink for switch in server.switches):
         report.add(
             server.name,
@@ -352,12 +351,12 @@ def _check_nat(server: ServerSettings, report: Report) -> None:
             "leads out of the switch, and with the preset nat the VMs are on a network behind the "
             "server; take it out, or use the preset veb",
         )
-    elif routed:
+    elif elsewhere:
         report.add(
             server.name,
             "vmm_server_ipv4" if server.numbered else LIST,
-            f"{routed[0].server_ipv4} is not the gateway, {routed[0].ipv4.gateway}, which with the "
-            f"preset nat is the server itself; take it out",
+            f"{elsewhere[0].server_ipv4} is not the gateway, {elsewhere[0].ipv4.gateway}, which "
+            f"with the preset nat is the server itself; take it out",
         )
 
 
