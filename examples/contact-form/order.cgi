@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The contact form's back end, for slowcgi(8) or any CGI server: it reads the form, has check-vm
-# judge and write the order, and shows in HTML what came of it. See docs/contact-form.md.
+# check and write the order, and shows the result in HTML. See docs/contact-form.md.
 use v5.36;
 use Encode     qw(FB_CROAK LEAVE_SRC decode encode_utf8);
 use IPC::Open2 qw(open2);
@@ -13,7 +13,7 @@ use JSON::PP   qw(decode_json encode_json);
 my $CHECK_VM = $ENV{CHECK_VM} // '/usr/local/share/puffy.vmm/bin/check-vm';
 my $FLEET    = $ENV{FLEET}    // '/var/fleet';
 my $LONGEST  = 64 * 1024;
-# slowcgi(8) sets none, and check-vm looks for python3.
+# slowcgi(8) sets no PATH, and check-vm needs python3.
 local $ENV{PATH} = '/usr/local/bin:/usr/bin:/bin';
 my %LABEL    = (
     q{}      => 'Your order',
@@ -27,14 +27,14 @@ my %LABEL    = (
     note     => 'Note',
 );
 
-# Bytes of a form as text; dies of what is not UTF-8.
+# Returns bytes of a form as text; dies where they are not UTF-8.
 sub text ($part) {
     $part =~ tr/+/ /;
     $part =~ s/% ([[:xdigit:]]{2})/chr hex $1/gaex;
     return decode('UTF-8', $part, FB_CROAK | LEAVE_SRC);
 }
 
-# The fields of the form that have a value. Dies with what is wrong with the request.
+# Returns the fields of the form that have a value. Dies with what is wrong with the request.
 sub form () {
     my ($type, $length) = map { $ENV{$_} // q{} } qw(CONTENT_TYPE CONTENT_LENGTH);
     ($ENV{REQUEST_METHOD} // q{}) eq 'POST' or die "was not sent by POST\n";
@@ -54,7 +54,7 @@ sub form () {
     return \%form;
 }
 
-# The exit status of check-vm, and its list of problems. What it says to the operator is logged.
+# Returns the exit status of check-vm and its problems. What it says to the operator is logged.
 sub check ($form) {
     local $SIG{PIPE} = 'IGNORE';
     my $pid = open2(my $out, my $in, $CHECK_VM, '--fleet', $FLEET, '--write', q{-});

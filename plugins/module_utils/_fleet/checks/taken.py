@@ -59,9 +59,7 @@ class Taken:
             return f"is {self._fixed[value]}"
         return _reserved(server) if server.reserved.has_address(value) else None
 
-    def choose(
-        self, server: ServerSettings, network: Network, kind: str, number: int
-    ) -> Address | None:
+    def choose(self, server: ServerSettings, network: Network, kind: str, number: int) -> Any:
         """Return the number's own address in a network if it is free, or else the lowest free one.
 
         None where the network is full.
@@ -70,23 +68,19 @@ class Taken:
         if plan is None:
             return None
 
-        def address_of(place: int) -> Address:
-            address: Address = plan.address(place)
-            return address
-
         def free(place: int) -> bool:
-            address = address_of(place)
+            address = plan.address(place)
             held = self.claims.holder(kind, server.name, address)
             return not (held or self.obstacle(server, kind, address, network))
 
         if number <= plan.capacity and free(number):
-            return address_of(number)
+            return plan.address(number)
         key = server.name, network.name, kind
         lowest = self._lowest.get(key, 1)
         while lowest <= plan.capacity and (lowest in server.reserved.numbers or not free(lowest)):
             lowest += 1
         self._lowest[key] = lowest
-        return address_of(lowest) if lowest <= plan.capacity else None
+        return plan.address(lowest) if lowest <= plan.capacity else None
 
     def against(
         self, vm: str, server: ServerSettings, kind: str, value: Any, network: Network | None
