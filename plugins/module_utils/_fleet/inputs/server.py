@@ -292,9 +292,10 @@ def _check_networks(
 
 def _check_switches(server: ServerSettings, report: Report) -> None:
     """Check that no two switches have the same name, and no two the same interface."""
-    switches = server.switches
-    for values in ([s.name for s in switches], [s.interface for s in switches]):
-        for value in sorted(value for value, count in Counter(values).items() if count > 1):
+    names = Counter(switch.name for switch in server.switches)
+    interfaces = Counter(switch.interface for switch in server.switches)
+    for value, count in (*names.items(), *interfaces.items()):
+        if count > 1:
             text = f"{value} belongs to two switches, vmm_switch counted; use another one"
             report.add(server.name, "vmm_switches", text)
 
@@ -343,7 +344,7 @@ def _check_nat(server: ServerSettings, report: Report) -> None:
     """Check that with the preset nat the server itself routes the VMs' network."""
     if server.preset != NAT:
         return
-    elsewhere = [n for n in server.networks if n.server_ipv4 != n.ipv4.gateway]
+    elsewhere = [net for net in server.networks if net.server_ipv4 != net.ipv4.gateway]
     if any(switch.uplink for switch in server.switches):
         report.add(
             server.name,

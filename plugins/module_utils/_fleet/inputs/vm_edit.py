@@ -44,7 +44,9 @@ def restored(name: str, fields: Mapping[str, Any], image_format: str) -> str:
     new = {field: value for field, value in fields.items() if field not in _OWN}
     for field, own in _OF_PARTS.items():
         if field in new:
-            new[field] = [{k: v for k, v in part.items() if k != own} for part in new[field]]
+            new[field] = [
+                {key: value for key, value in part.items() if key != own} for part in new[field]
+            ]
     _host, dot, domain = str(fields.get("hostname", "")).partition(".")
     new |= {"hostname": f"{host_label(name)}{dot}{domain}", "disk_format": image_format}
     new |= {"install": "none", "autostart": False}
