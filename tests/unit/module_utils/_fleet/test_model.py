@@ -206,8 +206,8 @@ def test_the_most_interfaces() -> None:
     vms = {f"web{number}.yml": vm() for number in range(255)}
     vms["web0.yml"] = vm("interfaces: [{switch: uplink}, {switch: uplink}]")
     assert problems(vms, servers={"server6": big}) == [
-        "server6: has 257 interfaces of 255 present VMs; vmd(8) uses 256 tap(4) at most, move some "
-        "to another server"
+        "server6: has 257 interfaces of 255 present VMs; vmd(8) uses at most 256 tap(4), so move "
+        "some to another server"
     ]
     vms["web1.yml"] = vm("state: suspended")
     fleet = build(vms, servers={"server6": big})

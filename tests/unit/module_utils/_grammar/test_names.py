@@ -55,7 +55,7 @@ ROLES = "ends like the images that are kept of a VM; choose another name"
         (
             "localhost.yml",
             "vms/localhost.yml: name: 'localhost' is a name that Ansible uses itself; choose "
-            "another one",
+            "another",
         ),
         (
             "server7.yml",
@@ -153,8 +153,8 @@ def test_the_user_of_an_owner_whose_name_the_installer_takes_not() -> None:
 def test_owners_that_no_group_can_tell_apart() -> None:
     vms: dict[str, str | None] = {"a.yml": vm(owner="al.b"), "b.yml": vm(owner="al_b")}
     assert problems(vms) == [
-        "vms/b.yml: owner: al_b differs from al.b, the owner in vms/a.yml, in nothing that a group "
-        "of the inventory can have; name another owner"
+        "vms/b.yml: owner: al_b differs from al.b, the owner in vms/a.yml, only in what the name "
+        "of a group of the inventory cannot have; name another owner"
     ]
     known = {"server6.yml": ledger("a: {number: 1}", "b: {number: 2}")}
     assert problems(vms, known) == []

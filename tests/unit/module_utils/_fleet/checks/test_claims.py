@@ -98,8 +98,8 @@ def test_two_ledgers_can_clash() -> None:
 def test_a_vm_file_cannot_take_what_a_vm_that_is_gone_has() -> None:
     assert problems({"new.yml": vm("ipv4: 203.0.113.16")}, {"server6.yml": ledger(WEB1)}) == [
         "vms/new.yml: ipv4: 203.0.113.16 is also the IPv4 address of web1 "
-        "(allocations/server6.yml); web1 is not there any more but keeps it while its line is, so "
-        "use another"
+        "(allocations/server6.yml); web1 no longer exists but keeps it while its line is there, "
+        "so use another"
     ]
 
 

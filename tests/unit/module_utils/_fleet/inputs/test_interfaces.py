@@ -62,8 +62,8 @@ def test_no_interface_more_can_be_written_too() -> None:
          "[{switch: backup}]"),
         ("interfaces: [backup]", "item 1: 'backup' is not a mapping; give switch, mac, group, "
          "network, ipv4 and ipv6, as in {switch: backup}"),
-        ("interfaces: [{mac: fa:e1:bb:d1:c8:07}]", "item 1: switch is missing; give the name of a "
-         "switch of the server"),
+        ("interfaces: [{mac: fa:e1:bb:d1:c8:07}]", "item 1: switch is missing; give it, as in "
+         "{switch: backup}"),
         ("interfaces: [{switch: backup, ip: 192.0.2.1}]", "item 1: 'ip' is unknown; give "
          "switch, mac, group, network, ipv4 and ipv6, as in {switch: backup}"),
         ("interfaces: [{switch: backup, network: LAN}]", "item 1: network: 'LAN' is not a name for "
@@ -142,7 +142,7 @@ def test_the_macs_of_interfaces_that_are_gone_stay_taken() -> None:
     thief = vm("interfaces: [{switch: backup, mac: 'fa:e1:bb:d1:c8:01'}]")
     assert problems({"b.yml": thief}, texts, WITH_BACKUP) == [
         "vms/b.yml: interfaces: fa:e1:bb:d1:c8:01 is also the MAC of a (allocations/server6.yml); "
-        "a is not there any more but keeps it while its line is, so use another"
+        "a no longer exists but keeps it while its line is there, so use another"
     ]
     assert problems({"a.yml": vm(), "b.yml": vm("mac: fa:e1:bb:d1:c8:01")}, texts) == [
         "vms/b.yml: mac: fa:e1:bb:d1:c8:01 is also the MAC of a (allocations/server6.yml); every "
@@ -217,7 +217,7 @@ def test_a_default_group_is_no_group_that_can_be_given(number: int) -> None:
     [
         ("veb1", "'veb1' is not a list; give a list of switches, as in [{name: backup, interface: "
          "veb1}]"),
-        ([{"name": "backup"}], "item 1: interface is missing; give both, as in {name: backup, "
+        ([{"name": "backup"}], "item 1: interface is missing; give it, as in {name: backup, "
          "interface: veb1}"),
         ([{"name": "backup", "interface": "em0"}], "item 1: interface: 'em0' is not a switch; use "
          "one such as veb0 or bridge0"),

@@ -334,8 +334,8 @@ def test_missing_fields() -> None:
         "reach the console of the VM, such as puffy",
         "vms/web1.yml: server: is missing; give the server that the VM is on: its name in the "
         "inventory, such as server6",
-        "vms/web1.yml: ssh_keys: is missing; give public SSH keys of the owner, one a line of "
-        "authorized_keys(5), without options",
+        "vms/web1.yml: ssh_keys: is missing; give public SSH keys of the owner, each a line of "
+        "authorized_keys(5) without options",
     ]
 
 
