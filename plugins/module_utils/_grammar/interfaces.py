@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan import Address
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.further import further
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.plain.values import (
@@ -62,7 +61,7 @@ class FurtherInterface:
     ipv6: IPv6Address | None = None
 
     @property
-    def addresses(self) -> list[Address]:
+    def addresses(self) -> list[IPv4Address | IPv6Address]:
         """The addresses that it declares."""
         return [address for address in (self.ipv4, self.ipv6) if address is not None]
 
