@@ -127,7 +127,7 @@ KEPT = {
     "a group as owner": (vm("web1", owner="owner :staff"), "is not a single account"),
     "no owner": (vm("web1", owner=""), "names no owner"),
     "an owner who may become root": (vm("web1", owner="owner root"), "in the group wheel"),
-    "an image with odd letters": (vm("web1", disk='disk "/vm images/a.img"'), "is not a path"),
+    "an image with odd letters": (vm("web1", disk='disk "/vm images/a.img"'), "is not the path of"),
     "a name that no file can have": (vm("../etc/x").replace("/var/vmm/../etc/x", "/var/vmm/x"),
                                      "is not a name for a VM"),
 }  # fmt: skip
