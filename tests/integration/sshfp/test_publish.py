@@ -224,5 +224,5 @@ def test_the_action_fails_with_all_problems_before_it_connects(
     assert done.returncode != 0
     assert "names: a b: 'a b' is not a host name" in done.stdout
     assert "names: www.example.com: 'www.example.com' is not a name in the zone" in done.stdout
-    assert "names: server1: 'ssh-dss' is a type that OpenSSH does not take" in done.stdout
+    assert "names: server1: 'ssh-dss' is a type that OpenSSH no longer accepts" in done.stdout
     assert "port 9" not in done.stdout
