@@ -66,7 +66,7 @@ def test_modes_and_what_stays(installed: Site) -> None:
     assert server.run(f"ls {PLACE}").returncode != 0
 
     said = done(back_up(installed))
-    assert "web1 stands still (paused) and is copied" in said
+    assert "web1 is paused and is copied" in said
     (backup,) = index(installed)
     assert f"web1 was copied (paused) as {backup['id']}, 3 MiB, and stood still for" in said
     assert (backup["mode"], backup["owner"], backup["server"]) == ("paused", "puffy", "server1")

@@ -1,6 +1,31 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a probe asks, and what the server answers: JSON of the agent's, with names and types."""
+"""What a probe asks under a key, and what the server answers under it.
+
+Questions; each key may be missing:
+
+    paths    [{path, hash?, read?, head?, verified?}]: `hash` 0 for no SHA-256, `read` for the
+             content too, `head` for so many of its first bytes; with `verified`, a file that is as
+             it was when a step recorded its SHA-256 is not read again
+    list     [{path, within?}]: the names in a directory, and in those of its directories whose
+             names match the regular expression `within`
+    open     [path]: whether open(2) succeeds
+    run      [{name, argv, cwd?, timeout?}]: a program, which runs once for all that ask for it,
+             for at most `timeout` seconds (60)
+    users    [name], rosters: [path of a file that lists accounts], groups: [name]
+    log      see logs.pl; generations: 1 for what is kept of replaced files
+
+Answers, by path or name; what does not exist is missing, or None in `paths`:
+
+    paths    {type, mode, owner, group, size, blocks, mtime, ctime, inode, sha256?, verified?}:
+             lstat(2), times in seconds since 1970. `sha256` is there for regular files, but for
+             those above 1 MiB that others than root can write; `verified` where it was on record
+    read     base64
+    open     the error of open(2), empty for none
+    run      {rc, stdout, stderr}: `rc` 124 where time ran out; a character is a byte
+    users    {home, shell, group, groups}: the login group, and the groups that list the account
+    groups   the members as group(5) lists them, separated by spaces
+"""
 
 from __future__ import annotations
 
@@ -8,126 +33,33 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+Questions = t.Mapping[str, t.Any]
+
 # The id of a transaction begins with its time, in UTC.
 _ID: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)-")
 
 
 def time_of(transaction_id: str) -> str | None:
-    """When a transaction began, such as 2026-11-29T03:00:00Z; UTC."""
+    """Return when a transaction began, such as 2026-11-29T03:00:00Z; UTC."""
     match = _ID.match(transaction_id)
     return "{}-{}-{}T{}:{}:{}Z".format(*match.groups()) if match else None
 
 
-class PathQuestion(t.TypedDict, total=False):
-    """`hash` 0: no SHA-256; `read`: the content as well; `head`: so many of its first bytes.
-
-    `verified`: a file that is as it was when a step recorded its SHA-256 is not read again.
-    """
-
-    path: t.Required[str]
-    hash: int
-    read: int
-    head: int
-    verified: int
-
-
-class ListQuestion(t.TypedDict, total=False):
-    """Names in a directory, and all of those directories in it whose names match `within`."""
-
-    path: t.Required[str]
-    within: str
-
-
-class RunQuestion(t.TypedDict, total=False):
-    """A program, which runs once for all that ask for it, for `timeout` seconds at most (60)."""
-
-    name: t.Required[str]
-    argv: t.Required[t.Sequence[str]]
-    cwd: str
-    timeout: int
-
-
-class Questions(t.TypedDict, total=False):
-    """What one asks.
-
-    `rosters` are files that list accounts, which are looked at with `users`; `generations` 1: what
-    is kept of replaced files.
-    """
-
-    paths: t.Sequence[PathQuestion]
-    list: t.Sequence[ListQuestion]
-    open: t.Sequence[str]
-    run: t.Sequence[RunQuestion]
-    users: t.Sequence[str]
-    rosters: t.Sequence[str]
-    groups: t.Sequence[str]
-    log: t.Sequence[t.Mapping[str, t.Any]]
-    generations: int
-
-
-class PathAnswer(t.TypedDict, total=False):
-    """lstat(2), times in seconds since 1970; `sha256` only of regular files that were hashed.
-
-    `verified` is there where it was not read again, but was on record.
-    A file that is not root's, or that others can write, has none if it is larger than 1 MiB.
-    """
-
-    type: t.Required[str]
-    mode: t.Required[str]
-    owner: t.Required[str]
-    group: t.Required[str]
-    size: t.Required[int]
-    blocks: t.Required[int]
-    mtime: t.Required[int]
-    ctime: t.Required[int]
-    inode: t.Required[int]
-    sha256: str
-    verified: int
-
-
-class RunAnswer(t.TypedDict):
-    """`rc` is 124 where time ran out; `stdout` and `stderr` hold a byte in each character."""
-
-    rc: int
-    stdout: str
-    stderr: str
-
-
-class UserAnswer(t.TypedDict):
-    """An account, `group` its login group, `groups` those that list it."""
-
-    home: str
-    shell: str
-    group: str
-    groups: list[str]
-
-
-class Answers(t.TypedDict):
-    """The answer to Questions, by path or name; what is not there is not in it, or None in paths.
-
-    `read` is base64; `open` has the error of open(2), empty for none; `groups` has the members as
-    group(5) lists them, with spaces between.
-    """
-
-    paths: dict[str, PathAnswer | None]
-    read: dict[str, str]
-    list: dict[str, list[str]]
-    open: dict[str, str]
-    run: dict[str, RunAnswer]
-    users: dict[str, UserAnswer]
-    groups: dict[str, str]
+def time_words(time: str) -> str:
+    """Return such a time for people: 2026-11-29 03:00:00 UTC."""
+    return time.replace("T", " ").replace("Z", " UTC")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a probe found, by the key of who asked.
+    """What a probe answered, by the key of who asked.
 
-    `applied` is the id of the last transaction, `generation` has number, id and name of the last
+    `applied` is the id of the last transaction; `generation` has number, id and name of the last
     that changed files, if it is kept; `unfinished` says that one was cut off or waits for
-    its confirmation; `uid` and `user` are the agent's, `uname` is what uname(1) -sr prints.
+    its confirmation; `uid` and `user` are the agent's; `uname` is what uname(1) -sr prints.
     """
 
-    answers: t.Mapping[str, Answers]
+    answers: t.Mapping[str, t.Mapping[str, t.Any]]
     applied: str | None
     generation: t.Mapping[str, t.Any] | None
     unfinished: bool
@@ -135,7 +67,7 @@ class Answer:
     user: str
     uname: str
 
-    def __getitem__(self, key: str) -> Answers:
+    def __getitem__(self, key: str) -> t.Mapping[str, t.Any]:
         return self.answers[key]
 
     @property
@@ -145,7 +77,7 @@ class Answer:
 
     @property
     def system(self) -> str:
-        """The operating system's name, such as OpenBSD; empty where uname(1) said nothing."""
+        """The operating system's name, such as OpenBSD; empty where uname(1) printed nothing."""
         return self.uname.partition(" ")[0]
 
     @property

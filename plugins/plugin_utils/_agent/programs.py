@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The paths of OpenBSD's own programs, all that anything here calls by name."""
+"""The paths of all OpenBSD programs that this collection calls by name."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ TOOLS: t.Final[t.Mapping[str, str]] = {
 
 
 def rcctl(*words: str) -> list[str]:
-    """The arguments of a call of rcctl(8)."""
+    """Return the command line of a call of rcctl(8)."""
     return [TOOLS["rcctl"], *words]

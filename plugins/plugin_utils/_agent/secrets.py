@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Keeps what only the server and one VM know out of what people see."""
+"""Hides from people what only the server and one VM may know."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ ONE_TIME_NAME: t.Final = re.compile(f"{ONE_TIME_PREFIX}[0-9a-f]{{{2 * ONE_TIME_B
 
 
 def masked(text: str) -> str:
-    """The text without any one-time path."""
+    """Return a text without any one-time path."""
     return ONE_TIME_NAME.sub(f"{ONE_TIME_PREFIX}...", text)

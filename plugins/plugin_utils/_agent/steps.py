@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Steps of a transaction, the changes that they make, and what of a file a diff shows.
+"""Steps of a transaction, the changes that they make, and what a diff shows of a file.
 
-A step is what perl/steps.pl does in one go; what must hold before it, and how to go back, is in it.
+A step is what perl/steps.pl does in one go; it has what must hold before it, and how to undo it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 # rcctl(8) waits 30 s for a daemon by default and longer where a timeout is set.
 SERVICE_SECONDS: t.Final = 120
 
-
-# Stands among the VMs of a change for what is common to all of a server.
+# Among the VMs of a change: what all VMs of a server have in common.
 COMMON: t.Final = ""
 EVERYBODYS: t.Final = frozenset({COMMON})
 NOBODYS: t.Final[frozenset[str]] = frozenset()
 
 
 class PlanError(OperatorError, ValueError):
-    """What is wanted cannot be had on this server: says what, where and what to do."""
+    """What a document describes is not possible on this server: says what, where, what to do."""
 
 
 @dataclass(frozen=True)
 class FileDiff:
     """A change of a file's content; `sensitive` content is never fetched nor shown.
 
-    `before` is the old content where it is known already, else None.
+    `before` is the old content where it is already known, else None.
     """
 
     path: str
@@ -44,12 +43,12 @@ class FileDiff:
 
 @dataclass(frozen=True)
 class Change:
-    """What a step does, as data. str() gives the words for a person.
+    """What a step does, as data; str() gives the words for a person.
 
-    `vms` are the VMs whose it is, COMMON among them where it touches what is common to all of a
-    server, and nobody where it matters to this collection alone. A `joint` change is that of each
-    of them, as an owner's account is: a run for one of them may make it. A `consequence` follows
-    from another change of the same document and is not a difference by itself.
+    `vms` are the VMs that it belongs to, with COMMON where it touches what all VMs of a server
+    have in common; none where it matters to this collection alone. A `joint` change belongs to each
+    of them, as an owner's account does: a run for any of them may make it. A `consequence` follows
+    from another change of the same document and is not a difference of its own.
     """
 
     kind: str
@@ -67,7 +66,7 @@ class Change:
 class Step:
     """One action of the agent: `fields` are its arguments, `title` what a failure is about.
 
-    `vms` are those whose it is; a change of its own says that better.
+    `vms` are the VMs that it belongs to, where it has no change that says so.
     """
 
     do: str
@@ -80,31 +79,31 @@ class Step:
 
     @property
     def concerns(self) -> frozenset[str]:
-        """The VMs that a failure is of, and nothing else of the server; empty for common steps."""
+        """The VMs that alone are affected by a failure; empty for common steps."""
         vms = self.change.vms if self.change else self.vms
         return NOBODYS if COMMON in vms else vms
 
 
 def stamp() -> str:
-    """The time in UTC, as names on a server have it: 20261129T030000."""
+    """Return the time in UTC, as names on a server have it: 20261129T030000."""
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime())
 
 
 def change_of(vm: str, kind: str, subject: str, detail: str = "") -> Change:
-    """A change that is one VM's alone."""
+    """Return a change that belongs to one VM."""
     return Change(kind, subject, detail, vms=frozenset({vm}))
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal, as the agent gives it."""
+    """Return the SHA-256 in hexadecimal, as the agent does."""
     return hashlib.sha256(content).hexdigest()
 
 
 def run(title: str, argv: t.Sequence[t.Any], change: Change | None = None, **fields: t.Any) -> Step:
-    """A program that must end with status 0, unless `ok` says otherwise, within `timeout` s."""
+    """Return a step for a program that must exit with 0, or with `ok`, within `timeout` seconds."""
     return Step("run", title, {"argv": list(argv), **fields}, change=change)
 
 
 def undo(*argv: str, ok: t.Sequence[int] = (), timeout: int = SERVICE_SECONDS) -> dict[str, t.Any]:
-    """A program of the way back; any exit status will do unless `ok` lists some."""
+    """Return a program that undoes a step; any exit status will do unless `ok` lists some."""
     return {"argv": list(argv), "ok": list(ok), "timeout": timeout}

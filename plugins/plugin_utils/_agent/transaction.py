@@ -18,10 +18,10 @@ FILE_STEPS: t.Final = frozenset({"commit", "remove", "attributes"})
 class Transaction:
     """Steps of which all are carried out, or none.
 
-    `name` says whose it is, such as a role's; the server's journal, its old files and errors have
-    it. With `confirm` the server puts it back after so many seconds, unless a new connection
+    `name` says where it comes from, such as a role; the server's journal, its old files and errors
+    have it. With `confirm` the server puts it back after so many seconds, unless a new connection
     confirms it before. The old files of one that `stays` are kept as a generation, with the steps
-    `after` that have services read them again.
+    `after` that make services read them again.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Transaction:
 
 
 class Blobs:
-    """The contents behind a request, which it names by offset and length (bytes)."""
+    """The contents after a request, which it names by offset and length (bytes)."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -51,7 +51,7 @@ class Blobs:
 def on_the_wire(
     transaction: Transaction, transaction_id: str, blobs: Blobs, boot: bytes
 ) -> dict[str, t.Any]:
-    """A transaction as the agent takes it; `boot` is what puts it back at the server's boot."""
+    """Return a transaction as the agent takes it; `boot` puts it back when the server boots."""
     steps: list[dict[str, t.Any]] = []
     for number, step in enumerate(transaction.steps):
         entry = {"n": number, "do": step.do, "title": step.title, **step.fields}
@@ -78,7 +78,7 @@ def _as_data(step: Step) -> dict[str, t.Any]:
 
 
 def from_data(data: t.Mapping[str, t.Any]) -> Step:
-    """A step that a generation was kept with: it only follows from what goes before it."""
+    """Return a step that was kept with a generation: it is a consequence of what it follows."""
     change = None
     if data["change"]:
         kind, subject = data["change"]

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# "apply" carries out transactions, one after the other: each whole, or its way
-# back. The first that fails ends the request, and so does one that has to be
-# confirmed. A transaction that was cut off before is put back first.
+# "apply" carries out transactions, one after the other; each is completed or put
+# back. The first that fails ends the request, and so does one that must be
+# confirmed. A transaction that was cut off earlier is put back first.
 
 use v5.36;
 
@@ -13,7 +13,7 @@ sub explain ($step) {
 	return $result->{stdout};
 }
 
-# Returns what joins the answer: "done", "waits" or "failed".
+# Returns its part of the answer: "done", "waits" or "failed".
 sub carry_out ($transaction, $by, $blobs) {
 	my ($step, $journal, $done, @begun);
 	my $id = $transaction->{id};
@@ -37,7 +37,7 @@ sub carry_out ($transaction, $by, $blobs) {
 		1;
 	};
 	return $done ? (done => $done) : (waits => $id) if $ok;
-	my $error = ref $@ ? $@ : {text => "$@"};
+	my $error = failure();
 	$error->{explain} = $step ? explain($step) : q{};
 	my $outcome = put_back($journal // $transaction, \@begun);
 	return (failed => {%{$error}, %{$outcome}, id => $id, step => $step ? $step->{n} : undef});
@@ -45,16 +45,16 @@ sub carry_out ($transaction, $by, $blobs) {
 
 sub apply ($request, $blobs) {
 	my $lock = local $LOCK = lock_server($request);
-	# Who held the lock until now may have left a journal, which names more than the request.
+	# The last holder of the lock may have left a journal, which names more than the request.
 	confine($request);
 	my $recovered = recover() // {};
 	my $confirmed = delete $recovered->{confirmed};
 	my %answer    = (recovered => %{$recovered} ? $recovered : undef, done => [$confirmed // ()]);
 	for my $transaction (@{$request->{transactions}}) {
-		my %became = carry_out($transaction, $request->{by}, \$blobs);
-		push @{$answer{done}}, delete $became{done} // ();
-		%answer = (%answer, %became);
-		last if %became;
+		my %outcome = carry_out($transaction, $request->{by}, \$blobs);
+		push @{$answer{done}}, delete $outcome{done} // ();
+		%answer = (%answer, %outcome);
+		last if %outcome;
 	}
 	return \%answer if $answer{waits};
 	truncate $lock, 0;

@@ -2,28 +2,28 @@
 # SPDX-License-Identifier: ISC
 #
 # "backup" takes copies of VMs' images and puts them back. A place is a directory:
-# PLACE/VM/ID has the packed images of one backup and its backup.json, whose rename
-# from ID.partial is what makes it one; PLACE/index.json says what is there. All of
-# it is readable for root alone.
+# PLACE/VM/ID has the packed images of one backup and its backup.json; renaming it
+# from ID.partial completes the backup. PLACE/index.json lists what is there. Only
+# root can read any of it.
 
 use v5.36;
 
 my $NOTE     = '/var/db/puffy.vmm.backups';    # the newest of each VM, wherever it is
-my $SPARE    = 1 << 26;                        # bytes that stay free
+my $SPARE    = 1 << 26;                        # bytes that must stay free
 my $ID       = qr/\A\d{8}T\d{6}Z\z/xms;
 my $VM       = qr/\A[A-Za-z0-9][A-Za-z0-9._-]*\z/xms;
 my $FILE     = qr/\A[A-Za-z0-9][A-Za-z0-9._-]*\z/xms;
-my $ACTS_FOR = 3;                              # seconds that a lock is waited for
+my $ACTS_FOR = 3;                              # seconds to wait for a lock
 
 sub own_directory ($path) {
 	mkdir $path, 0700 or $!{EEXIST} or fail("$path: $!");
-	fail("$path has to be a directory of root's that nobody else can write to")
+	fail("$path must be a directory that belongs to root and that nobody else can write to")
 	    if !ours($path, sub { S_ISDIR(shift) });
 	return;
 }
 
 sub checked ($value, $pattern) {
-	fail("the request names what cannot be in a place of backups") if $value !~ $pattern;
+	fail('the request names something that cannot be in a place of backups') if $value !~ $pattern;
 	return $value;
 }
 
@@ -31,8 +31,8 @@ sub backup_of ($place, $vm, $id) {
 	return join q{/}, $place, checked($vm, $VM), checked($id, $ID);
 }
 
-# What is in a place, the oldest first; a directory without a sound backup.json is
-# none of ours.
+# The backups in a place, the oldest first; a directory without a valid backup.json
+# is not ours.
 sub kept ($place) {
 	my @all;
 	for my $vm (grep { $_ =~ $VM } @{names_in($place) // []}) {
@@ -45,15 +45,29 @@ sub kept ($place) {
 	return @all;
 }
 
-# One at a time writes what is of all VMs.
-sub write_index ($place) {
+# Writes a file about all VMs, one process at a time.
+sub write_common ($path, $content) {
 	my $lock = lock_server({lock => 'backups.lock'});
-	replace_file("$place/index.json", $JSON->encode({backups => [kept($place)]}) . "\n");
-	close $lock or fail("$place: $!");
+	replace_file($path, $JSON->encode($content->()) . "\n");
+	close $lock or fail("$path: $!");
 	return;
 }
 
-# What a run that was cut off left, which nobody is at work on any more.
+sub write_index ($place) {
+	return write_common("$place/index.json", sub { {backups => [kept($place)]} });
+}
+
+# Completes a backup: writes its record, and gives its directory its name.
+sub complete ($place, $path, $is) {
+	write_file("$path.partial/backup.json", $JSON->encode($is));
+	sync_directory("$path.partial/backup.json");
+	rename "$path.partial", $path or fail("$path: $!");
+	sync_directory($path);
+	write_index($place);
+	return;
+}
+
+# Removes what a run that was cut off left; nobody works on it any more.
 sub clear_partial ($directory) {
 	for my $name (grep {/[.]partial\z/xms} @{names_in($directory) // []}) {
 		remove_tree("$directory/$name");
@@ -64,38 +78,38 @@ sub clear_partial ($directory) {
 sub room_for ($job, $directory, $bytes) {
 	my ($line) = reverse split /\n/xms, run([$job->{df}, '-k', $directory])->{stdout};
 	my ($free) = ($line // q{}) =~ /\s(-?\d+)\s+\d+%\s/xms;
-	fail("$directory: df(1) does not say how much room it has") if !defined $free;
+	fail("$directory: df(1) does not show how much room it has") if !defined $free;
 	my $need = $bytes + $SPARE;
 	fail(sprintf '%s has %d MiB free, and this needs %d MiB for a while', $directory, $free >> 10, $need >> 20)
 	    if $free * 1024 < $need;
 	return;
 }
 
-# A sub that counts what was done, and ends what takes too long.
+# Returns a sub that counts the bytes done, and fails when that takes too long.
 sub counter ($job, $step, $total, $seconds = undef) {
-	my ($done, $told, $began) = (0, 0, now());
+	my ($done, $reported, $began) = (0, 0, now());
 	report($job, step => $step, done => 0, total => $total);
 	return sub ($bytes) {
 		$done += $bytes;
 		fail("interrupted by SIG$stop") if $stop;
 		my $passed = now() - $began;
-		fail(sprintf '%d of %d MiB were copied in %d s, and the VM is to stand still no longer', $done >> 20, $total >> 20, $seconds)
+		fail(sprintf '%d of %d MiB were copied in %d s, and the VM must not be paused for longer', $done >> 20, $total >> 20, $seconds)
 		    if defined $seconds && $passed > $seconds;
-		return if now() - $told < 1;
-		$told = now();
+		return if now() - $reported < 1;
+		$reported = now();
 		report($job, done => $done);
 		return;
 	};
 }
 
-# Nothing may be on its way to the disk any more when a copy begins: a VM's devices
-# are processes of their own, and go on for a moment when its processor has stopped.
+# Waits until nothing is written to the images any more: a VM's devices are processes
+# of their own, which continue for a moment after its processor has stopped.
 sub settled ($job) {
 	my ($was, $until) = (q{}, now() + 15);
 	while (1) {
 		my $is = join "\n", map { stamp($_->{path}) } @{$job->{disks}};
 		return $is if $is eq $was;
-		fail('its images are still being written to; its owner may have it run again') if now() >= $until;
+		fail('its images are still being written to; its owner may have started it again') if now() >= $until;
 		$was = $is;
 		select undef, undef, undef, 0.5;
 	}
@@ -118,10 +132,10 @@ sub take ($job) {
 		my @at     = gmtime;
 		my $before = $how eq 'crash-consistent' ? undef : settled($job);
 		my $held   = (json_of(of_job($vm, 'hold')) // {})->{how};
-		my $step   = $held ? "stands still ($how) and is copied" : "is copied ($how)";
+		my $step   = $held ? "is $how and is copied" : "is copied ($how)";
 		my $count  = counter($job, $step, $total, ($held // q{}) eq 'pause' ? $job->{hold_seconds} : undef);
 		copy_image($_->{path}, "$partial/$_->{name}", $count) for @disks;
-		fail('it ran and wrote to its disk while it was copied, so the copy is of no moment')
+		fail('it ran and wrote to its disk while it was copied, so the copy is useless')
 		    if defined $before && ($before ne settled($job) || state_of($job) ne $how);
 		my $seconds = let_go($vm) // 0;
 		$count = counter($job, 'is packed', $total);
@@ -140,29 +154,25 @@ sub take ($job) {
 			taken       => sprintf('%04d-%02d-%02dT%02d:%02d:%02dZ', $at[5] + 1900, $at[4] + 1, @at[3, 2, 1, 0]),
 			disks       => \@packed,
 		);
-		write_file("$partial/backup.json", $JSON->encode(\%is));
-		sync_directory("$partial/backup.json");
-		rename $partial, $final or fail("$final: $!");
-		sync_directory($final);
-		write_index($job->{place});
+		complete($job->{place}, $final, \%is);
 		report($job, state => 'done', backup => \%is);
 		1;
 	};
 	return if $ok;
 	my $error = $@;
-	# The VM comes before what is left of its copy.
+	# The VM comes first, then what is left of its copy.
 	my $freed = eval { let_go($vm); 1 };
 	remove_tree($partial);
 	die $error;
 }
 
-# Unpacks a backup beside the images that it is for; those have other names until
-# the next request gives them theirs. With "discard" it was only a test.
+# Unpacks a backup beside the images that it is for; the next request renames them.
+# With "discard" it is only a test.
 sub restore ($job) {
 	my $is    = json_of(backup_of(@{$job}{qw(place of from)}) . '/backup.json') // fail("there is no backup $job->{from}");
 	my @disks = @{$is->{disks}};
 	my @to    = @{$job->{to}};
-	fail("it has @{[scalar @disks]} disk(s), and @{[scalar @to]} are to be restored") if @disks != @to;
+	fail("it has @{[scalar @disks]} disk(s), and @{[scalar @to]} should be restored") if @disks != @to;
 	my $ok = eval {
 		my ($size, $packed) = (0, 0);
 		for my $disk (@disks) { $size += $disk->{size}; $packed += $disk->{packed} }
@@ -174,7 +184,7 @@ sub restore ($job) {
 			my $from = backup_of(@{$job}{qw(place of from)}) . q{/} . checked($disk->{name}, $FILE);
 			unpack_image($from, $to[$number], $disk, $count);
 			next if eval { check_image($to[$number], @{$disk}{qw(format disk)}); 1 };
-			fail(ref $@ ? $@->{text} : "$@", damaged => 1);
+			fail(failure()->{text}, damaged => 1);
 		}
 		sync_directory($to[0]);
 		unlink @to if $job->{discard};
@@ -199,12 +209,11 @@ sub begin ($request) {
 	let_go($vm);
 	own_directory($_) for $request->{place}, "$request->{place}/$vm";
 	clear_partial("$request->{place}/$vm");
-	my $work = $JOB{$request->{do}};
-	start_job($request, $lock, sub { $work->($request) });
+	start_job($request, sub { $JOB{$request->{do}}->($request) });
 	return {};
 }
 
-# Keeps what is known of a backup since it was made, such as when it was tested.
+# Adds to the record of a backup, such as when it was tested.
 sub amend ($request) {
 	my $path = backup_of(@{$request}{qw(place vm id)}) . '/backup.json';
 	my $is = json_of($path) // fail("there is no backup $request->{id}");
@@ -225,7 +234,7 @@ sub drop ($request) {
 	return {};
 }
 
-# A piece of a file of a backup, which travels behind the answer.
+# Returns a piece of a backup's file, which is sent before the answer.
 sub send_piece ($request) {
 	my $path = backup_of(@{$request}{qw(place vm id)}) . q{/} . checked($request->{file}, $FILE);
 	my $in = open_image($path);
@@ -234,7 +243,7 @@ sub send_piece ($request) {
 	return {blob => \$piece};
 }
 
-# Takes a piece in; who sends the first of a backup clears what was left of others.
+# Takes a piece of a file; the first piece of a backup clears what was left of others.
 sub receive ($request, $blobs) {
 	my ($vm, $id) = (checked($request->{vm}, $VM), checked($request->{id}, $ID));
 	my $directory = "$request->{place}/$vm";
@@ -253,7 +262,7 @@ sub receive ($request, $blobs) {
 	return {};
 }
 
-# What was received is a backup once its files are what they should be.
+# Completes a backup that was received, if its files are what they should be.
 sub adopt ($request) {
 	my $is   = $request->{backup};
 	my $path = backup_of($request->{place}, @{$is}{qw(vm id)});
@@ -264,21 +273,13 @@ sub adopt ($request) {
 		fail("$file is damaged: it is not what its record says", damaged => 1)
 		    if $sum->hexdigest ne $disk->{packed_sha256};
 	}
-	write_file("$path.partial/backup.json", $JSON->encode($is));
-	sync_directory("$path.partial/backup.json");
-	rename "$path.partial", $path or fail("$path: $!");
-	sync_directory($path);
-	write_index($request->{place});
+	complete($request->{place}, $path, $is);
 	return {};
 }
 
-# Notes the newest backup of a VM where its server is looked at.
+# Notes the newest backup of a VM where a look at its server shows it.
 sub note ($request) {
-	my $lock = lock_server({lock => 'backups.lock'});
-	my $all = json_of($NOTE) // {};
-	$all->{$request->{vm}} = $request->{newest};
-	replace_file($NOTE, $JSON->encode($all) . "\n");
-	close $lock or fail("$NOTE: $!");
+	write_common($NOTE, sub { return {%{json_of($NOTE) // {}}, $request->{vm} => $request->{newest}} });
 	return {};
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Runs when the server boots while a change waits for its confirmation, and puts
-# it back; journal.pl has rc(8) run it. This file goes with the journal.
+# it back; journal.pl makes rc(8) run it. This file is removed with the journal.
 
 use v5.36;
 
@@ -17,4 +17,4 @@ my $ok = eval {
 	print "old files: $recovered->{kept}\n" if $recovered->{kept};
 	1;
 };
-print 'puffy.vmm: ', ref $@ ? $@->{text} : "$@", "\n" if !$ok;
+print 'puffy.vmm: ', failure()->{text}, "\n" if !$ok;

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# What every change needs: the lock that lets one run at a time change a
-# server, and files that are written, moved and removed with care.
+# What every change needs: the lock that lets one run at a time change a server,
+# processes that outlive the connection, and files written, moved and removed with
+# care.
 
 use v5.36;
 use IO::Handle  ();
@@ -12,6 +13,15 @@ our $LOCK;    # held while something changes
 
 # Seconds, for deadlines: nobody sets this clock.
 sub now () { return clock_gettime(CLOCK_MONOTONIC) }
+
+# Does work in a process of its own, which has nothing of the connection.
+sub apart ($work) {
+	my $pid = fork // fail("fork: $!");
+	return if $pid;
+	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
+	setpgrp 0, 0;
+	exit(eval { $work->(); 1 } ? 0 : 1);
+}
 
 sub id_of ($name, $lookup) {
 	my $id = $lookup eq 'user' ? getpwnam $name : getgrnam $name;
@@ -43,7 +53,7 @@ sub sync_directory ($path) {
 	return;
 }
 
-# A file in the place of another, whole or not at all.
+# Puts a file in the place of another, whole or not at all.
 sub replace_file ($path, $content, %how) {
 	unlink "$path.new";
 	write_file("$path.new", $content, %how);
@@ -52,7 +62,7 @@ sub replace_file ($path, $content, %how) {
 	return;
 }
 
-# rename(2) would replace what is there.
+# Renames a file; rename(2) would replace what is there.
 sub move ($from, $to) {
 	link $from, $to or fail("$to: $!");
 	unlink $from or fail("$from: $!");
@@ -69,7 +79,7 @@ sub remove_tree ($path) {
 	return;
 }
 
-# Where a file is written before it gets its place.
+# Where a file is staged until it is put into place.
 sub staged ($step, $id) {
 	my ($directory, $name) = $step->{path} =~ m{\A(.*)/([^/]+)\z}xms;
 	return "$directory/.$name.$id";
@@ -82,22 +92,27 @@ sub same ($is, $before) {
 
 sub check_run ($step, $result) {
 	my $ok = $step->{ok} // [0];
-	my $text = $result->{rc} == 124 ? 'did not end in time' : "exit status $result->{rc}";
+	my $text = $result->{rc} == 124 ? 'did not finish in time' : "exit status $result->{rc}";
 	fail($text, %{$result}) if @{$ok} && !grep { $_ == $result->{rc} } @{$ok};
 	return;
 }
 
-# One change at a time on a server: the kernel drops the lock with the holder.
-sub lock_server ($request) {
+# Opens a file for a lock, which the kernel drops with its holder.
+sub lock_file ($path) {
 	mkdir $STATE, 0700 or $!{EEXIST} or fail("$STATE: $!");
-	my $path = "$STATE/" . ($request->{lock} // 'lock');
 	sysopen my $lock, $path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600 or fail("$path: $!");
+	return $lock;
+}
+
+# One change at a time on a server.
+sub lock_server ($request) {
+	my $lock  = lock_file("$STATE/" . ($request->{lock} // 'lock'));
 	my $until = now() + ($request->{lock_wait} // 60);
 	while (!flock $lock, LOCK_EX | LOCK_NB) {
 		if (now() >= $until) {
 			my $holder = <$lock> // 'somebody';
 			chomp $holder;
-			fail("another run is changing this server: $holder; run again when it has ended");
+			fail("another run is changing this server: $holder; run again when it has finished");
 		}
 		beat();
 		select undef, undef, undef, 0.25;

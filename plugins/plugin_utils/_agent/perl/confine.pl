@@ -1,12 +1,12 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# pledge(2) and unveil(2): what this program may do and see on the server.
+# pledge(2) and unveil(2) limit what this program can do and see on the server.
 
 use v5.36;
 
-# Where OpenBSD can hold this program to what the request names, it is held. A
-# journal that waits for its way back names more.
+# Confines this program, where OpenBSD can do that, to what the request names and
+# what a journal that must be put back names.
 sub confine ($request) {
 	return if !eval { require OpenBSD::Pledge; require OpenBSD::Unveil; 1 };
 	my $changes = $request->{verb} ne 'probe';
@@ -26,8 +26,8 @@ sub confine ($request) {
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
 	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain raw)} } @runs;
-	# Unveil takes 128 paths: the top directory stands for all below it. What is made later in a
-	# directory that is not there yet could not be seen, so its parent stands for that.
+	# unveil(2) takes 128 paths, so the top directory stands for all below it. What is made later in
+	# a directory that does not exist yet could not be seen, so its parent stands for that.
 	for my $path (grep { defined } @paths) {
 		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
 		next if !$top;

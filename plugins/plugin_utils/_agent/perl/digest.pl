@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# "digest" reads an image for some seconds for its SHA-256; who asks again, with
-# what it answered, continues.
+# "digest" reads images for some seconds for their SHA-256; the next request, with
+# what this one answered, continues.
 
 use v5.36;
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# Images of disks: copied with their holes, packed by gzip(1)'s format, unpacked
-# again, and looked at whether a VM could start from them. Whoever calls gives
-# what is called with each piece: the number of bytes that were read of it. What
-# an image is opened and written with is in sparse.pl.
+# Images of disks: copied with their holes, packed in gzip(1)'s format, unpacked
+# again, and checked whether a VM could start from them. The last argument, $each,
+# is called with the number of bytes of each piece that was read. sparse.pl opens
+# and writes images.
 
 use v5.36;
 use Compress::Raw::Zlib qw(WANT_GZIP Z_OK Z_STREAM_END Z_BUF_ERROR);
@@ -12,7 +12,7 @@ use Time::HiRes ();
 
 my $STRETCH = 16 * $PIECE;
 my $NOTHING = $ZEROS x 16;
-# The bits of an entry of a table that say where a cluster is.
+# The bits of a table's entry that give the place of a cluster.
 my $PLACE = (1 << 56) - (1 << 9);
 
 sub new_image ($path) {
@@ -20,7 +20,7 @@ sub new_image ($path) {
 	return $out;
 }
 
-# How an image is now: what differs as soon as anybody writes to it.
+# The state of an image, which differs as soon as anybody writes to it.
 sub stamp ($path) {
 	my @is = Time::HiRes::stat($path) or fail("$path: $!");
 	return join q{ }, @is[0, 1, 7, 9, 10];
@@ -36,7 +36,7 @@ sub each_piece ($in, $path, $take) {
 	return;
 }
 
-# Writes a stretch, without the pieces that are zeros alone; returns its end.
+# Writes a stretch without the pieces that are all zeros; returns its end.
 sub put_sparse ($out, $offset, $stretch) {
 	return $offset + length $stretch if $stretch eq $NOTHING;
 	for (my $at = 0; $at < length $stretch; $at += $PIECE) {
@@ -62,7 +62,7 @@ sub copy_image ($from, $to, $each) {
 	return;
 }
 
-# Size and SHA-256 of an image, and of the file that it was packed into.
+# Packs an image; returns size and SHA-256 of both files.
 sub pack_image ($from, $to, $each) {
 	my ($in, $out) = (open_image($from), new_image($to));
 	my ($sum, $packed_sum) = map { Digest::SHA->new(256) } 1 .. 2;
@@ -96,10 +96,10 @@ sub pack_image ($from, $to, $each) {
 	};
 }
 
-# Unpacks what has the sizes and checksums of $want, or fails; with $to undef it
-# only looks whether it has. It counts bytes of the packed file.
+# Unpacks a file if it has the sizes and checksums of $want. $each counts bytes of
+# the packed file.
 sub unpack_image ($from, $to, $want, $each) {
-	my ($in, $out) = (open_image($from), defined $to ? new_image($to) : undef);
+	my ($in, $out) = (open_image($from), new_image($to));
 	my ($sum, $packed_sum) = map { Digest::SHA->new(256) } 1 .. 2;
 	my $inflate = Compress::Raw::Zlib::Inflate->new(
 		-WindowBits  => WANT_GZIP,
@@ -117,8 +117,7 @@ sub unpack_image ($from, $to, $want, $each) {
 			$damaged->('it cannot be unpacked') if !grep { $status == $_ } Z_OK, Z_STREAM_END, Z_BUF_ERROR;
 			$damaged->('it is larger than its index says') if $size + length $data > $want->{size};
 			$sum->add($data);
-			put_sparse($out, $size, $data) if $out;
-			$size += length $data;
+			$size = put_sparse($out, $size, $data);
 			$ended = $status == Z_STREAM_END;
 			last if !length $piece && !length $data;
 		}
@@ -127,20 +126,20 @@ sub unpack_image ($from, $to, $want, $each) {
 	    if !$ended || $packed != $want->{packed} || $size != $want->{size};
 	$damaged->('its checksum is not what its index says')
 	    if $packed_sum->hexdigest ne $want->{packed_sha256} || $sum->hexdigest ne $want->{sha256};
-	finish($out, $to, $size) if $out;
+	finish($out, $to, $size);
 	return;
 }
 
-# Numbers of 64 bits at a place of a file.
+# The numbers of 64 bits at a place of a file.
 sub table_at ($in, $path, $place, $count) {
 	sysseek $in, $place, 0 or fail("$path: $!");
-	my $got = sysread($in, my $data, 8 * $count);
-	fail("$path: a table is not whole") if ($got // 0) != 8 * $count;
+	my $size = sysread($in, my $data, 8 * $count) // 0;
+	fail("$path: a table is incomplete") if $size != 8 * $count;
 	return unpack 'Q>*', $data;
 }
 
-# Fails for an image that vmd(8) could not start from, by its format: the header of
-# a raw one is its guest's. Tables of qcow2 as usr.sbin/vmd/vioqcow2.c reads them.
+# Fails for an image that vmd(8) could not start from. A raw image has no format of
+# its own; tables of qcow2 are read as in usr.sbin/vmd/vioqcow2.c.
 sub check_image ($path, $format, $disk) {
 	my $in   = open_image($path);
 	my $size = -s $in;
@@ -151,15 +150,15 @@ sub check_image ($path, $format, $disk) {
 	sysread($in, my $header, 104) // fail("$path: $!");
 	my ($magic, $version, $based, $bits, $has, undef, $count, $place) = unpack 'a4 N x8 N N Q> N N Q>', $header;
 	fail("$path is not a qcow2 image") if $magic ne "QFI\xfb" || $version < 2 || $version > 3;
-	fail("$path is based on another image, so it is not whole by itself") if $based;
-	fail("$path: its disk has $has bytes, and not $disk") if $has != $disk;
-	fail("$path: its clusters have no valid size") if $bits < 9 || $bits > 21;
-	fail("$path: its first table is not whole")
+	fail("$path is based on another image, so it is incomplete without it") if $based;
+	fail("$path: its disk has $has bytes instead of $disk") if $has != $disk;
+	fail("$path: the size of its clusters is not valid") if $bits < 9 || $bits > 21;
+	fail("$path: its first table is incomplete")
 	    if $count << (2 * $bits - 3) < $disk || $place + 8 * $count > $size;
 	for my $table (map { $_ & $PLACE } table_at($in, $path, $place, $count)) {
 		next if !$table;
 		my @data = map { $_ & $PLACE } table_at($in, $path, $table, 1 << $bits - 3);
-		fail("$path: a table names what is behind its end") if grep { $_ >= $size } @data;
+		fail("$path: a table points beyond its end") if grep { $_ >= $size } @data;
 	}
 	return;
 }

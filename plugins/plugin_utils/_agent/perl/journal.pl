@@ -1,12 +1,13 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# The journal of a transaction, $PENDING: how all was before, and how far it
-# came. Once it is finished, the old files stay as a generation in $STATE.
+# The journal of a transaction, in $PENDING: how everything was before, and how far
+# the transaction came. Once it has finished, the old files stay as a generation in
+# $STATE.
 
 use v5.36;
 
-# rc(8) runs this once when the system boots, behind the network and before
+# rc(8) runs this once when the system boots, after the network and before
 # rc.local(8), mails what it printed to root, and removes it.
 my $AT_BOOT = '/etc/rc.firsttime';
 my $CALL    = "[ ! -f $PENDING/boot ] || /usr/bin/perl $PENDING/boot\n";
@@ -16,7 +17,7 @@ my $GENERATIONS = 100;
 my $BYTES       = 1 << 28;
 
 # The journal says, before anything is changed, how each thing was and how it
-# will be; the way back needs nothing else, also after a crash.
+# will be; putting it back needs nothing else, even after a crash.
 sub write_journal ($transaction, $by, $blobs) {
 	remove_tree($PENDING);
 	mkdir $PENDING, 0700 or fail("$PENDING: $!");
@@ -46,12 +47,12 @@ sub write_journal ($transaction, $by, $blobs) {
 	return {%head, steps => \@entries};
 }
 
-# Has rc(8) put back what waits for its confirmation when the server goes down.
-sub call_at_boot ($wanted) {
+# Makes rc(8) put back what waits for its confirmation when the server goes down.
+sub call_at_boot ($on) {
 	my $was  = look($AT_BOOT);
 	my $text = $was ? slurp($AT_BOOT) : q{};
 	my $new  = $text =~ s/^\Q$CALL\E//xmsr;
-	if ($wanted) { $new .= (length $new && $new !~ /\n\z/xms ? "\n" : q{}) . $CALL }
+	if ($on) { $new .= (length $new && $new !~ /\n\z/xms ? "\n" : q{}) . $CALL }
 	return if $new eq $text;
 	return replace_file($AT_BOOT, $new, %{$was // {}}) if length $new;
 	unlink $AT_BOOT or fail("$AT_BOOT: $!");
@@ -59,7 +60,7 @@ sub call_at_boot ($wanted) {
 	return;
 }
 
-# Steps that cannot be recognised by their traces are noted before they run.
+# Notes a step before it runs, since its traces do not show whether it did.
 sub note_begun ($step) {
 	sysopen my $out, "$PENDING/begun", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600
 	    or fail("$PENDING/begun: $!");
@@ -70,8 +71,8 @@ sub note_begun ($step) {
 }
 
 # The transaction is done once its journal has another name: a number where it
-# changed files, which are a generation then. What comes after that is no reason
-# to fail: a full disk, say.
+# changed files, which are a generation then. Nothing after that may fail it, such
+# as a full disk.
 sub conclude ($journal) {
 	my $number = $journal->{generation} && grep({ file_step($_) } @{$journal->{steps}})
 	    ? 1 + ((generations())[-1] // 0) : undef;
@@ -88,28 +89,28 @@ sub conclude ($journal) {
 	return {%{$journal}{qw(id name)}, kept => $number ? $place : undef};
 }
 
-# Whether a step changed a file that can be put back later: no secret, whose old
-# content is not kept, and no note of how something is that is not a file.
+# Whether a step changed a file that can be put back later: not a secret, whose old
+# content is not kept, and not a file that goes with something else.
 sub file_step ($step) {
 	return $step->{do} =~ $OF_FILES && !$step->{sensitive} && !$step->{stays};
 }
 
 sub close_journal ($journal, $place) {
-	# It has been decided; what stayed of this would do nothing.
+	# The decision has been made; a call that stays would do nothing.
 	my $ok = eval { call_at_boot(0) if $journal->{confirm}; 1 };
 	rename $PENDING, $place or fail("$place: $!");
 	sync_directory($PENDING);
 	return;
 }
 
-# No secret stays, nor what only a transaction under way needs.
+# Removes secrets, and what only a transaction under way needs.
 sub strip ($journal, $place) {
 	unlink map { "$place/$_->{old}" } grep { defined $_->{old} && $_->{sensitive} } @{$journal->{steps}};
 	unlink map { "$place/$_" } qw(boot begun waiting confirmed expired);
 	return;
 }
 
-# The oldest go first, so that those that stay follow each other.
+# Removes the oldest generations, so that those that stay are consecutive.
 sub drop_generations ($keep) {
 	my ($count, $size) = (0, 0);
 	for my $number (reverse generations()) {
@@ -119,8 +120,8 @@ sub drop_generations ($keep) {
 	return;
 }
 
-# What is left of a transaction that was put back: its old files where they are of
-# use, and those of a few before it. Returns where they are.
+# Keeps the old files of a transaction that was put back where they are useful, and
+# those of a few before it. Returns where they are.
 sub tidy ($journal, $of_use) {
 	my $place = "$STATE/$journal->{id}";
 	strip($journal, $place);

@@ -1,18 +1,19 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# Searches logs here, so that what others write into them stays here.
+# Searches logs on the server, so that what others write into them stays there.
 
 use v5.36;
 
 my $MOST   = 1 << 26;    # bytes that are read of one log
-my $ANSWER = 1 << 17;    # bytes of lines that are found
-my $PIECE  = 1 << 16;    # bytes, and more than any line has
+my $ANSWER = 1 << 17;    # bytes of lines in an answer
+my $PIECE  = 1 << 16;    # bytes, more than any line has
 
-# The lines of a log from an offset on in which one of some strings is, each with
-# its own offset. Undef where there is no log. What one answer cannot hold, the
-# next has, which begins at "offset". A log with another inode, or that is shorter
-# than it was, is another file, and read from its beginning: newsyslog(8) was there.
+# The lines of a log from an offset on that have one of some strings in them, each
+# with its own offset; undef where there is no log. What one answer cannot hold
+# follows in the next, from "offset" on. A log with another inode, or that is
+# shorter than before, is another file and read from its beginning: newsyslog(8)
+# has rotated it.
 sub search ($ask) {
 	sysopen my $in, $ask->{path}, O_RDONLY | O_NOFOLLOW | O_NONBLOCK or return;
 	return if !-f $in;
@@ -24,7 +25,7 @@ sub search ($ask) {
 	sysseek $in, $offset, 0 or return;
 	while ($length < $ANSWER && $offset - $begin < $MOST && sysread $in, $text, $PIECE, length $text) {
 		my $whole = 1 + rindex $text, "\n";
-		# What has no end for so long is no line of a log.
+		# A log has no line that long.
 		$whole = length $text if !$whole && length $text >= $PIECE;
 		for my $line ((substr $text, 0, $whole, q{}) =~ /[^\n]*\n?/gxms) {
 			if (grep { index($line, $_) >= 0 } @match) {

@@ -5,7 +5,7 @@
 #
 # A request is a line "HEADER TOTAL SHA256", HEADER bytes of JSON, then the
 # contents of files; TOTAL counts both and SHA256 is theirs. A request that
-# did not arrive whole changes nothing.
+# arrived incomplete changes nothing.
 
 use v5.36;
 
@@ -15,14 +15,14 @@ sub request () {
 	1 while $total
 	    && length $data < $total
 	    && read main::DATA, $data, $total - length $data, length $data;
-	fail('the request did not arrive whole; nothing was changed')
+	fail('the request arrived incomplete; nothing was changed')
 	    if !$sum || Digest::SHA::sha256_hex($data) ne $sum;
 	return ($JSON->decode(substr $data, 0, $header), substr $data, $header);
 }
 
-# Ansible shows with -vvv what comes over the connection: with a key from the
-# request, which it does not show, that tells nobody anything. A piece of a file
-# goes on a line of its own before the answer.
+# Ansible shows with -vvv what comes over the connection; it does not show the
+# request, whose key hides the answer. A piece of a file is sent on a line of its
+# own before the answer.
 sub veiled ($text, $key) {
 	my ($stream, $block) = (q{}, 0);
 	$stream .= Digest::SHA::sha512($key . pack 'N', $block++) while length $stream < length $text;
@@ -38,7 +38,7 @@ my %answer = eval {
 	$key = $request->{key};
 	%{$VERB{$request->{verb}}->($request, $blobs)};
 };
-if ($@) { %answer = (failed => ref $@ ? $@ : {text => "$@"}) }
+if ($@) { %answer = (failed => failure()) }
 my $blob = $answer{blob};
 if ($blob) {
 	print veiled(${$blob}, "$key blob"), "\n";

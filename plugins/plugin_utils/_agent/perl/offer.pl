@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: ISC
 #
 # "offer" lets the key of another server read some images, by sshd(8) and send.pl;
-# "withdraw" ends that. A process that outlives this one ends it too, once nobody
-# has used the key for some time.
+# "withdraw" ends that. A process that outlives this one ends it too, once the key
+# has not been used for some time.
 
 use v5.36;
 
-# Replaces the line of an account's keys that ends with a mark, or takes it out.
+# Replaces the line of an account's keys that ends with a mark, or removes it.
 sub set_key ($request, $line) {
 	my $path = $request->{keys};
 	my $was  = look($path);
@@ -29,24 +29,21 @@ sub end_offer ($request) {
 	return;
 }
 
-# This process waits without the connection; whoever removes the directory ends it.
+# Waits without the connection; whoever removes the directory ends this.
 sub guard_offer ($request, $lock) {
-	my $pid = fork // fail("fork: $!");
-	return if $pid;
-	close $lock or exit 1;
-	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
-	setpgrp 0, 0;
+	close $lock or return;
 	local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
 	my ($used, $inode) = ("$request->{directory}/used", (stat "$request->{directory}/used")[1] // 0);
 	my ($time, $until) = (0, now() + $request->{idle});
 	while (now() < $until) {
 		select undef, undef, undef, 1;
 		my @is = stat $used;
-		exit 0 if !@is || $is[1] != $inode;
+		return if !@is || $is[1] != $inode;
 		($time, $until) = ($is[9], now() + $request->{idle}) if $is[9] != $time;
 	}
-	my $ended = eval { my $lock = lock_server($request); end_offer($request); 1 };
-	exit($ended ? 0 : 1);
+	$lock = lock_server($request);
+	end_offer($request);
+	return;
 }
 
 sub offer ($request, $blobs) {
@@ -58,7 +55,7 @@ sub offer ($request, $blobs) {
 	write_file("$place/send",   $blobs);
 	write_file("$place/images", $JSON->encode($request->{images}));
 	write_file("$place/used",   q{});
-	guard_offer($request, $lock);
+	apart(sub { guard_offer($request, $lock) });
 	set_key($request, $request->{line});
 	return {offered => 1};
 }

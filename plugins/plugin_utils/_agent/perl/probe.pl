@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# "probe" looks: at paths, directories, devices, accounts and groups, and at
-# what programs say. It changes nothing, and knows of no policy. Several ask in
-# one request; what more than one of them asks is looked at once.
+# "probe" looks at paths, directories, devices, accounts and groups, and at what
+# programs print. It changes nothing and has no policy. A request has the questions
+# of several; what more than one of them asks is looked at once.
 
 use v5.36;
 
@@ -17,7 +17,7 @@ sub beginning ($path, $size) {
 	return $bytes;
 }
 
-# What is at a path, and its content where that is asked for.
+# What is at a path, and its content where a question asks for that.
 sub seen ($ask) {
 	state %seen;
 	state $all;
@@ -40,6 +40,13 @@ sub groups_of ($name) {
 	return $groups->{$name} // [];
 }
 
+# The accounts that a question names, and those that files of the server list.
+sub users_of ($ask) {
+	my @listed = map { -f && !-l ? split q{ }, slurp($_) : () } @{$ask->{rosters} // []};
+	my %users  = map { $_ => 1 } @listed, @{$ask->{users} // []};
+	return keys %users;
+}
+
 sub answer_to ($ask) {
 	my %answer = map { $_ => {} } qw(paths read list open run users groups);
 	for my $path (@{$ask->{paths} // []}) {
@@ -57,7 +64,7 @@ sub answer_to ($ask) {
 			$answer{paths}{"$sub/$_"} = look("$sub/$_") for @{$answer{list}{$sub}};
 		}
 	}
-	# Of a device that nothing stands behind only opening tells.
+	# Only opening a device shows whether it works.
 	for my $path (@{$ask->{open} // []}) {
 		my $opened = sysopen my $device, $path, O_RDONLY | O_NONBLOCK;
 		$answer{open}{$path} = $opened ? q{} : "$!";
@@ -78,7 +85,7 @@ sub answer_to ($ask) {
 	return \%answer;
 }
 
-# What programs say: one that several ask for runs once, with the longest of their times.
+# Runs the programs: one that several ask for runs once, with the longest of their times.
 sub answers_of_programs ($asks, $answers) {
 	my %first;
 	my $words = sub ($run) { join "\0", $run->{cwd} // q{}, @{$run->{argv}} };

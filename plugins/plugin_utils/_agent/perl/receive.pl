@@ -2,35 +2,24 @@
 # SPDX-License-Identifier: ISC
 #
 # "receive" fetches images from another server for some seconds, by ssh(1) and
-# send.pl there; who asks again continues. How far it came is on this server's
-# disk, after what it is about. It holds a lock of its own.
+# send.pl there; the next request continues. Its progress is kept on this server's
+# disk, with what the images were then. It holds a lock of its own.
 
 use v5.36;
 
 my $SILENCE = 60;         # seconds without a byte
-my $RECORD  = 1 << 26;    # bytes after which it is noted how far it came
+my $RECORD  = 1 << 26;    # bytes after which the progress is noted
 
-# ssh(1) with pipes to it.
+# Starts ssh(1) with pipes to it.
 sub call_peer ($argv) {
-	pipe my $in_r,  my $in_w  or fail("pipe: $!");
-	pipe my $out_r, my $out_w or fail("pipe: $!");
-	pipe my $err_r, my $err_w or fail("pipe: $!");
-	my $pid = fork // fail("fork: $!");
-	if (!$pid) {
-		setpgrp 0, 0;
-		local @SIG{qw(HUP INT TERM PIPE)} = ('DEFAULT') x 4;
-		if (open(STDIN, '<&', $in_r) && open(STDOUT, '>&', $out_w) && open STDERR, '>&', $err_w) {
-			close $_ for $in_w, $out_r, $err_r;
-			exec {$argv->[0]} @{$argv} or print {*STDERR} "$argv->[0]: $!\n";
-		}
-		kill 'KILL', $$;
-	}
-	close $_ or fail("pipe: $!") for $in_r, $out_w, $err_w;
-	binmode $_ for $in_w, $out_r;
-	return {pid => $pid, to => $in_w, from => $out_r, errors => $err_r, read => q{}};
+	my ($in, $to) = piped();
+	my ($pid, $from) = listen_to($argv, $in);
+	close $in or fail("pipe: $!");
+	binmode $_ for $to, $from->{out};
+	return {pid => $pid, to => $to, from => $from->{out}, errors => $from->{err}, read => q{}};
 }
 
-# Ends ssh(1), and returns what it said.
+# Ends ssh(1), and returns its error output.
 sub dismiss ($peer) {
 	close $peer->{to};
 	kill 'TERM', -$peer->{pid};
@@ -49,16 +38,15 @@ sub read_bytes ($peer, $count) {
 			fail("nothing came for $SILENCE seconds") if now() >= $until;
 			next;
 		}
-		my $got = sysread $peer->{from}, $peer->{read}, 262_144, length $peer->{read};
-		fail('the connection ended') if !$got;
+		sysread $peer->{from}, $peer->{read}, 262_144, length $peer->{read} or fail('the connection ended');
 		$until = now() + $SILENCE;
 	}
 	return substr $peer->{read}, 0, $count, q{};
 }
 
-# What the other server answers, with what comes before given to $take.
+# Returns what the other server answers; the pieces before that are passed to $take.
 sub ask_peer ($peer, $ask, $take) {
-	# One that has ended may have said why before.
+	# A server that has hung up may have said why before.
 	syswrite $peer->{to}, $JSON->encode($ask) . "\n";
 	while (1) {
 		my ($kind, $offset, $length) = unpack 'a Q> N', read_bytes($peer, 13);
@@ -72,10 +60,10 @@ sub ask_peer ($peer, $ask, $take) {
 	return;
 }
 
-# What was noted, if the images are as they were then.
+# The progress that was noted, if the images are as they were then.
 sub progress_of ($path, $files, $images) {
-	my $noted = -e $path ? eval { $JSON->decode(slurp($path)) } : undef;
-	my $same  = ref $noted eq 'HASH' && @{$noted->{images}} == @{$images};
+	my $noted = json_of($path);
+	my $same  = $noted && @{$noted->{images}} == @{$images};
 	for my $n ($same ? 0 .. $#{$images} : ()) {
 		my $done = $noted->{files}[$n];
 		$same &&= unchanged($noted->{images}[$n], $images->[$n]) && (!$done->{offset} || (-s $files->[$n]{path} // 0) >= $done->{offset});
@@ -85,7 +73,7 @@ sub progress_of ($path, $files, $images) {
 	return {path => $path, images => $images, files => [map { {offset => 0} } @{$files}]};
 }
 
-# Fetches an image until it is whole or the time is over, and one section at least.
+# Fetches an image until it is complete or the time is up, at least one section.
 sub receive_image ($peer, $path, $until, $progress, $n) {
 	my $done  = $progress->{files}[$n];
 	my $out   = open_new_image($path, $done->{offset});
@@ -127,10 +115,10 @@ sub receive ($request, @) {
 		}
 		1;
 	};
-	my $error = ref $@ ? $@ : {text => "$@"};
+	my $error = failure();
 	my $said  = dismiss($peer);
 	if (!$ok) {
-		# What has no room is of no use, and the VMs of this server need what there is.
+		# Without room they are useless, and the VMs of this server need the space.
 		unlink $place, map { $_->{path} } @{$files} if $error->{full};
 		fail($error->{text}, stderr => $said, full => $error->{full} // 0);
 	}

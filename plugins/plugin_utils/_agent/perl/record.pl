@@ -11,16 +11,10 @@
 
 use v5.36;
 
-# Sets a terminal's modes, within some seconds; whether that was done.
+# Sets a terminal's modes within some seconds; returns whether that was done.
 sub set_modes ($tty, $argv) {
-	my $pid = fork // return 0;
-	if (!$pid) {
-		exec {$argv->[0]} @{$argv}
-		    if open(STDIN, '<&', $tty)
-		    && open(STDOUT, '>', '/dev/null')
-		    && open(STDERR, '>', '/dev/null');
-		kill 'KILL', $$;
-	}
+	open my $null, '>', '/dev/null' or return 0;
+	my $pid = spawn($argv, $tty, $null, $null);
 	for (1 .. 1000) {
 		return $? == 0 if waitpid($pid, 1) == $pid;
 		select undef, undef, undef, 0.005;
@@ -30,8 +24,8 @@ sub set_modes ($tty, $argv) {
 	return 0;
 }
 
-# The terminal in raw mode, once a program's output names it; nothing if that is
-# not in time, or if it cannot be had.
+# Returns the terminal in raw mode, once a program's output names it; nothing if
+# that is not in time, or if it cannot be opened.
 sub raw_terminal ($step) {
 	my $until = now() + $step->{wait};
 	while (1) {
@@ -47,8 +41,8 @@ sub raw_terminal ($step) {
 	return;
 }
 
-# Until the VM ends, the file is removed or another one takes its place, or the
-# time is over. The file has at most twice the limit and one piece.
+# Writes what a terminal prints until the VM ends, the file is removed or replaced
+# by another, or the time is up. The file has at most twice the limit and one piece.
 sub keep_output ($tty, $out, $step) {
 	my ($path, $limit) = @{$step}{qw(path limit)};
 	my ($inode, $until) = ((stat $out)[1], now() + $step->{seconds});
@@ -56,9 +50,9 @@ sub keep_output ($tty, $out, $step) {
 	while (now() < $until && ((lstat $path)[1] // 0) == $inode) {
 		vec(my $bits = q{}, fileno $tty, 1) = 1;
 		next if 1 > select $bits, undef, undef, 1;
-		my $got = sysread $tty, my $chunk, 4096;
-		next if !defined $got && ($!{EAGAIN} || $!{EINTR});
-		last if !$got;
+		my $count = sysread $tty, my $chunk, 4096;
+		next if !defined $count && ($!{EAGAIN} || $!{EINTR});
+		last if !$count;
 		$end .= $chunk;
 		$end = substr $end, -$limit if length $end > $limit;
 		if ($size > $limit) {
@@ -71,19 +65,16 @@ sub keep_output ($tty, $out, $step) {
 	return;
 }
 
-# Does not wait for the VM, so that it can be asked for before the VM starts and
-# nothing is missed. A console that cannot be had leaves an empty file.
+# Does not wait for the VM, so that it can begin before the VM starts and nothing
+# is missed. A console that cannot be opened leaves an empty file.
 sub record_console ($step) {
 	write_file($step->{path}, q{});
 	sysopen my $out, $step->{path}, O_WRONLY | O_NOFOLLOW or fail("$step->{path}: $!");
-	my $pid = fork // fail("fork: $!");
-	return if $pid;
-	# The lock is the kernel's as long as any process has it open.
-	close $LOCK or exit 1;
-	for my $handle (*STDIN, *STDOUT, *STDERR) { open $handle, '+<', '/dev/null' or exit 1 }
-	setpgrp 0, 0;
-	local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
-	my $tty = raw_terminal($step);
-	keep_output($tty, $out, $step) if $tty;
-	exit 0;
+	return apart(sub {
+		# The kernel keeps the lock as long as any process has it open.
+		close $LOCK or return;
+		local @SIG{qw(HUP INT TERM)} = ('DEFAULT') x 3;
+		my $tty = raw_terminal($step);
+		keep_output($tty, $out, $step) if $tty;
+	});
 }

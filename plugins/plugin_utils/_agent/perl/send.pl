@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Sends images to another server: sshd(8) runs this file, and nothing else, for
-# the key that one transfer has. A file beside it names the images that may be read, and
-# the time of another one says when the key was used. Requests are lines of JSON; an
-# answer is pieces, each "D", an offset and a length, and at last "E" and JSON.
+# the key of one transfer. A file beside it names the images that may be read, and
+# the time of another one shows when the key was used. Requests are lines of JSON;
+# an answer is pieces, each "D", an offset and a length, and at last "E" and JSON.
 
 use v5.36;
 
@@ -51,7 +51,7 @@ while (my $line = readline STDIN) {
 	my $answer = eval {
 		my $ask = $JSON->decode($line);
 		defined $ask->{image} ? section($ask) : {images => [map { look($_, 0) // {} } @images]};
-	} // {failed => ref $@ ? $@->{text} : "$@"};
+	} // {failed => failure()->{text}};
 	my $text = $JSON->encode($answer);
 	put(pack('a Q> N', 'E', 0, length $text) . $text);
 }

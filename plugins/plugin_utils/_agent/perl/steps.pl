@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# The steps of a transaction, each with what must hold before it and after it.
-# What they are to do, the request says; how they are put back is in undo.pl.
+# The steps of a transaction, each with what must hold before and after it. The
+# request says what they do; undo.pl puts them back.
 
 use v5.36;
 
@@ -10,8 +10,8 @@ my $said = {};    # what the last program printed
 
 sub guard ($step) {
 	my $is = look($step->{path});
-	fail("$step->{path} is not a regular file any more") if $is && $is->{type} ne 'file';
-	fail("$step->{path} belongs to somebody else, and is too large to be compared")
+	fail("$step->{path} is no longer a regular file") if $is && $is->{type} ne 'file';
+	fail("$step->{path} belongs to somebody else and is too large to be compared")
 	    if $is && !$is->{sha256};
 	fail("$step->{path} was changed by somebody else while this run was planning; run again")
 	    if $step->{before} && !same($is, $step->{before});
@@ -33,7 +33,7 @@ sub wait_for ($step) {
 		}
 		else {
 			undef $good;
-			fail('it did not come to pass in time', %{$result}) if now() >= $until;
+			fail('the expected state was not reached in time', %{$result}) if now() >= $until;
 		}
 		select undef, undef, undef, 0.25;
 	}
@@ -61,7 +61,7 @@ our %DO = (
 		guard($step);
 		unlink $step->{path} or fail("$step->{path}: $!");
 	},
-	# rmdir(2) takes no link, no file, and no directory in which something is left.
+	# rmdir(2) removes no link, no file, and no directory that is not empty.
 	rmdir => sub ($step, $blobs, $id) {
 		rmdir $step->{path} or fail("$step->{path}: $!");
 		sync_directory($step->{path});

@@ -1,16 +1,16 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# The way back of a transaction that failed, was cut off or was not confirmed.
-# It needs nothing but the journal, and leaves alone what is as it was, and what
-# somebody else has changed or used since.
+# Puts back a transaction that failed, was cut off or was not confirmed. It needs
+# nothing but the journal, and leaves alone what is as it was, and what somebody
+# else has changed or used since.
 
 use v5.36;
 
-# What is left as it is keeps nothing else from being put back.
+# Leaves something as it is; all else is still put back.
 sub leave ($path) { die {left => $path} }
 
-# Whether a tree has what another has and no more, as cp(1) -a made it. No file
+# Whether a tree has the same as another and no more, as cp(1) -a made it. No file
 # in it is opened.
 sub alike ($path, $like) {
 	my ($is, $model) = map { scalar look($_, 0) } $path, $like;
@@ -92,13 +92,13 @@ my %UNDO = (
 	remove     => \&undo_file,
 );
 
-# Puts steps back, of which the last comes first; says what was left as it is,
+# Puts steps back, given with the last one first; returns what was left as it is,
 # and what could not be put back.
 sub way_back ($steps, $id) {
 	local $undoing = 1;
 	my %outcome = (left => [], problems => [], full => 0);
 	# Files first, then programs: a daemon restarts with its old files. A directory that was made
-	# goes last, when the programs have taken back what they put into it.
+	# goes last, when the programs have removed what they put into it.
 	my @phases = ([], [], []);
 	for my $step (@{$steps}) {
 		my $made = $step->{do} eq 'directory' && !$step->{was};
@@ -108,7 +108,7 @@ sub way_back ($steps, $id) {
 		my $undo = $UNDO{$step->{do}} // next;
 		next if eval { $undo->($step, $id); 1 };
 		my $full  = $!{ENOSPC} || $!{EDQUOT};
-		my $error = ref $@ ? $@ : {text => "$@"};
+		my $error = failure();
 		if (defined $error->{left}) { push @{$outcome{left}}, $error->{left}; next }
 		$outcome{full} ||= $full;
 		push @{$outcome{problems}}, join ': ', $step->{title} // $step->{path} // $step->{do},
@@ -117,8 +117,8 @@ sub way_back ($steps, $id) {
 	return \%outcome;
 }
 
-# Puts a transaction back. Its old files stay where something could not be, or
-# was not, put back; the next request tries what could not.
+# Puts a transaction back. Its old files stay where something was not or could not
+# be put back; the next request tries the latter again.
 sub put_back ($journal, $steps) {
 	my $outcome = way_back($steps, $journal->{id});
 	return $outcome if @{$outcome->{problems}};
@@ -131,9 +131,9 @@ sub put_back ($journal, $steps) {
 	return $outcome;
 }
 
-# A run that was killed in the middle, or whose change nobody could confirm any
-# more, left its journal: back to before it. What cannot be put back now, and
-# could not later, is told and keeps no other run from its work.
+# Puts back a run that left its journal: it was killed, or nobody could confirm its
+# change any more. What cannot be put back, now or later, is reported and does not
+# keep other runs from their work.
 sub recover () {
 	my $journal = journal();
 	return if !$journal->{id};

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# What was verified once: files too large to be read at each look, with their
-# SHA-256 and how they were when it was taken. A record that anybody but us could
-# have written is as good as none. Who looks reads it, and verify.pl writes it.
+# Which files were verified: too large to be read at each look, with their SHA-256
+# and how they were when it was taken. A record that anybody but us could have
+# written does not count. A probe reads it, and verify.pl writes it.
 
 use v5.36;
 
@@ -17,6 +17,5 @@ sub ours ($path, $is_type) {
 # How files were, by their paths.
 sub verified () {
 	return {} if !ours($STATE, sub { S_ISDIR(shift) }) || !ours($RECORD, sub { S_ISREG(shift) });
-	my $all = eval { $JSON->decode(slurp($RECORD)) };
-	return ref $all eq 'HASH' ? $all : {};
+	return json_of($RECORD) // {};
 }

@@ -5,8 +5,8 @@
 
 use v5.36;
 
-# Times are in seconds: what changes within the second of its last change shows
-# no difference, and is not recorded.
+# Times are in seconds: a file that changes again within the second of its last
+# change shows no difference, so it is not recorded.
 sub as_verified ($path, $sha256, $known) {
 	my $until = now() + 3;
 	select undef, undef, undef, 0.25 while ((lstat $path)[10] // 0) >= time && now() < $until;
@@ -16,8 +16,8 @@ sub as_verified ($path, $sha256, $known) {
 	return {map { $_ => $is->{$_} } @UNCHANGED, 'sha256'};
 }
 
-# Records files that have the SHA-256 that they should, and keeps what it had of
-# others that are as they were. Without room for it all is read again next time.
+# Records files that have the SHA-256 that they should, and keeps the records of
+# others that are unchanged. Without room for that, all is read again next time.
 sub record_verified ($step) {
 	my ($known, %new) = (verified());
 	for my $path (sort keys %{$step->{files}}) {

@@ -254,7 +254,7 @@ def test_a_probe_is_typed_and_an_error_is_the_operators(agent: Agent) -> None:
     assert (answer.uid, answer.user, answer.system) == (0, "root", "Linux")
     assert answer.release
     assert answer.applied is None
-    with pytest.raises(OperatorError, match="the server could not be looked at: .*/etc"):
+    with pytest.raises(OperatorError, match="the server could not be examined: .*/etc"):
         agent.probe({"": {"paths": [{"path": "/etc/" + "x" * 999}]}})
 
 

@@ -49,7 +49,7 @@ def test_a_program_ends_with_the_connection_unless_it_outlives_it(
 def test_a_request_that_did_not_arrive_whole_changes_nothing(host: Host, cut: int) -> None:
     data = request(*put("/srv/a", "x" * 1000))
     answer = host.send(data[:-cut])
-    assert "did not arrive whole" in answer["failed"]["text"]
+    assert "arrived incomplete" in answer["failed"]["text"]
     assert host.tree() == {}
 
 
@@ -174,7 +174,7 @@ def test_an_undo_that_fails_is_told(host: Host) -> None:
 def test_a_program_that_does_not_end_is_ended(host: Host) -> None:
     start = time.monotonic()
     answer = host.apply(sh("trap '' TERM; sleep 60 & wait; sleep 60", timeout=1))
-    assert answer["failed"]["text"] == "did not end in time"
+    assert answer["failed"]["text"] == "did not finish in time"
     assert time.monotonic() - start < 10
     assert "failed" not in host.apply(sh("sleep 60", timeout=1, ok=[124]))
 
@@ -190,7 +190,7 @@ def test_wait_judges_by_status_and_output_until_the_deadline(host: Host) -> None
     wait = {"do": "wait", "argv": ["/bin/sh", "-c", script], "seconds": 10}
     assert "failed" not in host.apply({**wait, "match": ["\\sweb1$"]})
     answer = host.apply({**wait, "match": ["\\sweb2$"], "seconds": 1})
-    assert answer["failed"]["text"] == "it did not come to pass in time"
+    assert answer["failed"]["text"] == "the expected state was not reached in time"
 
 
 def test_a_lost_connection_is_noticed_and_everything_put_back(host: Host) -> None:

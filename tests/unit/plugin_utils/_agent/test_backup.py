@@ -191,7 +191,7 @@ WAYS: dict[str, tuple[str, str, str, list[str], str]] = {
     ),
     "does not start again": (
         "running", "stopped", "broken", ["stop web1", "start web1", "start web1", "start web1"],
-        "it is stopped and should run: as root on the server, vmctl start web1",
+        "it is stopped and should be running: as root on the server, vmctl start web1",
     ),
     "is stopping": ("stopping", "paused", "", [], "is stopping; run again"),
 }  # fmt: skip
@@ -233,7 +233,7 @@ def test_what_is_written_meanwhile_is_no_copy(server: Server) -> None:
 
 def test_a_pause_has_an_end(slow: Server) -> None:
     became = slow.take(hold_seconds=1)
-    assert "the VM is to stand still no longer" in became["text"]
+    assert "the VM must not be paused for longer" in became["text"]
     assert (slow.calls, slow.state) == (["pause web1", "unpause web1"], "running")
 
 
@@ -386,10 +386,10 @@ UNSOUND: dict[str, tuple[bytes, str]] = {
     "version": (qcow2(version=4), "not a qcow2 image"),
     "based": (qcow2(based=9), "based on another image"),
     "size": (qcow2(size=1 << 31), "its disk has 2147483648 bytes"),
-    "clusters": (qcow2(bits=40), "no valid size"),
-    "entries": (qcow2(entries=1), "first table is not whole"),
-    "behind its end": (qcow2(data=6 << 16), "names what is behind its end"),
-    "short": (qcow2()[: (1 << 16) + 8], "first table is not whole"),
+    "clusters": (qcow2(bits=40), "the size of its clusters is not valid"),
+    "entries": (qcow2(entries=1), "first table is incomplete"),
+    "behind its end": (qcow2(data=6 << 16), "points beyond its end"),
+    "short": (qcow2()[: (1 << 16) + 8], "first table is incomplete"),
 }  # fmt: skip
 
 
