@@ -12,12 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible import constants
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
-    Step,
-    stamp,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
     refuse_problems,
@@ -187,7 +185,7 @@ class ActionModule(Action):
         still = f", and stood still for {backup.stood_still} s" if backup.stood_still else ""
         self._report.say(
             f"{backup.vm} was copied ({backup.mode}) as {backup.id}, "
-            f"{records.human(backup.packed)}{still}"
+            f"{size_text(backup.packed)}{still}"
         )
         if not self._elsewhere or self._place.host == CONTROLLER:
             self._prune(backup.vm)
@@ -327,7 +325,7 @@ class ActionModule(Action):
         self._unpack(backup, backup.vm)
         self._mark(backup, damaged=False)
         seconds = time.monotonic() - began
-        size = records.human(sum(disk.size for disk in backup.disks))
+        size = size_text(sum(disk.size for disk in backup.disks))
         self._report.say(
             f"{backup.vm}: the backup {backup.id} ({backup.mode}) was restored for a test, {size} "
             f"in {seconds:.0f} s: its checksums are right and its images are sound"

@@ -36,17 +36,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import capacit
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
-    Outcome,
-    look,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Outcome, look
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import write
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.role_documents import RoleDocuments
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import (
-    converger,
-    machines_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger, machines_of
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server_files import ServerFiles
 
 _VMS: t.Final = "VMs"

@@ -23,10 +23,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import A
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.plan import Planner, to_change
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
-    inventory_of_task,
-    today,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task, today
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.relocation import Relocation
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
     common_directory,

@@ -22,14 +22,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Age
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
-from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import (
-    switch,
-    write_server,
-)
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
-    inventory_of_task,
-    today,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import switch, write_server
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task, today
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
     common_directory,
     servers_of,

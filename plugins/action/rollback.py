@@ -9,11 +9,7 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import (
-    Look,
-    look,
-    present,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import Look, look, present
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.generations import (
     Generation,
@@ -23,10 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.generations impor
     way_back,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.rollback import (
-    plan_back,
-    questions,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.rollback import plan_back, questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.server import converger
 
 _KEY: t.Final = "generations"

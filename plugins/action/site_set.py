@@ -15,7 +15,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import pl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.templates import Templates
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.site_sets import OPTIONS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import build, wanted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import build, recipe
 
 
 class ActionModule(Action):
@@ -23,7 +23,7 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         refuse_problems(task_vars)
-        sets = build(wanted(plain(args), Templates(self, task_vars).render))
+        sets = build(recipe(plain(args), Templates(self, task_vars).render))
         directory = Path(self._loader.path_dwim(args["dest"]))
         changed = []
         try:

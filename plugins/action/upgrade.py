@@ -31,11 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan impor
     Do,
     Request,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.run import (
-    Limits,
-    Server,
-    Upgrade,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.run import Limits, Server, Upgrade
 
 _KEY: t.Final = "upgrade"
 # Seconds until a look is given up at a server that may just be going down.

@@ -9,10 +9,7 @@ import typing as t
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
-    Moves,
-    moves_of,
-)
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Moves, moves_of
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import (
     source as move_source,
 )
@@ -37,10 +34,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.life import NEW_ST
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import moving, refusal
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Moving
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
-    create_file,
-    write_file,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import create_file, write_file
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
 
 # Verbs that a server may have no room for.

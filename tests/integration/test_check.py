@@ -86,7 +86,7 @@ def test_what_cannot_be_looked_at_is_not_fine(converged: Site) -> None:
     role = converged.play("check", "-e", '{"tap_count": "many"}')
     assert role.returncode == 2, messages(role)
     assert re.search(r"^server2  tap +failed: role tap: argument 'tap_count'", role.stdout, re.M)
-    assert "of 2 servers, 2 not checked to the end (server1, server2)" in role.stdout
+    assert "of 2 servers, 2 not checked completely (server1, server2)" in role.stdout
 
     converged.server1.stop()
     try:

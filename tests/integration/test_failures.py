@@ -164,7 +164,7 @@ def test_a_switch_that_is_not_there_is_found_before_vmd_reads_of_it(converged: S
         result = converged.play("site", "--limit", "server1", *words)
     finally:
         host.write_text(good)
-    assert "vmd: interface veb99: is not there on this server" in messages(result)
+    assert "vmd: interface veb99: does not exist on this server" in messages(result)
     assert state(converged.server1) == before
     assert converged.server1.run("rcctl check vmd").returncode == 0
 

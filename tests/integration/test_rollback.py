@@ -151,7 +151,7 @@ def test_what_would_disturb_a_vm_is_refused(ready: Site) -> None:
     before = state(server)
     result = rollback(ready, "-e", "to=0")
     assert result.returncode == 2
-    assert "mail1 runs, and the file of then does not have it" in messages(result)
+    assert "mail1 runs, and the old file does not have it" in messages(result)
     assert state(server) == before
 
 

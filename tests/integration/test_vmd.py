@@ -61,7 +61,7 @@ def test_a_server_without_what_vms_need_is_left_as_it_is(site: Site) -> None:
     before = state(server)
     told = site.play("site", *SOME)
     said = messages(told)
-    assert "/etc/firmware/vmm-bios: is missing, and fw_update(8) brought none" in said
+    assert "/etc/firmware/vmm-bios: is missing, and fw_update(8) did not fetch it" in said
     assert f"Cannot fetch {WORLD}/SHA256.sig" in said
     assert "vmd_firmware_url" in said
     assert "The server is as it was before." in said
@@ -95,7 +95,7 @@ def test_a_server_without_vmm_can_be_configured_all_the_same(site: Site) -> None
     first = site.play("site", *allowed)
     said = messages(first)
     assert first.returncode == 0, said
-    assert "vmd is configured, and not started" in said
+    assert "vmd is configured, but not started" in said
     assert "/etc/firmware/vmm-bios: is missing: VMs can be installed, but none starts" in said
     assert server.run("rcctl check vmd").returncode == 1
     assert server.run("rcctl get vmd status").returncode == 0

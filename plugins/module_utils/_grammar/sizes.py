@@ -15,6 +15,7 @@ GIBI = 1024**3
 TEBI = 1024**4
 
 _UNITS = {"K": KIBI, "M": MEBI, "G": GIBI, "T": TEBI}
+_WORDS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 # VMM_MAX_VM_MEM_SIZE of OpenBSD's sys/dev/vmm/vmm.h.
 LARGEST_MEMORY = 128 * GIBI
@@ -75,6 +76,16 @@ class SizeGrammar:
 MEMORY = SizeGrammar("KMG", "1G", MEBI, LARGEST_MEMORY, MEBI, "vmd(8)")
 DISK = SizeGrammar("KMGT", "50G", MEBI, LARGEST_DISK, MEBI, "vmctl(8)")
 LIMIT = SizeGrammar("KMGT", "64G", 1, LARGEST_DISK, 1, "a limit")
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes for people, with three digits at most: 512 MiB, 1.5 GiB, 12 TiB."""
+    value, unit = float(size), 0
+    while abs(value) >= 999.5 and unit < len(_WORDS) - 1:
+        value, unit = value / 1024, unit + 1
+    digits = 0 if unit == 0 or abs(value) >= 99.95 else 1
+    number = f"{value:.{digits}f}"
+    return f"{number.removesuffix('.0')} {_WORDS[unit]}"
 
 
 def scaled(size: int) -> str:

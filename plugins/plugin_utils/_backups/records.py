@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.columns import aligned
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import VM_NAME_PATTERN
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import aligned
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 
 INDEX: t.Final = "index.json"
 RECORD: t.Final = "backup.json"
@@ -166,15 +167,10 @@ def table(backups: t.Sequence[Backup]) -> list[str]:
     for backup in backups:
         tested = shown_time(backup.tested) if backup.tested else "-"
         tested = f"DAMAGED, {tested}" if backup.damaged else tested
-        size, stood_still = human(backup.packed), f"{backup.stood_still} s"
+        size, stood_still = size_text(backup.packed), f"{backup.stood_still} s"
         taken = shown_time(backup.taken)
         rows.append((backup.vm, backup.id, taken, backup.mode, size, stood_still, tested))
     return aligned(rows) if len(rows) > 1 else []
-
-
-def human(size: int) -> str:
-    """Return the size of a file in words: 3.2 GiB, 512 MiB."""
-    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{max(size >> 20, 1)} MiB"
 
 
 def _note(text: str) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.columns import aligned
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import Image
 
 _HEAD = tuple("NAME SERVER WANTED IS PENDING IPV4 IPV6 OWNER MEMORY DISK USED".split())
@@ -19,12 +20,6 @@ def vm_table(vms: Sequence[Mapping[str, Any]], looks: Mapping[str, Any]) -> list
     in it.
     """
     return aligned([_HEAD, *(_row(vm, looks.get(vm["name"])) for vm in vms)])
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a line for each row, with columns as wide as what is in them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _row(vm: Mapping[str, Any], look: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
     Disk,
     Memory,
     Server,
 )
-
-_UNITS: t.Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,6 @@ def bars(server: Server) -> tuple[Bar, ...]:
         segments = _segments(total, (taken, "main"))
         rows.append(Bar("IPv4 addresses", text, "", segments, "full" if taken >= total else ""))
     return tuple(rows)
-
-
-def size_text(size: int) -> str:
-    """Return 512 MiB, 1.5 GiB, 12 TiB: three digits at most."""
-    value, unit = float(size), 0
-    while abs(value) >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    digits = 0 if unit == 0 or abs(value) >= 99.95 else 1
-    number = f"{value:.{digits}f}"
-    return f"{number.removesuffix('.0')} {_UNITS[unit]}"
 
 
 def _memory(memory: Memory) -> Bar:

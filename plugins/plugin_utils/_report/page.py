@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.address_map import (
     FORMS,
     address_map,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._report.bars import bars, size_text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._report.bars import bars
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
     ALARMING,
     RUNNING,

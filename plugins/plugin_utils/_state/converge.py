@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Brings a server to what documents want: one look, one plan, one request.
+"""Brings a server to what documents describe: one look, one plan, one request.
 
-What the looks of others (at VMs) ask can ride along: they come and go under keys of their own.
+The look can also carry questions of others (about VMs), under keys of their own.
 """
 
 from __future__ import annotations
@@ -56,38 +56,34 @@ class Outcome:
     generation: t.Mapping[str, t.Any] | None = None
 
     def result(self, *, diffs: bool) -> dict[str, t.Any]:
-        """The result as Ansible shows it; secrets of installations are masked."""
+        """Return the result as Ansible shows it; secrets of installations are masked."""
         changes = [
             {"document": name, "change": masked(str(change)), "consequence": change.consequence}
             for name, change in self.changes
         ]
-        result: dict[str, t.Any] = {
-            "changed": bool(changes),
-            "changes": [item["change"] for item in changes],
-            "details": changes,
-            "notices": [
-                {"document": name, "text": masked(str(notice))} for name, notice in self.notices
-            ],
+        optional = {
+            "errors": _texts(self.errors),
+            "last_applied": self.applied,
+            "generation": self.generation and present(self.generation),
+            "pending_restart": list(self.pending),
+            "warnings": [masked(text) for text in self.warnings],
         }
-        if self.errors:
-            result["errors"] = [
-                {"document": name, "text": masked(text)} for name, text in self.errors
-            ]
-        if self.applied:
-            result["last_applied"] = self.applied
-        if self.generation:
-            result["generation"] = present(self.generation)
-        if self.pending:
-            result["pending_restart"] = list(self.pending)
-        if self.warnings:
-            result["warnings"] = [masked(text) for text in self.warnings]
-        if diffs:
-            result["diff"] = self.diffs
-        return result
+        return {
+            "changed": bool(changes),
+            "changes": [change["change"] for change in changes],
+            "details": changes,
+            "notices": _texts(self.notices),
+            **{name: value for name, value in optional.items() if value},
+            **({"diff": self.diffs} if diffs else {}),
+        }
+
+
+def _texts(items: t.Iterable[tuple[str, object]]) -> list[dict[str, str]]:
+    return [{"document": name, "text": masked(str(item))} for name, item in items]
 
 
 def present(generation: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A generation as results name it: its number, its role, and its time in UTC."""
+    """Return a generation as results name it: its number, its role, and its time in UTC."""
     at = answers.time_of(generation["id"])
     return {"number": generation["number"], "role": generation["name"], "time": at}
 
@@ -99,12 +95,12 @@ def look(
     *,
     check_mode: bool = False,
 ) -> Look:
-    """Asks a server all that the documents want to know, and `more`.
+    """Ask a server all that the documents have to know, and `more`.
 
-    A run that was cut off is undone first, which takes two executions more. Raises OperatorError
-    where the server is not OpenBSD, or where this connection is not root's.
+    A run that was cut off is undone first, which takes two more executions. Raises OperatorError
+    where the server does not run OpenBSD, or where this connection is not root's.
     """
-    asks = t.cast(t.Mapping[str, answers.Questions], {**questions(documents), **(more or {})})
+    asks = {**questions(documents), **(more or {})}
     seen = agent.probe(asks)
     warnings: list[str] = []
     refuse_others(seen.system, seen.uid, seen.user)
@@ -121,7 +117,7 @@ def look(
 
 
 def refuse_others(system: str, uid: int, user: str) -> None:
-    """Raises OperatorError for a system that is not OpenBSD, and for a user that is not root."""
+    """Refuse a system that is not OpenBSD, and a user that is not root (OperatorError)."""
     if system != "OpenBSD":
         raise OperatorError(f"the server runs {system or 'an unknown system'}, not OpenBSD")
     if uid != 0:
@@ -133,14 +129,14 @@ def refuse_others(system: str, uid: int, user: str) -> None:
 
 @dataclass
 class Converger:
-    """One run for one server."""
+    """A run for a server."""
 
     agent: Agent
     show: Show
     server: str
     check_mode: bool = False
     diff: bool = False
-    # Only shows what differs: a document that cannot be had hides no other.
+    # Only shows what differs: a document that is not possible hides no other.
     compare: bool = False
     reconnect: t.Callable[[], None] | None = None
 
@@ -153,9 +149,9 @@ class Converger:
         before: t.Sequence[Transaction] = (),
         after: t.Sequence[Transaction] = (),
     ) -> Outcome:
-        """Plans the documents and carries them out, between transactions of the life of VMs.
+        """Plan the documents and carry them out, between transactions of the life of VMs.
 
-        With `only`, a run that is for VMs of these names alone. Raises OperatorError.
+        With `only`, the run is only for VMs of these names. Raises OperatorError.
         """
         stops = [change.vms or () for _name, change in _changes(before) if change.kind == "stop"]
         made = plan(documents, seen.answers, frozenset().union(*stops))
@@ -172,7 +168,7 @@ class Converger:
         before: t.Sequence[Transaction] = (),
         after: t.Sequence[Transaction] = (),
     ) -> Outcome:
-        """Carries out what was planned, or shows it in check mode. Raises OperatorError."""
+        """Carry out what was planned, or show it in check mode. Raises OperatorError."""
         changes = (*_changes(before), *made.changes, *_changes(after))
         shown = diff.diffs(made.shown, self._old(made)) if self.diff else []
         notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
@@ -180,7 +176,7 @@ class Converger:
         pending = tuple(name for part in made.parts for name in part.pending)
         if pending:
             names = ", ".join(pending)
-            warnings.append(f"pending restart: {names} runs with an older definition until then")
+            warnings.append(f"pending restart: until then {names} runs with an older definition")
         if self.check_mode:
             self.tell(changes)
         else:
@@ -218,7 +214,7 @@ class Converger:
             self.show(f"{self.server}  {name}  old files are kept in {directory}")
 
     def tell(self, changes: t.Iterable[tuple[str, Change]]) -> None:
-        """Shows changes, a line each; in check mode, what a run would change."""
+        """Show changes, a line each; in check mode, what a run would change."""
         would = "would " if self.check_mode else ""
         for name, change in changes:
             self.show(f"{self.server}  {name}  {would}{masked(str(change))}")

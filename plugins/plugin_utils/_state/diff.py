@@ -9,12 +9,13 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read
 
 
 def asks(shown: t.Iterable[FileDiff | Change]) -> list[dict[str, t.Any]]:
-    """What has to be read of the server to show what changes."""
+    """Return what has to be read on the server to show what changes."""
     return [
-        {"path": item.path, "read": 1}
+        read(item.path)
         for item in shown
         if isinstance(item, FileDiff)
         if item.existed and not item.sensitive and item.before is None
@@ -22,7 +23,7 @@ def asks(shown: t.Iterable[FileDiff | Change]) -> list[dict[str, t.Any]]:
 
 
 def diffs(shown: t.Iterable[FileDiff | Change], old: t.Mapping[str, bytes]) -> list[dict[str, str]]:
-    """What --diff prints: contents of files that change, and the other changes in words."""
+    """Return what --diff prints: contents of files that change, other changes in words."""
     items = [
         _file(item, old.get(item.path, b"") if item.before is None else item.before)
         if isinstance(item, FileDiff)

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""State documents: what one role wants of one server.
+"""State documents: what a role wants of a server.
 
-A document is data that was checked; it knows nothing of a server's present state, and of no type
-of resource.
+A document is checked data; it knows neither a server's present state nor any type of resource.
 """
 
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
@@ -26,16 +26,12 @@ DOCUMENT: t.Final[Options] = {
     **{resource.OPTION: resource.SPEC for resource in RESOURCES},
 }
 
-SPEC: t.Final[Options] = {
-    **DOCUMENT,
-    "documents": list_of(DOCUMENT),
-    "render_to": {"type": "path"},
-}
+SPEC: t.Final[Options] = {**DOCUMENT, "documents": list_of(DOCUMENT), "render_to": {"type": "path"}}
 
 
 @dataclass(frozen=True)
 class Document:
-    """All that one role wants of one server: `wants` has what each type of resource made of it.
+    """All that a role wants of a server: `wants` has what each type of resource made of it.
 
     With `confirm`, the server puts a change back after so many seconds unless it is reached over a
     new connection.
@@ -47,20 +43,19 @@ class Document:
 
 
 def document(args: t.Mapping[str, t.Any], context: Context) -> Document:
-    """The document that checked arguments describe. Raises OperatorError."""
+    """Return the document that checked arguments describe. Raises OperatorError."""
     wants = {
-        resource.OPTION: want
+        resource.OPTION: desired
         for resource in RESOURCES
         if args.get(resource.OPTION) is not None
-        # Of an empty list nobody asks a server anything.
-        if (want := resource.wanted(args[resource.OPTION], context))
+        # An empty list asks a server nothing.
+        if (desired := resource.desired(args[resource.OPTION], context))
     }
     return Document(context.name, wants, args.get("confirm"))
 
 
 def check(documents: t.Sequence[Document]) -> None:
-    """Raises DocumentError for two documents of one name."""
-    names = [document.name for document in documents]
-    for name in names:
-        if names.count(name) > 1:
-            raise DocumentError(f"two documents are named {name}; name each once")
+    """Refuse two documents of the same name (DocumentError)."""
+    for name, times in Counter(document.name for document in documents).items():
+        if times > 1:
+            raise DocumentError(f"two documents are named {name}; give each another name")

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What differs on servers from what the fleet says, from the results of roles in check mode."""
+"""How servers differ from what the fleet says, from the results of roles in check mode."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import asdict, dataclass, field
+
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.columns import aligned
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import time_words
 
 Result = t.Mapping[str, t.Any]
 
@@ -18,7 +21,7 @@ class Row:
     """One difference, or one reason why there may be some.
 
     `kind` is change, notice, pending restart, failed, unreachable or unchecked; `what` is what a
-    run would do, or a message of one or more lines; `last_applied` is a time in UTC, None for none.
+    run would do, or a message of one or more lines; `last_applied` is a time in UTC, or None.
     """
 
     server: str
@@ -41,58 +44,52 @@ class Drift:
 
     @property
     def fine(self) -> tuple[str, ...]:
-        """The servers that were looked at, and are as they should be."""
+        """The servers that were checked and are as they should be."""
         bad = {row.server for row in self.rows}
         return tuple(name for name in self.servers if name not in bad)
 
     def summary(self) -> str:
-        """One line: how many servers are fine, and what is with the others."""
+        """Return a line: how many servers are fine, and what is wrong with the others."""
         total = len(self.servers)
         if not self.rows:
             return f"{_count(total)} checked, no difference"
         parts: list[str] = []
         seen: set[str] = set()
-        # A server counts once, for the worst that is with it.
+        # A server counts once, for the worst that is wrong with it.
         for kinds, words in (
             (("unreachable",), "not reached"),
-            (("failed", "unchecked"), "not checked to the end"),
+            (("failed", "unchecked"), "not checked completely"),
             (("change", "notice", "pending restart"), "not as the fleet says"),
         ):
-            names = list(dict.fromkeys(row.server for row in self.rows if row.kind in kinds))
-            names = [name for name in names if name not in seen]
+            servers = dict.fromkeys(row.server for row in self.rows if row.kind in kinds)
+            names = [name for name in servers if name not in seen]
             seen.update(names)
             if names:
                 parts.insert(0, f"{len(names)} {words} ({', '.join(names)})")
         return f"of {_count(total)}, {', '.join(parts)}"
 
     def table(self) -> str:
-        """The differences for people, a line each, and the servers that are fine."""
+        """Return the differences for people, a line each, and the servers that are fine."""
         lines: list[str] = []
         if self.rows:
-            cells = [_HEAD, *(cells for row in self.rows for cells in _cells(row))]
-            # What has nothing behind it, such as a long message, makes no column wide.
-            widths = [
-                max(len(line[place]) for line in cells if any(line[place + 1 :]))
-                for place in range(len(_HEAD) - 1)
-            ]
-            lines = ["  ".join(map(str.ljust, line, [*widths, 0])).rstrip() for line in cells]
-            lines.append("")
+            cells = [cells for row in self.rows for cells in _cells(row)]
+            lines = [*aligned([_HEAD, *cells]), ""]
         if self.fine:
             lines.append(f"as the fleet says: {', '.join(self.fine)}")
         if self.generations:
-            present = [f"{name} {one['number']}" for name, one in self.generations.items()]
+            present = [f"{name} {each['number']}" for name, each in self.generations.items()]
             lines.append(f"present generation of files: {', '.join(present)}")
         return "\n".join(lines).rstrip()
 
     def data(self) -> list[dict[str, t.Any]]:
-        """The differences for programs."""
+        """Return the differences for programs."""
         return [asdict(row) for row in self.rows]
 
 
 def drift(results: t.Mapping[str, Result]) -> Drift:
-    """What differs, from the result that each server's comparison had.
+    """Return what differs, from the results of comparisons by server.
 
-    A server without a result was not looked at, so nobody knows, and that is shown too.
+    A server with an empty result was not checked, which is shown too.
     """
     rows = [row for server, result in results.items() for row in _of_server(server, result)]
     present = {
@@ -125,7 +122,7 @@ def _of_server(server: str, result: Result) -> t.Iterator[Row]:
 
 
 def _documents(result: Result) -> list[str]:
-    """Names of documents that have something to show, in their order."""
+    """Return the names of documents that have something to show, in their order."""
     items = [*(result.get("details") or ()), *(result.get("notices") or ())]
     return list(dict.fromkeys(str(item["document"]) for item in items))
 
@@ -138,7 +135,7 @@ def _cells(row: Row) -> t.Iterator[tuple[str, str, str, str]]:
     first, *more = row.what.splitlines() or [""]
     applied = ""
     if row.kind in ("change", "notice", "pending restart"):
-        applied = (row.last_applied or _NEVER).replace("T", " ").replace("Z", " UTC")
+        applied = time_words(row.last_applied or _NEVER)
     yield row.server, row.role, first, applied
     for line in more:
         yield "", "", f"  {line}", ""

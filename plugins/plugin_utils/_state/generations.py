@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: ISC
 """Generations: what a server keeps of the files that transactions replaced, and the way back.
 
-A generation is a transaction that changed files. To go back to one is to undo all later ones, from
-the newest on, so that each path ends as it was right after it.
+A generation is a transaction that changed files. Going back to one means undoing all later ones,
+beginning with the newest, so that each path ends as it was right after that generation.
 """
 
 from __future__ import annotations
 
+import operator
 import typing as t
 from dataclasses import dataclass, replace
 
+from ansible_collections.puffy.vmm.plugins.module_utils._formats.columns import aligned
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import time_of
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import time_of, time_words
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import from_data
@@ -31,11 +33,11 @@ Argv = tuple[t.Any, ...]
 class Replaced:
     """A file that a generation changed: how it was, and the checksum that it had afterwards.
 
-    `old` is where the content of before is kept; None where there was none, or it did not change.
-    `check` is the checker that read the new one, {"path": ...} in it for the file; `check_last`
-    that it ran once other files were in place. A `secret` is not kept, and what `stays` goes with
-    something that is not a file. An `internal` one is a note of this collection, which is not shown
-    to anybody.
+    `old` is where the previous content is kept; None where there was none, or it did not change.
+    `check` is the checker that read the new one, {"path": ...} in it for the file; with
+    `check_last` it ran once other files were in place. A `secret` is not kept, and what `stays`
+    belongs to something that is not a file. An `internal` file is a note of this collection, which
+    is not shown to anybody.
     """
 
     path: str
@@ -58,9 +60,9 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Generation:
-    """One transaction: `role` is its document's name, `time` is in UTC, `confirm` in seconds.
+    """A transaction: `role` is its document's name, `time` is in UTC, `confirm` in seconds.
 
-    `others` is what it changed besides files, in words; `again` has services read the files.
+    `others` is what it changed besides files, in words; `again` makes services read the files.
     """
 
     number: int
@@ -80,10 +82,10 @@ class Generation:
 
     @property
     def when(self) -> str:
-        return self.time.replace("T", " ").replace("Z", " UTC")
+        return time_words(self.time)
 
     def data(self) -> dict[str, t.Any]:
-        """It for programs."""
+        """Return the generation for programs."""
         fields = {"number": self.number, "role": self.role, "time": self.time, "by": self.by}
         return {**fields, "changes": self.words}
 
@@ -95,16 +97,15 @@ class Way:
     to: int
     undone: tuple[Generation, ...]
     files: t.Mapping[str, Replaced]
-    # What each path has as long as nobody but this collection changed it; None for no file.
+    # What each path has if nobody but this collection changed it; None for no file.
     last: t.Mapping[str, str | None]
-    # Edited by hand before a generation that is undone replaced them.
+    # Paths that were edited by hand before a generation that is undone replaced them.
     edited_before: tuple[str, ...] = ()
 
 
 def read(raw: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[Generation, ...]:
-    """What the agent says of generations, the oldest first."""
-    made = [_generation(item) for item in raw]
-    return tuple(sorted(made, key=lambda one: one.number))
+    """Return the generations that the agent lists, the oldest first."""
+    return tuple(sorted(map(_generation, raw), key=operator.attrgetter("number")))
 
 
 def _generation(raw: t.Mapping[str, t.Any]) -> Generation:
@@ -113,57 +114,52 @@ def _generation(raw: t.Mapping[str, t.Any]) -> Generation:
         str(raw["name"]),
         time_of(raw["id"]) or "",
         str(raw["by"]),
-        tuple(_replaced(item, raw) for item in raw["files"]),
+        tuple(_replaced(file, raw) for file in raw["files"]),
         tuple(shown_text(text) for text in raw["others"] or ()),
-        tuple(from_data(item) for item in raw["after"] or ()),
+        tuple(from_data(step) for step in raw["after"] or ()),
         raw["confirm"],
     )
 
 
-def _replaced(item: t.Mapping[str, t.Any], raw: t.Mapping[str, t.Any]) -> Replaced:
-    was, do = path_facts(item["was"]), item["do"]
-    after = item["sha256"] if do == "commit" else None
+def _replaced(file: t.Mapping[str, t.Any], raw: t.Mapping[str, t.Any]) -> Replaced:
+    path, was, do = file["path"], path_facts(file["was"]), file["do"]
+    after = file["sha256"] if do == "commit" else None
     if do == "attributes" and was:
         after = was.sha256
-    has_old = do != "attributes" and item["old"] is not None
-    checks = [one for one in raw["checks"] if {"path": item["path"]} in one["argv"]]
+    has_old = do != "attributes" and file["old"] is not None
+    check = next((check for check in raw["checks"] if {"path": path} in check["argv"]), None)
     return Replaced(
-        item["path"],
+        path,
         was,
         after,
-        f"{_DIRECTORY}/{raw['number']}/{item['old']}" if has_old else None,
-        tuple(checks[0]["argv"]) if checks else None,
-        bool(checks) and any(_committed_before(checks[0]["n"], one) for one in raw["files"]),
-        bool(item["sensitive"]),
-        bool(item["stays"]),
-        bool(item["internal"]),
+        f"{_DIRECTORY}/{raw['number']}/{file['old']}" if has_old else None,
+        tuple(check["argv"]) if check else None,
+        check is not None
+        and any(other["do"] == "commit" and other["n"] < check["n"] for other in raw["files"]),
+        bool(file["sensitive"]),
+        bool(file["stays"]),
+        bool(file["internal"]),
     )
 
 
-def _committed_before(number: int, item: t.Mapping[str, t.Any]) -> bool:
-    return bool(item["do"] == "commit" and item["n"] < number)
-
-
 def table(generations: t.Sequence[Generation]) -> list[str]:
-    """The generations for people, the newest first; each has a line per change."""
+    """Return the generations for people, the newest first; each has a line per change."""
     rows = [_HEAD]
-    for one in reversed(generations):
-        first, *more = one.words or [""]
-        rows.append((str(one.number), one.when, one.role, one.by, first))
+    for each in reversed(generations):
+        first, *more = each.words or [""]
+        rows.append((str(each.number), each.when, each.role, each.by, first))
         rows += [("", "", "", "", text) for text in more]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD) - 1)]
-    lines = ("  ".join(map(str.ljust, row, [*widths, 0])).rstrip() for row in rows)
-    return [shown_text(line) for line in lines]
+    return [shown_text(line) for line in aligned(rows)]
 
 
 def way_back(generations: t.Sequence[Generation], to: int) -> Way:
-    """How each path was right after generation `to`; 1 less than the oldest is before all of them.
+    """Return how each path was right after generation `to`; the oldest - 1 is before all of them.
 
     Raises OperatorError where that is not kept.
     """
-    numbers = [one.number for one in generations]
+    numbers = [generation.number for generation in generations]
     if not numbers:
-        raise OperatorError("to: nothing is kept on this server that it could go back to")
+        raise OperatorError("to: this server keeps nothing that it could go back to")
     if not numbers[0] - 1 <= to <= numbers[-1]:
         raise OperatorError(
             f"to: generation {to} is not kept; name one from {numbers[0]} to {numbers[-1]}, or "
@@ -175,11 +171,11 @@ def way_back(generations: t.Sequence[Generation], to: int) -> Way:
             f"to: generation {missing[0]} is missing or cannot be read in {_DIRECTORY} on the "
             f"server, so nobody knows how its files were before: name one from {missing[-1]} on"
         )
-    undone = tuple(one for one in reversed(generations) if one.number > to)
+    undone = tuple(generation for generation in reversed(generations) if generation.number > to)
     files: dict[str, Replaced] = {}
     last: dict[str, str | None] = {}
-    for one in undone:
-        for file in one.files:
+    for generation in undone:
+        for file in generation.files:
             last.setdefault(file.path, file.after)
             later = files.get(file.path)
             # Where only mode or owner changed, the content is that of the later one.
@@ -188,9 +184,8 @@ def way_back(generations: t.Sequence[Generation], to: int) -> Way:
             stays = file.stays or bool(later and later.stays)
             files[file.path] = replace(file, old=old, secret=secret, stays=stays)
     checked = {path: _with_check(file, generations) for path, file in files.items()}
-    before = {
-        file.path: file.after for one in generations if one.number <= to for file in one.files
-    }
+    remaining = [generation for generation in generations if generation.number <= to]
+    before = {file.path: file.after for generation in remaining for file in generation.files}
     edited = tuple(
         path
         for path, file in files.items()
@@ -200,9 +195,9 @@ def way_back(generations: t.Sequence[Generation], to: int) -> Way:
 
 
 def _with_check(file: Replaced, generations: t.Iterable[Generation]) -> Replaced:
-    """With the newest checker that is known, since what removed a file had none."""
-    for one in generations:
-        for other in one.files:
+    """Return the file with the newest known checker, since what removed a file had none."""
+    for generation in generations:
+        for other in generation.files:
             if other.path == file.path and other.check:
                 file = replace(file, check=other.check, check_last=other.check_last)
     return file

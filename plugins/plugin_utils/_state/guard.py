@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A run for some VMs alone: what of a plan would touch anything else."""
+"""What of a plan would touch anything else than the VMs that a run is for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
 
 
 def others(changes: t.Iterable[Change], names: t.Collection[str]) -> list[str]:
-    """What the changes touch besides VMs of these names, in words; an empty list if nothing."""
+    """Return what the changes touch besides VMs of these names, in words."""
     touched: list[str] = []
     for change in changes:
         if change.consequence:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The difference between what is wanted of a server and what is there, as transactions in order."""
+"""The difference between a server as desired and as it is, as transactions in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Answers = t.Mapping[str, Answer]
 
 @dataclass(frozen=True)
 class Part:
-    """What one document needs: work that goes before, and the steps of its transaction."""
+    """What a document needs: work that comes first, and the steps of its transaction."""
 
     name: str
     needs: tuple[Step, ...] = ()
@@ -67,17 +67,17 @@ class Plan:
 
     @property
     def errors(self) -> tuple[tuple[str, str], ...]:
-        """What cannot be had, with the name of the document that wants it."""
+        """What is not possible, with the name of the document that asks for it."""
         return tuple((part.name, part.error) for part in self.parts if part.error)
 
     def raise_errors(self) -> None:
-        """Raises PlanError with all that cannot be had on this server."""
+        """Raise PlanError with all that is not possible on this server."""
         if self.errors:
             raise PlanError("\n".join(text for _name, text in self.errors))
 
     @property
     def changes(self) -> tuple[tuple[str, Change], ...]:
-        """What is done, with the name of the document that wants it."""
+        """What is done, with the name of the document that asks for it."""
         return tuple((part.name, change) for part in self.parts for change in part.changes)
 
     @property
@@ -86,7 +86,7 @@ class Plan:
         return (*needs, *(step for part in self.parts for step in part.steps))
 
     def transactions(self, brought: t.Mapping[str, t.Sequence[Step]]) -> list[Transaction]:
-        """What must be there first, then a transaction for each document.
+        """Return what must be there first, then a transaction for each document.
 
         `brought` has steps that put into place what the jobs of a document brought.
         """
@@ -110,27 +110,27 @@ class Plan:
 
 
 def key(document: Document, option: str) -> str:
-    """The key under which a document's resource asks, and is answered."""
+    """Return the key for the questions and answers of a document's resource."""
     return f"{document.name}/{option}"
 
 
 def questions(documents: t.Sequence[Document]) -> dict[str, Questions]:
-    """What the probe is asked for these documents, by key."""
+    """Return the questions for these documents, by key."""
     return {
         key(document, option): asks
         for document in documents
-        for option, want in document.wants.items()
-        if (asks := BY_OPTION[option].questions(want))
+        for option, desired in document.wants.items()
+        if (asks := BY_OPTION[option].questions(desired))
     }
 
 
 def plan(
     documents: t.Sequence[Document], answers: Answers, stopped: t.Collection[str] = ()
 ) -> Plan:
-    """What brings a server from what it answered to what the documents want.
+    """Return what brings a server from what it answered to what the documents describe.
 
-    `stopped` are VMs that are stopped before, though they ran when the server was looked at.
-    A document that cannot be had on this server has its reason in place of its steps.
+    `stopped` are VMs that will be stopped first, though they ran when the server was looked at.
+    A document that is not possible on this server has the reason in place of its steps.
     """
     world = World.of(answers.values())
     world.made |= {("stopped VM", name) for name in stopped}
@@ -142,9 +142,9 @@ def _part(document: Document, answers: Answers, world: World) -> Part:
     try:
         for resource in RESOURCES:
             if resource.OPTION in document.wants:
-                want = document.wants[resource.OPTION]
+                desired = document.wants[resource.OPTION]
                 answer = answers.get(key(document, resource.OPTION), Answer())
-                resource.plan(want, resource.facts(answer, want), out)
+                resource.plan(desired, resource.facts(answer, desired), out)
     except PlanError as error:
         return Part(document.name, error=str(error))
     steps = out.finish()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Writes what a server would get below a directory of the controller, to be read by a person."""
+"""Writes what a server would get below a directory of the controller, for people to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.registr
 
 
 def files(documents: t.Iterable[Document]) -> t.Iterator[File]:
-    """The files that a new server would get; of several documents for one, the last has all."""
+    """Yield the files that a new server would get; the last document for a file has all of it."""
     world = World()
     last: dict[str, File] = {}
     for document in documents:
@@ -28,7 +28,7 @@ def files(documents: t.Iterable[Document]) -> t.Iterator[File]:
 
 
 def write(documents: t.Iterable[Document], directory: str, server: str) -> dict[str, t.Any]:
-    """Writes the files below directory/server; a task's result. Raises OperatorError."""
+    """Write the files below directory/server; return a task's result. Raises OperatorError."""
     changed = []
     for file in files(documents):
         path = Path(directory) / server / file.path.lstrip("/")

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Puts a server's files back to a generation: one transaction, with all that any other has.
+"""Puts a server's files back to a generation, in a transaction like any other.
 
-Only files go back. The daemons' own checkers read them first, services that run read them again,
-and no VM that runs is stopped, forgotten or cut off, and none is started.
+Only files are put back. The daemons' own checkers read them first, running services read them
+again, and no running VM is stopped, forgotten or cut off, and none is started.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import 
     File,
     differ,
     parent,
+    read,
+    stat,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Phase,
@@ -43,19 +45,18 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.service
 FILES: t.Final = "files"
 VMS: t.Final = "VMs"
 _VM_CONF: t.Final = "/etc/vm.conf"
-# Files that a VM which runs must not vanish from: their language, and what it calls a VM.
+# Files that a running VM must not vanish from: their language, and what it calls a VM.
 _NAME_VMS: t.Final = {_VM_CONF: ("vm.conf", "VM "), "/etc/dhcpd.conf": ("dhcpd.conf", "host ")}
-# Files that the kernel's state follows when the server boots.
+# Files that the kernel's state follows only when the server boots.
 _AT_BOOT: t.Final = ("/etc/hostname.", "/etc/sysctl.conf")
 Answers = t.Mapping[str, Answer]
 
 
 def questions(way: Way) -> dict[str, Questions]:
-    """What is asked of the server, by key: the files as they are and were, services, and VMs."""
+    """Return the questions, by key: about the files as they are and were, services, and VMs."""
     files = _files(way)
-    paths: list[t.Any] = [{"path": path, "read": 1} for path in files]
-    paths += [{"path": parent(path), "hash": 0} for path in files]
-    paths += [{"path": file.old, "read": 1} for file in files.values() if file.old]
+    paths = [*map(read, files), *(stat(parent(path)) for path in files)]
+    paths += [read(file.old) for file in files.values() if file.old]
     names = {step.fields["service"] for step in _again(way, files) if "service" in step.fields}
     runs = [{"name": name, "argv": rcctl("check", name)} for name in sorted(names)]
     asks: dict[str, Questions] = {FILES: {"paths": paths, "run": runs}}
@@ -65,33 +66,33 @@ def questions(way: Way) -> dict[str, Questions]:
 
 
 def plan_back(way: Way, answers: Answers, *, overwrite: bool = False) -> Part:
-    """The transaction. Raises PlanError for what cannot be had, and for files edited by hand.
+    """Return the transaction. Raises PlanError for what is not possible, and for edited files.
 
-    With `overwrite`, these are put back as well; they are kept as any other old file.
+    With `overwrite`, files that were edited by hand are put back as well, and kept like any other.
     """
     return _Back(way, answers, overwrite=overwrite).part()
 
 
 def _files(way: Way) -> dict[str, Replaced]:
-    """Those that go back."""
+    """Return the files that are put back."""
     return {path: file for path, file in way.files.items() if not (file.secret or file.stays)}
 
 
 def _again(way: Way, paths: t.Container[str]) -> list[Step]:
-    """What has services read these files again, in the order of the oldest that is undone.
+    """Return what makes services read these files again, in the order of the oldest undone.
 
-    Of several of one service the newest counts.
+    The newest counts of several for a service.
     """
     steps: dict[tuple[str, str], Step] = {}
-    for one in reversed(way.undone):
-        if any(file.path in paths and not file.internal for file in one.files):
-            for step in one.again:
+    for generation in reversed(way.undone):
+        if any(file.path in paths and not file.internal for file in generation.files):
+            for step in generation.again:
                 steps[step.do, str(step.fields.get("service", step.fields["argv"]))] = step
     return list(steps.values())
 
 
 def _vmd(file: File, conf: VmConf | None = None, now: vm_conf.Facts | None = None) -> t.Any:
-    """vm.conf and vmd(8), which is left as enabled, running and limited as it is."""
+    """Return vm.conf and vmd(8), which stays as enabled, running and limited as it is."""
     service = Service(
         "vmd",
         enabled=now is None or now.service.enabled,
@@ -100,7 +101,7 @@ def _vmd(file: File, conf: VmConf | None = None, now: vm_conf.Facts | None = Non
         **vm_conf.RELOAD,
     )
     shows = tuple(vm.name for vm in conf.vms) if conf else ()
-    return vm_conf.Wanted(file, service, shows)
+    return vm_conf.Desired(file, service, shows)
 
 
 class _Back:
@@ -129,7 +130,11 @@ class _Back:
         self._out.step(Phase.SERVICE, *again)
         self._warn()
         steps = self._out.finish()
-        confirm = [one.confirm for one in self._way.undone if one.confirm and self._is_of(one)]
+        confirm = [
+            generation.confirm
+            for generation in self._way.undone
+            if generation.confirm and any(file.path in self._changed for file in generation.files)
+        ]
         return Part(
             self._out.name,
             steps=steps,
@@ -141,11 +146,8 @@ class _Back:
 
     def _is_edited(self, file: Replaced) -> bool:
         now, last = self._now(file.path), self._way.last[file.path]
-        is_now, wanted = now.sha256 if now else None, file.was.sha256 if file.was else None
-        return is_now not in (last, wanted)
-
-    def _is_of(self, one: t.Any) -> bool:
-        return any(file.path in self._changed for file in one.files)
+        was = file.was.sha256 if file.was else None
+        return (now.sha256 if now else None) not in (last, was)
 
     def _now(self, path: str) -> PathFacts | None:
         now = self._server.paths.get(path)
@@ -192,75 +194,75 @@ class _Back:
             quiet=file.internal,
         )
 
-    def _running(self) -> frozenset[str]:
-        return self._vm_facts().running
-
     def _vm_facts(self) -> vm_conf.Facts:
         return vm_conf.VmConf().facts(self._answers[VMS], _vmd(File(_VM_CONF, b"")))
 
     def _refuse_for_vms(self, path: str, content: bytes) -> None:
-        """A VM that runs keeps what the file says of it. Raises PlanError."""
+        """Refuse a file that does not have a running VM any more (PlanError)."""
         if path not in _NAME_VMS:
             return
         language, word = _NAME_VMS[path]
         old, new = (
-            {text.removeprefix(word) for text in elements(language, one) if text.startswith(word)}
-            for one in (self._out.text(path), content.decode("utf-8", "replace"))
+            {name.removeprefix(word) for name in elements(language, text) if name.startswith(word)}
+            for text in (self._out.text(path), content.decode("utf-8", "replace"))
         )
-        lost = sorted((old - new) & self._running())
+        lost = sorted((old - new) & self._vm_facts().running)
         if lost:
             raise self._out.error(
                 path,
-                f"{', '.join(lost)} runs, and the file of then does not have it: name a later "
+                f"{', '.join(lost)} runs, and the old file does not have it: name a later "
                 f"generation, or stop it (vmctl stop, or verb=archive) first",
             )
 
     def _vm_conf(self, item: File) -> None:
-        """Raises PlanError where reading the file would start a VM, or cannot be foreseen."""
+        """Plan vm.conf. Raises PlanError where reading it would start a VM, or is unpredictable."""
         text = item.content.decode("utf-8", "surrogateescape")
         try:
             conf = parse_vm_conf(text)
         except Unreadable as error:
-            raise self._out.error(item.path, f"the file of then cannot be read: {error}") from error
+            raise self._out.error(item.path, f"the old file cannot be read: {error}") from error
         facts = self._vm_facts()
         started = [vm.name for vm in conf.vms if vm.enabled and vm.name not in facts.running]
         if started and facts.service.running:
             raise self._out.error(
                 item.path,
-                f"the file of then has {', '.join(started)} without disable, so that vmd(8) would "
-                "start it as it reads the file: name a later generation",
+                f"the old file has {', '.join(started)} without disable, so that vmd(8) would "
+                "start it when it reads the file: name a later generation",
             )
-        # One that is missing ends vmd(8), and every VM with it.
-        for name in dict.fromkeys(one.interface for one in conf.switches if one.interface):
-            title = self._out.title(f"interface {name} is gone, which vm.conf of then needs")
+        # A missing interface ends vmd(8), and every VM with it.
+        for name in dict.fromkeys(switch.interface for switch in conf.switches if switch.interface):
+            title = self._out.title(f"interface {name} is gone, which the old vm.conf needs")
             self._out.before_services(run(title, [TOOLS["ifconfig"], name], timeout=30))
         vm_conf.VmConf().plan(_vmd(item, conf, facts), facts, self._out)
 
     def _concerns(self, step: Step) -> bool:
-        """Whether its service runs; one that does not is not started."""
+        """Return whether the step's service runs; one that does not is not started."""
         name = step.fields.get("service")
         return name is None or self._server.runs[name].rc == 0
 
     def _warn(self) -> None:
-        others = [f"{text} ({one.number}, {one.role})" for one in self._way.undone
-                  for text in one.others]  # fmt: skip
+        others = [
+            f"{text} ({generation.number}, {generation.role})"
+            for generation in self._way.undone
+            for text in generation.others
+        ]
         if others:
             self._out.warn("what is not a file", f"stays as it is: {'; '.join(others)}")
         stays = [path for path, file in self._way.files.items() if file.stays]
         shown = [path for path in stays if not self._way.files[path].internal]
         if shown:
             self._out.warn(
-                ", ".join(shown), "stays as it is, since it goes with something that is not a file"
+                ", ".join(shown), "stays as it is, since it belongs to something that is not a file"
             )
         if any(file.secret for file in self._way.files.values()):
-            self._out.warn("secret files", "stay as they are, since none is kept")
+            self._out.warn("secret files", "stay as they are, since they are not kept")
         later = [path for path in sorted(self._changed) if path.startswith(_AT_BOOT)]
         if later:
             self._out.warn(
-                ", ".join(later), "holds from the next boot on: what it is about is not a file"
+                ", ".join(later), "takes effect at the next boot: it is about the kernel's state"
             )
         for path in self._way.edited_before:
             if path in self._changed:
                 self._out.warn(
-                    path, "had been edited by hand by then; what was replaced comes back"
+                    path, "had been edited by hand before; what was replaced is put back"
                 )

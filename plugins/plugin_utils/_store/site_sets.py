@@ -35,7 +35,7 @@ INDEX = "index.txt"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Recipe:
     """What site sets are built from.
 
     script is the text of install.site, which a file of the operator's own wins over; modes has the
@@ -50,10 +50,10 @@ class Wanted:
     listed: tuple[str, ...] = ()
 
 
-def wanted(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Wanted:
+def recipe(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Recipe:
     """What checked, plain arguments ask for; render turns the name of a template into text."""
     script = render(args["template"], {}) if args.get("template") else None
-    return Wanted(
+    return Recipe(
         Path(args["fleet"]),
         str(args["release"]),
         script,
@@ -68,19 +68,19 @@ def own_sets(release: str) -> str:
     return set_name(release, "*")
 
 
-def build(wanted: Wanted) -> dict[str, bytes]:
+def build(recipe: Recipe) -> dict[str, bytes]:
     """Return the site sets and index.txt by their names. Raises Problems with all problems."""
     report = Report()
-    report.attempt("", "release", release, wanted.release)
-    site = wanted.fleet / SITE
-    modes = _modes(wanted.modes, site, report)
+    report.attempt("", "release", release, recipe.release)
+    site = recipe.fleet / SITE
+    modes = _modes(recipe.modes, site, report)
     common = read_tree(site / COMMON, f"{SITE}/{COMMON}", report)
-    if wanted.script is not None:
-        common.setdefault(SCRIPT, Entry(wanted.script.encode(), PROGRAM_MODE))
-    trees = {set_name(wanted.release): common}
-    _refuse_strangers(wanted.fleet, report)
+    if recipe.script is not None:
+        common.setdefault(SCRIPT, Entry(recipe.script.encode(), PROGRAM_MODE))
+    trees = {set_name(recipe.release): common}
+    _refuse_strangers(recipe.fleet, report)
     taken: dict[str, str] = {}
-    for vm in wanted.vms:
+    for vm in recipe.vms:
         name, hostname = str(vm["name"]), str(vm["hostname"])
         own = report.about(vms={name})
         other = taken.setdefault(short_name(hostname).lower(), name)
@@ -96,7 +96,7 @@ def build(wanted: Wanted) -> dict[str, bytes]:
         if KEYS in tree:
             own.add(f"{source}/{KEYS}", "", "is written by this collection; rename it")
         tree[KEYS] = Entry(_keys(name, vm["ssh_keys"], own))
-        trees[set_name(wanted.release, hostname)] = tree
+        trees[set_name(recipe.release, hostname)] = tree
     report.raise_problems()
     sets = {}
     for name, tree in trees.items():
@@ -107,7 +107,7 @@ def build(wanted: Wanted) -> dict[str, bytes]:
         except Refused as refused:
             report.add(name, "", str(refused))
     report.raise_problems()
-    return {**sets, INDEX: index(sets, wanted.listed).encode()}
+    return {**sets, INDEX: index(sets, recipe.listed).encode()}
 
 
 def index(sets: Mapping[str, bytes], listed: Iterable[str] = ()) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a server said to one who asked: the agent's answer to a probe, typed."""
+"""What a resource asks a server, and what the agent answers, with types."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import base64
 import typing as t
 from dataclasses import dataclass, field
 
-# What perl/probe.pl takes under one key: paths, list, open, run, users, rosters, groups.
+# What _agent/answers.py describes, in lists that can be joined.
 Questions = dict[str, list[t.Any]]
+
+
+def merged(several: t.Iterable[Questions]) -> Questions:
+    """Return several questions as one."""
+    together: Questions = {}
+    for questions in several:
+        for kind, asks in questions.items():
+            together.setdefault(kind, []).extend(asks)
+    return together
 
 
 @dataclass(frozen=True)
 class PathFacts:
-    """What lstat(2) says of a path; `sha256` is there for regular files that were read.
+    """What lstat(2) shows of a path; `sha256` is there for regular files that were read.
 
-    `verified` is set where it is on record, since the file is as it was when it was read last.
+    `verified` is set where it was on record, since the file is as it was when it was last read.
     """
 
     type: str
@@ -31,7 +40,7 @@ class PathFacts:
 
 @dataclass(frozen=True)
 class Run:
-    """What a program printed, and its exit status; 124 where it was ended by its time limit."""
+    """What a program printed, and its exit status; 124 where its time limit ended it."""
 
     rc: int
     stdout: str = ""
@@ -40,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True)
 class UserFacts:
-    """An account, with its login group and the others that it is in."""
+    """An account, with its login group and its other groups."""
 
     home: str
     shell: str
@@ -50,7 +59,7 @@ class UserFacts:
 
 @dataclass(frozen=True)
 class Answer:
-    """All that was asked under one key; a path that is not there is None."""
+    """The answers to all questions under a key; a path that does not exist is None."""
 
     paths: t.Mapping[str, PathFacts | None] = field(default_factory=dict)
     read: t.Mapping[str, bytes] = field(default_factory=dict)
@@ -61,23 +70,20 @@ class Answer:
     opened: t.Mapping[str, str] = field(default_factory=dict)
 
     def text(self, path: str) -> str:
-        """The content of a file, "" where there is none, so that what is not UTF-8 survives."""
+        """Return the content of a file, "" for none; what is not UTF-8 survives."""
         return self.read.get(path, b"").decode("utf-8", "surrogateescape")
 
     @classmethod
     def of(cls, raw: t.Mapping[str, t.Any]) -> Answer:
-        """From the JSON of one key."""
+        """Return the answer from the JSON under a key."""
         return cls(
             paths={path: path_facts(facts) for path, facts in raw.get("paths", {}).items()},
             read={path: base64.b64decode(text) for path, text in raw.get("read", {}).items()},
             entries={path: tuple(names) for path, names in raw.get("list", {}).items()},
-            runs={
-                name: Run(result["rc"], result["stdout"], result["stderr"])
-                for name, result in raw.get("run", {}).items()
-            },
+            runs={name: Run(**result) for name, result in raw.get("run", {}).items()},
             users={
-                name: UserFacts(is_["home"], is_["shell"], is_["group"], tuple(is_["groups"]))
-                for name, is_ in raw.get("users", {}).items()
+                name: UserFacts(**{**user, "groups": tuple(user["groups"])})
+                for name, user in raw.get("users", {}).items()
             },
             groups={
                 name: tuple(members.split()) for name, members in raw.get("groups", {}).items()
@@ -86,11 +92,9 @@ class Answer:
         )
 
 
-_FIELDS: t.Final = frozenset(PathFacts.__dataclass_fields__)
-
-
 def path_facts(facts: t.Mapping[str, t.Any] | None) -> PathFacts | None:
-    """What lstat(2) said, from the agent's JSON; None for nothing."""
+    """Return what lstat(2) shows from the agent's JSON; None for nothing."""
     if facts is None:
         return None
-    return PathFacts(**{name: value for name, value in facts.items() if name in _FIELDS})
+    known = PathFacts.__dataclass_fields__
+    return PathFacts(**{name: value for name, value in facts.items() if name in known})

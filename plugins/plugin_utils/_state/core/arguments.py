@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""From the arguments of a task to what is wanted: what arguments of all types have in common."""
+"""From the arguments of a task to what is desired: what the arguments of all types share."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ EACH: t.Final[Options] = {
 
 
 class DocumentError(OperatorError, ValueError):
-    """A state document that cannot be meant: says which document, resource and value."""
+    """A state document that makes no sense: says which document, resource and value."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a resource may need to make its wanted state from a task's arguments.
+    """What a resource may need to turn a task's arguments into its desired state.
 
     `template` turns the name of a template and extra variables into text, `find` the name of a
     file into its path on the controller.
@@ -44,7 +44,7 @@ class Context:
     one_time: t.Mapping[str, str] = field(default_factory=dict)
 
     def path(self, text: str) -> str:
-        """A path for a server. Raises DocumentError for one that is unsafe."""
+        """Return a path for a server. Raises DocumentError where it is unsafe."""
         if not _PATH.match(text) or ".." in PurePosixPath(text).parts:
             raise DocumentError(
                 f"{self.name}: {text!r} is not a valid path on a server; use an absolute path of "
@@ -53,8 +53,8 @@ class Context:
         return text
 
 
-def given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What an argument sets, lists as tuples, without what it leaves to the default."""
+def declared(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what an argument sets, lists as tuples, without what it leaves to defaults."""
     return {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in item.items()
@@ -63,40 +63,38 @@ def given(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def list_of(options: Options) -> Options:
-    """The spec of a list of mappings."""
+    """Return the spec of a list of mappings."""
     return {"type": "list", "elements": "dict", "options": options}
 
 
 def each(
     item: t.Mapping[str, t.Any], context: Context
 ) -> t.Iterator[tuple[dict[str, t.Any], t.Any]]:
-    """What an argument sets, once, or once for each of its items with <key> filled in."""
-    fields = given(item)
-    items = fields.pop("each", None)
+    """Yield what an argument sets: once, or with each of its items, whose <key>s are filled in."""
+    fields = declared(item)
     vms = fields.pop("vms", None)
-    for one in [None] if items is None else items:
+    for values in fields.pop("each", [None]):
         filled = dict(fields)
-        if one is not None:
-            for key in ("path", "source"):
-                if key in filled:
-                    filled[key] = _fill(filled[key], one, context)
+        for key in ("path", "source") if values is not None else ():
+            if key in filled:
+                filled[key] = _fill(filled[key], values, context)
         filled["path"] = context.path(filled["path"].rstrip("/"))
         if vms is not None:
             filled["vms"] = frozenset(
-                name if one is None else _fill(name, one, context) for name in vms
+                name if values is None else _fill(name, values, context) for name in vms
             )
-        yield filled, one
+        yield filled, values
 
 
-def _fill(text: str, one: t.Mapping[str, t.Any], context: Context) -> str:
+def _fill(text: str, values: t.Mapping[str, t.Any], context: Context) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] == "one_time":
-            return context.one_time.get(str(one.get("name")), "")
-        if match[1] not in one:
-            known = ", ".join(sorted(one))
+            return context.one_time.get(str(values.get("name")), "")
+        if match[1] not in values:
+            known = ", ".join(sorted(values))
             raise DocumentError(
                 f"{context.name}: {text}: an item has no {match[1]}; it has {known}"
             )
-        return str(one[match[1]])
+        return str(values[match[1]])
 
     return _PLACE.sub(value, text)

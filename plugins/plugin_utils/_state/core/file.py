@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A file as it is wanted, and how its place, mode and owner compare with what is there."""
+"""A desired file, and how its mode and owner compare with those of the present one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVER
 class File:
     """A file with its whole content, in bytes.
 
-    `note` says what a change of it brings, `gone` are VMs that it names no more, `vms` and `joint`
-    whose it is (see Change), `quiet` that no service has to read it again, `internal` that it is a
-    note of this collection, which is not shown to anybody, `check_last` that its checker reads
-    files of the same document that must be in place by then, and `stays` that it goes with
-    something that is not a file, so that no rollback puts it back.
+    `note` says what a change of it brings; `gone` are VMs that it no longer names; for `vms` and
+    `joint` see Change. No service has to read a `quiet` file again. An `internal` one is a note of
+    this collection, which is not shown to anybody. With `check_last`, its checker reads files of
+    the same document that must be in place by then. One that `stays` belongs to something that is
+    not a file, so that no rollback puts it back.
     """
 
     path: str
@@ -40,8 +40,18 @@ class File:
 
 
 def parent(path: str) -> str:
-    """The directory of a path."""
+    """Return the directory of a path."""
     return str(PurePosixPath(path).parent)
+
+
+def stat(path: str) -> dict[str, t.Any]:
+    """Ask what is at a path, without its SHA-256."""
+    return {"path": path, "hash": 0}
+
+
+def read(path: str) -> dict[str, t.Any]:
+    """Ask what is at a path, and for its content."""
+    return {"path": path, "read": 1}
 
 
 class _HasAttributes(t.Protocol):
@@ -54,10 +64,10 @@ class _HasAttributes(t.Protocol):
 
 
 def attributes(item: _HasAttributes) -> dict[str, str]:
-    """Mode, owner and group as the agent takes them."""
+    """Return mode, owner and group as the agent takes them."""
     return {"mode": f"{int(item.mode, 8):04o}", "owner": item.owner, "group": item.group}
 
 
 def differ(facts: _HasAttributes, item: _HasAttributes) -> bool:
-    """Whether mode, owner or group of what is there are not those wanted."""
+    """Return whether mode, owner or group of what is there are not the desired ones."""
     return attributes(facts) != attributes(item)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a server's own files have that this collection did not write, and would take away.
+"""What files of a server have that this collection did not write and would remove.
 
-What it wrote is noted on the server, a line for each: the path, a tab, and the element. A file that
-has an element which is neither in its new content nor in the notes belongs to somebody.
+What it wrote is noted on the server, a line for each element: the path, a tab, and the element. An
+element of a file that is neither in its new content nor in the notes belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Options
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 
 WRITTEN: t.Final = "/var/db/puffy.vmm.written"
 _HEADER: t.Final = "# Written by puffy.vmm"
-
 
 FOREIGN: t.Final[Options] = {
     "type": "dict",
@@ -33,9 +32,9 @@ FOREIGN: t.Final[Options] = {
 
 @dataclass(frozen=True)
 class Foreign:
-    """How to find what others have in a file, what to do about it, whether it may be dropped.
+    """How to find what others have in a file, what to do about it, and whether it may be removed.
 
-    adopted are elements that the fleet has taken over in other words.
+    `adopted` are elements that the fleet has taken over in other words.
     """
 
     language: str
@@ -44,7 +43,7 @@ class Foreign:
     adopted: t.Sequence[str] = ()
 
     def review(self, file: File, out: Planning, own: t.Collection[str] = ()) -> None:
-        """Raises PlanError for what others would lose; `own` are elements of nobody else."""
+        """Refuse to remove what others have (PlanError); `own` are elements of nobody else."""
         old = out.text(file.path)
         keep_or_refuse(
             out,
@@ -60,8 +59,8 @@ class Foreign:
 
 
 def questions() -> list[dict[str, t.Any]]:
-    """Paths for the probe."""
-    return [{"path": "/var/db", "hash": 0}, {"path": WRITTEN, "read": 1}]
+    """Ask for the notes."""
+    return [stat("/var/db"), read(WRITTEN)]
 
 
 def keep_or_refuse(
@@ -75,18 +74,18 @@ def keep_or_refuse(
     ours: bool = False,
     own: t.Collection[str] = (),
 ) -> None:
-    """Raises PlanError for elements of others that would be dropped, unless they may be.
+    """Refuse to remove elements of others (PlanError), unless they may be dropped.
 
-    `old` and `new` are what the file has and will have; `ours` says that all of a file without
-    notes is known to be this collection's, `own` are elements that are, whoever wrote them. Notes
-    what the file has from now on.
+    `old` and `new` are what the file has and will have; with `ours`, all of a file without notes is
+    this collection's; `own` are elements that are, whoever wrote them. What the file has from now
+    on is noted.
     """
-    notes = _notes(out)
-    known = {element for path, element in notes if path == subject}
-    if not known and ours:
-        known = set(old)
-    known |= set(own)
-    foreign = [element for element in old if element not in new and element not in known]
+    lines = (line.partition("\t") for line in out.text(WRITTEN).splitlines())
+    notes = {(path, element) for path, tab, element in lines if tab}
+    noted = {element for path, element in notes if path == subject}
+    if not noted and ours:
+        noted = set(old)
+    foreign = [element for element in old if element not in {*new, *noted, *own}]
     if foreign and not drop:
         raise out.error(
             subject,
@@ -95,25 +94,14 @@ def keep_or_refuse(
         )
     for element in foreign:
         out.warn(subject, f"{element} is taken away")
-    _write(out, notes, subject, new)
+    kept = {(path, element) for path, element in notes if path != subject}
+    text = "".join(
+        f"{path}\t{element}\n"
+        for path, element in sorted(kept | {(subject, element) for element in new})
+    )
+    out.edit(WRITTEN, text, new_mode="0600", internal=True, quiet=True)
 
 
 def is_ours(text: str) -> bool:
-    """Whether a file begins as all do that this collection writes whole."""
+    """Return whether a file begins like all that this collection writes completely."""
     return text.startswith(_HEADER)
-
-
-def _notes(out: Planning) -> list[tuple[str, str]]:
-    lines = out.text(WRITTEN).splitlines()
-    return [
-        (path, element) for path, tab, element in (line.partition("\t") for line in lines) if tab
-    ]
-
-
-def _write(
-    out: Planning, notes: list[tuple[str, str]], subject: str, elements: t.Iterable[str]
-) -> None:
-    kept = [(path, element) for path, element in notes if path != subject]
-    lines = sorted({*kept, *((subject, element) for element in elements)})
-    text = "".join(f"{path}\t{element}\n" for path, element in lines)
-    out.edit(WRITTEN, text, new_mode="0600", internal=True, quiet=True)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What is planned so far: the steps of a document, and how they will leave the server."""
+"""What has been planned so far: the steps of a document, and how they will leave the server."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _CHECK_SECONDS: t.Final = 120
 class Phase(IntEnum):
     """When a step of a document is carried out; within a phase, in the order of the registry.
 
-    What must hold is looked for first (NEED), and made ready (PREPARE). Files are staged and read
-    by their checkers (STAGE) before any of them is put into place (COMMIT). Then what the kernel
-    has follows (KERNEL), and the services that read all this come last (SERVICE).
+    What must exist comes first (NEED), then what prepares the rest (PREPARE). Files are staged and
+    read by their checkers (STAGE) before any of them is put into place (COMMIT). Then the kernel's
+    state follows (KERNEL), and the services that read all this come last (SERVICE).
     """
 
     NEED = 0
@@ -53,7 +53,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Notice:
-    """What an operator should know and no step mends, of a document's subject."""
+    """What an operator should know about a subject, and no step changes."""
 
     subject: str
     text: str
@@ -63,18 +63,18 @@ class Notice:
 
 
 class Job(t.Protocol):
-    """Work that takes long and goes before the transaction, such as downloads."""
+    """Work before the transaction that takes long, such as downloads."""
 
     @property
     def changes(self) -> t.Sequence[Change]: ...
 
     def carry_out(self, agent: t.Any, show: t.Callable[[str], None]) -> t.Sequence[Step]:
-        """Does it, showing lines of progress; the steps that put its results into place."""
+        """Do it, showing lines of progress; return the steps that put its results into place."""
 
 
 @dataclass
 class World:
-    """A server as it was seen, and as the documents that were planned so far will leave it.
+    """A server as it was seen, and as the documents planned so far will leave it.
 
     A later document may count on what an earlier one makes: `made` holds such things as
     ("interface", "veb42") or ("group", "vmdusers").
@@ -108,11 +108,11 @@ class Planning:
         self.jobs: list[Job] = []
         # Services that this server cannot run, and why.
         self.unable: dict[str, str] = {}
-        # Whether the files go with what is not a file, so that no rollback puts them back.
+        # Whether the files belong to something that is not a file, so that no rollback undoes them.
         self.stays = False
-        # What has services read the files again, if any of them is put back later.
+        # Makes services read the files again, if any of them is put back later.
         self.after: list[Step] = []
-        # Whether this collection wrote a file of the document before.
+        # Whether this collection wrote a file of the document earlier.
         self.ours = False
         self._steps: dict[Phase, list[Step]] = defaultdict(list)
         self._files: dict[str, File] = {}
@@ -120,25 +120,25 @@ class Planning:
         self._purges: list[tuple[str, Step]] = []
 
     def title(self, subject: str) -> str:
-        """What the title of a step begins with: whose it is, and what it is about."""
+        """Return what the title of a step begins with: its document and its subject."""
         return f"{self.name}: {subject}"
 
     def error(self, subject: str, text: str) -> PlanError:
-        return PlanError(f"{self.name}: {subject}: {text}")
+        return PlanError(f"{self.title(subject)}: {text}")
 
     def step(self, phase: Phase, *steps: Step) -> None:
         self._steps[phase].extend(steps)
 
     def has_steps(self, phase: Phase) -> bool:
-        """Whether anything is planned for a phase so far."""
+        """Return whether anything is planned for a phase so far."""
         return bool(self._steps[phase])
 
     def purge(self, path: str, step: Step) -> None:
-        """A step that removes a file, unless the document wants a file there."""
+        """Add a step that removes a file, unless the document has a file there."""
         self._purges.append((path, step))
 
     def before_services(self, step: Step) -> None:
-        """A step that is carried out where a service is touched, and before it is."""
+        """Add a step that is carried out before services are touched, if any is."""
         self._before_services.append(step)
 
     def warn(self, subject: str, text: str) -> None:
@@ -151,115 +151,101 @@ class Planning:
         return (kind, name) in self.world.made
 
     def path(self, path: str) -> PathFacts | None:
-        """What is at a path by then; None for nothing, and for a path that nobody asked for."""
+        """Return what will be at a path; None for nothing, or where nobody asked."""
         return self.world.paths.get(path)
 
     def text(self, path: str) -> str:
-        """The content of a file by then, "" where there is none."""
+        """Return what the content of a file will be, "" where there will be none."""
         content = (
             self._files[path].content if path in self._files else self.world.read.get(path, b"")
         )
         return content.decode("utf-8", "surrogateescape")
 
-    def file(self, item: File) -> None:
-        """A file as it is to be. Of two for the same path the later one counts."""
-        facts = self.path(item.path)
+    def file(self, file: File) -> None:
+        """Add a file. Of two for the same path the later one counts."""
+        facts = self.path(file.path)
         if facts and facts.type != "file":
-            raise self.error(item.path, f"is a {facts.type}, not a file; move it away")
-        self._files[item.path] = item
+            raise self.error(file.path, f"is a {facts.type}, not a file; move it away")
+        self._files[file.path] = file
         if facts is None:
-            self.need_parent(item.path)
+            self.need_parent(file.path)
 
     def edit(self, path: str, text: str, *, new_mode: str = "0644", **fields: t.Any) -> None:
-        """New text for a file that others write too: what is there keeps its mode and owner."""
-        item = File(path, text.encode("utf-8", "surrogateescape"), new_mode, **fields)
+        """Give a file that others write too a new text; mode and owner stay, if it exists."""
+        file = File(path, text.encode("utf-8", "surrogateescape"), new_mode, **fields)
         facts = self.path(path)
         if facts and facts.type == "file":
-            item = replace(item, mode=facts.mode, owner=facts.owner, group=facts.group)
-        self.file(item)
+            file = replace(file, mode=facts.mode, owner=facts.owner, group=facts.group)
+        self.file(file)
 
     def need_parent(self, path: str) -> None:
-        """Raises PlanError where the directory of a path is not there by then."""
+        """Refuse a path whose directory will not exist (PlanError)."""
         directory = parent(path)
         facts = self.path(directory)
         if not self.made("directory", directory) and (facts is None or facts.type != "directory"):
             raise self.error(
                 path,
-                f"there is no directory {directory} on this server; create it or name it "
+                f"the directory {directory} does not exist on this server; create it or name it "
                 "under directories",
             )
 
     @property
     def files_changed(self) -> bool:
         """Whether a file changes that services read."""
-        return any(not item.quiet and self._differs(item) for item in self._files.values())
+        return any(not file.quiet and self._differs(file) for file in self._files.values())
 
     def will_change(self, path: str) -> bool:
         return path in self._files and self._differs(self._files[path])
 
-    def planned(self, path: str) -> bool:
-        """Whether the document wants a file there."""
-        return path in self._files
-
     @property
     def needs(self) -> tuple[Step, ...]:
-        """What must be there before any document is carried out."""
+        """What must be done before any document is carried out."""
         return tuple(self._steps[Phase.NEED])
 
     def finish(self) -> tuple[Step, ...]:
-        """All other steps in order; the world is as they will leave it."""
+        """Return all other steps in order; the world is as they will leave it."""
         removals = {path: step for path, step in self._purges if path not in self._files}
         self._steps[Phase.REMOVE][:0] = removals.values()
         for path in removals:
             self.world.paths[path] = None
             self.world.read.pop(path, None)
-        for item in self._files.values():
-            self._place(item)
+        for file in self._files.values():
+            self._place(file)
         if self._steps[Phase.SERVICE]:
             self._steps[Phase.SERVICE][:0] = self._before_services
         phases = [phase for phase in Phase if phase != Phase.NEED]
-        return tuple(self._kept(step) for phase in phases for step in self._steps[phase])
+        return tuple(self._marked(step) for phase in phases for step in self._steps[phase])
 
-    def _kept(self, step: Step) -> Step:
-        """The step, with a mark where no rollback undoes it."""
-        item = self._files.get(str(step.fields.get("path")))
-        if step.do in FILE_STEPS and (self.stays or (item and item.stays)):
+    def _marked(self, step: Step) -> Step:
+        """Return the step, marked where no rollback undoes it."""
+        file = self._files.get(str(step.fields.get("path")))
+        if step.do in FILE_STEPS and (self.stays or (file and file.stays)):
             return replace(step, fields={**step.fields, "stays": True})
         return step
 
-    def _differs(self, item: File) -> bool:
-        facts = self.path(item.path)
-        same = facts and facts.sha256 == digest(item.content)
-        return not same or (facts is not None and differ(facts, item))
+    def _differs(self, file: File) -> bool:
+        facts = self.path(file.path)
+        return facts is None or facts.sha256 != digest(file.content) or differ(facts, file)
 
-    def _place(self, item: File) -> None:
-        facts = self.path(item.path)
-        title = self.title(item.path)
-        sha256 = digest(item.content)
-        if facts and facts.sha256 == sha256:
-            if differ(facts, item):
-                kind = "change mode or owner of"
-                change = Change(kind, item.path, vms=item.vms, joint=item.joint)
-                fields: dict[str, t.Any] = {"path": item.path, **attributes(item)}
-                shown = None if item.internal else change
-                fields |= {"internal": True} if item.internal else {}
-                self.step(Phase.COMMIT, Step("attributes", title, fields, change=shown))
-        else:
+    def _place(self, file: File) -> None:
+        facts = self.path(file.path)
+        title = self.title(file.path)
+        fields = {"path": file.path, **attributes(file)}
+        if facts is None or facts.sha256 != digest(file.content):
             before = [facts.sha256 if facts else None]
-            wanted = {"path": item.path, "before": before, **attributes(item)}
-            self.step(Phase.STAGE, Step("stage", title, wanted, content=item.content))
-            if item.validate:
-                phase = Phase.COMMIT if item.check_last else Phase.STAGE
-                self.step(phase, _check(title, item))
-            self.step(Phase.COMMIT, _commit(title, item, before, self.world.read.get(item.path)))
-        self.world.read[item.path] = item.content
-        self.world.paths[item.path] = PathFacts(
-            "file",
-            attributes(item)["mode"],
-            item.owner,
-            item.group,
-            len(item.content),
-            sha256,
+            stage = Step("stage", title, {**fields, "before": before}, content=file.content)
+            self.step(Phase.STAGE, stage)
+            if file.validate:
+                phase = Phase.COMMIT if file.check_last else Phase.STAGE
+                self.step(phase, _check(title, file))
+            self.step(Phase.COMMIT, _commit(title, file, before, self.world.read.get(file.path)))
+        elif differ(facts, file):
+            kind = "change mode or owner of"
+            change = Change(kind, file.path, vms=file.vms, joint=file.joint)
+            self.step(Phase.COMMIT, _silent(Step("attributes", title, fields, change=change), file))
+        self.world.read[file.path] = file.content
+        self.world.paths[file.path] = PathFacts(
+            "file", fields["mode"], file.owner, file.group, len(file.content), digest(file.content)
         )
 
 
@@ -270,16 +256,16 @@ class Review(Planning):
         return
 
     def files(self) -> tuple[File, ...]:
-        """The files of the document; later documents find them as they are here."""
+        """Return the files of the document; later documents find them as they are here."""
         files = tuple(self._files.values())
         self.finish()
         return files
 
 
 def argv(command: str) -> tuple[str, ...]:
-    """Splits a command as a shell would and gives its program an absolute path; no shell runs it.
+    """Split a command as a shell would and make its program's path absolute; no shell runs it.
 
-    Raises DocumentError for a program that is neither absolute nor one of OpenBSD's that we know.
+    Raises DocumentError for a program that is neither absolute nor one of those in TOOLS.
     """
     try:
         words = shlex.split(command)
@@ -293,33 +279,34 @@ def argv(command: str) -> tuple[str, ...]:
     return (program, *words[1:])
 
 
-def _check(title: str, item: File) -> Step:
-    command = argv(item.validate or "")
-    words = [{"path": item.path} if word == "{path}" else word for word in command]
+def _check(title: str, file: File) -> Step:
+    command = argv(file.validate or "")
+    words = [{"path": file.path} if word == "{path}" else word for word in command]
     program = command[0].rpartition("/")[2]
     return run(f"{title}: {program} refuses it", words, timeout=_CHECK_SECONDS)
 
 
-def _commit(title: str, item: File, before: list[str | None], old: bytes | None) -> Step:
+def _commit(title: str, file: File, before: list[str | None], old: bytes | None) -> Step:
     existed = before != [None]
     kind = "change" if existed else "create"
-    details = [f"without {', '.join(item.gone)}"] if item.gone else []
-    details += [f"({item.note})"] if item.note else []
+    details = [f"without {', '.join(file.gone)}"] if file.gone else []
+    details += [f"({file.note})"] if file.note else []
     fields = {
-        "path": item.path,
+        "path": file.path,
         "before": before,
-        "sha256": digest(item.content),
-        "sensitive": item.sensitive,
+        "sha256": digest(file.content),
+        "sensitive": file.sensitive,
     }
-    if item.internal:
-        return Step("commit", title, {**fields, "internal": True})
-    return Step(
-        "commit",
-        title,
-        fields,
-        change=Change(kind, item.path, " ".join(details), vms=item.vms, joint=item.joint),
-        diff=FileDiff(item.path, item.content, item.sensitive, existed, old),
-    )
+    change = Change(kind, file.path, " ".join(details), vms=file.vms, joint=file.joint)
+    diff = FileDiff(file.path, file.content, file.sensitive, existed, old)
+    return _silent(Step("commit", title, fields, change=change, diff=diff), file)
+
+
+def _silent(step: Step, file: File) -> Step:
+    """Return a step for a file; nobody is shown what happens to an internal one."""
+    if not file.internal:
+        return step
+    return replace(step, fields={**step.fields, "internal": True}, change=None, diff=None)
 
 
 def removal(
@@ -330,7 +317,7 @@ def removal(
     sensitive: bool,
     vms: frozenset[str] = NOBODYS,
 ) -> Step:
-    """Removes a file, if it is still the one that was seen."""
+    """Return a step that removes a file, if it is still the one that was seen."""
     before = {"before": [facts.sha256]} if facts else {}
     return Step(
         "remove",

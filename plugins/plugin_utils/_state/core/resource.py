@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What every type of resource is made of: see docs/extending.md for how to write one."""
+"""What every type of resource is made of; docs/extending.md says how to write one."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ class Resource(t.Protocol[W, F]):
     OPTION: t.ClassVar[str]
     SPEC: t.ClassVar[Options]
 
-    def wanted(self, given: t.Any, context: Context, /) -> W:
-        """What is wanted, from arguments that SPEC has checked. Raises DocumentError."""
+    def desired(self, options: t.Any, context: Context, /) -> W:
+        """Return what is desired, from options that SPEC has checked. Raises DocumentError."""
 
-    def questions(self, want: W, /) -> Questions:
-        """What is to be asked of the server (perl/probe.pl)."""
+    def questions(self, desired: W, /) -> Questions:
+        """Return what to ask the server (_agent/answers.py)."""
 
-    def facts(self, answer: Answer, want: W, /) -> F:
-        """What the server said to that."""
+    def facts(self, answer: Answer, desired: W, /) -> F:
+        """Return what the server answered."""
 
-    def plan(self, want: W, facts: F, out: Planning, /) -> None:
-        """Adds steps, files and warnings to `out`. Raises PlanError."""
+    def plan(self, desired: W, facts: F, out: Planning, /) -> None:
+        """Add steps, files and warnings to `out`. Raises PlanError."""
 
-    def review(self, want: W, out: Planning, /) -> None:
-        """Adds the files that a person can read before a server is connected to."""
+    def review(self, desired: W, out: Planning, /) -> None:
+        """Add the files that a person can read without a connection to the server."""
 
 
 class Simple(t.Generic[W]):
-    """What most types have in common: facts that are the answer, and nothing to review."""
+    """A type whose facts are the answer, and that has no questions and nothing to review."""
 
     OPTION: t.ClassVar[str]
     SPEC: t.ClassVar[Options]
 
-    def questions(self, want: W) -> Questions:
+    def questions(self, desired: W) -> Questions:
         return {}
 
-    def facts(self, answer: Answer, want: W) -> Answer:
+    def facts(self, answer: Answer, desired: W) -> Answer:
         return answer
 
-    def review(self, want: W, out: Planning) -> None:
+    def review(self, desired: W, out: Planning) -> None:
         return

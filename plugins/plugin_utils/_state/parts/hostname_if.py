@@ -1,8 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""hostname.if(5): our lines of it, and what other people's lines say.
+"""hostname.if(5): our lines in it, and what other people's lines say.
 
-netstart(8) gives each line to a shell, so a line is made of names and addresses that were checked.
+netstart(8) passes each line to a shell, so our lines consist of names and addresses that were
+checked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.marked impor
 Directive = tuple[str, str]
 
 _ROUTE = re.compile(r"!route -q add -inet6? (\S+ .+)")
-# What stands before a route that is a VM's.
+# Comes before a route that belongs to a VM.
 _VM = "# VM "
 _WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent", "patch")
 _ALONE = ("up", "link0", "link1", "link2")
@@ -32,45 +33,41 @@ def path(name: str) -> str:
 
 
 def directives(link: Link) -> tuple[Directive, ...]:
-    """What a link's file has to say, in the order in which it is to be done."""
-    found: list[Directive] = []
-    if link.protocol:
-        found.append(("trunkproto", link.protocol))
-    found.extend(("trunkport", port) for port in link.ports)
-    if link.vnetid is not None and link.parent:
-        found += [("vnetid", str(link.vnetid)), ("parent", link.parent)]
-    if link.patch:
-        found.append(("patch", link.patch))
-    for address in link.addresses:
-        found.append(("inet6" if ":" in address else "inet", address))
-    found.extend(("route", route.words(link.name)) for route in link.routes or ())
-    found.extend((flag, "") for flag in link.flags)
-    found.extend(("add", member) for member in link.members)
-    if link.up:
-        found.append(("up", ""))
-    return tuple(found)
+    """Return what a link's file has to say, in the order in which it must be done."""
+    vlan = link.vnetid is not None and link.parent
+    return (
+        *([("trunkproto", link.protocol)] if link.protocol else []),
+        *(("trunkport", port) for port in link.ports),
+        *([("vnetid", str(link.vnetid)), ("parent", link.parent or "")] if vlan else []),
+        *([("patch", link.patch)] if link.patch else []),
+        *(("inet6" if ":" in address else "inet", address) for address in link.addresses),
+        *(("route", route.words(link.name)) for route in link.routes or ()),
+        *((flag, "") for flag in link.flags),
+        *(("add", member) for member in link.members),
+        *([("up", "")] if link.up else []),
+    )
 
 
 def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:
-    """Our lines. Of an interface that is somebody else's, only what their lines do not do."""
+    """Return our lines; for an interface of somebody else's, what their lines do not do."""
     if link.retired:
         return ()
-    wanted = directives(link)
-    if not link.create and wanted == (("up", ""),):
+    desired = directives(link)
+    if not link.create and desired == (("up", ""),):
         words = [line.split() for line in foreign if not line.lstrip().startswith("#")]
         up = any(set(_BRINGS_UP) & {*line[:1], *line[-1:]} for line in words)
         return () if up else ("up",)
     whose = {("route", route.words(link.name)): route.vm for route in link.routes or ()}
-    found: list[str] = []
-    for directive in wanted:
+    own: list[str] = []
+    for directive in desired:
         if whose.get(directive):
-            found.append(f"{_VM}{whose[directive]}")
-        found += [_line(directive, wanted)] if directive[0] != "parent" else []
-    return tuple(found)
+            own.append(f"{_VM}{whose[directive]}")
+        own += [_line(directive, desired)] if directive[0] != "parent" else []
+    return tuple(own)
 
 
 def whose(before: t.Iterable[str] | None, after: t.Iterable[str]) -> frozenset[str]:
-    """The VMs whose routes alone differ between lines of ours; none where more does."""
+    """Return the VMs whose routes differ between lines of ours; none where anything else does."""
     old, new = tuple(before or ()), tuple(after)
     differ = read_all(old) ^ read_all(new)
     vms = vms_of_routes(old) | vms_of_routes(new)
@@ -78,20 +75,20 @@ def whose(before: t.Iterable[str] | None, after: t.Iterable[str]) -> frozenset[s
 
 
 def vms_of_routes(own: t.Iterable[str] | None) -> dict[Directive, str]:
-    """The VM of each route that our lines have, as far as it is one's."""
-    found: dict[Directive, str] = {}
+    """Return the VM of each route in our lines that belongs to one."""
+    vms: dict[Directive, str] = {}
     vm = ""
     for line in own or ():
         for directive in read(line) or () if vm else ():
-            found[directive] = vm
+            vms[directive] = vm
         vm = line.removeprefix(_VM) if line.startswith(_VM) else ""
-    return found
+    return vms
 
 
-def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
+def _line(directive: Directive, desired: t.Sequence[Directive]) -> str:
     word, value = directive
     if word == "inet":
-        # Without alias, it would take the place of an address that somebody else's line set.
+        # Without alias, it would replace an address that somebody else's line set.
         return f"inet alias {value}"
     if word == "inet6":
         address, _slash, length = value.partition("/")
@@ -99,44 +96,43 @@ def _line(directive: Directive, wanted: t.Sequence[Directive]) -> str:
     if word == "route":
         return f"!route -q add {family(value)} {value}"
     if word == "vnetid":
-        return f"vnetid {value} parent {dict(wanted)['parent']}"
+        return f"vnetid {value} parent {dict(desired)['parent']}"
     return f"{word} {value}".rstrip()
 
 
 def adopt(parts: Marked, link: Link) -> Marked:
-    """Leave out other people's lines that say what ours say, so that no command comes twice."""
+    """Remove other people's lines that say what ours say, so that no command comes twice."""
     if not link.create and not link.retired:
         return parts
-    wanted = {*directives(link), *(("add", member) for member in link.without)}
+    desired = {*directives(link), *(("add", member) for member in link.without)}
     if link.retired:
-        # Without one of these addresses it is not what had them before.
-        said_there = set().union(*(read(line) or () for line in parts.foreign))
-        if not wanted & said_there:
+        # Without any of these addresses it is not the interface that had them.
+        if not desired & read_all(parts.foreign):
             return parts
-        wanted.add(("up", ""))
+        desired.add(("up", ""))
 
     def kept(text: str) -> str:
         return "".join(
             line
             for line in text.splitlines(keepends=True)
-            if not (said := read(line)) or not said <= wanted
+            if not (directives := read(line)) or not directives <= desired
         )
 
     return replace(parts, before=kept(parts.before), after=kept(parts.after))
 
 
 def family(route: str) -> str:
-    """The word of route(8) for a route's family."""
+    """Return the word of route(8) for a route's family."""
     return "-inet6" if ":" in route.partition(" ")[0] else "-inet"
 
 
 def read_all(own: t.Iterable[str] | None) -> set[Directive]:
-    """What lines of ours say."""
+    """Return what lines say, as far as we know all of their words."""
     return {directive for line in own or () for directive in read(line) or ()}
 
 
 def read(line: str) -> set[Directive] | None:
-    """What a line says, or None for a line of which we do not know every word."""
+    """Return what a line says, or None for a line of which we do not know every word."""
     words = line.split()
     if route := _ROUTE.fullmatch(line.strip()):
         return {("route", route[1])}
@@ -144,16 +140,16 @@ def read(line: str) -> set[Directive] | None:
         return None
     if words[0] in ("inet", "inet6"):
         return _address(words)
-    found: set[Directive] = set()
+    directives: set[Directive] = set()
     while words:
         word = words.pop(0)
         if word in _WITH_VALUE and words:
-            found.add((word, words.pop(0)))
+            directives.add((word, words.pop(0)))
         elif word in _ALONE:
-            found.add((word, ""))
+            directives.add((word, ""))
         else:
             return None
-    return found
+    return directives
 
 
 def _address(words: list[str]) -> set[Directive] | None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Network interfaces as they are wanted."""
+"""Desired network interfaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLAGS: t.Final = ("link0", "link1", "link2")
 
 @dataclass(frozen=True)
 class Tap:
-    """The tap(4) of a VM's interface number `place`, which is in a switch, and in a group."""
+    """The tap(4) of a VM's interface number `place`, which is in a switch, and maybe in a group."""
 
     vm: str
     group: str | None = None
@@ -31,7 +31,7 @@ class Tap:
 class Route:
     """A route to a network: by a gateway, or without one directly on the link's interface.
 
-    It is the VM's that has the network behind it, if that is one's.
+    `vm` is the VM that it belongs to, if any: the network is behind that.
     """
 
     to: str
@@ -39,20 +39,20 @@ class Route:
     vm: str | None = None
 
     def words(self, interface: str) -> str:
-        """What stands in a command of route(8) after the family, as in its examples."""
+        """Return the words of a route(8) command after the family, as in its examples."""
         return f"{self.to} {self.by or f'-cloning -link -iface {interface}'}"
 
 
 @dataclass(frozen=True)
 class Link:
-    """A network interface, live and in its hostname.if(5) file; what is not given stays as it is.
+    """A network interface, live and in its hostname.if(5) file; what is not set stays as it is.
 
-    Addresses are written address/length. `create` is false for what must be there already, and
-    `known` names members, besides taps of VMs and of `other_vms`, without which no flag is set.
-    `patch` is the other end of a pair(4). An interface that is `retired` gives its `addresses` to
-    another one of the document, and a switch is left `without` it. All taps in a switch are put
-    into `tap_group`. `prove` is the server's own IPv4 address: a change of a switch that has it
-    ends with a packet from there that must arrive at a port.
+    Addresses are written address/length. With `create` false, it must exist already. No flag is set
+    while a switch has members that are not in `known`, nor taps of VMs or of `other_vms`. `patch`
+    is the other end of a pair(4). A `retired` interface gives its `addresses` to another one of
+    the document; `without` are interfaces that a switch loses. All taps in a switch are put into
+    `tap_group`. `prove` is the server's own IPv4 address: a change of a switch that has it ends
+    with a packet from there that must arrive at a port.
     """
 
     name: str
@@ -75,9 +75,14 @@ class Link:
     without: tuple[str, ...] = ()
     prove: str | None = None
 
+    @property
+    def all_vms(self) -> tuple[str, ...]:
+        """The VMs that may be in a switch."""
+        return (*(tap.vm for tap in self.taps), *self.other_vms)
+
 
 def check_link(document: str, link: Link) -> None:
-    """Allows what netstart(8), which gives these words to a shell, may read."""
+    """Refuse what netstart(8), which passes these words to a shell, must not read."""
     names = [link.name, *link.ports, *link.members, *link.without]
     names += [name for name in (link.parent, link.patch) if name]
     for name in names:
@@ -89,8 +94,8 @@ def check_link(document: str, link: Link) -> None:
     for name in link.known or ():
         if name.startswith("tap"):
             raise DocumentError(
-                f"{document}: {link.name}: {name} is a VM's and may be another VM's after the next "
-                "boot; name interfaces that lead out"
+                f"{document}: {link.name}: {name} belongs to a VM and may belong to another one "
+                "after the next boot; name interfaces that lead out"
             )
     for address in (*link.addresses, *([f"{link.prove}/32"] if link.prove else [])):
         try:
@@ -114,10 +119,10 @@ def check_link(document: str, link: Link) -> None:
         if flag not in _FLAGS:
             raise DocumentError(f"{document}: {link.name}: {flag!r} is not one of {_FLAGS}")
     groups = [(tap.vm, tap.group) for tap in link.taps] + [(link.name, link.tap_group)]
-    for whose, group in groups:
+    for name, group in groups:
         if group and not _GROUP.match(group):
             raise DocumentError(
-                f"{document}: {whose}: {group!r} is not an interface group; use up to 15 "
+                f"{document}: {name}: {group!r} is not an interface group; use up to 15 "
                 "letters, digits and . _ -, and no digit last"
             )
 
@@ -125,11 +130,11 @@ def check_link(document: str, link: Link) -> None:
 def _check_route(document: str, link: str, route: Route) -> None:
     try:
         network, gateway = ip_network(route.to), ip_address(route.by or route.to.partition("/")[0])
-        fine = (network.with_prefixlen, network.version) == (route.to, gateway.version)
-        fine = fine and str(gateway) == (route.by or str(gateway))
+        valid = (network.with_prefixlen, network.version) == (route.to, gateway.version)
+        valid = valid and str(gateway) == (route.by or str(gateway))
     except ValueError:
-        fine = False
-    if not fine or not re.fullmatch("[A-Za-z0-9._-]*", route.vm or ""):
+        valid = False
+    if not valid or not re.fullmatch("[A-Za-z0-9._-]*", route.vm or ""):
         raise DocumentError(
             f"{document}: {link}: {route.words(link)!r} is not a route; write a network and a "
             "gateway of the same family, each in its shortest form"

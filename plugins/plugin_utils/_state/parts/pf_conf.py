@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """What other people's lines of pf.conf(5) do to our rules, or our rules to theirs.
 
-Only what can be told from a line is told: macros of names are followed, tables and included files
-are not read.
+Only what a line itself shows is noticed: macros are followed, tables and included files are not
+read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HTTP: t.Final = {"80", "http", "www"}
 def notices(
     lines: t.Iterable[str], rules: str, links: t.Mapping[str, Interface]
 ) -> t.Iterator[str]:
-    """Other people's lines that take our rules' effect, and redirections that ours close."""
+    """Yield other people's lines that make our rules useless, and redirections that ours close."""
     statements = list(_statements(lines))
     yield from _skipped(statements, set(_OUR_INTERFACE.findall(rules)), links)
     yield from _untranslated(statements, rules, links)
@@ -42,23 +42,22 @@ def notices(
     for statement in statements:
         if closed and _is_closed(statement, closed[1], links):
             yield (
-                f"/etc/pf.conf: {statement!r} has no effect any more where its port 80 is that of "
-                f"{closed[1]}, which is closed for all but VMs: write it with quick, or pass on "
+                f"/etc/pf.conf: {statement!r} no longer has an effect where its port 80 is that of "
+                f"{closed[1]}, which is closed for all but VMs: write it with quick, or redirect "
                 f"another port or address"
             )
 
 
 def _statements(lines: t.Iterable[str]) -> t.Iterator[str]:
-    """The statements, on one line each, with the values of macros in the place of their names."""
+    """Yield the statements, on one line each, with the values of macros filled in."""
     macros: dict[str, str] = {}
     text = re.sub(r"\\\n", " ", "\n".join(line.split("#")[0].rstrip() for line in lines))
     for line in text.splitlines():
-        said = re.sub(r"\$(\w+)", lambda match: macros.get(match[1], match[0]), line).strip()
-        macro = _MACRO.fullmatch(said)
-        if macro:
+        statement = re.sub(r"\$(\w+)", lambda match: macros.get(match[1], match[0]), line).strip()
+        if macro := _MACRO.fullmatch(statement):
             macros[macro[1]] = macro[2]
-        elif said:
-            yield " ".join(said.split())
+        elif statement:
+            yield " ".join(statement.split())
 
 
 def _skipped(
@@ -79,19 +78,18 @@ def _skipped(
             if word and hit:
                 yield (
                     f"/etc/pf.conf: 'set skip on {word}' keeps pf(4) from {', '.join(hit[:3])}"
-                    f"{' and more' if len(hit) > 3 else ''}, for which there are rules that hold "
-                    f"VMs apart: take {word} out of it"
+                    f"{' and more' if len(hit) > 3 else ''}, for which there are rules that keep "
+                    f"VMs apart: remove {word} from it"
                 )
 
 
 def _untranslated(
     statements: t.Iterable[str], rules: str, links: t.Mapping[str, Interface]
 ) -> t.Iterator[str]:
-    """Rules that let VMs' connections out before ours can translate them."""
+    """Yield rules that let VMs' connections out before ours can translate them."""
     ours = _OUR_NAT.search(rules)
-    outside = (
-        {ours[1], *(one.name for one in links.values() if ours[1] in one.groups)} if ours else ()
-    )
+    group = [link.name for link in links.values() if ours and ours[1] in link.groups]
+    outside = {ours[1], *group} if ours else ()
     for statement in statements:
         if "nat-to" in statement and (_IF_BOUND.search(statement) or not _OUR_PORT.search(rules)):
             return
@@ -99,13 +97,13 @@ def _untranslated(
         if passes and outside and (passes[1] is None or passes[1] in outside):
             yield (
                 f"/etc/pf.conf: {statement!r} has quick and comes before the anchor, so VMs' "
-                f"connections do not get to the rule there that translates their addresses: take "
-                f"quick out of it"
+                f"connections do not reach the rule there that translates their addresses: remove "
+                f"quick from it"
             )
 
 
 def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
-    """Translations whose states hold on any interface, and so on a port of the switch too."""
+    """Yield translations whose states hold on any interface, so on a port of the switch too."""
     port, nat = _OUR_PORT.search(rules), _OUR_NAT.search(rules)
     for statement in statements:
         bound = _IF_BOUND.search(statement)
@@ -122,7 +120,7 @@ def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
 
 
 def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) -> bool:
-    """Whether a rule that passes a connection on may be for the address that our rules close."""
+    """Return whether a rule may redirect connections to the address that our rules close."""
     target = _TARGET.search(statement) if _PASS_ON.match(statement) else None
     if target is None:
         return False
@@ -134,12 +132,12 @@ def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) ->
 
 
 def _holds(host: str, address: str, links: t.Mapping[str, Interface]) -> bool:
-    """Whether the address may be one that a word for a destination means."""
+    """Return whether a word for a destination may mean the address."""
     try:
         return ip_network(address).subnet_of(ip_network(host, strict=False))  # type: ignore[arg-type]
     except (ValueError, TypeError):
         name = host.strip("()").partition(":")[0]
-    named = [one for one in links.values() if name in (one.name, *one.groups)]
-    own = {text.partition("/")[0] for one in named for text in one.addresses}
-    # What is no interface may be a name or a table with any address in it.
+    named = [link for link in links.values() if name in (link.name, *link.groups)]
+    own = {text.partition("/")[0] for link in named for text in link.addresses}
+    # What is not an interface may be a name or a table with any address in it.
     return address in own if named else True

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A release directory as it should be on a server, and what of it is there.
+"""A release directory as it should be on a server, and what is there.
 
-The list of checksums decides: SHA256.sig, which signify(1) of the server verifies with a key of its
-own /etc/signify, or SHA256, which nobody signed. Without a list a file that is there is right.
+The list of checksums decides: SHA256.sig, which signify(1) on the server verifies with a key in
+/etc/signify, or SHA256, which nobody signed. Without a list any file that is there is right.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, PathFacts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
+    Answer,
+    PathFacts,
+    Questions,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
 
 LISTS: t.Final[t.Mapping[str, str]] = {"signify": "SHA256.sig", "sha256": "SHA256"}
-# Where files are until they are whole: beside their places, where httpd(8) cannot read.
+# Where files are until they are complete: beside their places, where httpd(8) cannot read.
 PARTIAL: t.Final = ".partial"
 
 _LINE = re.compile(r"SHA256 \((?P<name>[^()\n]+)\) = (?P<sha256>[0-9a-f]{64})")
-
 _URL = re.compile(r"\Ahttps?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~%+-]+)*/?\Z")
 # What the installer takes for a name in index.txt (install.sub, install_http).
 _NAME = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]*\Z")
@@ -33,8 +37,8 @@ Checksums = t.Mapping[str, str]
 class Mirror:
     """Files of a release directory on the web, fetched where they are missing or wrong.
 
-    `verify` is "signify" for the signed list SHA256.sig and a public key, "sha256" for the list
-    SHA256 that nobody signed, or "none".
+    `verify` is "signify" for the signed list SHA256.sig and a public key, "sha256" for the unsigned
+    list SHA256, or "none".
     """
 
     directory: str
@@ -45,11 +49,11 @@ class Mirror:
 
 
 def check_mirror(name: str, mirror: Mirror) -> None:
-    """Raises DocumentError for what ftp(1) or the installer would not take."""
+    """Refuse what ftp(1) or the installer would not take (DocumentError)."""
     if not mirror.names:
         raise DocumentError(
-            f"{name}: {mirror.directory}: no files to fetch are named; set "
-            "vmm_release, or name them (sets_names)"
+            f"{name}: {mirror.directory}: no files to fetch are named; set vmm_release, or name "
+            "them (sets_names)"
         )
     if not _URL.match(mirror.url):
         raise DocumentError(
@@ -67,7 +71,7 @@ def check_mirror(name: str, mirror: Mirror) -> None:
 
 
 def partial(mirror: Mirror, name: str = "") -> str:
-    """The path of a file, or the directory, of what is not whole yet."""
+    """Return the path of an incomplete file, or their directory."""
     return "/".join(part for part in (mirror.directory, PARTIAL, name) if part)
 
 
@@ -80,72 +84,61 @@ def source(mirror: Mirror, name: str) -> str:
 
 
 def asks(mirror: Mirror) -> list[dict[str, t.Any]]:
-    """Paths for a probe: the files with their checksums, and the list that nobody signed."""
-    wants_sums = int(mirror.verify in LISTS)
-    asked = [
-        {"path": place(mirror, name), "hash": wants_sums, "verified": 1} for name in mirror.names
+    """Ask for the files with their checksums, and for their directories."""
+    with_sums = int(mirror.verify in LISTS)
+    files = [
+        {"path": place(mirror, name), "hash": with_sums, "verified": 1} for name in mirror.names
     ]
-    directories = [{"path": path, "hash": 0} for path in (mirror.directory, partial(mirror))]
-    listed = [{"path": place(mirror, LISTS[mirror.verify]), "hash": 0}] if wants_sums else []
-    return asked + directories + listed + read_unsigned(mirror, mirror.directory)
+    paths = [mirror.directory, partial(mirror)]
+    return [*files, *map(stat, paths + ([list_path(mirror, mirror.directory)] * with_sums))]
 
 
-def read_unsigned(mirror: Mirror, directory: str) -> list[dict[str, t.Any]]:
-    """Paths for a probe: the list of a directory, where nobody signs it."""
-    if mirror.verify != "sha256":
-        return []
-    return [{"path": f"{directory}/{LISTS['sha256']}", "read": 1}]
+def list_path(mirror: Mirror, directory: str) -> str:
+    """Return the path of the list of checksums in a directory."""
+    return f"{directory}/{LISTS.get(mirror.verify, '')}"
 
 
-def reads(mirror: Mirror, directory: str) -> list[dict[str, t.Any]]:
-    """Programs for a probe: signify(1) prints the list of a directory once it has verified it."""
-    if mirror.verify != "signify":
-        return []
-    path = f"{directory}/{LISTS['signify']}"
+def list_questions(mirror: Mirror, directory: str) -> Questions:
+    """Ask for the list in a directory; signify(1) prints it once it has verified it."""
+    path = list_path(mirror, directory)
+    if mirror.verify == "sha256":
+        return {"paths": [read(path)], "run": []}
     argv = [TOOLS["signify"], "-V", "-e", "-q", "-p", mirror.key, "-x", path, "-m", "-"]
-    return [{"name": f"list {path}", "argv": argv}]
+    runs = [{"name": f"list {path}", "argv": argv}] if mirror.verify == "signify" else []
+    return {"paths": [], "run": runs}
 
 
-def lists(answer: Answer) -> dict[str, Checksums]:
-    """The lists of an answer that can be believed, by their paths."""
-    believed = {}
-    for path, content in answer.read.items():
-        if path.endswith(f"/{LISTS['sha256']}"):
-            believed[path] = checksums(content.decode("latin-1"))
-    for name, result in answer.runs.items():
-        if name.startswith("list ") and result.rc == 0:
-            believed[name.removeprefix("list ")] = checksums(result.stdout)
-    return believed
-
-
-def checksums(text: str) -> Checksums:
-    """A list of sha256(1) as a mapping of names."""
+def checksums(mirror: Mirror, directory: str, answer: Answer) -> Checksums | None:
+    """Return the list in a directory by file name; None where it cannot be trusted."""
+    path = list_path(mirror, directory)
+    if mirror.verify == "sha256":
+        text = answer.read[path].decode("latin-1") if path in answer.read else None
+    else:
+        result = answer.runs.get(f"list {path}")
+        text = result.stdout if result and result.rc == 0 else None
+    if text is None:
+        return None
     return {match["name"]: match["sha256"] for match in _LINE.finditer(text)}
 
 
 def missing(
     mirror: Mirror, sums: Checksums | None, facts: t.Mapping[str, PathFacts | None]
 ) -> list[str]:
-    """Names of the files that are not there, or not as the list has them.
+    """Return the names of the files that are missing, or not as the list has them.
 
-    Without a list that can be believed (None) all have to be looked at again.
+    Without a list that can be trusted (None) all have to be looked at again.
     """
-    absent = [name for name in mirror.names if facts.get(place(mirror, name)) is None]
-    if mirror.verify not in LISTS:
-        return absent
-    if sums is None:
-        return list(mirror.names)
-    wrong = [
-        name
-        for name in mirror.names
-        if (there := facts.get(place(mirror, name))) and there.sha256 != sums.get(name)
-    ]
-    return [name for name in mirror.names if name in absent or name in wrong]
+
+    def is_right(name: str) -> bool:
+        file = facts.get(place(mirror, name))
+        if file is None or mirror.verify not in LISTS:
+            return file is not None
+        return sums is not None and file.sha256 == sums.get(name)
+
+    return [name for name in mirror.names if not is_right(name)]
 
 
 def unrecorded(mirror: Mirror, facts: t.Mapping[str, PathFacts | None]) -> bool:
-    """Whether a file had to be read, since the server has no record of it as it is."""
-    return mirror.verify in LISTS and any(
-        there and not there.verified
-        for there in (facts.get(place(mirror, name)) for name in mirror.names)
-    )
+    """Return whether a file had to be read, since the server has no record of its state."""
+    files = (facts.get(place(mirror, name)) for name in mirror.names)
+    return mirror.verify in LISTS and any(file and not file.verified for file in files)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Plans routes: those that the kernel lacks are added, and those that our lines had taken out."""
+"""Plans routes: adds those that the kernel lacks, and deletes those that left our lines."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _SECONDS: t.Final = 30
 
 
 def steps(title: str, link: Link, own: t.Iterable[str] | None, live: Routes) -> t.Iterator[Step]:
-    """The steps for a link whose file has these lines of ours; `live` is what the kernel has.
+    """Yield the steps for a link whose file has these lines of ours; the kernel has `live`.
 
-    Raises PlanError where a route of somebody else leads elsewhere.
+    Raises PlanError where somebody else's route to a network leads elsewhere.
     """
     lines = tuple(own or ())
     had = hostname_if.vms_of_routes(lines)
     before = {value for word, value in hostname_if.read_all(lines) if word == "route"}
-    wanted = {route.words(link.name): route for route in link.routes or ()}
-    for words in sorted(before - wanted.keys()):
+    desired = {route.words(link.name): route for route in link.routes or ()}
+    for words in sorted(before - desired.keys()):
         to, _space, by = words.partition(" ")
         if live.get(to) == _gateway(by):
             yield _step(title, "delete", words, had.get(("route", words)))
-    for words, route in wanted.items():
+    for words, route in desired.items():
         now = live.get(route.to)
         if now == (route.by or ""):
             continue
@@ -60,8 +60,8 @@ def _step(title: str, verb: str, words: str, vm: str | None) -> Step:
     argv = {name: _argv(name, words) for name in (verb, other)}
     to, _space, by = words.partition(" ")
     by = by.removeprefix("-cloning -link -iface ")
-    whose = frozenset({vm}) if vm else EVERYBODYS
-    change = Change(f"{verb} the route", to, f"by {by}", vms=whose)
+    vms = frozenset({vm}) if vm else EVERYBODYS
+    change = Change(f"{verb} the route", to, f"by {by}", vms=vms)
     back = [undo(*argv[other], timeout=_SECONDS)]
     return run(title, argv[verb], change=change, undo=back, timeout=_SECONDS)
 
@@ -69,5 +69,5 @@ def _step(title: str, verb: str, words: str, vm: str | None) -> Step:
 def _argv(verb: str, words: str) -> list[str]:
     to, *way = words.split()
     if verb == "delete":
-        way = [one for one in way[:1] if not one.startswith("-")]
+        way = [word for word in way[:1] if not word.startswith("-")]
     return [TOOLS["route"], "-n", verb, hostname_if.family(words), to, *way]

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Plans the tap(4) interfaces of running VMs: that they are in their switch, and in their group.
+"""Plans the tap(4) interfaces of running VMs: they belong in their switch and in their group.
 
-vmd(8) does both when it starts a VM, and never again: a switch that was destroyed and made anew
-has lost its taps, and a VM that runs since before it got a group has none.
+vmd(8) does both when it starts a VM, and never again: a switch that was destroyed and created again
+has lost its taps, and a VM that started before it had a group is not in it.
 """
 
 from __future__ import annotations
@@ -11,39 +11,36 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
     NOBODYS,
     Change,
     Step,
-    run,
-    undo,
+    change_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.ifconfig import ifconfig
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link, Tap
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
-_IFCONFIG: t.Final = TOOLS["ifconfig"]
-_SECONDS: t.Final = 30
 # IFDESCRSIZE of sys/net/if.h is 64, with the NUL byte: vmd's description may be cut.
 _DESCRIPTION: t.Final = 63
 
 
-def of_vm(one: Interface, vm: str, place: int | None = 0) -> bool:
-    """Whether vmd(8) made this tap(4) for the VM's interface number `place`, None for any.
+def of_vm(interface: Interface, vm: str, place: int | None = 0) -> bool:
+    """Return whether vmd(8) made this tap(4) for the VM's interface number `place`, None for any.
 
     It gives each a description of the VM's id and name (usr.sbin/vmd/priv.c).
     """
-    said = re.fullmatch(r"(vm[0-9]+-if)([0-9]+)-(.+)", one.description)
-    if one.driver != "tap" or not said or place not in (None, int(said[2])):
+    match = re.fullmatch(r"(vm[0-9]+-if)([0-9]+)-(.+)", interface.description)
+    if interface.driver != "tap" or not match or place not in (None, int(match[2])):
         return False
-    return said[3] == vm[: _DESCRIPTION - len(said[1]) - len(said[2]) - 1]
+    return match[3] == vm[: _DESCRIPTION - len(match[1]) - len(match[2]) - 1]
 
 
 def strangers(
     links: t.Mapping[str, Interface], switch: str, vms: t.Iterable[str]
 ) -> list[Interface]:
-    """The taps in a switch that are of none of these VMs: somebody's whom the fleet does not know.
+    """Return the taps in a switch that belong to none of these VMs: the fleet does not know them.
 
     `links` are the interfaces as ifconfig.parse() reads them from `ifconfig -A`.
     """
@@ -52,59 +49,56 @@ def strangers(
         links.get(name, Interface(name)) for name in links.get(switch, Interface(switch)).members
     )
     return [
-        one
-        for one in members
-        if one.driver == "tap" and not any(of_vm(one, name, None) for name in names)
+        interface
+        for interface in members
+        if interface.driver == "tap" and not any(of_vm(interface, name, None) for name in names)
     ]
 
 
 def all_in_group(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:
-    """Puts each tap in the switch into its group, as vmd(8) does with VMs that it starts now.
+    """Put each tap in the switch into the switch's group, as vmd(8) does when it starts a VM.
 
-    It does not with a switch that got the group since vmd(8) started. A VM of the fleet has rules
-    that come before those of the group, so for it nothing changes; a stranger is cut off.
+    It does not where the switch got the group after vmd(8) started. A VM of the fleet has rules
+    that come before those of the group, so nothing changes for it; a stranger is cut off.
     """
-    if not link.tap_group or link.name not in links:
+    group = link.tap_group
+    if not group or link.name not in links:
         return
     for name in links[link.name].members:
-        one = links.get(name, Interface(name))
-        if one.driver == "tap" and link.tap_group not in one.groups:
-            back = undo(_IFCONFIG, name, "-group", link.tap_group, timeout=_SECONDS)
-            ours = any(of_vm(one, tap.vm, tap.place) for tap in link.taps)
-            whose = NOBODYS if ours else EVERYBODYS
-            change = Change("put", name, f"into the group {link.tap_group}", vms=whose)
-            argv = [_IFCONFIG, name, "group", link.tap_group]
-            yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
+        interface = links.get(name, Interface(name))
+        if interface.driver == "tap" and group not in interface.groups:
+            ours = any(of_vm(interface, tap.vm, tap.place) for tap in link.taps)
+            vms = NOBODYS if ours else EVERYBODYS
+            change = Change("put", name, f"into the group {group}", vms=vms)
+            yield ifconfig(title, name, ["group", group], ["-group", group], change=change)
 
 
 def steps(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterator[Step]:
-    """Puts taps of running VMs back into a switch that lost them, and into their groups."""
-    inside = {name for one in links.values() for name in (*one.members, *one.ports)}
+    """Put taps of running VMs back into a switch that lost them, and into their groups."""
+    inside = {
+        name for interface in links.values() for name in (*interface.members, *interface.ports)
+    }
     groups = {tap.group for tap in link.taps if tap.group}
     for tap in link.taps:
-        for one in links.values():
-            if not of_vm(one, tap.vm, tap.place):
+        for interface in links.values():
+            if not of_vm(interface, tap.vm, tap.place):
                 continue
-            whose = f"{one.name} of {tap.vm}"
-            if one.name not in inside:
-                back = undo(_IFCONFIG, link.name, "del", one.name, timeout=_SECONDS)
-                argv = [_IFCONFIG, link.name, "add", one.name]
-                change = Change("put", whose, f"back into {link.name}", vms=frozenset({tap.vm}))
-                yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
+            name = interface.name
+            if name not in inside:
+                change = change_of(tap.vm, "put", f"{name} of {tap.vm}", f"back into {link.name}")
+                yield ifconfig(title, link.name, ["add", name], ["del", name], change=change)
             if tap.group:
-                yield from _groups(title, one, tap, groups)
+                yield from _groups(title, interface, tap, groups)
 
 
-def _groups(title: str, one: Interface, tap: Tap, groups: t.Collection[str]) -> t.Iterator[Step]:
-    wanted = tap.group or ""
-    stale = [name for name in one.groups if name in groups and name != wanted]
-    words = [] if wanted in one.groups else [("group", wanted)]
-    for word, group in [*words, *(("-group", name) for name in stale)]:
-        reverse = "-group" if word == "group" else "group"
-        back = undo(_IFCONFIG, one.name, reverse, group, timeout=_SECONDS)
-        verb = "put" if word == "group" else "take"
-        where = "into" if verb == "put" else "out of"
-        whose = f"{one.name} of {tap.vm}"
-        change = Change(verb, whose, f"{where} the group {group}", vms=frozenset({tap.vm}))
-        argv = [_IFCONFIG, one.name, word, group]
-        yield run(title, argv, change=change, undo=[back], timeout=_SECONDS)
+def _groups(
+    title: str, interface: Interface, tap: Tap, groups: t.Collection[str]
+) -> t.Iterator[Step]:
+    name, whose = interface.name, f"{interface.name} of {tap.vm}"
+    for group in [tap.group or ""] if tap.group not in interface.groups else []:
+        change = change_of(tap.vm, "put", whose, f"into the group {group}")
+        yield ifconfig(title, name, ["group", group], ["-group", group], change=change)
+    for group in interface.groups:
+        if group in groups and group != tap.group:
+            change = change_of(tap.vm, "take", whose, f"out of the group {group}")
+            yield ifconfig(title, name, ["-group", group], ["group", group], change=change)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Accounts that log in by key, and have no password.
+"""Accounts that log in by key and have no password.
 
 Keys are in files of root, each with the name of its account, which sshd(8) reads by its
-AuthorizedKeysFile: nothing in the home of a user is looked at, written or believed.
+AuthorizedKeysFile: nothing in a user's home is read, written or trusted.
 """
 
 from __future__ import annotations
@@ -31,15 +31,21 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Options,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
+    File,
+    parent,
+    read,
+    stat,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
-# A member of one of these may become root: such an account is the operator's own.
+# Their members may become root: such an account is the operator's own.
 _POWERFUL: t.Final = frozenset({"wheel", "operator"})
-# It is the name of a file as well, and an argument of useradd(8).
+# Also the name of a file, and an argument of useradd(8).
 _NAME: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,30}")
 _USERMOD: t.Final = "/usr/sbin/usermod"
-# usermod(8) -Z adds it to the name of the shell, which then is not there.
+# usermod(8) -Z adds it to the path of the shell, which then does not exist.
 _LOCKED: t.Final = "-"
 
 
@@ -55,12 +61,12 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """All accounts of a document.
 
-    `roster` is a file of the server with the names of those that this document manages. One in it
-    that is no longer wanted is locked, and leaves `groups`. `others` may be in the groups besides.
-    `resting` has archived VMs by their owners: an account is locked for them, if for anybody.
+    `roster` is a file of the server with the names of those that this document manages. An account
+    in it that is no longer desired is locked and leaves `groups`. `others` may be in the groups
+    too. `resting` has archived VMs by their owners: locking an account belongs to them.
     """
 
     accounts: tuple[Account, ...]
@@ -77,8 +83,8 @@ class Wanted:
         return File(path, text.encode(), "0644", vms=account.vms, joint=True, quiet=True)
 
 
-class Accounts:
-    """Accounts of owners. One that exists is only managed where it is ours already."""
+class Accounts(Simple[Desired]):
+    """Accounts of owners; an existing one is only managed if it is ours already."""
 
     OPTION: t.ClassVar[str] = "accounts"
     SPEC: t.ClassVar[Options] = {
@@ -102,11 +108,11 @@ class Accounts:
         },
     }
 
-    def wanted(self, given: t.Any, context: Context) -> Wanted:
-        options = ",".join(given["key_options"])
-        groups = tuple(given["groups"])
+    def desired(self, options: t.Any, context: Context) -> Desired:
+        prefix = f"{','.join(options['key_options'])} ".lstrip()
+        groups = tuple(options["groups"])
         accounts = []
-        for name in (*(user["name"] for user in given["users"] or ()), *given["others"]):
+        for name in (*(user["name"] for user in options["users"] or ()), *options["others"]):
             if not name:
                 raise DocumentError(f"{context.name}: an account has no name; give one")
             if not _NAME.fullmatch(name):
@@ -114,83 +120,80 @@ class Accounts:
                     f"{context.name}: {name!r} is not a valid name for an account; use up "
                     "to 31 letters, digits and . _ -, a letter or _ first"
                 )
-        for user in given["users"] or ():
-            keys = tuple(f"{options} {key}" if options else key for key in user["ssh_keys"])
+        for user in options["users"] or ():
+            keys = tuple(f"{prefix}{key}" for key in user["ssh_keys"])
             vms = EVERYBODYS if user.get("vms") is None else frozenset(user["vms"])
-            accounts.append(Account(user["name"], groups, keys, given["shell"], vms))
-        roster, place = context.path(given["roster"]), context.path(given["keys"])
-        others, advice = tuple(given["others"]), given["others_advice"]
+            accounts.append(Account(user["name"], groups, keys, options["shell"], vms))
+        roster, place = context.path(options["roster"]), context.path(options["keys"])
+        others, advice = tuple(options["others"]), options["others_advice"]
         resting: dict[str, frozenset[str]] = {}
-        for vm in given["resting"]:
+        for vm in options["resting"]:
             owner = str(vm["owner"])
             resting[owner] = resting.get(owner, frozenset()) | {str(vm["name"])}
-        return Wanted(tuple(accounts), roster, place, groups, others, advice, resting)
+        return Desired(tuple(accounts), roster, place, groups, others, advice, resting)
 
-    def questions(self, want: Wanted) -> Questions:
-        files = [want.key_file(account).path for account in want.accounts]
+    def questions(self, desired: Desired) -> Questions:
+        files = [desired.key_file(account).path for account in desired.accounts]
         return {
-            "users": [account.name for account in want.accounts],
-            "rosters": [want.roster],
-            "groups": [*want.groups, "wheel"],
+            "users": [account.name for account in desired.accounts],
+            "rosters": [desired.roster],
+            "groups": [*desired.groups, "wheel"],
             "paths": [
-                {"path": parent(want.roster), "hash": 0},
-                {"path": want.roster, "read": 1},
-                {"path": want.keys, "hash": 0},
+                stat(parent(desired.roster)),
+                read(desired.roster),
+                stat(desired.keys),
                 *({"path": path} for path in files),
             ],
         }
 
-    def facts(self, answer: Answer, want: Wanted) -> Answer:
-        return answer
-
-    def plan(self, want: Wanted, facts: Answer, out: Planning) -> None:
-        """Missing accounts, keys that differ, and accounts that are no longer wanted."""
-        known = frozenset(out.text(want.roster).split())
-        _refuse_strangers(want, known, facts.groups, out)
+    def plan(self, desired: Desired, facts: Answer, out: Planning) -> None:
+        """Create missing accounts, write keys that differ, and lock accounts that are to go."""
+        known = frozenset(out.text(desired.roster).split())
+        _refuse_strangers(desired, known, facts.groups, out)
         lines = _GroupLines(facts.groups)
-        for account in want.accounts:
+        for account in desired.accounts:
             user = facts.users.get(account.name)
             if user is None:
                 out.step(Phase.PREPARE, _create(account, lines, out))
             else:
                 out.step(Phase.PREPARE, *_change(account, user, known, lines, out))
             out.makes("user", account.name)
-            out.file(want.key_file(account))
-        names = {account.name for account in want.accounts}
+            out.file(desired.key_file(account))
+        names = {account.name for account in desired.accounts}
         for name in sorted(known - names):
             user = facts.users.get(name)
             if user and not _powers(user):
                 names.add(name)
-                vms = want.resting.get(name, EVERYBODYS)
-                out.step(Phase.PREPARE, *_lock(name, vms, user, want.groups, out))
+                vms = desired.resting.get(name, EVERYBODYS)
+                out.step(Phase.PREPARE, *_lock(name, vms, user, desired.groups, out))
         text = "".join(f"{name}\n" for name in sorted(names))
-        out.file(File(want.roster, text.encode(), internal=True))
+        out.file(File(desired.roster, text.encode(), internal=True))
         # An account that is gone, or a key that was withdrawn, does not come back with a file.
         out.stays = True
 
-    def review(self, want: Wanted, out: Planning) -> None:
-        for account in want.accounts:
-            out.file(want.key_file(account))
+    def review(self, desired: Desired, out: Planning) -> None:
+        for account in desired.accounts:
+            out.file(desired.key_file(account))
 
 
 def _refuse_strangers(
-    want: Wanted,
+    desired: Desired,
     known: t.Collection[str],
     groups: t.Mapping[str, t.Sequence[str]],
     out: Planning,
 ) -> None:
-    """Somebody else in a group would lose the keys of its home. Raises PlanError.
+    """Refuse other members of a group, who would lose the keys in their homes (PlanError).
 
     Members of wheel keep them: they are the server's operators.
     """
-    expected = {account.name for account in want.accounts} | {*known, *want.others}
+    expected = {account.name for account in desired.accounts} | {*known, *desired.others}
     expected |= {*groups.get("wheel", ())}
-    for group in want.groups:
+    for group in desired.groups:
         for name in groups.get(group, ()):
             if name not in expected:
                 raise PlanError(
                     f"{out.title(f'account {name}')}: is in group {group} and is not the account "
-                    f"of an owner; {want.advice}, or take it out of the group"
+                    f"of an owner; {desired.advice}, or take it out of the group"
                 )
 
 
@@ -205,7 +208,7 @@ def _lock(
     groups: t.Collection[str],
     out: Planning,
 ) -> t.Iterator[Step]:
-    """No login, by whatever key, and no group of the document's; the home stays."""
+    """Take the login, by whatever key, and the document's groups away; the home stays."""
     rest = [group for group in user.groups if group not in groups]
     if user.shell.endswith(_LOCKED) and len(rest) == len(user.groups):
         return
@@ -219,10 +222,10 @@ def _lock(
 
 
 class _GroupLines:
-    """The lines of group(5) as they become.
+    """The lines of group(5) as they will be.
 
-    libc finds no group whose line is longer than LINE bytes, nor any member behind the first
-    MEMBERS (lib/libc/gen/getgrent.c), and vmd(8) refuses a vm.conf with a group that is not found.
+    libc finds no group with a line longer than LINE bytes, and no member after the first MEMBERS
+    (lib/libc/gen/getgrent.c); vmd(8) refuses a vm.conf with a group that is not found.
     """
 
     LINE: t.Final = 1022
@@ -291,7 +294,7 @@ def _change(
 
 
 def _join(title: str, account: Account, user: UserFacts, groups: t.Sequence[str]) -> Step:
-    """Back into its groups, and unlocked where _lock() was before."""
+    """Put an account back into its groups, and unlock it where _lock() had locked it."""
     joined, before = ",".join(groups), ",".join(user.groups)
     if user.shell.endswith(_LOCKED):
         words, back = ["-U"], ["-Z"]

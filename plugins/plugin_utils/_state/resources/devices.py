@@ -13,6 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Context,
     Options,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
@@ -22,26 +23,26 @@ _NODE: t.Final = "character device"
 
 
 class Devices(Simple[tuple[str, ...]]):
-    """Names of nodes in /dev. Those that are there are left alone."""
+    """Names of nodes in /dev; existing ones are left alone."""
 
     OPTION: t.ClassVar[str] = "devices"
     SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
-        for name in given_items:
+    def desired(self, options: t.Any, context: Context) -> tuple[str, ...]:
+        for name in options:
             context.path(f"/dev/{name}")
-        return tuple(given_items)
+        return tuple(options)
 
-    def questions(self, want: tuple[str, ...]) -> Questions:
-        return {"paths": [{"path": f"/dev/{name}", "hash": 0} for name in want]}
+    def questions(self, desired: tuple[str, ...]) -> Questions:
+        return {"paths": [stat(f"/dev/{name}") for name in desired]}
 
-    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
-        """All by one MAKEDEV(8), which must run in /dev and exits 0 always.
+    def plan(self, desired: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        """Make all by one MAKEDEV(8), which must run in /dev and always exits with 0.
 
-        It replaces what else has the name, such as a file that somebody wrote to.
+        It replaces whatever else has the name, such as a file that somebody wrote to.
         """
-        seen = ((name, facts.paths.get(f"/dev/{name}")) for name in want)
-        missing = [name for name, node in seen if node is None or node.type != _NODE]
+        nodes = {name: facts.paths.get(f"/dev/{name}") for name in desired}
+        missing = [name for name, node in nodes.items() if node is None or node.type != _NODE]
         if not missing:
             return
         title = out.title("device nodes")

@@ -31,6 +31,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import 
     attributes,
     differ,
     parent,
+    stat,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Phase,
@@ -44,10 +45,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource imp
 class Directory:
     """A directory; files in it that match `purge` and are in no document are removed.
 
-    With `link`, one of root's in a directory of root's may lead to it, and it stays as it is then.
-
-    So are, with `purge_directories`, directories in it that match that glob, but for those of
-    `keep`: their files that match `purge`, and they themselves if nothing else is in them.
+    So are, with `purge_directories`, directories in it that match that glob, except those of
+    `keep`: their files that match `purge`, and the directories if they have nothing else. With
+    `link`, a link of root's in a directory of root's may lead to it; then it stays as it is.
     """
 
     path: str
@@ -63,18 +63,18 @@ class Directory:
 
     @property
     def target(self) -> str:
-        """What a link leads to, for lstat(2)."""
+        """The path by which lstat(2) sees what a link leads to."""
         return f"{self.path}/."
 
     def listing(self) -> dict[str, t.Any]:
-        """Asks for the names in it, and for all of those below it that may have to go."""
+        """Ask for the names in it, and for all below it that may have to go."""
         if self.purge_directories is None:
             return {"path": self.path}
         return {"path": self.path, "within": fnmatch.translate(self.purge_directories)}
 
 
 class Directories(Simple[tuple[Directory, ...]]):
-    """Directories, parents first. One that is no longer wanted is left alone."""
+    """Directories, parents first; one that is no longer desired is left alone."""
 
     OPTION: t.ClassVar[str] = "directories"
     SPEC: t.ClassVar[Options] = list_of(
@@ -91,28 +91,26 @@ class Directories(Simple[tuple[Directory, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Directory, ...]:
-        made = (Directory(**fields) for item in given_items for fields, _one in each(item, context))
+    def desired(self, options: t.Any, context: Context) -> tuple[Directory, ...]:
+        made = (Directory(**fields) for item in options for fields, _one in each(item, context))
         return tuple(dict.fromkeys(made))
 
-    def questions(self, want: tuple[Directory, ...]) -> Questions:
-        paths = [
-            {"path": path, "hash": 0} for item in want for path in (parent(item.path), item.path)
-        ]
-        paths += [{"path": item.target, "hash": 0} for item in want if item.link]
-        return {"paths": paths, "list": [item.listing() for item in want if item.purge]}
+    def questions(self, desired: tuple[Directory, ...]) -> Questions:
+        paths = [stat(path) for item in desired for path in (parent(item.path), item.path)]
+        paths += [stat(item.target) for item in desired if item.link]
+        return {"paths": paths, "list": [item.listing() for item in desired if item.purge]}
 
-    def plan(self, want: tuple[Directory, ...], facts: Answer, out: Planning) -> None:
-        for item in sorted(want, key=lambda item: item.path.count("/")):
+    def plan(self, desired: tuple[Directory, ...], facts: Answer, out: Planning) -> None:
+        for item in sorted(desired, key=lambda item: item.path.count("/")):
             plan_directory(item, out)
-        keep = frozenset(item.path for item in want)
-        for item in want:
+        keep = frozenset(item.path for item in desired)
+        for item in desired:
             if item.purge:
                 _purge(item, keep, facts, out)
 
 
 def plan_directory(item: Directory, out: Planning) -> None:
-    """A missing directory, or one with other attributes. Raises PlanError."""
+    """Create a missing directory, or change its attributes. Raises PlanError."""
     facts = out.path(item.path)
     if facts is None:
         out.need_parent(item.path)
@@ -135,38 +133,36 @@ def plan_directory(item: Directory, out: Planning) -> None:
 
 
 def _follow(item: Directory, link: PathFacts, out: Planning) -> None:
-    """A link that nobody but root can have made, to a directory that nobody but root can change."""
+    """Follow a link that only root can have made, to a directory that only root can change."""
     above = parent(item.path)
-    there = {"it": link, above: out.path(above), "the directory": out.path(item.target)}
-    for what, facts in there.items():
-        if facts is None or (what == "the directory" and facts.type != "directory"):
+    places = {"it": link, above: out.path(above), "the directory": out.path(item.target)}
+    for place, facts in places.items():
+        if facts is None or (place == "the directory" and facts.type != "directory"):
             raise out.error(item.path, "is a link that leads to no directory; mount or remove it")
         if facts.owner != "root":
-            text = f"is a link, and {what} belongs to {facts.owner}; only root's are followed"
+            text = f"is a link, and {place} belongs to {facts.owner}; only root's are followed"
             raise out.error(item.path, text)
         if facts.type == "directory" and int(facts.mode, 8) & 0o022:
-            text = f"is a link, and {what} has the mode {facts.mode}; let only root write there"
+            text = f"is a link, and {place} has the mode {facts.mode}; let only root write there"
             raise out.error(item.path, text)
     out.makes("directory", item.path)
 
 
 def _purge(item: Directory, keep: t.Collection[str], facts: Answer, out: Planning) -> None:
-    for path in strays(item, item.path, facts):
-        out.purge(
-            path, removal(out.title(path), path, facts.paths.get(path), sensitive=item.sensitive)
-        )
+    def purge(files: t.Iterable[str]) -> None:
+        for path in files:
+            seen = facts.paths.get(path)
+            out.purge(path, removal(out.title(path), path, seen, sensitive=item.sensitive))
+
+    purge(_strays(item, item.path, facts))
     for name in fnmatch.filter(facts.entries.get(item.path, ()), item.purge_directories or ""):
         path = f"{item.path}/{name}"
         seen = facts.paths.get(path)
         is_directory = seen is not None and seen.type == "directory" and path in facts.entries
         if not item.purge_directories or not is_directory or path in keep or name in item.keep:
             continue
-        files = strays(item, path, facts)
-        for file in files:
-            out.purge(
-                file,
-                removal(out.title(file), file, facts.paths.get(file), sensitive=item.sensitive),
-            )
+        files = _strays(item, path, facts)
+        purge(files)
         if len(files) == len(facts.entries[path]):
             change = Change("remove directory", path, vms=NOBODYS)
             out.step(Phase.REMOVE, Step("rmdir", out.title(path), {"path": path}, change=change))
@@ -174,11 +170,9 @@ def _purge(item: Directory, keep: t.Collection[str], facts: Answer, out: Plannin
             out.warn(path, "is left: something in it is not ours; look into it")
 
 
-def strays(item: Directory, directory: str, facts: Answer) -> list[str]:
-    """Files in a directory, the item's own or one below it, that match its `purge` glob."""
-    found = []
-    for name in fnmatch.filter(facts.entries.get(directory, ()), item.purge or ""):
-        seen = facts.paths.get(f"{directory}/{name}")
-        if not name.startswith(".") and (not seen or seen.type == "file"):
-            found.append(f"{directory}/{name}")
-    return found
+def _strays(item: Directory, directory: str, facts: Answer) -> list[str]:
+    """Return the files in a directory, the item's or one below it, that match its `purge` glob."""
+    names = fnmatch.filter(facts.entries.get(directory, ()), item.purge or "")
+    files = {f"{directory}/{name}" for name in names if not name.startswith(".")}
+    seen = {path: facts.paths.get(path) for path in files}
+    return sorted(path for path, file in seen.items() if file is None or file.type == "file")

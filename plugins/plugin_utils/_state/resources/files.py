@@ -20,7 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     each,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     FOREIGN,
     Foreign,
@@ -33,16 +33,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import block
 _CONTENTS: t.Final = ("template", "content", "source")
 
 
-class Wanted(t.NamedTuple):
-    """A file, the language in which each VM has a block in it, and what others have."""
+class Desired(t.NamedTuple):
+    """A file, the language in which each VM has a block in it, and what others have in it."""
 
     file: File
     language: str | None
     foreign: Foreign | None = None
 
 
-class Files(Simple[tuple[Wanted, ...]]):
-    """Files. Their parents must be there, or be made by the document."""
+class Files(Simple[tuple[Desired, ...]]):
+    """Files; their parents must exist, or be made by the document."""
 
     OPTION: t.ClassVar[str] = "files"
     SPEC: t.ClassVar[Options] = list_of(
@@ -62,24 +62,24 @@ class Files(Simple[tuple[Wanted, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Wanted, ...]:
-        items = tuple(file for item in given_items for file in _files(item, context))
+    def desired(self, options: t.Any, context: Context) -> tuple[Desired, ...]:
+        items = tuple(file for item in options for file in _files(item, context))
         for path, times in Counter(item.file.path for item in items).items():
             if times > 1:
                 raise DocumentError(f"{context.name}: {path} is described twice; name it once")
         return items
 
-    def questions(self, want: tuple[Wanted, ...]) -> Questions:
-        paths: list[t.Any] = [{"path": parent(item.file.path), "hash": 0} for item in want]
-        for item in want:
+    def questions(self, desired: tuple[Desired, ...]) -> Questions:
+        paths = [stat(parent(item.file.path)) for item in desired]
+        for item in desired:
             read = int(bool(item.language or item.foreign))
             paths.append({"path": item.file.path, "read": read})
             if item.foreign:
                 paths += questions()
         return {"paths": paths}
 
-    def plan(self, want: tuple[Wanted, ...], facts: Answer, out: Planning) -> None:
-        for item in want:
+    def plan(self, desired: tuple[Desired, ...], facts: Answer, out: Planning) -> None:
+        for item in desired:
             file = item.file
             if item.foreign:
                 item.foreign.review(file, out)
@@ -89,13 +89,13 @@ class Files(Simple[tuple[Wanted, ...]]):
                 file = replace(file, vms=frozenset(differs.changed), gone=differs.gone)
             out.file(file)
 
-    def review(self, want: tuple[Wanted, ...], out: Planning) -> None:
-        for item in want:
+    def review(self, desired: tuple[Desired, ...], out: Planning) -> None:
+        for item in desired:
             out.file(item.file)
 
 
-def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
-    for fields, one in each(item, context):
+def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Desired]:
+    for fields, values in each(item, context):
         language = fields.pop("language", None)
         foreign = fields.pop("foreign", None)
         kinds = {kind: fields.pop(kind) for kind in _CONTENTS if kind in fields}
@@ -106,7 +106,7 @@ def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
                 f"{', '.join(_CONTENTS)}"
             )
         if "template" in kinds:
-            extra = {} if one is None else {"item": one}
+            extra = {} if values is None else {"item": values}
             try:
                 content = context.template(kinds["template"], extra).encode()
             except OperatorError as error:
@@ -117,7 +117,7 @@ def _files(item: t.Mapping[str, t.Any], context: Context) -> t.Iterator[Wanted]:
         else:
             content = _read(context, path, context.find(kinds["source"]))
         others = Foreign(**foreign) if foreign else None
-        yield Wanted(File(content=content, **fields), language, others)
+        yield Desired(File(content=content, **fields), language, others)
 
 
 def _read(context: Context, path: str, source: str) -> bytes:

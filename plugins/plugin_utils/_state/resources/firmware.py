@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Firmware that is in no set of OpenBSD, fetched by fw_update(8)."""
+"""Firmware that no set of OpenBSD contains, fetched by fw_update(8)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Context,
     DocumentError,
     Options,
-    given,
+    declared,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
-# fw_update(8) gives up by itself when nothing came for 12 s; a slow machine unpacks slowly.
+# fw_update(8) gives up when nothing arrives for 12 s; a slow machine unpacks slowly.
 _FETCH_SECONDS: t.Final = 300
-# fw_update(8) hands a URL to a shell within single quotes.
+# fw_update(8) passes a URL to a shell within single quotes.
 _SOURCE: t.Final = re.compile(r"(?:(?:ftp|https?)://|/)[A-Za-z0-9_.,:@%+=~/-]+")
 
 
@@ -32,8 +33,8 @@ class Firmware:
     """A file that fw_update(8) installs for a driver.
 
     `source` is a URL or a directory of the server, empty for the system's own choice. `missing` is
-    what to do where the file is not there: "fetch" it, "fail", or "ignore" it. `without` says what
-    does not work then, and `advice` what to do.
+    what to do if the file does not exist: "fetch" it, "fail", or "ignore" that. `without` says
+    what does not work then, and `advice` what to do.
     """
 
     path: str
@@ -59,8 +60,8 @@ class FirmwareFiles(Simple[tuple[Firmware, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Firmware, ...]:
-        items = tuple(Firmware(**given(item)) for item in given_items)
+    def desired(self, options: t.Any, context: Context) -> tuple[Firmware, ...]:
+        items = tuple(Firmware(**declared(item)) for item in options)
         for item in items:
             if item.source and not _SOURCE.fullmatch(item.source):
                 raise DocumentError(
@@ -70,28 +71,28 @@ class FirmwareFiles(Simple[tuple[Firmware, ...]]):
                 )
         return items
 
-    def questions(self, want: tuple[Firmware, ...]) -> Questions:
-        return {"paths": [{"path": item.path, "hash": 0} for item in want]}
+    def questions(self, desired: tuple[Firmware, ...]) -> Questions:
+        return {"paths": [stat(item.path) for item in desired]}
 
-    def plan(self, want: tuple[Firmware, ...], facts: Answer, out: Planning) -> None:
-        """Has it fetched; judged by the file, since fw_update(8) may exit with 0 without it."""
-        for item in want:
+    def plan(self, desired: tuple[Firmware, ...], facts: Answer, out: Planning) -> None:
+        """Fetch it; the file decides, since fw_update(8) may exit with 0 without it."""
+        for item in desired:
             if facts.paths.get(item.path):
                 continue
             if item.missing == "ignore":
                 out.warn(
                     item.path,
-                    f"is missing: {item.without} until 'fw_update {item.driver}' was run there",
+                    f"is missing: {item.without} until you run 'fw_update {item.driver}' there",
                 )
                 continue
-            help_ = f"run 'fw_update {item.driver}' there{', ' * bool(item.advice)}{item.advice}"
+            advice = f"run 'fw_update {item.driver}' there{', ' * bool(item.advice)}{item.advice}"
             if item.missing == "fail":
-                raise out.error(item.path, f"is missing on this server: {item.without}; {help_}")
+                raise out.error(item.path, f"is missing on this server: {item.without}; {advice}")
             source = ["-p", item.source] if item.source else []
             argv = [TOOLS["fw_update"], *source, item.driver]
             title = out.title(item.path)
             change = Change("fetch firmware", item.driver)
-            lacking = f"is missing, and fw_update(8) brought none: {item.without}; {help_}"
+            lacking = f"is missing, and fw_update(8) did not fetch it: {item.without}; {advice}"
             expected = {"path": item.path, "type": "file", "lacking": lacking}
             out.step(
                 Phase.NEED,

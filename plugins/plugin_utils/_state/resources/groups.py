@@ -22,19 +22,19 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource imp
 
 
 class Groups(Simple[tuple[str, ...]]):
-    """Groups that must be there."""
+    """Groups that must exist."""
 
     OPTION: t.ClassVar[str] = "groups"
     SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
-        return tuple(given_items)
+    def desired(self, options: t.Any, context: Context) -> tuple[str, ...]:
+        return tuple(options)
 
-    def questions(self, want: tuple[str, ...]) -> Questions:
-        return {"groups": list(want)}
+    def questions(self, desired: tuple[str, ...]) -> Questions:
+        return {"groups": list(desired)}
 
-    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
-        for name in want:
+    def plan(self, desired: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        for name in desired:
             if name not in facts.groups and not out.made("group", name):
                 change = Change("create group", name, vms=NOBODYS)
                 back = [undo("/usr/sbin/groupdel", name)]

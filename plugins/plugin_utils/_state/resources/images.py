@@ -13,10 +13,10 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    given,
+    declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
@@ -31,7 +31,7 @@ class Image:
 
 
 class Images(Simple[tuple[Image, ...]]):
-    """Images, each of which is there as a whole or not at all."""
+    """Images, each of which is created completely or not at all."""
 
     OPTION: t.ClassVar[str] = "images"
     SPEC: t.ClassVar[Options] = list_of(
@@ -42,18 +42,18 @@ class Images(Simple[tuple[Image, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Image, ...]:
-        images = tuple(Image(**given(item)) for item in given_items)
+    def desired(self, options: t.Any, context: Context) -> tuple[Image, ...]:
+        images = tuple(Image(**declared(item)) for item in options)
         for image in images:
             context.path(image.path)
         return images
 
-    def questions(self, want: tuple[Image, ...]) -> Questions:
-        paths = [path for image in want for path in (parent(image.path), image.path)]
-        return {"paths": [{"path": path, "hash": 0} for path in paths]}
+    def questions(self, desired: tuple[Image, ...]) -> Questions:
+        paths = [path for image in desired for path in (parent(image.path), image.path)]
+        return {"paths": [*map(stat, paths)]}
 
-    def plan(self, want: tuple[Image, ...], facts: Answer, out: Planning) -> None:
-        for image in want:
+    def plan(self, desired: tuple[Image, ...], facts: Answer, out: Planning) -> None:
+        for image in desired:
             seen = facts.paths.get(image.path)
             if seen and seen.type != "file":
                 raise out.error(image.path, f"is a {seen.type}; vmd takes only files as images")

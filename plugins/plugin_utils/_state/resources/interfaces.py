@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Interfaces that must be there before a service is touched that needs them."""
+"""Interfaces that must exist before a service that needs them is touched."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource imp
 
 
 class Interfaces(Simple[tuple[str, ...]]):
-    """Names of interfaces. A new server has those that earlier documents make."""
+    """Names of interfaces; earlier documents may make them."""
 
     OPTION: t.ClassVar[str] = "interfaces"
     SPEC: t.ClassVar[Options] = {"type": "list", "elements": "str"}
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(given_items))
+    def desired(self, options: t.Any, context: Context) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(options))
 
-    def questions(self, want: tuple[str, ...]) -> Questions:
-        return {"run": [{"name": name, "argv": [TOOLS["ifconfig"], name]} for name in want]}
+    def questions(self, desired: tuple[str, ...]) -> Questions:
+        return {"run": [{"name": name, "argv": [TOOLS["ifconfig"], name]} for name in desired]}
 
-    def plan(self, want: tuple[str, ...], facts: Answer, out: Planning) -> None:
-        for name in want:
+    def plan(self, desired: tuple[str, ...], facts: Answer, out: Planning) -> None:
+        for name in desired:
             if facts.runs[name].rc != 0 and not out.made("interface", name):
                 raise out.error(
                     f"interface {name}",
-                    "is not there on this server; create it first (hostname.if(5), netstart(8)), "
+                    "does not exist on this server; create it first (hostname.if(5), netstart(8)), "
                     "since what needs it fails without it: vmd(8) exits, and every VM with it, "
                     "when the interface of a switch is missing",
                 )

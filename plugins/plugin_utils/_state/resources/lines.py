@@ -10,17 +10,17 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    given,
+    declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
 
 
 class Lines(Simple[tuple[Line, ...]]):
-    """Lines. A file that is missing is made with them."""
+    """Lines; a missing file is created with them."""
 
     OPTION: t.ClassVar[str] = "lines"
     SPEC: t.ClassVar[Options] = list_of(
@@ -31,19 +31,19 @@ class Lines(Simple[tuple[Line, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Line, ...]:
-        lines = tuple(Line(**given(item)) for item in given_items)
+    def desired(self, options: t.Any, context: Context) -> tuple[Line, ...]:
+        lines = tuple(Line(**declared(item)) for item in options)
         for line in lines:
             context.path(line.path)
         return lines
 
-    def questions(self, want: tuple[Line, ...]) -> Questions:
-        paths: list[t.Any] = [{"path": parent(line.path), "hash": 0} for line in want]
-        return {"paths": paths + [{"path": line.path, "read": 1} for line in want]}
+    def questions(self, desired: tuple[Line, ...]) -> Questions:
+        paths = [line.path for line in desired]
+        return {"paths": [*(stat(parent(path)) for path in paths), *map(read, paths)]}
 
-    def plan(self, want: tuple[Line, ...], facts: Answer, out: Planning) -> None:
-        self.review(want, out)
+    def plan(self, desired: tuple[Line, ...], facts: Answer, out: Planning) -> None:
+        self.review(desired, out)
 
-    def review(self, want: tuple[Line, ...], out: Planning) -> None:
-        for line in want:
+    def review(self, desired: tuple[Line, ...], out: Planning) -> None:
+        for line in desired:
             out.edit(line.path, line.put(out.text(line.path)))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Our own lines in a file that its owner writes: between two marks, and all else stays."""
+"""Our own lines in a file that its owner writes: between two marks; all else stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Options,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
@@ -21,7 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marke
 
 @dataclass(frozen=True)
 class MarkedLines:
-    """Lines for the end of a file, in their order; none of them to take ours away again."""
+    """Lines for the end of a file, in their order; none to remove ours again."""
 
     path: str
     lines: tuple[str, ...]
@@ -30,7 +30,7 @@ class MarkedLines:
 
 
 class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
-    """Lines of ours. A file that is missing is made with them."""
+    """Lines of ours; a missing file is created with them."""
 
     OPTION: t.ClassVar[str] = "marked_lines"
     SPEC: t.ClassVar[Options] = list_of(
@@ -42,23 +42,23 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[MarkedLines, ...]:
+    def desired(self, options: t.Any, context: Context) -> tuple[MarkedLines, ...]:
         return tuple(
             MarkedLines(
                 context.path(item["path"]), tuple(item["lines"]), item.get("validate"), item["mode"]
             )
-            for item in given_items
+            for item in options
         )
 
-    def questions(self, want: tuple[MarkedLines, ...]) -> Questions:
-        paths: list[t.Any] = [{"path": parent(item.path), "hash": 0} for item in want]
-        return {"paths": paths + [{"path": item.path, "read": 1} for item in want]}
+    def questions(self, desired: tuple[MarkedLines, ...]) -> Questions:
+        paths = [item.path for item in desired]
+        return {"paths": [*(stat(parent(path)) for path in paths), *map(read, paths)]}
 
-    def plan(self, want: tuple[MarkedLines, ...], facts: Answer, out: Planning) -> None:
-        self.review(want, out)
+    def plan(self, desired: tuple[MarkedLines, ...], facts: Answer, out: Planning) -> None:
+        self.review(desired, out)
 
-    def review(self, want: tuple[MarkedLines, ...], out: Planning) -> None:
-        for item in want:
+    def review(self, desired: tuple[MarkedLines, ...], out: Planning) -> None:
+        for item in desired:
             parts = marked.split(item.path, out.text(item.path), out.name)
             own = tuple(line.strip() for line in item.lines)
             if not own and parts.own is None:

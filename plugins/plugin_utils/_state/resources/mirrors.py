@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Mirrors of release directories, fetched by the server's own ftp(1).
 
-A connection is held for some seconds at a time, so that the controller can show the progress, and
-ftp(1) continues where it stopped. Files are put into place when all of them are whole and verified.
+Each request lasts some seconds, so that the controller can show the progress, and ftp(1) continues
+where it stopped. Files are put into place when all of them are complete and verified.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
     Questions,
+    merged,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    given,
+    declared,
     list_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import attributes
@@ -45,24 +46,23 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directo
 
 Paths = t.Mapping[str, PathFacts | None]
 
-# What ftp(1) says (fetch.c): a server without ranges sends all of it again, a whole file is known
-# by a range that is not there.
+# What ftp(1) prints (fetch.c): a server without ranges sends the whole file again; a range beyond
+# its end shows that a file is complete.
 _BEGUN: t.Final = re.escape("Server does not support resume.")
 _RETRIEVED: t.Final = re.escape("File is already fully retrieved.")
 _FULL: t.Final = re.escape("No space left on device") + "|" + re.escape("Disc quota exceeded")
 _CONNECT_SECONDS: t.Final = 30
 _SLICE_SECONDS: t.Final = 15
-# For a server that cannot go on where it stopped, a file has to come in one go.
+# From a server that cannot continue where it stopped, a file has to come in one go.
 _WHOLE_SECONDS: t.Final = 4 * 3600
 # Tries without a byte before a run gives up.
 _TRIES: t.Final = 4
-_MIB: t.Final = 1 << 20
 
 _FILE: t.Final = {"mode": "0644", "owner": "root", "group": "wheel"}
 
 
 class Mirrors(Simple[tuple[Mirror, ...]]):
-    """Release directories. What is there and verified is not fetched again."""
+    """Release directories; what is there and verified is not fetched again."""
 
     OPTION: t.ClassVar[str] = "mirrors"
     SPEC: t.ClassVar[Options] = list_of(
@@ -79,10 +79,10 @@ class Mirrors(Simple[tuple[Mirror, ...]]):
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Mirror, ...]:
+    def desired(self, options: t.Any, context: Context) -> tuple[Mirror, ...]:
         mirrors = []
-        for item in given_items:
-            fields = given(item)
+        for item in options:
+            fields = declared(item)
             mirror = Mirror(**fields | {"names": tuple(dict.fromkeys(fields["names"]))})
             for path in filter(None, (mirror.directory, mirror.key)):
                 context.path(path)
@@ -90,16 +90,14 @@ class Mirrors(Simple[tuple[Mirror, ...]]):
             mirrors.append(mirror)
         return tuple(mirrors)
 
-    def questions(self, want: tuple[Mirror, ...]) -> Questions:
-        return {
-            "paths": [ask for mirror in want for ask in release.asks(mirror)],
-            "run": [ask for mirror in want for ask in release.reads(mirror, mirror.directory)],
-        }
+    def questions(self, desired: tuple[Mirror, ...]) -> Questions:
+        lists = [release.list_questions(mirror, mirror.directory) for mirror in desired]
+        files = [path for mirror in desired for path in release.asks(mirror)]
+        return merged([{"paths": files}, *lists])
 
-    def plan(self, want: tuple[Mirror, ...], facts: Answer, out: Planning) -> None:
-        lists = release.lists(facts)
-        for mirror in want:
-            sums = lists.get(_list_path(mirror, mirror.directory))
+    def plan(self, desired: tuple[Mirror, ...], facts: Answer, out: Planning) -> None:
+        for mirror in desired:
+            sums = release.checksums(mirror, mirror.directory, facts)
             names = release.missing(mirror, sums, facts.paths)
             if names:
                 out.jobs.append(Download(mirror, tuple(names), sums, facts.paths))
@@ -109,7 +107,7 @@ class Mirrors(Simple[tuple[Mirror, ...]]):
 
 @dataclass(frozen=True)
 class Download:
-    """What is missing of a mirror; `sums` is None until there is a list to believe."""
+    """The missing files of a mirror; `sums` is None until there is a list that can be trusted."""
 
     mirror: Mirror
     names: tuple[str, ...]
@@ -121,23 +119,20 @@ class Download:
         return tuple(Change("fetch", release.place(self.mirror, name)) for name in self.names)
 
     def carry_out(self, agent: Agent, show: t.Callable[[str], None]) -> list[Step]:
-        """Fetches the files; the steps that put them into place.
+        """Fetch the files; return the steps that put them into place.
 
-        `show` gets a line for each file, and for a large one as it grows. Raises OperatorError, and
-        then what is served is as it was; what came so far is kept for the next run.
+        `show` gets a line for each file, and for a large one as it grows. Raises OperatorError;
+        then the served files are as they were, and what came so far is kept for the next run.
         """
         mirror = self.mirror
-        directories = [
-            Directory(mirror.directory),
-            Directory(release.partial(mirror), mode="0700"),
-        ]
-        missing = [item for item in directories if not self.paths.get(item.path)]
+        directories = [Directory(mirror.directory), Directory(release.partial(mirror), mode="0700")]
         make = [
-            Step("directory", item.path, {"path": item.path, **attributes(item)})
-            for item in missing
+            Step("directory", directory.path, {"path": directory.path, **attributes(directory)})
+            for directory in directories
+            if not self.paths.get(directory.path)
         ]
         if make:
-            agent.apply([Transaction("mirror", tuple(make))])
+            agent.carry_out("mirror", make)
         names, sums = list(self.names), self.sums
         fresh_list: list[str] = []
         if mirror.verify in release.LISTS and sums is None:
@@ -154,23 +149,15 @@ class Download:
         return _place(mirror, [*names, *fresh_list], self.paths, sums)
 
 
-def _list_path(mirror: Mirror, directory: str) -> str:
-    return f"{directory}/{release.LISTS.get(mirror.verify, '')}"
-
-
 def _fetch_list(agent: Agent, mirror: Mirror, show: t.Callable[[str], None]) -> release.Checksums:
     name, directory = release.LISTS[mirror.verify], release.partial(mirror)
     _fetch_files(agent, mirror, [name], {}, show, resume=False)
-    asks, runs = (
-        release.read_unsigned(mirror, directory),
-        release.reads(mirror, directory),
-    )
-    answer = Answer.of(agent.look({"paths": asks, "run": runs}))
-    sums = release.lists(answer).get(_list_path(mirror, directory))
+    answer = Answer.of(agent.look(release.list_questions(mirror, directory)))
+    sums = release.checksums(mirror, directory, answer)
     if sums is None:
-        said = "\n".join(result.stderr.strip() for result in answer.runs.values())
+        reasons = "\n".join(result.stderr.strip() for result in answer.runs.values())
         raise OperatorError(
-            f"{release.source(mirror, name)} cannot be verified with {mirror.key}: {said}\n"
+            f"{release.source(mirror, name)} cannot be verified with {mirror.key}: {reasons}\n"
             "Nothing of it is used; fetch from a mirror that has what OpenBSD signed"
         )
     return sums
@@ -198,7 +185,7 @@ def _fetch_files(
             name = left[0]
             passed = int(time.monotonic() - begin)
             if answer["state"] == "done":
-                show(f"{name} is here, {_human(answer['size'])} [{passed} s]")
+                show(f"{name} is here, {size_text(answer['size'])} [{passed} s]")
                 left.pop(0)
                 seconds, tries, size = _SLICE_SECONDS, 0, -1
                 continue
@@ -206,28 +193,28 @@ def _fetch_files(
             size = answer["size"]
             if answer["state"] == "wrong":
                 raise OperatorError(
-                    f"{release.source(mirror, name)} is not what its list of checksums says; it "
-                    "was thrown away. Fetch from another mirror, or remove the list in "
-                    f"{mirror.directory} if the release changed"
+                    f"{release.source(mirror, name)} does not match its list of checksums and was "
+                    f"removed. Fetch from another mirror, or remove the list in {mirror.directory} "
+                    "if the release changed"
                 )
             if answer["state"] == "failed" and (tries or not size or not resume):
                 raise OperatorError(_reason(mirror, name, answer))
             if tries >= _TRIES:
                 raise OperatorError(
-                    f"{release.source(mirror, name)}: no more comes after {passed} s"
+                    f"{release.source(mirror, name)}: nothing more arrived after {passed} s"
                 )
             if answer["begun"]:
                 seconds = _WHOLE_SECONDS
-            show(f"{name} {_human(size)} so far [{passed} s]")
+            show(f"{name} {size_text(size)} so far [{passed} s]")
 
 
 def _file(mirror: Mirror, name: str, sha256: str | None, *, resume: bool) -> dict[str, t.Any]:
     path, url = release.partial(mirror, name), release.source(mirror, name)
     argv = [TOOLS["ftp"], "-V", "-M", "-w", str(_CONNECT_SECONDS)]
-    found: dict[str, t.Any] = {"path": path, "argv": [*argv, "-o", path, url], **_FILE}
+    file: dict[str, t.Any] = {"path": path, "argv": [*argv, "-o", path, url], **_FILE}
     if resume:
-        found["resume"] = [*argv, "-C", "-o", path, url]
-    return found | ({"sha256": sha256} if sha256 else {})
+        file["resume"] = [*argv, "-C", "-o", path, url]
+    return file | ({"sha256": sha256} if sha256 else {})
 
 
 def _place(
@@ -252,19 +239,15 @@ def _place(
 
 
 def _record(mirror: Mirror, sums: release.Checksums) -> Step:
-    """Lets later looks know the files by size, times and inode: reading them takes long."""
+    """Let later looks recognise the files by size, times and inode: reading them takes long."""
     files = {release.place(mirror, name): sums[name] for name in mirror.names}
     title = f"{mirror.directory}: record what was verified"
     return Step("verified", title, {"path": mirror.directory, "files": files})
 
 
 def _reason(mirror: Mirror, name: str, answer: t.Mapping[str, t.Any]) -> str:
-    said = str(answer["stderr"]).strip() or f"exit status {answer['rc']}"
-    text = f"{release.source(mirror, name)} was not fetched: {said}"
-    if re.search(_FULL, said):
-        return f"{text}\n{mirror.directory} has no room for it; what came of it was removed"
-    return f"{text}\nWhat came so far is kept, not served, and gone on with by the next run"
-
-
-def _human(size: int) -> str:
-    return f"{size / _MIB:.1f} MiB" if size >= _MIB else f"{size} bytes"
+    reason = str(answer["stderr"]).strip() or f"exit status {answer['rc']}"
+    text = f"{release.source(mirror, name)} was not fetched: {reason}"
+    if re.search(_FULL, reason):
+        return f"{text}\n{mirror.directory} has no room for it; the part that arrived was removed"
+    return f"{text}\nThe part that arrived is kept, but not served; the next run continues it"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Rules of pf(4): a file of our own, an anchor for it in pf.conf(5), and what is loaded.
 
-Whether the kernel has these very rules is shown by a label that carries the digest of the file.
+A label with the digest of the file shows whether the kernel has exactly these rules.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, rcctl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    EVERYBODYS,
     NOBODYS,
     Change,
     Step,
@@ -26,7 +27,12 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     DocumentError,
     Options,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
+    File,
+    parent,
+    read,
+    stat,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import pf_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks, marked
@@ -36,7 +42,6 @@ PF_CONF: t.Final = "/etc/pf.conf"
 _ANCHOR: t.Final = re.compile(r"\A[A-Za-z][A-Za-z0-9._-]{0,62}\Z")
 _PFCTL: t.Final = TOOLS["pfctl"]
 _SECONDS: t.Final = 60
-# What pfctl(8) warns of is no error to it; what it prints, an operator wants to read.
 _CHECK: t.Final = "pfctl -nf {path}"
 
 
@@ -61,29 +66,13 @@ class PfFacts:
     links: t.Mapping[str, Interface] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Label:
-    """A rule that does nothing, and carries the digest of all others.
-
-    It is the first, since a long listing is cut at its end.
-    """
-
-    text: str
-
-    @classmethod
-    def of(cls, pf: Pf) -> _Label:
-        return cls(f"{pf.anchor}:{digest(pf.rules)[:16]}")
-
-    @property
-    def rule(self) -> str:
-        return f'match label "{self.text}"'
-
-    def loaded(self, rules: str) -> bool:
-        return f'label "{self.text}"' in rules
+def _label(pf: Pf) -> str:
+    """Return the label of a rule that does nothing, with the digest of all others."""
+    return f'label "{pf.anchor}:{digest(pf.rules)[:16]}"'
 
 
 class PfRules:
-    """Rules for the kernel. pf.conf keeps every line of its owner."""
+    """Rules for the kernel; pf.conf keeps every line of its owner."""
 
     OPTION: t.ClassVar[str] = "pf"
     SPEC: t.ClassVar[Options] = {
@@ -97,28 +86,28 @@ class PfRules:
         },
     }
 
-    def wanted(self, given: t.Any, context: Context) -> Pf:
-        if not _ANCHOR.match(given["anchor"]):
+    def desired(self, options: t.Any, context: Context) -> Pf:
+        if not _ANCHOR.match(options["anchor"]):
             raise DocumentError(
-                f"{context.name}: {given['anchor']!r} is not a name for an anchor; use letters, "
+                f"{context.name}: {options['anchor']!r} is not a name for an anchor; use letters, "
                 "digits and . _ -"
             )
-        rules = context.template(given["template"], {}).encode()
-        path = context.path(given["path"])
-        return Pf(given["anchor"], path, rules, given["enable"], given["advice"])
+        rules = context.template(options["template"], {}).encode()
+        path = context.path(options["path"])
+        return Pf(options["anchor"], path, rules, options["enable"], options["advice"])
 
-    def questions(self, want: Pf) -> Questions:
+    def questions(self, desired: Pf) -> Questions:
         shows = {
             "main": ["-s", "rules"],
-            "anchor": ["-a", want.anchor, "-s", "rules"],
+            "anchor": ["-a", desired.anchor, "-s", "rules"],
             "info": ["-s", "info"],
         }
         return {
             "paths": [
-                {"path": parent(want.path), "hash": 0},
-                {"path": "/etc", "hash": 0},
-                {"path": want.path, "read": 1},
-                {"path": PF_CONF, "read": 1},
+                stat(parent(desired.path)),
+                stat("/etc"),
+                read(desired.path),
+                read(PF_CONF),
             ],
             "run": [
                 *({"name": name, "argv": [_PFCTL, *words]} for name, words in shows.items()),
@@ -126,86 +115,82 @@ class PfRules:
             ],
         }
 
-    def facts(self, answer: Answer, want: Pf) -> PfFacts:
+    def facts(self, answer: Answer, desired: Pf) -> PfFacts:
         main, anchor, info = (answer.runs[name].stdout for name in ("main", "anchor", "info"))
         links = parse(answer.runs["links"].stdout)
         return PfFacts(main, anchor, info.startswith("Status: Enabled"), links)
 
-    def plan(self, want: Pf, facts: PfFacts, out: Planning) -> None:
+    def plan(self, desired: Pf, facts: PfFacts, out: Planning) -> None:
         foreign = marked.split(PF_CONF, out.text(PF_CONF), out.name).foreign
-        for text in pf_conf.notices(foreign, want.rules.decode(), facts.links):
+        for text in pf_conf.notices(foreign, desired.rules.decode(), facts.links):
             out.warn("pf(4)", text)
-        had_main, had_rules = out.path(PF_CONF) is not None, out.path(want.path) is not None
-        old = out.text(want.path).encode("utf-8", "surrogateescape")
-        rules = _rules(want)
-        out.file(replace(rules, vms=frozenset(blocks.changed("pf.conf", old, rules.content))))
-        _main(want, out)
-        out.after.append(_load_all(out.title("pf(4)")))
-        self._load(want, facts, out, _way_back(want, had_main=had_main, had_rules=had_rules))
-        if want.enable and not facts.enabled:
-            title = out.title("pf(4)")
-            back = [undo(_PFCTL, "-d")]
-            on = Change("enable", "pf")
+        had_main, had_rules = out.path(PF_CONF) is not None, out.path(desired.path) is not None
+        old = out.text(desired.path).encode("utf-8", "surrogateescape")
+        rules = _rules(desired)
+        vms = blocks.difference("pf.conf", old, rules.content).changed
+        out.file(replace(rules, vms=frozenset(vms)))
+        _main(desired, out)
+        # Loads what the files say, once a rollback has put them back.
+        change = Change("load the rules of", PF_CONF, vms=NOBODYS, consequence=True)
+        load = ["-f", PF_CONF]
+        out.after.append(_pfctl(load, change, out, [undo(_PFCTL, *load, ok=[0], timeout=_SECONDS)]))
+        self._load(desired, facts, out, _way_back(desired, had_main=had_main, had_rules=had_rules))
+        if desired.enable and not facts.enabled:
+            at_boot = Change("enable", "pf", "at boot")
             out.step(
                 Phase.KERNEL,
-                run(title, rcctl("enable", "pf"), change=Change("enable", "pf", "at boot")),
-                run(title, [_PFCTL, "-e"], change=on, undo=back, timeout=_SECONDS),
+                run(out.title("pf(4)"), rcctl("enable", "pf"), change=at_boot),
+                _pfctl(["-e"], Change("enable", "pf"), out, [undo(_PFCTL, "-d")], always=False),
             )
-        if not want.enable and not facts.enabled:
-            advice = f", or {want.advice}" if want.advice else ""
+        if not desired.enable and not facts.enabled:
+            advice = f", or {desired.advice}" if desired.advice else ""
             out.warn(
                 "pf(4)",
                 "is disabled on this server, so its rules protect nobody: enable it (pfctl -e, "
                 f"rcctl enable pf){advice}",
             )
 
-    def _load(self, want: Pf, facts: PfFacts, out: Planning, back: list[dict[str, t.Any]]) -> None:
-        label = _Label.of(want)
-        anchored = re.search(rf'^anchor "{re.escape(want.anchor)}"', facts.main, re.MULTILINE)
-        changed = out.will_change(PF_CONF) or out.will_change(want.path)
+    def _load(
+        self, desired: Pf, facts: PfFacts, out: Planning, back: list[dict[str, t.Any]]
+    ) -> None:
+        label = _label(desired)
+        anchored = re.search(rf'^anchor "{re.escape(desired.anchor)}"', facts.main, re.MULTILINE)
+        changed = out.will_change(PF_CONF) or out.will_change(desired.path)
         if out.will_change(PF_CONF) or not anchored:
             load = ["-f", PF_CONF]
-        elif changed or not label.loaded(facts.anchor):
-            load = ["-a", want.anchor, "-f", want.path]
+        elif changed or label not in facts.anchor:
+            load = ["-a", desired.anchor, "-f", desired.path]
         else:
             return
-        title = out.title("pf(4)")
-        change = Change("load the rules of", load[-1], consequence=changed)
-        argv = [_PFCTL, "-a", want.anchor, "-s", "rules"]
-        said = [re.escape(f'label "{label.text}"')]
-        out.step(
-            Phase.KERNEL,
-            run(
-                title,
-                [_PFCTL, *load],
-                change=replace(change, vms=NOBODYS) if changed else change,
-                undo=back,
-                undo_always=True,
-                timeout=_SECONDS,
-            ),
-            Step(
-                "wait",
-                f"{title} does not have the rules that were loaded",
-                {"argv": argv, "match": said, "seconds": 5},
-            ),
-        )
+        vms = NOBODYS if changed else EVERYBODYS
+        change = Change("load the rules of", load[-1], vms=vms, consequence=changed)
+        argv = [_PFCTL, "-a", desired.anchor, "-s", "rules"]
+        fields = {"argv": argv, "match": [re.escape(label)], "seconds": 5}
+        title = f"{out.title('pf(4)')} does not have the rules that were loaded"
+        out.step(Phase.KERNEL, _pfctl(load, change, out, back), Step("wait", title, fields))
 
-    def review(self, want: Pf, out: Planning) -> None:
-        out.file(_rules(want))
-        _main(want, out)
+    def review(self, desired: Pf, out: Planning) -> None:
+        out.file(_rules(desired))
+        _main(desired, out)
 
 
-def _load_all(title: str) -> Step:
-    """Loads what the files say, once they are the ones of another time."""
-    argv = [_PFCTL, "-f", PF_CONF]
-    change = Change("load the rules of", PF_CONF, vms=NOBODYS, consequence=True)
-    back = [undo(*argv, ok=[0], timeout=_SECONDS)]
-    return run(title, argv, change=change, undo=back, undo_always=True, timeout=_SECONDS)
+def _pfctl(
+    words: t.Sequence[str],
+    change: Change,
+    out: Planning,
+    back: list[dict[str, t.Any]],
+    *,
+    always: bool = True,
+) -> Step:
+    fields = {"undo_always": True} if always else {}
+    argv = [_PFCTL, *words]
+    return run(out.title("pf(4)"), argv, change, undo=back, timeout=_SECONDS, **fields)
 
 
 def _rules(pf: Pf) -> File:
     head, _blank, rest = pf.rules.partition(b"\n\n")
-    text = b"%s\n%s\n\n%s" % (head, _Label.of(pf).rule.encode(), rest)
+    # The label comes first, since a long listing is cut at its end.
+    text = b"%s\nmatch %s\n\n%s" % (head, _label(pf).encode(), rest)
     return File(pf.path, text, "0600", validate=_CHECK)
 
 
@@ -214,9 +199,9 @@ def _lines(pf: Pf) -> tuple[str, ...]:
 
 
 def _main(pf: Pf, out: Planning) -> None:
-    """pf.conf with our two lines, unless its owner wrote them where they are wanted.
+    """Plan pf.conf with our two lines, unless its owner wrote them where they belong.
 
-    It names the file of our rules, so it can only be checked once that is in its place.
+    It names the file of our rules, so it can only be checked once that is in place.
     """
     parts = marked.split(PF_CONF, out.text(PF_CONF), out.name)
     foreign = {" ".join(line.split("#")[0].split()) for line in parts.foreign}
@@ -226,7 +211,7 @@ def _main(pf: Pf, out: Planning) -> None:
 
 
 def _way_back(pf: Pf, *, had_main: bool, had_rules: bool) -> list[dict[str, t.Any]]:
-    """By then the files are the old ones again."""
+    """Return what loads the old rules; the files are the old ones by then."""
     back = []
     if had_main:
         back.append(undo(_PFCTL, "-f", PF_CONF, ok=[0], timeout=_SECONDS))

@@ -34,8 +34,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.sysctls
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.vm_conf import VmConf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.vmm import Vmm
 
-# The rules of pf(4) come before interfaces: what a flag shows to pf must find them. Services come
-# last, since they read what all others write.
+# The rules of pf(4) come before interfaces: they must be there before a flag shows traffic to pf.
+# Services come last, since they read what all others write.
 RESOURCES: t.Final[tuple[Resource[t.Any, t.Any], ...]] = (
     Vmm(),
     FirmwareFiles(),

@@ -20,14 +20,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     Answer,
     PathFacts,
     Questions,
+    merged,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     DocumentError,
     Options,
-    given,
+    declared,
     list_of,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     keep_or_refuse,
     questions,
@@ -40,12 +42,12 @@ LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it is to be; flags and timeout (seconds) stay where they are None.
+    """A desired service; flags and timeout (seconds) stay as they are where they are None.
 
-    `reload` is a command that stands for rcctl(8) reload. It is judged by what follows, so that
-    its exit statuses may be many (`reload_ok`) and its time short (`reload_seconds`). With
+    `reload` is a command that replaces rcctl(8) reload. It is judged by what follows, so it may
+    exit with more than 0 (`reload_ok`) and take little time (`reload_seconds`). With
     `never_stopped`, which says why, a change of flags waits for the next start. `advice` says what
-    to do about flags that others set, and `drop` that they may be taken away.
+    to do about flags that others set; with `drop` they may be taken away.
     """
 
     name: str
@@ -100,8 +102,8 @@ class Services:
         }
     )
 
-    def wanted(self, given_items: t.Any, context: Context) -> tuple[Service, ...]:
-        services = tuple(_service(given(item)) for item in given_items)
+    def desired(self, options: t.Any, context: Context) -> tuple[Service, ...]:
+        services = tuple(_service(declared(item)) for item in options)
         for service in services:
             # vmd(8) stops every VM with itself, so it has a resource type that never does that.
             if service.name == "vmd":
@@ -111,19 +113,19 @@ class Services:
                 )
         return services
 
-    def questions(self, want: tuple[Service, ...]) -> Questions:
-        return merged(service_questions(service) for service in want)
+    def questions(self, desired: tuple[Service, ...]) -> Questions:
+        return merged(service_questions(service) for service in desired)
 
-    def facts(self, answer: Answer, want: tuple[Service, ...]) -> dict[str, ServiceFacts]:
-        return {service.name: service_facts(service.name, answer) for service in want}
+    def facts(self, answer: Answer, desired: tuple[Service, ...]) -> dict[str, ServiceFacts]:
+        return {service.name: service_facts(service.name, answer) for service in desired}
 
     def plan(
-        self, want: tuple[Service, ...], facts: dict[str, ServiceFacts], out: Planning
+        self, desired: tuple[Service, ...], facts: dict[str, ServiceFacts], out: Planning
     ) -> None:
-        for service in want:
+        for service in desired:
             plan_service(service, facts[service.name], out)
 
-    def review(self, want: tuple[Service, ...], out: Planning) -> None:
+    def review(self, desired: tuple[Service, ...], out: Planning) -> None:
         return
 
 
@@ -132,17 +134,8 @@ def _service(fields: dict[str, t.Any]) -> Service:
     return Service(**fields, **foreign)
 
 
-def merged(several: t.Iterable[Questions]) -> Questions:
-    """Questions of several as one."""
-    all_of_them: Questions = {}
-    for part in several:
-        for kind, asks in part.items():
-            all_of_them.setdefault(kind, []).extend(asks)
-    return all_of_them
-
-
 def runfile(service: str) -> str:
-    """Where rc.subr(8) keeps how a service was started, which holds until it is stopped."""
+    """Return where rc.subr(8) keeps how a service was started, until it is stopped."""
     return f"/var/run/rc.d/{service}"
 
 
@@ -152,7 +145,7 @@ def service_questions(service: Service) -> Questions:
     path = runfile(service.name)
     asked: list[t.Any] = questions() if service.advice else []
     if service.timeout is not None:
-        asked += [{"path": "/var/run/rc.d", "hash": 0}, {"path": path, "read": 1}]
+        asked += [stat("/var/run/rc.d"), read(path)]
     return {"run": runs, "paths": asked}
 
 
@@ -173,7 +166,10 @@ def service_facts(name: str, answer: Answer) -> ServiceFacts:
 
 
 def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
-    """Enables, configures, starts or reloads, and sees that it lives; whether anything is done."""
+    """Plan to enable, configure, start or reload a service; return whether there is anything to do.
+
+    A running service must still run afterwards.
+    """
     if not facts.exists:
         raise out.error(service.name, "rcctl(8) does not know this service on this server")
     running = service.running and service.name not in out.unable
@@ -203,15 +199,15 @@ def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
 
 
 def _of(service: Service, step: Step) -> Step:
-    """A step that is left out where the service does not run by then."""
+    """Return a step that is left out if the service does not run by then."""
     return replace(step, fields={**step.fields, "service": service.name})
 
 
 def _record_of_start(service: Service, facts: ServiceFacts, out: Planning) -> None:
-    """Corrects the time limit with which a running service was started.
+    """Correct the time limit with which a running service was started.
 
     A service is stopped with the settings that it was started with, which rc.subr(8) keeps in a
-    file; rcctl(8) set changes those of its next start alone.
+    file; rcctl(8) set changes only those of its next start.
     """
     if facts.started is None or not facts.running or service.timeout is None:
         return
@@ -224,12 +220,9 @@ def _record_of_start(service: Service, facts: ServiceFacts, out: Planning) -> No
 def _settings(service: Service, facts: ServiceFacts, out: Planning) -> t.Iterator[Step]:
     name = service.name
     title = out.title(name)
-    if service.enabled and not facts.enabled:
-        back = [undo(*rcctl("disable", name))]
-        yield run(title, rcctl("enable", name), change=Change("enable", name), undo=back)
-    if facts.enabled and not service.enabled:
-        back = [undo(*rcctl("enable", name))]
-        yield run(title, rcctl("disable", name), change=Change("disable", name), undo=back)
+    if service.enabled != facts.enabled:
+        verb, reverse = ("enable", "disable") if service.enabled else ("disable", "enable")
+        yield _rcctl(verb, reverse, name, out)
     if not service.enabled:
         return
     for variable, value in {"flags": service.flags, "timeout": service.timeout}.items():
@@ -249,36 +242,31 @@ def _state(
     service: Service, facts: ServiceFacts, out: Planning, *, running: bool
 ) -> t.Iterator[Step]:
     name = service.name
-    title = out.title(name)
     if not running:
         if not service.running and facts.running:
             if service.never_stopped:
                 raise out.error(name, service.never_stopped)
-            back = [undo(*rcctl("start", name))]
-            yield run(title, rcctl("stop", name), change=Change("stop", name), undo=back)
+            yield _rcctl("stop", "start", name, out)
         return
     if not facts.running:
-        yield run(
-            title,
-            rcctl("start", name),
-            change=Change("start", name),
-            undo=[undo(*rcctl("stop", name))],
-            undo_always=True,
-            explain=LOG,
-            timeout=SERVICE_SECONDS,
-        )
+        fields = {"undo_always": True, "explain": LOG, "timeout": SERVICE_SECONDS}
+        yield _rcctl("start", "stop", name, out, **fields)
         return
     how = service.on_change if out.files_changed else "nothing"
     new_flags = service.flags is not None and service.flags.split() != facts.flags.split()
     if new_flags and not service.never_stopped:
         how = "restart"
-    if how == "nothing":
-        return
-    yield _read_again(service, how, out)
+    if how != "nothing":
+        yield _read_again(service, how, out)
+
+
+def _rcctl(verb: str, reverse: str, name: str, out: Planning, **fields: t.Any) -> Step:
+    back = [undo(*rcctl(reverse, name))]
+    return run(out.title(name), rcctl(verb, name), Change(verb, name), undo=back, **fields)
 
 
 def _read_again(service: Service, how: str, out: Planning) -> Step:
-    """Has a service that runs read its files: `how` is reload or restart."""
+    """Make a running service read its files: `how` is reload or restart."""
     name = service.name
     command, seconds = rcctl(how, name), SERVICE_SECONDS
     if how == "reload" and service.reload:

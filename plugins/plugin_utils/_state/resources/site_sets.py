@@ -19,6 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.directories import (
     Directories,
     Directory,
@@ -36,14 +37,14 @@ OPTIONS: t.Final[Options] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The sets and their list, and the directory without the sets of other VMs."""
+class Desired:
+    """The sets and their list, and the directory, which loses the sets of other VMs."""
 
     directory: Directory
     files: tuple[File, ...]
 
 
-class SiteSets:
+class SiteSets(Simple[Desired]):
     """Sets that the installer unpacks last."""
 
     OPTION: t.ClassVar[str] = "site_sets"
@@ -52,31 +53,28 @@ class SiteSets:
         "options": {"directory": {"type": "str", "required": True}, **OPTIONS},
     }
 
-    def wanted(self, given: t.Any, context: Context) -> Wanted:
-        place, release = context.path(given["directory"]), str(given["release"])
-        built = site_sets.build(site_sets.wanted(given, context.template))
+    def desired(self, options: t.Any, context: Context) -> Desired:
+        place, release = context.path(options["directory"]), str(options["release"])
+        built = site_sets.build(site_sets.recipe(options, context.template))
         owners = {
             set_name(release, str(vm["hostname"])): frozenset({str(vm["name"])})
-            for vm in given["vms"]
+            for vm in options["vms"]
         } | {site_sets.INDEX: NOBODYS}
         files = tuple(
             File(f"{place}/{name}", content, vms=owners.get(name, EVERYBODYS))
             for name, content in built.items()
         )
-        return Wanted(Directory(place, purge=site_sets.own_sets(release)), files)
+        return Desired(Directory(place, purge=site_sets.own_sets(release)), files)
 
-    def questions(self, want: Wanted) -> Questions:
-        questions = Directories().questions((want.directory,))
-        questions["paths"] += [{"path": file.path} for file in want.files]
+    def questions(self, desired: Desired) -> Questions:
+        questions = Directories().questions((desired.directory,))
+        questions["paths"] += [{"path": file.path} for file in desired.files]
         return questions
 
-    def facts(self, answer: Answer, want: Wanted) -> Answer:
-        return answer
+    def plan(self, desired: Desired, facts: Answer, out: Planning) -> None:
+        Directories().plan((desired.directory,), facts, out)
+        self.review(desired, out)
 
-    def plan(self, want: Wanted, facts: Answer, out: Planning) -> None:
-        Directories().plan((want.directory,), facts, out)
-        self.review(want, out)
-
-    def review(self, want: Wanted, out: Planning) -> None:
-        for file in want.files:
+    def review(self, desired: Desired, out: Planning) -> None:
+        for file in desired.files:
             out.file(file)

@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     DocumentError,
     Options,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
 
@@ -25,30 +26,30 @@ _TOOL: t.Final = TOOLS["sysctl"]
 
 
 class Sysctls:
-    """Values by name: the facts are those that the kernel has."""
+    """Values by name; the facts are those of the kernel."""
 
     OPTION: t.ClassVar[str] = "sysctls"
     SPEC: t.ClassVar[Options] = {"type": "dict"}
 
-    def wanted(self, values: t.Any, context: Context) -> dict[str, str]:
+    def desired(self, options: t.Any, context: Context) -> dict[str, str]:
         try:
-            return sysctl(values)
+            return sysctl(options)
         except Refused as refused:
             raise DocumentError(f"{context.name}: sysctls: {refused}") from refused
 
-    def questions(self, want: dict[str, str]) -> Questions:
-        paths = [{"path": "/etc", "hash": 0}, {"path": SYSCTL_CONF, "read": 1}]
-        return {"paths": paths, "run": [{"name": "sysctl", "argv": [_TOOL, *sorted(want)]}]}
+    def questions(self, desired: dict[str, str]) -> Questions:
+        paths = [stat("/etc"), read(SYSCTL_CONF)]
+        return {"paths": paths, "run": [{"name": "sysctl", "argv": [_TOOL, *sorted(desired)]}]}
 
-    def facts(self, answer: Answer, want: dict[str, str]) -> dict[str, str]:
+    def facts(self, answer: Answer, desired: dict[str, str]) -> dict[str, str]:
         # sysctl(8) exits 0 for a name that it does not know: what it printed counts.
         lines = answer.runs["sysctl"].stdout.splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def plan(self, want: dict[str, str], facts: dict[str, str], out: Planning) -> None:
-        """Sets and reads back: sysctl(8) exits with 0 even for a bad value."""
-        self.review(want, out)
-        for name, value in sorted(want.items()):
+    def plan(self, desired: dict[str, str], facts: dict[str, str], out: Planning) -> None:
+        """Set the values and read them back: sysctl(8) exits with 0 even for a bad value."""
+        self.review(desired, out)
+        for name, value in sorted(desired.items()):
             old = facts.get(name)
             title = out.title(f"sysctl {name}")
             if old is None:
@@ -69,7 +70,7 @@ class Sysctls:
                 Step("wait", f"{title}: the kernel does not take {value}", fields),
             )
 
-    def review(self, want: dict[str, str], out: Planning) -> None:
-        for name, value in sorted(want.items()):
+    def review(self, desired: dict[str, str], out: Planning) -> None:
+        for name, value in sorted(desired.items()):
             line = Line(SYSCTL_CONF, f"{name}={value}", name)
             out.edit(SYSCTL_CONF, line.put(out.text(SYSCTL_CONF)))

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 """vm.conf(5), and vmd(8) with it, which is never restarted since that would stop every VM.
 
-vmd(8) registers a VM again when it reads its file while the VM is stopped, and keeps the old
-definition of one that runs, also after it has stopped, until the next reload. It never replaces a
-switch that it knows, nor takes up agentx, before its next start. It shows none of that, so the
-names of such VMs, and what else waits, are kept in files on the server.
+When vmd(8) reads its file, it registers a stopped VM again, and keeps the old definition of a
+running one, even after that has stopped, until the next reload. It does not replace a switch that
+it knows, nor begin to use agentx, before its next start. It shows none of that, so the names of
+such VMs, and what else waits, are kept in files on the server.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     Answer,
     PathFacts,
     Questions,
+    merged,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     ATTRIBUTES,
@@ -46,7 +47,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.service
     LOG,
     Service,
     ServiceFacts,
-    merged,
     plan_service,
     runfile,
     service_facts,
@@ -56,7 +56,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import block
 
 # What waits for vmd's next start, a line each.
 WAITING_FILE: t.Final = "/var/db/puffy.vmm.waiting"
-# vmctl(8) reload may do its work and never return: its time is bounded, the state judged.
+# vmctl(8) reload may do its work and never return: its time is limited, and the state decides.
 _RELOAD_SECONDS: t.Final = 8
 _TIMED_OUT: t.Final = 124
 _STATUS: t.Final = [TOOLS["vmctl"], "status"]
@@ -71,10 +71,10 @@ RELOAD: t.Final[t.Mapping[str, t.Any]] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """The file, the service, and the VMs that vmd must show once it has read the file.
 
-    images are the paths of the fleet's images, by the VM's name.
+    `images` are the paths of the fleet's images, by the VM's name.
     """
 
     file: File
@@ -86,7 +86,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names of the VMs that run, of those with an older definition, and what waits for a start."""
+    """Names of running VMs, of those with an older definition, and what waits for a start."""
 
     service: ServiceFacts
     running: frozenset[str]
@@ -114,37 +114,35 @@ class VmConf:
         },
     }
 
-    def wanted(self, given: t.Any, context: Context) -> Wanted:
+    def desired(self, options: t.Any, context: Context) -> Desired:
         file = File(
-            context.path(given["path"]),
-            context.template(given["template"], {}).encode(),
-            given["mode"],
-            given["owner"],
-            given["group"],
-            given.get("validate"),
+            context.path(options["path"]),
+            context.template(options["template"], {}).encode(),
+            options["mode"],
+            options["owner"],
+            options["group"],
+            options.get("validate"),
         )
-        service = Service(
-            given["service"],
-            timeout=given.get("timeout"),
-            on_change="reload",
-            **RELOAD,
-        )
-        foreign = given.get("foreign")
+        timeout = options.get("timeout")
+        service = Service(options["service"], timeout=timeout, on_change="reload", **RELOAD)
+        foreign = options.get("foreign")
         others = Foreign(**foreign) if foreign else None
-        return Wanted(file, service, tuple(given["shows"]), others, given["images"])
+        return Desired(file, service, tuple(options["shows"]), others, options["images"])
 
-    def questions(self, want: Wanted) -> Questions:
-        notes = [{"path": path, "read": 1} for path in (want.file.path, PENDING_FILE, WAITING_FILE)]
-        parents = [{"path": path, "hash": 0} for path in (parent(want.file.path), "/var/db")]
+    def questions(self, desired: Desired) -> Questions:
+        notes = [
+            {"path": path, "read": 1} for path in (desired.file.path, PENDING_FILE, WAITING_FILE)
+        ]
+        parents = [{"path": path, "hash": 0} for path in (parent(desired.file.path), "/var/db")]
         notes += questions()
-        started = [{"path": runfile(want.service.name), "read": 1}]
+        started = [{"path": runfile(desired.service.name), "read": 1}]
         status = {"name": "status", "argv": _STATUS, "timeout": 20}
         own: Questions = {"paths": [*parents, *notes, *started], "run": [status]}
-        return merged([own, service_questions(want.service)])
+        return merged([own, service_questions(desired.service)])
 
-    def facts(self, answer: Answer, want: Wanted) -> Facts:
-        """What runs and what waits. Raises Silent where vmd lives and does not say what it runs."""
-        name = want.service.name
+    def facts(self, answer: Answer, desired: Desired) -> Facts:
+        """Return what runs and what waits. Raises Silent if vmd runs and does not answer."""
+        name = desired.service.name
         status, check = answer.runs["status"], answer.runs[f"check {name}"]
         refuse_silence({"stdout": status.stdout}, {"rc": check.rc})
         lines = status_lines(status.stdout)
@@ -156,14 +154,14 @@ class VmConf:
         pending = tuple(answer.text(PENDING_FILE).split())
         return Facts(service_facts(name, answer), running, pending, tuple(waiting))
 
-    def plan(self, want: Wanted, facts: Facts, out: Planning) -> None:
-        path = want.file.path
-        old, new = out.text(path), want.file.content.decode()
-        if want.foreign:
-            want.foreign.review(want.file, out, _of_the_fleet(old, want.images))
+    def plan(self, desired: Desired, facts: Facts, out: Planning) -> None:
+        path = desired.file.path
+        old, new = out.text(path), desired.file.content.decode()
+        if desired.foreign:
+            desired.foreign.review(desired.file, out, _of_the_fleet(old, desired.images))
         before = old.encode("utf-8", "surrogateescape")
-        changed, gone = blocks.difference("vm.conf", before, want.file.content)
-        out.file(replace(want.file, vms=frozenset(changed), gone=gone))
+        changed, gone = blocks.difference("vm.conf", before, desired.file.content)
+        out.file(replace(desired.file, vms=frozenset(changed), gone=gone))
         running = {name for name in facts.running if not out.made("stopped VM", name)}
         pending = _pending(facts.pending, running, old != new, changed)
         if pending or out.path(PENDING_FILE):
@@ -171,21 +169,21 @@ class VmConf:
                 PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True, stays=True
             )
         out.pending += pending
-        acted = plan_service(want.service, facts.service, out)
+        acted = plan_service(desired.service, facts.service, out)
         waiting = [*facts.waiting, *(_waits(old, new) if facts.service.running else ())]
-        _note(dict.fromkeys(waiting), want.service, out)
-        if acted and want.shows and _runs(want, out):
-            match = [f"\\s{re.escape(name)}$" for name in want.shows]
+        _note(dict.fromkeys(waiting), desired.service, out)
+        if acted and desired.shows and _runs(desired, out):
+            match = [f"\\s{re.escape(name)}$" for name in desired.shows]
             fields = {"argv": _STATUS, "ok": [], "match": match, "seconds": 60, "explain": LOG}
             title = out.title("vmctl status does not show every VM of vm.conf")
             out.step(Phase.SERVICE, Step("wait", title, fields))
 
-    def review(self, want: Wanted, out: Planning) -> None:
-        out.file(want.file)
+    def review(self, desired: Desired, out: Planning) -> None:
+        out.file(desired.file)
 
 
 def _of_the_fleet(text: str, images: t.Mapping[str, str]) -> frozenset[str]:
-    """VMs with the fleet's images, in words of elements(): whether they stay, the fleet says."""
+    """Return the VMs with the fleet's images, as elements() names them: the fleet decides them."""
     try:
         conf = parse_vm_conf(text)
     except Unreadable:
@@ -197,8 +195,8 @@ def _of_the_fleet(text: str, images: t.Mapping[str, str]) -> frozenset[str]:
     )
 
 
-def _runs(want: Wanted, out: Planning) -> bool:
-    return want.service.name not in out.unable
+def _runs(desired: Desired, out: Planning) -> bool:
+    return desired.service.name not in out.unable
 
 
 def _started_since(started: PathFacts | None, noted: PathFacts | None) -> bool:
@@ -206,9 +204,9 @@ def _started_since(started: PathFacts | None, noted: PathFacts | None) -> bool:
 
 
 def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
-    """Keeps what waits, in a file that is younger than rc.subr(8)'s record of the start.
+    """Keep what waits, in a file that is newer than rc.subr(8)'s record of the start.
 
-    That record is written again for another time limit as well, so the file has the limit too.
+    That record is also written for another time limit, so the file has the limit too.
     """
     for line in waiting:
         out.warn(line, f"changed; it waits for the next start of {service.name}")
@@ -221,16 +219,16 @@ def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
 def _pending(
     noted: t.Iterable[str], running: t.Collection[str], changes: bool, changed: t.Collection[str]
 ) -> tuple[str, ...]:
-    """VMs that will run with an older definition once the file is loaded."""
+    """Return the VMs that will run with an older definition once the file is loaded."""
     names = set(noted)
     if changes or names - set(running):
-        # The reload that comes now registers those again that are stopped.
+        # The reload that follows registers the stopped ones again.
         names = {name for name in (*names, *changed) if name in running}
     return tuple(sorted(names - {blocks.REST}))
 
 
 def _waits(old: str, new: str) -> t.Iterator[str]:
-    """What of a change vmd takes up at its next start only, in words."""
+    """Yield, in words, the parts of a change that vmd uses only after its next start."""
     if old == new:
         return
     try:

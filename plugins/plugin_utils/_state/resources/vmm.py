@@ -11,13 +11,13 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     Context,
     Options,
-    given,
+    declared,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
-# Opening it fails with ENODEV or ENXIO where the processor or the machine's setup does not offer
-# what vmm(4) needs; what dmesg(8) says may be of an earlier boot. Opening has no other effect.
+# Opening it fails with ENODEV or ENXIO where the processor or the machine's setup lacks what vmm(4)
+# needs; what dmesg(8) shows may be of an earlier boot. Opening has no other effect.
 DEVICE: t.Final = "/dev/vmm"
 _LACKS: t.Final = (
     "this server has no usable vmm(4), so vmd(8) cannot run: its processor has neither VMX/EPT nor "
@@ -26,10 +26,10 @@ _LACKS: t.Final = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """`needed` is "required" where nothing makes sense without vmm(4), else "optional".
 
-    Then the service that needs it is configured and not started.
+    In the latter case the service that needs it is configured, but not started.
     """
 
     needed: str
@@ -37,8 +37,8 @@ class Wanted:
     advice: str = ""
 
 
-class Vmm(Simple[Wanted]):
-    """Whether the server can run VMs at all, seen before anything is touched."""
+class Vmm(Simple[Desired]):
+    """Whether the server can run VMs at all, checked before anything is touched."""
 
     OPTION: t.ClassVar[str] = "vmm"
     SPEC: t.ClassVar[Options] = {
@@ -50,18 +50,18 @@ class Vmm(Simple[Wanted]):
         },
     }
 
-    def wanted(self, given_value: t.Any, context: Context) -> Wanted:
-        return Wanted(**given(given_value))
+    def desired(self, options: t.Any, context: Context) -> Desired:
+        return Desired(**declared(options))
 
-    def questions(self, want: Wanted) -> Questions:
+    def questions(self, desired: Desired) -> Questions:
         return {"open": [DEVICE]}
 
-    def plan(self, want: Wanted, facts: Answer, out: Planning) -> None:
+    def plan(self, desired: Desired, facts: Answer, out: Planning) -> None:
         why = facts.opened.get(DEVICE)
         if not why:
             return
-        if want.needed == "required":
-            advice = f"; {want.advice}" if want.advice else ""
+        if desired.needed == "required":
+            advice = f"; {desired.advice}" if desired.advice else ""
             raise out.error(DEVICE, f"{why}: {_LACKS}{advice}")
-        out.unable[want.service] = why
-        out.warn(DEVICE, f"{why}: {_LACKS}; {want.service} is configured, and not started")
+        out.unable[desired.service] = why
+        out.warn(DEVICE, f"{why}: {_LACKS}; {desired.service} is configured, but not started")

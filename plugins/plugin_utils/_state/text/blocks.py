@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import COMM
 
 _START: t.Final = re.compile(r"^\tstart ([A-Za-z0-9._-]+)\n", re.MULTILINE)
 
-# What is not one VM's: what all of a server has in common.
+# What belongs to no VM: what all VMs of a server have in common.
 REST: t.Final = COMMON
 
 # What the paragraph of a VM begins with in the rules of pf(4).
@@ -24,7 +24,7 @@ Blocks = dict[str, object]
 
 
 def vm_conf(text: str) -> Blocks:
-    """Each VM's block by its name, and the rest. Raises vm_conf_format.Unreadable."""
+    """Return each VM's block by its name, and the rest. Raises vm_conf_format.Unreadable."""
     conf = vm_conf_format.parse_vm_conf(text)
     blocks: Blocks = {vm.name: vm for vm in conf.vms}
     blocks[REST] = replace(conf, vms=())
@@ -32,7 +32,7 @@ def vm_conf(text: str) -> Blocks:
 
 
 def dhcpd_conf(text: str) -> Blocks:
-    """Each VM's hosts by its name, and the rest. Raises dhcpd_format.Unreadable.
+    """Return each VM's hosts by its name, and the rest. Raises dhcpd_format.Unreadable.
 
     An interface with a network of its own has a host of its own, of the same name.
     """
@@ -47,7 +47,7 @@ def dhcpd_conf(text: str) -> Blocks:
 
 
 def pf_rules(text: str) -> Blocks:
-    """Each VM's rules by its name, and the rest, without the label that is a digest of all."""
+    """Return each VM's rules by its name, and the rest, without the label that is a digest."""
     blocks: Blocks = {}
     rest: list[str] = []
     for paragraph in text.split("\n\n"):
@@ -61,7 +61,7 @@ def pf_rules(text: str) -> Blocks:
 
 
 def autostart(text: str) -> Blocks:
-    """Each VM that the script starts by its name, and the rest."""
+    """Return each VM that the script starts by its name, and the rest."""
     blocks: Blocks = {match[1]: True for match in _START.finditer(text)}
     blocks[REST] = _START.sub("", text)
     return blocks
@@ -77,28 +77,19 @@ READERS: t.Final[t.Mapping[str, t.Callable[[str], Blocks]]] = {
 
 
 class Difference(t.NamedTuple):
-    """Names of VMs whose blocks differ, REST where something else does; and of those that go."""
+    """Names of VMs whose blocks differ, with REST where the rest does; and of those removed."""
 
     changed: list[str]
     gone: tuple[str, ...] = ()
 
 
 def difference(language: str, before: bytes, after: bytes) -> Difference:
-    """How the blocks of a file will differ.
-
-    A file that cannot be read, because somebody broke it, differs in its rest.
-    """
+    """Return how the blocks of a file differ; one that cannot be read differs in its rest."""
     if before == after:
         return Difference([])
     try:
         old, new = (READERS[language](text.decode("utf-8", "replace")) for text in (before, after))
     except ValueError:
         return Difference([REST])
-    missing = old.keys() ^ new.keys()
-    differ = {name for name in old.keys() & new.keys() if old[name] != new[name]}
-    return Difference(sorted(missing | differ), tuple(sorted(old.keys() - new.keys())))
-
-
-def changed(language: str, before: bytes, after: bytes) -> list[str]:
-    """Names of VMs whose blocks differ, and REST where something else does."""
-    return difference(language, before, after).changed
+    differ = [name for name in old | new if old.get(name) != new.get(name)]
+    return Difference(sorted(differ), tuple(sorted(old.keys() - new.keys())))

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What `ifconfig -A` tells of a server's network interfaces (sbin/ifconfig of OpenBSD 7.8)."""
+"""What `ifconfig -A` shows of network interfaces (sbin/ifconfig of OpenBSD 7.8)."""
 
 from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_interface
 
 _HEAD = re.compile(r"(\S+): flags=[0-9a-f]+<([^>]*)>")
@@ -42,54 +42,47 @@ class Interface:
         return self.name.rstrip("0123456789")
 
 
-@dataclass
-class _Draft:
-    fields: dict[str, t.Any]
-    lists: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, name: str, value: str) -> None:
-        self.lists.setdefault(name, []).append(value)
-
-    def interface(self) -> Interface:
-        lists: dict[str, t.Any] = {name: tuple(items) for name, items in self.lists.items()}
-        return Interface(**self.fields, **lists)
-
-
 def parse(text: str) -> dict[str, Interface]:
     """Return the interfaces by name, in the order of the listing."""
-    drafts: list[_Draft] = []
+    fields: dict[str, dict[str, t.Any]] = {}
+    name = ""
     for line in text.splitlines():
-        head = _HEAD.match(line)
-        if head:
+        if head := _HEAD.match(line):
+            name = head[1]
             flags = frozenset(filter(None, head[2].split(",")))
-            drafts.append(_Draft({"name": head[1], "flags": flags}))
-        elif drafts:
-            _line(drafts[-1], line)
-    return {draft.fields["name"]: draft.interface() for draft in drafts}
+            fields[name] = {"name": name, "flags": flags}
+        elif name:
+            _add(fields[name], line)
+    return {name: Interface(**values) for name, values in fields.items()}
 
 
-def _line(draft: _Draft, line: str) -> None:
+def _add(fields: dict[str, t.Any], line: str) -> None:
+    """Add what a line shows to an interface's fields."""
+
+    def append(field: str, value: str) -> None:
+        fields[field] = (*fields.get(field, ()), value)
+
     if line.startswith("\tdescription: "):
-        draft.fields["description"] = line.partition(": ")[2]
+        fields["description"] = line.partition(": ")[2]
     elif line.startswith("\tgroups: "):
-        draft.lists["groups"] = line.split()[1:]
+        fields["groups"] = tuple(line.split()[1:])
     elif encap := _ENCAP.match(line):
-        draft.fields["vnetid"] = int(encap[1]) if encap[1].isdigit() else None
-        draft.fields["parent"] = None if encap[2] == "none" else encap[2]
+        fields["vnetid"] = int(encap[1]) if encap[1].isdigit() else None
+        fields["parent"] = None if encap[2] == "none" else encap[2]
     elif protocol := _PROTOCOL.match(line):
-        draft.fields["protocol"] = protocol[1]
+        fields["protocol"] = protocol[1]
     elif port := _PORT.match(line):
-        draft.add("ports", port[1])
+        append("ports", port[1])
     elif inet := _INET.match(line):
-        draft.add("addresses", canonical(f"{inet[1]}/{IPv4Address(int(inet[2], 16))}"))
+        append("addresses", canonical(f"{inet[1]}/{IPv4Address(int(inet[2], 16))}"))
     elif inet6 := _INET6.match(line):
-        draft.add("addresses", canonical(f"{inet6[1]}/{inet6[2]}"))
+        append("addresses", canonical(f"{inet6[1]}/{inet6[2]}"))
     elif member := _MEMBER.match(line):
-        draft.add("members", member[1])
+        append("members", member[1])
     elif patch := _PATCH.match(line):
-        draft.fields["patch"] = patch[1]
+        fields["patch"] = patch[1]
     elif status := _CARRIER.match(line):
-        draft.fields["status"] = status[1]
+        fields["status"] = status[1]
 
 
 def canonical(text: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Single lines of files that others edit too: put in their place, with all other lines kept."""
+"""Single lines of files that others edit too; all other lines are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPACE_OR_COMMENT: t.Final = re.compile(r"[ \t#]")
 
 @dataclass(frozen=True)
 class Line:
-    """One line. With a `key` it is a key=value line, as in sysctl.conf(5); else one of a script."""
+    """A line: with a `key` key=value, as in sysctl.conf(5), else a line of a script."""
 
     path: str
     line: str
@@ -25,11 +25,11 @@ class Line:
 
 
 def set_line(text: str, line: Line) -> str:
-    """Puts a line in the place of the last one with its key, or at the end; the rest stays.
+    """Return a text with a line in the place of the last one with its key, or at the end.
 
-    sysctl.conf(5) takes the last of several lines, so that one is the one to change. sysctl(8)
-    reads a line up to its first blank, tab or `#`: one that begins with a blank, or has one before
-    the `=`, sets nothing and is left alone, and a comment behind a value stays there.
+    sysctl.conf(5) takes the last of several lines, so that is the one to change. sysctl(8) reads a
+    line up to its first blank, tab or `#`: a line that begins with a blank, or has one before the
+    `=`, sets nothing and is left alone, and a comment after a value stays there.
     """
     lines = text.split("\n")
     read = [_SPACE_OR_COMMENT.split(old, maxsplit=1)[0] for old in lines]
@@ -47,7 +47,7 @@ def set_line(text: str, line: Line) -> str:
 
 
 def add_line(text: str, line: str) -> str:
-    """Puts a line at the end of a script, before an `exit` that ends it, unless it is there."""
+    """Return a script with a line at its end, before an `exit` that ends it, unless it has it."""
     lines = text.removesuffix("\n").split("\n") if text else []
     if line in lines:
         return text
@@ -55,4 +55,5 @@ def add_line(text: str, line: str) -> str:
     while end and not lines[end - 1].strip():
         end -= 1
     before = end - 1 if end and _EXIT.fullmatch(lines[end - 1]) else end
-    return "".join(f"{one}\n" for one in (*lines[:before], line, *lines[before:]))
+    lines.insert(before, line)
+    return "\n".join(lines) + "\n"

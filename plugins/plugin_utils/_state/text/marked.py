@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Our own lines in files that others write too: between two marks, and all else stays.
+"""Our own lines in files that others write too: between two marks; all else stays.
 
-What is between the marks is also the memory of what we put there.
+The lines between the marks also show what we put there before.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def split(path: str, text: str, name: str) -> Marked:
         return Marked(text, None, "")
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
         raise PlanError(
-            f"{path}: the marks of our lines are damaged; let there be one line "
+            f"{path}: the marks of our lines are damaged; there must be one line "
             f"{_mark('begin', name)!r} and one {_mark('end', name)!r} after it, or neither"
         )
     own = tuple(bare[begins[0] + 1 : ends[0]])

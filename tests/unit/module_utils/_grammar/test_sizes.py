@@ -10,6 +10,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import (
     MEMORY,
     SizeGrammar,
     scaled,
+    size_text,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from hypothesis import given
@@ -85,3 +86,15 @@ def test_any_text_is_a_size_or_refused(text: str) -> None:
         return
     assert size.text == text
     assert size.bytes % 1024**2 == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"), (1023, "1 KiB"), (1024, "1 KiB"), (1 << 20, "1 MiB"), (512 << 20, "512 MiB"),
+        (1000 << 20, "1 GiB"), (1536 << 20, "1.5 GiB"), (12 << 30, "12 GiB"), (1 << 40, "1 TiB"),
+        (-30 << 20, "-30 MiB"), (3 << 60, "3072 PiB"),
+    ],
+)  # fmt: skip
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert size_text(size) == text

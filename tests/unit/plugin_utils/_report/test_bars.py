@@ -9,7 +9,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._report.bars import (
     Bar,
     Segment,
     bars,
-    size_text,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.model import (
     Addresses,
@@ -103,15 +102,3 @@ def test_addresses() -> None:
     assert bars(server)[1] == Bar("IPv4 addresses", "50 of 200 taken", "", segments)
     full = Server("server1", Reach.REACHED, addresses=Addresses(2, 2))
     assert bars(full)[1].warning == "full"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"), (1023, "1 KiB"), (1024, "1 KiB"), (1 << 20, "1 MiB"), (512 << 20, "512 MiB"),
-        (1000 << 20, "1 GiB"), (1536 << 20, "1.5 GiB"), (12 * GIB, "12 GiB"), (1 << 40, "1 TiB"),
-        (-30 << 20, "-30 MiB"), (3 << 60, "3072 PiB"),
-    ],
-)  # fmt: skip
-def test_sizes(size: int, text: str) -> None:
-    assert size_text(size) == text

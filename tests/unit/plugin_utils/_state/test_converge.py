@@ -190,7 +190,7 @@ def test_a_run_for_some_vms_touches_nothing_else() -> None:
 def test_what_cannot_be_had_stops_all_or_is_compared_with_the_rest() -> None:
     agent = FakeAgent()
     bad = wants("bad", files=[{"path": "/opt/x", "content": ""}])
-    with pytest.raises(OperatorError, match="there is no directory /opt"):
+    with pytest.raises(OperatorError, match="the directory /opt does not exist"):
         run(agent, bad, FIRST)
     assert agent.given == []
     result = run(agent, bad, FIRST, check_mode=True, compare=True).result(diffs=False)
@@ -202,7 +202,7 @@ def test_notices_and_pending_restarts() -> None:
     firmware = {"path": BIOS, "driver": "vmm", "missing": "ignore", "without": "x"}
     document = wants("vmd", firmware=[firmware])
     outcome = run(FakeAgent(), document)
-    text = f"{BIOS}: is missing: x until 'fw_update vmm' was run there"
+    text = f"{BIOS}: is missing: x until you run 'fw_update vmm' there"
     assert outcome.warnings == (f"vmd: {text}",)
     assert outcome.result(diffs=False)["notices"] == [{"document": "vmd", "text": text}]
     result = replace(outcome, pending=("web1",)).result(diffs=False)

@@ -17,7 +17,7 @@ from unit.plugin_utils._state.servers import wants
 
 def test_two_documents_of_one_name() -> None:
     check([wants("a"), wants("b")])
-    with pytest.raises(DocumentError, match="two documents are named a; name each once"):
+    with pytest.raises(DocumentError, match="two documents are named a; give each another name"):
         check([wants("a"), wants("b"), wants("a")])
 
 

@@ -67,7 +67,7 @@ CASES: dict[str, tuple[dict[str, t.Any], list[Row], str]] = {
         differs(Change("start", "dhcpd"), errors=(("sysctl", "no such variable"),)),
         [row("failed", "failed: no such variable", "sysctl"),
          row("change", "start dhcpd", applied=TIME)],
-        "of 1 server, 1 not checked to the end (server1)",
+        "of 1 server, 1 not checked completely (server1)",
     ),
     "a server that is gone": (
         LOST, [row("unreachable", "not reached: Failed to connect: no route to host", "")],
@@ -76,15 +76,15 @@ CASES: dict[str, tuple[dict[str, t.Any], list[Row], str]] = {
     "a fleet that cannot be read": (
         {"failed": True, "msg": "vms/web1.yml: memory: is bad\nvms/web2.yml: too"},
         [row("failed", "failed: vms/web1.yml: memory: is bad\nvms/web2.yml: too", "")],
-        "of 1 server, 1 not checked to the end (server1)",
+        "of 1 server, 1 not checked completely (server1)",
     ),
     "a failure without words": (
         {"failed": True}, [row("failed", "failed: it does not say why", "")],
-        "of 1 server, 1 not checked to the end (server1)",
+        "of 1 server, 1 not checked completely (server1)",
     ),
     "a server that nobody looked at": (
         {}, [row("unchecked", "not checked", "")],
-        "of 1 server, 1 not checked to the end (server1)",
+        "of 1 server, 1 not checked completely (server1)",
     ),
 }  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_a_table_of_many_servers() -> None:
         "as the fleet says: server1, server5",
     ]
     assert found.summary() == (
-        "of 5 servers, 1 not as the fleet says (server4), 1 not checked to the end (server3), "
+        "of 5 servers, 1 not as the fleet says (server4), 1 not checked completely (server3), "
         "1 not reached (server2)"
     )
     assert found.data()[2] == {

@@ -30,7 +30,7 @@ def test_a_file_counts_on_a_directory_of_an_earlier_document() -> None:
     first = wants("a", directories=[{"path": "/opt"}])
     second = wants("b", files=[{"path": "/opt/x", "content": ""}])
     assert changes(plan_on([first, second])) == ["create directory /opt", "create /opt/x"]
-    with pytest.raises(PlanError, match="b: /opt/x: there is no directory /opt"):
+    with pytest.raises(PlanError, match="b: /opt/x: the directory /opt does not exist"):
         plan_on([second, first])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Problems
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store import site_tree
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import Wanted, build
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.site_sets import Recipe, build
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPazF8i2eHif2fQVowohslU3QU9yUV7ixamrMlONLhiX laptop"
@@ -40,7 +40,7 @@ def put(fleet: Path, path: str, content: str = "x\n", mode: int = 0o644) -> Path
 
 def built(fleet: Path, *vms: dict[str, Any], **fields: Any) -> dict[str, bytes]:
     given = {"release": "7.8", "script": "#!/bin/sh\n", "modes": {}} | fields
-    return build(Wanted(fleet=fleet, vms=vms, **given))
+    return build(Recipe(fleet=fleet, vms=vms, **given))
 
 
 def content(packed: bytes) -> dict[str, tuple[int, bytes]]:

@@ -77,7 +77,7 @@ def test_names_of_macros_are_followed() -> None:
 )
 def test_redirections_that_are_closed(line: str) -> None:
     (told,) = notices([line], ON_A_BRIDGE, LINKS)
-    assert told.startswith(f"/etc/pf.conf: {line!r} has no effect any more where its port 80 is")
+    assert told.startswith(f"/etc/pf.conf: {line!r} no longer has an effect where its port 80 is")
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ def vms(**groups: str | None) -> list[dict[str, t.Any]]:
 
 
 def network(*links: Link, name: str = "network", **groups: str | None) -> Document:
-    wanted = {"interfaces": list(links or LINKS), "switches": SWITCHES, "vms": vms(**groups)}
-    return wants(name, links=wanted)
+    desired = {"interfaces": list(links or LINKS), "switches": SWITCHES, "vms": vms(**groups)}
+    return wants(name, links=desired)
 
 
 def planned(ifconfig: str, *links: Link, files: t.Mapping[str, str] = FILES) -> Plan:

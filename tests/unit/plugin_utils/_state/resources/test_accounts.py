@@ -237,12 +237,12 @@ def test_a_group_that_libc_would_not_find_any_more_is_a_login_group() -> None:
     assert len(f"vmdusers:*:65536:{line}\n") < 1024 <= len(f"vmdusers:*:65536:{line},late00002\n")
     full = {"vmdusers": (*members, "x" * 30, "y" * 9)}
     there = dataclasses.replace(server({"puffy": user(shell="/bin/ksh-")}, "puffy\n"), groups=full)
-    wanted = owners(PUFFY, others=[*full["vmdusers"]])
+    desired = owners(PUFFY, others=[*full["vmdusers"]])
     with pytest.raises(PlanError, match="usermod -g vmdusers puffy"):
-        plan_on(wanted, there)
+        plan_on(desired, there)
     # Locked with its login group, it comes back without joining anything.
     there = there.plus(users={"puffy": user(shell="/bin/ksh-", group="vmdusers")})
-    assert commands(plan_on(wanted, there)) == ["usermod -U puffy"]
+    assert commands(plan_on(desired, there)) == ["usermod -U puffy"]
 
 
 def test_two_hundred_owners_are_more_than_libc_finds() -> None:

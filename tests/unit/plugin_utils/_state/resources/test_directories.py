@@ -57,7 +57,7 @@ def test_a_directory_that_is_there_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("path", "server", "text"),
     [
-        ("/opt/a/b", Server(), "there is no directory /opt/a on this server"),
+        ("/opt/a/b", Server(), "the directory /opt/a does not exist on this server"),
         ("/etc/x", Server({"/etc/x": "text"}), "r: /etc/x: is a file, not a directory; move it"),
         (
             "/etc/x",

@@ -90,10 +90,12 @@ REFUSED: dict[str, tuple[dict[str, t.Any], Server, str]] = {
         "r: /etc/x.conf: is a link, not a file; move it away",
     ),
     "no directory for it": (
-        {"path": "/opt/x", "content": ""}, Server(), "there is no directory /opt on this server",
+        {"path": "/opt/x", "content": ""}, Server(),
+        "the directory /opt does not exist on this server",
     ),
     "a link in the directory's place": (
-        {"path": "/opt/x", "content": ""}, Server({"/opt": LINK}), "there is no directory /opt",
+        {"path": "/opt/x", "content": ""}, Server({"/opt": LINK}),
+        "the directory /opt does not exist",
     ),
 }  # fmt: skip
 

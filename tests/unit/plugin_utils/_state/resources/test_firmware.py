@@ -45,7 +45,7 @@ def test_firmware_comes_before_anything_else() -> None:
     fetch, expect = needs.steps
     assert fetch.fields["ok"] == []
     assert expect.fields["lacking"] == (
-        "is missing, and fw_update(8) brought none: none starts; run 'fw_update vmm' there, "
+        "is missing, and fw_update(8) did not fetch it: none starts; run 'fw_update vmm' there, "
         "set a mirror"
     )
 
@@ -59,7 +59,7 @@ def test_firmware_that_nobody_waits_for() -> None:
     made = plan_on(firmware(missing="ignore"))
     assert changes(made) == ["create /etc/x"]
     assert notices(made) == [
-        f"r: {BIOS}: is missing: none starts until 'fw_update vmm' was run there"
+        f"r: {BIOS}: is missing: none starts until you run 'fw_update vmm' there"
     ]
     assert notices(plan_on(firmware(missing="ignore"), Server({BIOS: ""}))) == []
 

@@ -51,7 +51,7 @@ def test_what_is_not_a_file(server: Server, text: str) -> None:
 
 
 def test_no_directory_for_it() -> None:
-    with pytest.raises(PlanError, match="there is no directory /vmm on this server"):
+    with pytest.raises(PlanError, match="the directory /vmm does not exist on this server"):
         plan_on(wants(images=[image("/vmm/a.img")]))
 
 

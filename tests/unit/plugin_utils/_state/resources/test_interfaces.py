@@ -37,5 +37,5 @@ def test_an_interface_that_is_missing() -> None:
     with pytest.raises(PlanError) as error:
         plan_on(DOCUMENT, server)
     text = str(error.value)
-    assert text.startswith("r: interface veb0: is not there on this server; create it first")
+    assert text.startswith("r: interface veb0: does not exist on this server; create it first")
     assert "vmd(8) exits, and every VM with it" in text

@@ -190,8 +190,8 @@ DRIFT: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize("name", DRIFT)
 def test_drift_is_repaired_by_single_commands(name: str) -> None:
-    text, wanted = DRIFT[name]
-    assert commands(planned(text)) == wanted
+    text, desired = DRIFT[name]
+    assert commands(planned(text)) == desired
 
 
 def test_no_carrier_is_shown() -> None:
@@ -315,13 +315,13 @@ def test_a_new_server_has_the_switch_that_an_earlier_document_makes() -> None:
     assert commands(made)[-1] == "ifconfig veb42 link1"
     assert [part.name for part in made.parts] == ["network", "pf"]
     assert written(made, "veb42") == FILES["veb42"] + marked("link1\n", "pf")
-    with pytest.raises(PlanError, match="interface veb42: is not there on this server"):
+    with pytest.raises(PlanError, match="interface veb42: does not exist on this server"):
         plan_on([second], server)
 
 
 def test_pf_does_not_look_at_a_port_that_no_rule_is_for() -> None:
     text = ALL.replace("web1", "stranger")
-    with pytest.raises(PlanError, match=r"its member tap0 \(vm3-if0-stranger\) is of no VM"):
+    with pytest.raises(PlanError, match=r"its member tap0 \(vm3-if0-stranger\) belongs to no VM"):
         plan_on(pf(), now(text))
     # Once it looks, a stranger does not stop a run.
     text = text.replace("veb42: flags=8843<", "veb42: flags=8843<LINK1,")
@@ -371,7 +371,7 @@ REFUSED: dict[str, tuple[str, tuple[Link, ...], str]] = {
     ),
     "no uplink at all": (LO0, (UPLINK,), "it has none that leads out"),
     "a member that is elsewhere": (
-        ALL.replace("veb42", "veb7"), LINKS, "vlan42 is in veb7 already; take it out there first",
+        ALL.replace("veb42", "veb7"), LINKS, "vlan42 is in veb7 already; remove it there first",
     ),
     "a port that is elsewhere": (
         EM1 + EM2 + AGGR0.replace("aggr0", "trunk1"), AGGR, "em1 is in trunk1 already",

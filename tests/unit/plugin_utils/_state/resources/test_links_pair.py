@@ -147,7 +147,7 @@ def test_a_run_for_one_vm_may_put_vms_of_the_fleet_into_the_group() -> None:
 def test_who_is_in_the_switch_without_a_vm_file_is_told() -> None:
     looks = STRANGER.replace("veb42: flags=8843<", "veb42: flags=8843<LINK1,")
     told, _of_the_vport = notices(of_pf(looks))
-    begin = "pf: veb42: tap0 (vm3-if0-stranger) is of no VM of the fleet"
+    begin = "pf: veb42: tap0 (vm3-if0-stranger) belongs to no VM of the fleet"
     assert told.startswith(begin)
     known = of_pf(STRANGER, other_vms=["stranger"])
     assert len(notices(known)) == 1
@@ -165,7 +165,7 @@ def test_a_vport_with_pf_on_the_ports_is_told() -> None:
 @pytest.mark.parametrize("name", ["tap0", "tap", "tap9"])
 def test_a_tap_is_no_interface_that_leads_out(name: str) -> None:
     with pytest.raises(
-        DocumentError, match="is a VM's and may be another VM's after the next boot"
+        DocumentError, match="belongs to a VM and may belong to another one after the next boot"
     ):
         pf(known=["em1", name])
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS, Step, digest
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import PathFacts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Job
@@ -95,8 +94,8 @@ class FakeAgent:
     def look(self, questions: dict[str, t.Any]) -> dict[str, t.Any]:
         return self.server.raw(questions)
 
-    def apply(self, transactions: t.Sequence[Transaction]) -> None:
-        self.applied += [step for one in transactions for step in one.steps]
+    def carry_out(self, name: str, steps: t.Iterable[Step]) -> None:
+        self.applied += steps
 
 
 DONE: t.Final = {"state": "done"}
@@ -118,7 +117,7 @@ def run(agent: FakeAgent, made: Plan = ONE) -> list[str]:
 def test_a_line_for_each_file_and_more_for_a_large_one() -> None:
     more = {"state": "more", "rc": 124, "size": 3 << 20}
     agent = FakeAgent(more, {**more, "size": 5 << 20}, {**DONE, "size": 6 << 20})
-    lines = ["bsd 3.0 MiB so far", "bsd 5.0 MiB so far", "bsd is here, 6.0 MiB"]
+    lines = ["bsd 3 MiB so far", "bsd 5 MiB so far", "bsd is here, 6 MiB"]
     assert run(agent) == lines
     (file,) = agent.requests[0]["files"]
     assert file["sha256"] == SUMS["bsd"]
@@ -129,7 +128,7 @@ def test_a_line_for_each_file_and_more_for_a_large_one() -> None:
 
 GIVES_UP: dict[str, tuple[list[dict[str, t.Any]], str]] = {
     "nothing comes any more": (
-        [{"state": "more", "rc": 124, "size": 5}] * 5, "no more comes after",
+        [{"state": "more", "rc": 124, "size": 5}] * 5, "nothing more arrived after",
     ),
     "not there": (
         [{"state": "failed", "rc": 1, "size": 0, "stderr": "ftp: Error retrieving x: 404"}],
@@ -137,14 +136,14 @@ GIVES_UP: dict[str, tuple[list[dict[str, t.Any]], str]] = {
     ),
     "cut off again and again at one place": (
         [{"state": "failed", "rc": 1, "size": 5, "stderr": "ftp: Reading from socket"}] * 2,
-        "What came so far is kept",
+        "The part that arrived is kept",
     ),
     "full": (
         [{"state": "failed", "rc": 1, "size": 0,
           "stderr": "ftp: Writing x: No space left on device"}],
-        "/sets has no room for it; what came of it was removed",
+        "/sets has no room for it; the part that arrived was removed",
     ),
-    "wrong": ([{"state": "wrong", "size": 9}], "is not what its list of checksums says"),
+    "wrong": ([{"state": "wrong", "size": 9}], "does not match its list of checksums"),
 }  # fmt: skip
 
 
@@ -161,7 +160,7 @@ def test_when_a_run_gives_up(name: str) -> None:
 def test_a_transfer_that_is_cut_continues() -> None:
     cut = {"state": "failed", "rc": 1, "stderr": "ftp: Reading from socket"}
     agent = FakeAgent({**cut, "size": 5}, {**cut, "size": 9}, {**DONE, "size": 12})
-    assert run(agent)[-1] == "bsd is here, 12 bytes"
+    assert run(agent)[-1] == "bsd is here, 12 B"
 
 
 def test_a_server_that_begins_again_gets_the_time_for_all_of_it() -> None:

@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import D
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.review import files
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, changed
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, difference
 from unit.plugin_utils._state.servers import (
     LINK,
     Content,
@@ -115,8 +115,8 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Output], list[str]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_planned(name: str) -> None:
-    texts, outputs, wanted = CASES[name]
-    assert brief(plan_on(pf(), now(texts, outputs))) == wanted
+    texts, outputs, desired = CASES[name]
+    assert brief(plan_on(pf(), now(texts, outputs))) == desired
 
 
 MAINS: dict[str, tuple[str | None, str | None]] = {
@@ -142,9 +142,9 @@ MAINS: dict[str, tuple[str | None, str | None]] = {
 
 @pytest.mark.parametrize("name", MAINS)
 def test_other_peoples_rules_stay_byte_for_byte(name: str) -> None:
-    text, wanted = MAINS[name]
+    text, desired = MAINS[name]
     made = plan_on(pf(), now({PF_CONF: text, PATH: OWN}))
-    assert staged(made).get(PF_CONF) == wanted
+    assert staged(made).get(PF_CONF) == desired
 
 
 def test_the_way_back_loads_the_old_files() -> None:
@@ -202,7 +202,7 @@ def test_whose_a_change_is() -> None:
 
 
 def test_a_file_that_somebody_broke_differs_in_its_rest() -> None:
-    assert changed("pf.conf", b"pass all", OWN.encode()) == [REST, "web1"]
+    assert difference("pf.conf", b"pass all", OWN.encode()).changed == [REST, "web1"]
 
 
 def test_damaged_marks_and_other_things_in_the_way() -> None:

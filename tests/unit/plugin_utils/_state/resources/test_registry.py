@@ -35,10 +35,10 @@ def test_each_file_is_a_type_that_is_registered() -> None:
 @pytest.mark.parametrize("option", TYPES)
 def test_a_type_has_all_that_the_engine_asks_of_one(option: str) -> None:
     resource = TYPES[option]
-    for method in ("wanted", "questions", "facts", "plan", "review"):
-        wanted = inspect.signature(getattr(Resource, method)).parameters
+    for method in ("desired", "questions", "facts", "plan", "review"):
+        desired = inspect.signature(getattr(Resource, method)).parameters
         given = inspect.signature(getattr(type(resource), method)).parameters
-        assert len(given) == len(wanted), method
+        assert len(given) == len(desired), method
     assert type(resource).__doc__
     # The spec is one that Ansible takes, and nothing of it is required of a document.
     assert not ArgumentSpecValidator({option: resource.SPEC}).validate({}).error_messages

@@ -18,7 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.document import D
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.guard import others
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan, plan, questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.vm_conf import WAITING_FILE
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import changed
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import difference
 from unit.plugin_utils._state.servers import (
     Content,
     Output,
@@ -56,6 +56,10 @@ def dhcpd_conf(**addresses: str) -> bytes:
     ]
     subnet = "subnet 192.0.2.0 netmask 255.255.255.0 {\n"
     return (subnet + "".join(hosts) + "}\n").encode()
+
+
+def changed(language: str, before: bytes, after: bytes) -> list[str]:
+    return difference(language, before, after).changed
 
 
 def test_changed_names_blocks_and_the_rest() -> None:

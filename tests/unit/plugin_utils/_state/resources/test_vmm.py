@@ -43,7 +43,7 @@ def test_without_vmm_all_is_done_but_to_start_what_needs_it() -> None:
     assert notice.startswith(
         "r: /dev/vmm: Device not configured: this server has no usable vmm(4), so vmd(8) cannot run"
     )
-    assert notice.endswith("; nsd is configured, and not started")
+    assert notice.endswith("; nsd is configured, but not started")
 
 
 def test_without_vmm_nothing_that_runs_is_reloaded() -> None:
