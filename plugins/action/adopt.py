@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt import fit
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.options import Options
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.seen import Seen, questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import flat_files
-from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Note, Notes
+from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Notes
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
@@ -28,23 +29,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
     Unreadable,
-    read_file,
+    read_text,
     write_file,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
-    TaskInventory,
-    build,
-    inventory_of_task,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import TaskInventory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.new_files import (
     refuse_existing,
     take_back,
     write_new,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
-    common_directory,
-    servers_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 _LOCK_SECONDS: t.Final = 60.0
 _STAGE: t.Final = ".adopting"
@@ -69,11 +63,9 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         _refuse_arguments(args)
-        servers = servers_of(task_vars, args["servers"])
-        directory = common_directory(servers.values())
-        inventory = inventory_of_task(task_vars["groups"], servers)
-        texts = directory.read()
-        check = _checker(inventory, texts)
+        fleet = task_fleet(task_vars, args["servers"])
+        directory, texts = fleet.directory, fleet.directory.read()
+        check = _checker(fleet.inventory, texts)
         notes = Notes()
         records, mapped = _records(args, notes)
         server = args["server"]
@@ -83,9 +75,9 @@ class ActionModule(Action):
             args["owner"],
             _keys(args["ssh_keys"]),
             {record.name: record for record in records},
-            inventory.kept.settings.get(server, {}),
+            fleet.inventory.kept.settings.get(server, {}),
         )
-        if server and server not in servers:
+        if server and server not in fleet.servers:
             raise OperatorError(f"server: {server} is not in the group {args['servers']}")
         if server:
             fitted = fit.fit_server(self._look(), options, check)
@@ -101,7 +93,7 @@ class ActionModule(Action):
         return self._result(fitted, files, args, task_vars)
 
     def _look(self) -> Seen:
-        """Questions as long as an answer names a file that nobody asked for yet."""
+        """Ask until no answer names a file that was not asked for yet."""
         agent, seen = Agent(self.execute, self.run_process), Seen()
         for _look in range(_MOST_LOOKS):
             asked = questions(seen)
@@ -117,8 +109,8 @@ class ActionModule(Action):
         args: Mapping[str, t.Any],
         task_vars: Mapping[str, t.Any],
     ) -> dict[Path, str]:
-        """The texts by their paths: ledgers first, so that no VM file lacks its records."""
-        found = {
+        """Return the texts by their paths: ledgers first, so that no VM file lacks its records."""
+        files = {
             directory.path / "allocations" / name: text for name, text in fitted.ledgers.items()
         }
         if fitted.host_vars:
@@ -129,9 +121,9 @@ class ActionModule(Action):
             name = str(args["server"])
             folder = place / name
             path = folder / "adopted.yml" if folder.is_dir() else place / f"{name}.yml"
-            found[path] = fitted.host_vars
-        found |= {directory.path / "vms" / name: text for name, text in sorted(fitted.vms.items())}
-        return found
+            files[path] = fitted.host_vars
+        files |= {directory.path / "vms" / name: text for name, text in sorted(fitted.vms.items())}
+        return files
 
     def _write(
         self,
@@ -169,8 +161,7 @@ class ActionModule(Action):
                 for kind in ("reported", "kept", "expected")
             },
         }
-        told: dict[str, t.Any] = untrusted(result)
-        return told
+        return t.cast(dict[str, t.Any], untrusted(result))
 
 
 def _refuse_arguments(args: Mapping[str, t.Any]) -> None:
@@ -188,14 +179,13 @@ def _checker(inventory: TaskInventory, texts: FleetTexts) -> fit.Check:
         vms: Mapping[str, str],
         ledgers: Mapping[str, str],
     ) -> Fleet:
-        given = dict(kept.settings)
+        together = dict(kept.settings)
         for server, variables in settings.items():
             own = {name: value for name, value in variables.items() if name in VARIABLES}
-            given[server] = {**given.get(server, {}), **own}
+            together[server] = {**together.get(server, {}), **own}
         more = replace(texts, vms={**texts.vms, **vms}, ledgers={**texts.ledgers, **ledgers})
-        return build(
-            more, given, inventory.groups, inventory.taken, kept.accounts, inventory.problems
-        )
+        adopted = replace(inventory, kept=replace(kept, settings=together))
+        return adopted.build(more)
 
     return check
 
@@ -209,41 +199,36 @@ def _records(
     mapped = flat_files.read_mapping(mapping.name, _text(mapping))
     if not folder.is_dir():
         raise OperatorError(f"files: {folder} is not a directory with one file per VM")
-    found = [
+    records = [
         flat_files.read(path.name, path.stem, _text(path), mapped, notes)
         for path in sorted(folder.iterdir())
         if not path.name.startswith(".") and path.resolve() != mapping.resolve() and path.is_file()
     ]
-    names = [record.name for record in found]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        raise OperatorError(f"files: {name} is the name of more than one VM")
-    return found, mapped
+    for name, times in sorted(Counter(record.name for record in records).items()):
+        if times > 1:
+            raise OperatorError(f"files: {name} is the name of more than one VM")
+    return records, mapped
 
 
 def _text(path: Path) -> str:
     try:
-        return read_file(path, flat_files.LONGEST_FILE).decode("utf-8")
+        return read_text(path, flat_files.LONGEST_FILE)
     except Unreadable as reason:
         raise OperatorError(f"{path}: {reason}") from reason
-    except UnicodeDecodeError as error:
-        raise OperatorError(f"{path}: is not UTF-8 text") from error
 
 
 def _keys(path: str | None) -> tuple[str, ...]:
     if not path:
         return ()
-    found = []
-    for line in _text(Path(path)).splitlines():
-        if line.strip() and not line.startswith("#"):
-            try:
-                found.append(str(ssh_keys.parse_ssh_key(line)))
-            except Refused as refused:
-                raise OperatorError(f"ssh_keys: {path}: {refused}") from refused
-    return tuple(found)
+    lines = [line for line in _text(Path(path)).splitlines() if line.strip() and line[0] != "#"]
+    try:
+        return tuple(str(ssh_keys.parse_ssh_key(line)) for line in lines)
+    except Refused as refused:
+        raise OperatorError(f"ssh_keys: {path}: {refused}") from refused
 
 
 def _shown(notes: Notes, files: Mapping[Path, str], *, written: bool) -> str:
-    """All that a person is to read, in the order in which it matters."""
+    """Return all that a person should read, in the order in which it matters."""
     parts = []
     for title, lines in (
         ("Not in the fleet, line by line", notes.reported),
@@ -251,13 +236,9 @@ def _shown(notes: Notes, files: Mapping[Path, str], *, written: bool) -> str:
         ("What site.yml --check --diff shows after this, and means the same", notes.expected),
     ):
         if lines:
-            parts.append("\n".join([f"{title}:", *(f"  {_line(one)}" for one in lines)]))
+            parts.append("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))
     title = "Written" if written else "Would be written, with -e write=true"
     parts.append("\n".join([f"{title}:", *(f"  {path}" for path in files)]))
     if not written:
         parts += [f"{path}:\n{text}" for path, text in files.items()]
     return "\n" + "\n\n".join(parts) + "\n"
-
-
-def _line(note: Note) -> str:
-    return str(note)

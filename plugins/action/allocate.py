@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import AUTOINSTALL
@@ -20,14 +19,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.other_sources i
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import (
     ALLOCATIONS,
-    FleetDirectory,
     FleetTexts,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
-    common_directory,
-    servers_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 
 @dataclass(frozen=True)
@@ -57,39 +51,34 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        groups: Mapping[str, list[str]] = task_vars["groups"]
         hostvars = task_vars["hostvars"]
-        servers = servers_of(task_vars, args["servers"])
-        directory = (
-            FleetDirectory(Path(self._loader.path_dwim(args["fleet"])))
-            if args["fleet"]
-            else common_directory(servers.values())
-        )
+        path = args["fleet"] and self._loader.path_dwim(args["fleet"])
+        of_task = task_fleet(task_vars, args["servers"], path)
+        directory, inventory = of_task.directory, of_task.inventory
         sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
+        of_play = _of_play(task_vars, of_task.servers)
 
-        inventory = inventory_of_task(groups, servers)
-        of_play = _of_play(task_vars, servers)
-
-        def allocation(texts: FleetTexts) -> _Allocation:
+        def allocate(texts: FleetTexts) -> _Allocation:
             fleet = inventory.build(texts)
             self._show(fleet)
             self._refuse_other_hosts(fleet, sources)
             # As the inventory has them: evaluating all of them takes longer than all else.
-            _compare(fleet, {name: hostvars.raw_get(name) for name in servers})
+            _compare(fleet, {name: hostvars.raw_get(name) for name in of_task.servers})
             return _allocation(fleet, inventory.kept.render(), texts, of_play)
 
         # Most runs change no ledger: they need no lock, and no right to write.
         texts = directory.read()
-        found = allocation(texts)
-        if found.changed and not self.check_mode:
+        allocation = allocate(texts)
+        if allocation.changed and not self.check_mode:
             with directory.lock(args["lock_timeout"]):
                 if (again := directory.read()) != texts:
-                    found = allocation(again)
-                directory.write_ledgers({name: change[1] for name, change in found.changes.items()})
-                directory.write_copies(found.copies)
-                if found.inventory:
-                    directory.write_inventory(found.inventory)
-        return self._result(found, args["fail"], of_play)
+                    allocation = allocate(again)
+                ledgers = {name: new for name, (_old, new) in allocation.changes.items()}
+                directory.write_ledgers(ledgers)
+                directory.write_copies(allocation.copies)
+                if allocation.inventory:
+                    directory.write_inventory(allocation.inventory)
+        return self._result(allocation, args["fail"], of_play)
 
     def _refuse_other_hosts(self, fleet: Fleet, sources: Iterable[str]) -> None:
         """Refuse new VMs that are named as hosts of sources that the plugin could not know."""
@@ -137,31 +126,31 @@ class ActionModule(Action):
                 for file, (old, new) in changes.items()
             ]
         # With fail: false, what concerns some does not stop the others.
-        everything = any(not (one.vms or one.server) for one in allocation.fleet.problems)
+        everything = any(not (each.vms or each.server) for each in allocation.fleet.problems)
         if problems and (fail or everything):
             result |= {"failed": True, "msg": "\n".join(problems)}
         return result
 
 
 def _of_play(task_vars: Mapping[str, Any], servers: Iterable[str]) -> frozenset[str]:
-    """The servers whose files this run writes: those of the play, which --limit may make fewer.
+    """Return the servers whose files this run writes: those of the play, which --limit may reduce.
 
-    So runs for parts of the servers, each with its own copy of the fleet directory, never write one
-    file. A play on other hosts than servers, such as localhost, is one for all of them.
+    So runs for parts of the servers, each with its own copy of the fleet directory, never write the
+    same file. A play on hosts that are not servers, such as localhost, is for all servers.
     """
     every = frozenset(servers)
     return every & frozenset(task_vars.get("ansible_play_hosts_all") or ()) or every
 
 
 def _compare(fleet: Fleet, servers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse to go on when the roles would work from something else than what was checked."""
+    """Refuse to continue when the roles would use something other than what was checked."""
     for server, variables in servers.items():
         computed: Mapping[str, Any] = dict.fromkeys(SERVER_VARIABLES)
         if server in fleet.servers:
             computed = server_variables(fleet, server)
         for name, value in computed.items():
-            given = variables.get(name)
-            if given != value and plain(given) != plain(value):
+            present = variables.get(name)
+            if present != value and plain(present) != plain(value):
                 raise OperatorError(
                     f"{server}: {name} is not what the inventory said: the fleet changed after the "
                     f"inventory was read; run it again. If that does not help, a vmm_* variable is "

@@ -18,8 +18,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Age
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    refuse_problems,
-    refuse_unread_fleet,
+    refuse_unusable,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._backups import plan, records
@@ -44,7 +43,7 @@ _STAGE: t.Final = "backups"
 
 
 class ActionModule(Action):
-    """One step for the VMs of a server, or for a place of backups."""
+    """Carries out a step for the VMs of a server, or for a place of backups."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "step": {
@@ -66,8 +65,7 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        refuse_problems(task_vars)
-        refuse_unread_fleet(task_vars)
+        refuse_unusable(task_vars)
         self._args, self._vars = args, task_vars
         servers = [str(name) for name in task_vars["groups"].get("vmd_servers", ())]
         self._place = Place.of(args["place"], servers)
@@ -83,7 +81,7 @@ class ActionModule(Action):
     @property
     def _kept(self) -> ServerPlace | LocalPlace:
         """The place itself, for a task on the host that has it."""
-        if self._place.host == CONTROLLER:
+        if self._on_controller:
             return LocalPlace(self._place.path)
         return ServerPlace(self._agent, self._place.path, self._report)
 
@@ -102,12 +100,20 @@ class ActionModule(Action):
     def _elsewhere(self) -> bool:
         """Whether the place is not on the host of this task.
 
-        Steps that are about a place alone are delegated to the server that has it.
+        Steps about a place alone are delegated to the server that has it.
         """
-        if self._place.host == CONTROLLER:
+        if self._on_controller:
             return True
         own = ("", str(self._vars["inventory_hostname"]))
         return self._args["step"] in ("take", "restore") and self._place.host not in own
+
+    @property
+    def _on_controller(self) -> bool:
+        return self._place.host == CONTROLLER
+
+    def _list_of(self, vms: t.Collection[str]) -> list[Backup]:
+        """Return the backups of VMs in the place, of all without names."""
+        return [backup for backup in self._kept.list() if not vms or backup.vm in vms]
 
     def _machines(self, names: t.Sequence[str]) -> list[Machine]:
         machines = [machine for machine in machines_of(self._vars) if machine.name in names]
@@ -123,7 +129,7 @@ class ActionModule(Action):
     # Taking one.
 
     def _take(self) -> dict[str, t.Any]:
-        """Copies VMs, one after the other; one that fails keeps no other from its backup."""
+        """Copy VMs, one after the other; a failure does not keep others from their backups."""
         machines = self._machines(self._args["vms"])
         facts = self._facts(machines)
         taken: list[Backup] = []
@@ -131,7 +137,9 @@ class ActionModule(Action):
         failures: list[str] = []
         if not self.check_mode:
             for name in self._agent.backup(request("free", self._place.path, ""))[0]["freed"]:
-                self._display.warning(f"{name} stood still, since a run was cut off; it runs again")
+                self._display.warning(
+                    f"{name} did not run, since a backup was cut off; it runs again"
+                )
         for machine in machines:
             now = facts[machine.name]
             if plan.nothing_to_copy(machine, now):
@@ -142,7 +150,7 @@ class ActionModule(Action):
                 changes.append(self._intent(machine, now))
             else:
                 try:
-                    taken.append(self._take_one(machine, now))
+                    taken.append(self._copy(machine, now))
                     changes.append(f"back up {machine.name} as {taken[-1].id}")
                 except OperatorError as error:
                     failures.append(str(error))
@@ -158,9 +166,9 @@ class ActionModule(Action):
         self._display.display(f"{machine.server}  would {text}")
         return text
 
-    def _take_one(self, machine: Machine, now: VmFacts) -> Backup:
+    def _copy(self, machine: Machine, now: VmFacts) -> Backup:
         own = self._spool if self._elsewhere else t.cast(ServerPlace, self._kept)
-        found = plan.sources(machine, now)
+        sources = plan.sources(machine, now)
         if self._elsewhere:
             self._clear_spool(machine.name)
         record = self._jobs.run(
@@ -168,18 +176,18 @@ class ActionModule(Action):
                 "take",
                 own.path,
                 machine.name,
-                *(source.path for source in found),
+                *(source.path for source in sources),
                 id=records.new_id(datetime.now(UTC)),
                 mode=self._args["mode"],
                 hold_seconds=self._args["pause_limit"],
                 stop_seconds=self._args["stop_timeout"],
-                disks=[source.wire(number) for number, source in enumerate(found)],
+                disks=[source.wire(number) for number, source in enumerate(sources)],
                 about=plan.about(machine),
             )
         )
         backup = _sound(record)
         if self._elsewhere:
-            to = self._kept if self._place.host == CONTROLLER else self._stage
+            to = self._kept if self._on_controller else self._stage
             own.pull(backup, t.cast(LocalPlace, to))
             self._clear_spool(machine.name)
         still = f", and stood still for {backup.stood_still} s" if backup.stood_still else ""
@@ -187,89 +195,87 @@ class ActionModule(Action):
             f"{backup.vm} was copied ({backup.mode}) as {backup.id}, "
             f"{size_text(backup.packed)}{still}"
         )
-        if not self._elsewhere or self._place.host == CONTROLLER:
+        if not self._elsewhere or self._on_controller:
             self._prune(backup.vm)
-            self._note_one(backup)
+            self._note_newest(backup)
         return backup
 
     def _clear_spool(self, vm: str) -> None:
-        """Removes what is on its way, or was when a run was cut off."""
+        """Remove what is on its way, or was when a run was cut off."""
         spool = self._spool
         spool.drop([backup for backup in spool.list() if backup.vm == vm])
 
     def _prune(self, vm: str) -> None:
-        kept = self._kept
-        every = [backup for backup in kept.list() if backup.vm == vm]
         keep, days = self._args["keep"], self._args["keep_days"]
-        goes = records.superfluous(every, keep, days, datetime.now(UTC))
-        kept.drop(goes)
-        for backup in goes:
+        old = records.superfluous(self._list_of([vm]), keep, days, datetime.now(UTC))
+        self._kept.drop(old)
+        for backup in old:
             self._report.say(
-                f"{vm}: the backup {backup.id} went, since there are {keep} newer ones"
+                f"{vm}: the backup {backup.id} was removed, since there are {keep} newer ones"
             )
 
-    def _note_one(self, backup: Backup) -> None:
+    def _note_newest(self, backup: Backup) -> None:
         newest = {"id": backup.id, "mode": backup.mode, "place": str(self._place)}
         newest["taken"] = records.shown_time(backup.taken)
         self._agent.backup(request("note", self._place.path, backup.vm, newest=newest))
 
     def _put(self) -> dict[str, t.Any]:
-        """Brings what was taken to this host, which is not its VMs' server."""
+        """Bring what was taken to this host, which is not its VMs' server."""
         stage, kept = self._stage, t.cast(ServerPlace, self._kept)
-        for backup in self._given():
+        for backup in self._taken():
             kept.push(backup, stage)
             stage.drop([backup])
             self._prune(backup.vm)
         return {"changed": bool(self._args["taken"])}
 
     def _note(self) -> dict[str, t.Any]:
-        for backup in self._given():
-            self._note_one(backup)
+        for backup in self._taken():
+            self._note_newest(backup)
         return {"changed": False}
 
-    def _given(self) -> list[Backup]:
+    def _taken(self) -> list[Backup]:
         return [_sound(data) for data in plain(self._args["taken"])]
 
     # Looking.
 
     def _list(self) -> dict[str, t.Any]:
-        wanted = self._args["vms"]
-        found = [one for one in self._kept.list() if not wanted or one.vm in wanted]
-        lines = "\n".join(records.table(found) or ["no backup"])
+        backups = self._list_of(self._args["vms"])
+        lines = "\n".join(records.table(backups) or ["no backup"])
         self._display.display(f"\n{self._place}\n\n{lines}\n")
-        return {"changed": False, **untrusted({"backups": [dict(one.data) for one in found]})}
+        return {"changed": False, "backups": untrusted([dict(each.data) for each in backups])}
 
     def _choose(self, backups: t.Iterable[Backup], vm: str) -> Backup:
-        """The backup that is asked for. Raises OperatorError."""
+        """Return the requested backup. Raises OperatorError."""
         own = [backup for backup in backups if backup.vm == vm]
-        wanted = self._args["backup"]
+        name = self._args["backup"]
         sound = [backup for backup in own if not backup.damaged]
-        if wanted == records.LATEST and sound:
+        if name == records.LATEST and sound:
             return sound[-1]
         for backup in own:
-            if backup.id == wanted:
+            if backup.id == name:
                 return backup
         ids = ", ".join(backup.id for backup in own) or "none"
         raise OperatorError(
-            f"{vm} has no backup {wanted or '(backup=ID)'} in {self._place}; there are: {ids}"
+            f"{vm} has no backup {name or '(backup=ID)'} in {self._place}; there are: {ids}"
         )
 
     # The way back.
 
     def _get(self) -> dict[str, t.Any]:
-        """Brings a backup from this host to the controller, for another server."""
+        """Bring a backup from this host to the controller, for another server."""
         kept = t.cast(ServerPlace, self._kept)
         backup = self._choose(kept.list(), self._args["vms"][0])
         if not self.check_mode:
             with self._marked(backup):
                 kept.pull(backup, self._stage)
-        return {"changed": True, **untrusted({"backups": [dict(backup.data)]})}
+        return {"changed": True, "backups": untrusted([dict(backup.data)])}
 
     def _restore(self) -> dict[str, t.Any]:
         vm = self._args["vms"][0]
         (machine,) = self._machines([self._args["target"] or vm])
         now = self._facts([machine])[machine.name]
-        backup = self._found(vm)
+        out_of_reach = self._elsewhere and not self._on_controller
+        backup = self._choose(self._taken() if out_of_reach else self._kept.list(), vm)
         reason = plan.restore_obstacle(backup, machine, now, self._args["overwrite"])
         if reason:
             raise OperatorError(f"{machine.name}: {reason}")
@@ -291,30 +297,23 @@ class ActionModule(Action):
         )
         return {"changed": True, "changes": changes}
 
-    def _found(self, vm: str) -> Backup:
-        """The backup that is asked for, wherever it is."""
-        if self._elsewhere and self._place.host != CONTROLLER:
-            return self._choose(self._given(), vm)
-        return self._choose(self._kept.list(), vm)
-
     def _at_server(self, backup: Backup) -> ServerPlace:
-        """A place of this server that has the backup."""
+        """Return a place of this server that has the backup."""
         if not self._elsewhere:
             return t.cast(ServerPlace, self._kept)
         own = self._spool
-        kept = self._kept if self._place.host == CONTROLLER else self._stage
-        if backup.id not in [one.id for one in own.list() if one.vm == backup.vm]:
+        kept = self._kept if self._on_controller else self._stage
+        if not any((each.vm, each.id) == (backup.vm, backup.id) for each in own.list()):
             own.push(backup, t.cast(LocalPlace, kept))
         return own
 
     def _test(self) -> dict[str, t.Any]:
-        """Restores one to where it harms nobody, and removes it."""
-        kept = self._kept
-        wanted = self._args["vms"]
-        every = [one for one in kept.list() if not wanted or one.vm in wanted]
-        backup = records.next_to_test(every)
+        """Restore a backup to where it harms nobody, and remove it."""
+        names = self._args["vms"]
+        backups = self._list_of(names)
+        backup = records.next_to_test(backups)
         if self._args["backup"]:
-            backup = self._choose(every, (wanted or [""])[0])
+            backup = self._choose(backups, (names or [""])[0])
         if backup is None:
             self._report.say(f"{self._place} has no backup to test")
             return {"changed": False}
@@ -333,7 +332,7 @@ class ActionModule(Action):
         return {"changed": False, "tested": backup.id, "vm": backup.vm}
 
     def _unpack(self, backup: Backup, vm: str, to: t.Sequence[str] | None = None) -> None:
-        """To these paths, or for a test; what turns out to be damaged is noted to be so."""
+        """Unpack to these paths, or for a test; a backup that is damaged is marked as such."""
         with self._marked(backup):
             source = self._at_server(backup)
             paths = to or [f"{source.path}/{vm}/test-{n}.partial" for n in range(len(backup.disks))]
@@ -346,11 +345,11 @@ class ActionModule(Action):
 
     @contextmanager
     def _marked(self, backup: Backup) -> Iterator[None]:
-        """Notes in its place that a backup turns out to be damaged, where this task sees it."""
+        """Mark a backup as damaged in its place, if this task has access to that."""
         try:
             yield
         except OperatorError as error:
-            here = self._place.host == CONTROLLER or not self._elsewhere
+            here = self._on_controller or not self._elsewhere
             if here and error.fields.get("damaged"):
                 self._mark(backup, damaged=True)
             raise
@@ -363,5 +362,5 @@ class ActionModule(Action):
 def _sound(data: t.Any) -> Backup:
     backup = records.read(data)
     if backup is None:
-        raise OperatorError("the server's record of a backup is not one")
+        raise OperatorError("the server's record of a backup is not valid")
     return backup

@@ -18,9 +18,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Chan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.transaction import Transaction
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    refuse_problems,
     refuse_unknown_vms,
-    refuse_unread_fleet,
+    refuse_unusable,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.roles import read_all
@@ -71,9 +70,8 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        refuse_problems(task_vars)
-        refuse_unread_fleet(task_vars)
-        # Without a role nothing is written that another VM's definition stands in.
+        refuse_unusable(task_vars)
+        # Without a role nothing is written that has definitions of other VMs in it.
         if args["roles"] and not args["compare"]:
             refuse_unknown_vms(task_vars)
         self._args, self._vars = args, task_vars
@@ -94,7 +92,7 @@ class ActionModule(Action):
         return write(documents, self._args["render_to"], self._server)
 
     def _converge_without_failed(self) -> dict[str, t.Any]:
-        """What fails for a VM alone, such as its response file, stops nothing for the others."""
+        """Converge; what fails for one VM, such as its response file, does not stop others."""
         failed: dict[str, str] = {}
         changed = False
         while True:
@@ -111,7 +109,7 @@ class ActionModule(Action):
                 changed = changed or bool(isinstance(error, ApplyError) and error.done)
 
     def _converge(self, failed: t.Mapping[str, str]) -> dict[str, t.Any]:
-        """Looks with what the ledger lets expect; again only where the server shows otherwise."""
+        """Look with what the ledger suggests; again only where the server shows otherwise."""
         own = self._agent.by
         names = None if self._args["vms"] is None else frozenset(self._args["vms"])
         request = Request(
@@ -157,14 +155,14 @@ class ActionModule(Action):
         return result
 
     def _directories(self) -> list[str]:
-        """Where images are, or will be."""
+        """Return where images are, or will be."""
         own = self._vars["vmm_host"]["image_directory"]
         return sorted({*vm_facts.directories(self._machines), str(own)})
 
     def _surveyed(self, seen: t.Any) -> dict[str, t.Any]:
-        raw = seen.raw
-        found = survey.survey(raw[_SURVEY], raw[_VMS], self._machines, self._directories())
-        return {**found, "release": seen.release}
+        raw, directories = seen.raw, self._directories()
+        surveyed = survey.survey(raw[_SURVEY], raw[_VMS], self._machines, directories)
+        return {**surveyed, "release": seen.release}
 
     def _carry_out(self, documents: t.Any, seen: t.Any, vms: Look) -> Outcome:
         plan, facts = (vms.plan if self._args["life"] else LifePlan()), vms.facts
@@ -202,12 +200,12 @@ class ActionModule(Action):
             lost = ", ".join(vms.plan.lost)
             warning = f"{lost}: out of vm.conf as long as its disk is not there"
             result["warnings"] = [*result.get("warnings", ()), warning]
-        told: dict[str, t.Any] = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
-        told |= {"at_once": self._at_once}
-        return {**result, "roles": list(self._roles.names), **untrusted(told)}
+        more: dict[str, t.Any] = {"life": vms.result(), "vms": vms.shown(), "errors": errors}
+        more["at_once"] = self._at_once
+        return {**result, "roles": list(self._roles.names), **untrusted(more)}
 
     def _refuse(self, vms: Look) -> None:
-        """Raises OperatorError where nothing of what is asked for can be had, or be safe."""
+        """Refuse a run in which nothing requested is possible, or not safe (OperatorError)."""
         plan = vms.plan
         reasons = [f"{name}: {reason}" for name, reason in plan.refuse.items()]
         asked = self._args["vms"]
@@ -217,7 +215,7 @@ class ActionModule(Action):
         raise OperatorError("\n".join(reasons))
 
     def _check_capacity(self, vms: Look) -> None:
-        """Raises OperatorError where the server has not what new VMs need."""
+        """Refuse new VMs where the server lacks what they need (OperatorError)."""
         if not vms.plan.install or self._args["compare"]:
             return
         needs = _needs(self._vars["vmm_host"], mirrors=self._args["mirrors"])
@@ -243,10 +241,10 @@ class ActionModule(Action):
 
 
 def _needs(host: t.Mapping[str, t.Any], *, mirrors: bool) -> list[str]:
-    """Paths that must be on the server before a VM can be installed.
+    """Return the paths that must be on the server before a VM can be installed.
 
     What the server mirrors in this run is there later, sets that it does not serve itself are
-    somebody else's, and the role vmd looks after the firmware.
+    somebody else's, and the role vmd takes care of the firmware.
     """
     if mirrors:
         return []

@@ -28,20 +28,18 @@ class ActionModule(Action):
         if args["path"]:
             _write(table, Path(args["path"]))
         self._display.display(f"\n{table.table()}\n")
-        result: dict[str, t.Any] = untrusted(
-            {"differs": bool(table.rows), "summary": table.summary(), **_data(table)}
-        )
-        return result
+        return {"differs": bool(table.rows), **untrusted(_data(table))}
 
 
 def _data(table: drift.Drift) -> dict[str, t.Any]:
-    return {"drift": table.data(), "generations": dict(table.generations)}
+    generations = dict(table.generations)
+    return {"summary": table.summary(), "drift": table.data(), "generations": generations}
 
 
 def _write(table: drift.Drift, path: Path) -> None:
     text = f"{table.table()}\n\n{table.summary()}\n"
     if path.suffix == ".json":
-        text = json.dumps({"summary": table.summary(), **_data(table)}, indent=2) + "\n"
+        text = json.dumps(_data(table), indent=2) + "\n"
     try:
         write_file(path, text.encode(), 0o644)
     except OSError as error:

@@ -62,7 +62,7 @@ class ActionModule(Action):
         return {"changed": bool(written), "written": written, "first_passwords": passwords}
 
     def _sheet(self, vm: Vm, keys: t.Sequence[str]) -> tuple[str, str]:
-        """The sheet as a text and as a page. Raises Refused for what is not a key."""
+        """Return the sheet as text and as a page. Raises Refused for what is not a key."""
         hostname, server = vm["hostname"], self._args["server"]
         extra = {
             "fingerprints": _fingerprints(keys, hostname),
@@ -82,7 +82,7 @@ class ActionModule(Action):
         return f"{CREDENTIALS}/{name}.yml"
 
     def _tell(self, name: str) -> None:
-        """What the operator has to know, and the customer has not."""
+        """Tell the operator what the customer need not know."""
         sheet = f"{HAND_OVER}/{name}{HAND_OVER_TEXT} and {HAND_OVER_PAGE}"
         where = "it was installed without a password"
         if self._has_password(name):

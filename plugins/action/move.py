@@ -12,8 +12,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Age
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    refuse_problems,
-    refuse_unread_fleet,
+    refuse_unusable,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report import Report
@@ -35,7 +34,7 @@ _SSH_PORT: t.Final = 22
 
 
 class ActionModule(Action):
-    """Carries one step out on the server that the task is for."""
+    """Carries out a step on the server that the task is for."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "move": {"type": "dict", "required": True},
@@ -52,8 +51,7 @@ class ActionModule(Action):
     }  # fmt: skip
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        refuse_problems(task_vars)
-        refuse_unread_fleet(task_vars)
+        refuse_unusable(task_vars)
         self._vars = task_vars
         self._server = str(task_vars["inventory_hostname"])
         data = plain(args["move"])
@@ -80,14 +78,13 @@ class ActionModule(Action):
         return self._steps(step, data)
 
     def _check(self, peer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """What stands against the move here. Raises OperatorError; changes nothing."""
+        """Check what prevents the move here (OperatorError); change nothing."""
         move = self._move
         if self._server == move.source:
             return self._check_source()
-        seen = [one or None for one in peer["stamps"]]
-        asked = ends.there_questions(move)
-        answer = self._agent.look(asked)
-        there = ends.there(answer, move, seen, continued=self._continued)
+        stamps = [stamp or None for stamp in peer["stamps"]]
+        answer = self._agent.look(ends.there_questions(move))
+        there = ends.there(answer, move, stamps, continued=self._continued)
         if there.obstacles:
             raise OperatorError("\n".join(there.obstacles))
         return {"arrived": there.arrived, "address": self._address()}
@@ -111,8 +108,8 @@ class ActionModule(Action):
             obstacles.append(f"{move.source} has no account {user}, which ansible_user names")
         if obstacles:
             raise OperatorError("\n".join(obstacles))
-        told = {
-            "stamps": [one or {} for one in ends.stamps(answer, move)],
+        result = {
+            "stamps": [stamp or {} for stamp in ends.stamps(answer, move)],
             "peer": {
                 "name": move.source,
                 "address": self._address(),
@@ -124,45 +121,41 @@ class ActionModule(Action):
                 "name": user,
                 "home": account["home"],
                 "group": account["group"],
-                "doas": self._becomes(),
+                "doas": bool(self._play_context.become),
             },
         }
-        result: dict[str, t.Any] = untrusted(told)
-        return result
-
-    def _becomes(self) -> bool:
-        return bool(self._play_context.become)
+        return t.cast(dict[str, t.Any], untrusted(result))
 
     def _user(self) -> str:
-        """The account that Ansible logs in to, where root's keys, or this one's, are."""
-        named = self._vars.get("ansible_user") or self._vars.get("ansible_ssh_user")
-        if named:
-            return str(named)
-        if self._becomes():
+        """Return the account that Ansible logs in to: root, or one that has keys of its own."""
+        user = self._vars.get("ansible_user") or self._vars.get("ansible_ssh_user")
+        if user:
+            return str(user)
+        if self._play_context.become:
             raise OperatorError(
                 f"{self._server}: set ansible_user, the account that other servers log in to"
             )
         return "root"
 
     def _address(self) -> str:
-        """The IP address of this server for other servers. Raises OperatorError."""
-        given = self._vars["vmm_host"]["transfer_address"]
-        name = str(given or self._vars.get("ansible_host") or self._server)
+        """Return the IP address of this server for other servers. Raises OperatorError."""
+        setting = self._vars["vmm_host"]["transfer_address"]
+        name = str(setting or self._vars.get("ansible_host") or self._server)
         try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except OSError as error:
             raise OperatorError(
                 f"{self._server}: {name} is not an address that the controller knows ({error}); "
                 f"set vmm_transfer_address to the one by which other servers reach it"
             ) from error
-        # The same family on both servers, where they have it.
-        addresses = sorted(found, key=lambda one: one[0] != socket.AF_INET)
-        return str(addresses[0][4][0])
+        # The same family on both servers, if they have it.
+        preferred = min(addresses, key=lambda address: address[0] != socket.AF_INET)
+        return str(preferred[4][0])
 
     def _arrival(self, peer: t.Mapping[str, t.Any], step: str) -> dict[str, t.Any]:
         move = self._move
-        one = Peer(**{**peer, "host_keys": tuple(peer["host_keys"])})
-        arrival = Arrival(self._agent, move.vm, move.images, one, self._address(), self._report)
+        source = Peer(**{**peer, "host_keys": tuple(peer["host_keys"])})
+        arrival = Arrival(self._agent, move.vm, move.images, source, self._address(), self._report)
         if step == "try":
             arrival.try_connection()
             return {}
@@ -173,8 +166,8 @@ class ActionModule(Action):
             sums = arrival.fetch()
         except OperatorError as error:
             raise OperatorError(
-                f"{error}\n{move.vm} is stopped meanwhile: the same command continues, and -e verb="
-                f"move -e to={move.source} gives the move up and starts it there again if it ran"
+                f"{error}\n{move.vm} stays stopped: the same command continues, and -e verb=move "
+                f"-e to={move.source} gives the move up and starts it there again if it ran"
             ) from error
         return {"changed": True, "sha256": sums, "progress": self._report.steps}
 
@@ -188,25 +181,25 @@ class ActionModule(Action):
         return {"changed": True}
 
     def _steps(self, step: str, data: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Steps of one transaction, and the proof that goes before them."""
+        """Carry out the steps of a transaction, after the proof that the VM does not run."""
         move = self._move
-        steps: list[Step]
-        if step in ("prove", "retire"):
+        steps: t.Iterable[Step] = ()
+        if step in ("prove", "retire", "discard"):
             paths = [path for image in move.images for path in (image.source, image.kept)]
-            answer = self._agent.look(ends.questions(paths))
+            answer = self._agent.look(ends.questions(() if step == "discard" else paths))
             ends.refuse_known(answer, move, self._server)
-            steps = [*ends.retire(answer, move)] if step == "retire" else []
+        if step == "retire":
+            steps = ends.retire(answer, move)
         elif step == "accept":
-            steps = [*ends.accept(move)]
+            steps = ends.accept(move)
         elif step == "discard":
-            answer = self._agent.look(ends.questions(()))
-            ends.refuse_known(answer, move, self._server)
-            steps = [*ends.discard(move)]
+            steps = ends.discard(move)
         elif step == "purge":
-            steps = [*ends.purge(move, data["paths"])]
-        else:
-            steps = [*ends.tidy(move)]
+            steps = ends.purge(move, data["paths"])
+        elif step == "tidy":
+            steps = ends.tidy(move)
+        steps = [*steps]
         if steps:
             self._agent.carry_out("move", steps)
-        changes = [str(one.change) for one in steps if one.change]
+        changes = [str(step.change) for step in steps if step.change]
         return {"changed": bool(changes), "changes": changes}

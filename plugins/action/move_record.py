@@ -23,11 +23,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import A
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import alive
 from ansible_collections.puffy.vmm.plugins.plugin_utils._moves.switch import switch, write_server
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task, today
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
-    common_directory,
-    servers_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import today
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 
 class ActionModule(Action):
@@ -45,9 +42,8 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        servers = servers_of(task_vars, args["servers"])
-        build = inventory_of_task(task_vars["groups"], servers).build
-        fleet = common_directory(servers.values())
+        of_task = task_fleet(task_vars, args["servers"])
+        fleet, build = of_task.directory, of_task.inventory.build
         if self.check_mode:
             return {"changed": True}
         move: dict[str, t.Any] = plain(args["move"])
@@ -60,9 +56,8 @@ class ActionModule(Action):
             if step == "begin":
                 moves = self._begun(moves, move)
             elif step == "purged":
-                moves = replace(
-                    moves, left=tuple(one for one in moves.left if one.server != move["source"])
-                )
+                left = tuple(left for left in moves.left if left.server != move["source"])
+                moves = replace(moves, left=left)
             else:
                 under_way = _same(moves, move)
                 if step == "switch":
@@ -73,20 +68,20 @@ class ActionModule(Action):
                     moves = replace(moves, under_way=None)
                 else:
                     kept = tuple(image.kept for image in under_way.images)
-                    left = Left(under_way.source, under_way.stamp, kept)
-                    moves = replace(moves, under_way=None, left=(*moves.left, left))
+                    new = Left(under_way.source, under_way.stamp, kept)
+                    moves = replace(moves, under_way=None, left=(*moves.left, new))
             empty = moves.under_way is None and not moves.left
             fleet.write_move(moves.vm, "" if empty else moves.render())
         return {"changed": True}
 
     def _begun(self, moves: Moves, move: t.Mapping[str, t.Any]) -> Moves:
-        """The journal of a move that begins, or that this run continues. Raises OperatorError."""
+        """Return the journal of a move that begins or continues. Raises OperatorError."""
         own = Agent(self.execute, self.run_process).by
         if moves.under_way:
             under_way = _same(moves, move)
             if under_way.by not in (own, move.get("by")) and alive(under_way.by, own):
                 raise OperatorError(
-                    f"{moves.vm}: {under_way.by} moves it; wait until that has ended"
+                    f"{moves.vm}: {under_way.by} is moving it; wait until that has finished"
                 )
             return replace(moves, under_way=replace(under_way, by=own))
         images = tuple(Image(**image) for image in move["images"])
@@ -95,11 +90,10 @@ class ActionModule(Action):
 
 
 def _same(moves: Moves, move: t.Mapping[str, t.Any]) -> UnderWay:
-    """The move that is under way, if it is this one. Raises OperatorError."""
+    """Return the move that is under way, if it is this one. Raises OperatorError."""
     under_way = moves.under_way
     if under_way is None or (under_way.to, under_way.stamp) != (move["to"], move["stamp"]):
         raise OperatorError(
-            f"{move_source(moves.vm)} is not what this run wrote: another one was at work; run "
-            f"again"
+            f"{move_source(moves.vm)} is not what this run wrote: another run changed it; run again"
         )
     return under_way

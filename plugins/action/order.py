@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import LONGEST_FILE
@@ -24,10 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._orders.place import (
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import ORDERS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, read_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import inventory_of_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
-    fleet_directory,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 _LOCK_SECONDS: t.Final = 60.0
 
@@ -45,25 +43,21 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
-        servers = list(groups.get(args["servers"], ()))
-        if not servers:
-            raise OperatorError(f"the inventory has no server in the group {args['servers']}")
-        if args["server"] and args["server"] not in servers:
+        of_task = task_fleet(task_vars, args["servers"])
+        fleet, inventory = of_task.directory, of_task.inventory
+        if args["server"] and args["server"] not in of_task.servers:
             raise OperatorError(f"server: {args['server']} is not in the group {args['servers']}")
         if args["accept"] and not args["server"]:
             raise OperatorError("accept: needs server, which the VM file names")
-        fleet = fleet_directory(self, None, hostvars[servers[0]])
         src = Path(args["src"])
         order = _read(src, args["name"] or src.stem)
-        inventory = inventory_of_task(groups, {name: hostvars[name] for name in servers})
         file = f"{order.name}.yml"
         with nullcontext() if self.check_mode else orders_locked(fleet.path, _LOCK_SECONDS):
             texts = fleet.read()
-            # Where the same is there already, this is not the first time.
+            # The same order may have been written before.
             known = texts.orders.get(file)
             again = known is not None and known == order.render()
-            own = again or _is(src, fleet.path / ORDERS / file)
+            own = again or src.resolve() == (fleet.path / ORDERS / file).resolve()
             faults = Situation(texts, inventory.kept, args["server"]).faults(order, own=own)
             accept_on = args["server"] if args["accept"] else None
             files = {} if faults else missing(order, texts, own=own, accept_on=accept_on)
@@ -79,21 +73,14 @@ def _read(src: Path, name: str) -> Order:
         raise OperatorError(f"{src}: {reason}") from reason
 
 
-def _is(src: Path, order: Path) -> bool:
-    return src.resolve() == order.resolve()
-
-
 def _result(
     order: Order, faults: t.Sequence[Fault], files: t.Mapping[str, str], fail: bool
 ) -> dict[str, t.Any]:
-    problems = [
-        {"field": fault.field, "message": fault.message, "detail": fault.detail} for fault in faults
-    ]
     result = {
         "changed": bool(files) and not faults,
         "name": order.name,
         "files": [f"{folder}/{order.name}.yml" for folder in ([] if faults else files)],
-        "problems": problems,
+        "problems": [asdict(fault) for fault in faults],
     }
     if faults and fail:
         lines = (

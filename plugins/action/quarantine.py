@@ -7,8 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
-    SUFFIX,
-    Ledger,
     read_ledger,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
@@ -29,7 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory i
     fleet_directory,
 )
 
-# The VM file goes last: as long as it is there, the command can be given again.
+# The VM file is removed last: while it exists, the command can be repeated.
 _FILES: t.Final = (
     (CREDENTIALS, ".yml"),
     (HOST_KEYS, ".pub"),
@@ -66,18 +64,18 @@ class ActionModule(Action):
 
 
 def _purged(fleet: FleetDirectory, names: t.Collection[str]) -> dict[str, str]:
-    """The new texts of the ledgers that have one of these VMs, by file name. Raises Problems."""
+    """Return the new texts of the ledgers with these VMs, by file name. Raises Problems."""
     report = Report()
-    day = today()
     texts: dict[str, str] = {}
     for file, text in fleet.read().ledgers.items():
         ledger = None if text is None else read_ledger(file, text, report)
-        changed: Ledger | None = ledger
-        for name in names:
-            changed = changed and changed.purge(name, day)
-        if changed and changed != ledger:
-            texts[f"{changed.server}{SUFFIX}"] = changed.render()
-    # Another server's ledger is no concern of these VMs.
+        if ledger:
+            purged = ledger
+            for name in names:
+                purged = purged.purge(name, today())
+            if purged != ledger:
+                texts[file] = purged.render()
+    # Problems of another server's ledger do not concern these VMs.
     if not texts:
         report.raise_problems()
     return texts

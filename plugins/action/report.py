@@ -17,11 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.version import 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.data import report
 from ansible_collections.puffy.vmm.plugins.plugin_utils._report.page import page
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import build_for_task
-from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
-    common_directory,
-    servers_of,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 _DIRECTORY: t.Final = "report"
 _PAGE: t.Final = "index.html"
@@ -40,15 +36,13 @@ class ActionModule(Action):
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         mode = _mode(args["mode"])
-        servers = servers_of(task_vars, args["servers"])
-        fleet = common_directory(servers.values())
-        path = fleet.path / _DIRECTORY
+        fleet = task_fleet(task_vars, args["servers"])
+        path = fleet.directory.path / _DIRECTORY
         if args["directory"]:
             path = Path(self.loader.path_dwim(args["directory"]))
-        built = build_for_task(fleet.read(), task_vars["groups"], servers)
         made = report(
-            built,
-            servers,
+            fleet.inventory.build(fleet.directory.read()),
+            fleet.servers,
             plain(args["results"]),
             at=datetime.now(UTC),
             version=collection_version(),
@@ -56,16 +50,14 @@ class ActionModule(Action):
         data = json.dumps(made.data(), indent=1) + "\n"
         _write(path, mode, {_DATA: data, _PAGE: page(made)})
         self._display.display(f"\n{made.summary()}\n{path / _PAGE}\n")
-        told: dict[str, t.Any] = untrusted(
-            {
-                "summary": made.summary(),
-                "deployed": made.deployed,
-                "live": made.live,
-                "page": str(path / _PAGE),
-                "data": str(path / _DATA),
-            }
-        )
-        return told
+        result = {
+            "summary": made.summary(),
+            "deployed": made.deployed,
+            "live": made.live,
+            "page": str(path / _PAGE),
+            "data": str(path / _DATA),
+        }
+        return t.cast(dict[str, t.Any], untrusted(result))
 
 
 def _mode(text: str) -> int:
@@ -79,7 +71,7 @@ def _mode(text: str) -> int:
 
 
 def _write(directory: Path, mode: int, texts: t.Mapping[str, str]) -> None:
-    """Who may read the files may enter a directory that is made for them."""
+    """Write the files; who may read them may enter a directory that is created for them."""
     try:
         if not directory.is_dir():
             directory.mkdir(mode=0o700)
@@ -88,6 +80,6 @@ def _write(directory: Path, mode: int, texts: t.Mapping[str, str]) -> None:
             write_file(directory / name, text.encode(), mode)
     except OSError as error:
         raise OperatorError(
-            f"directory: {error.filename}: {error.strerror}; name a directory to write to, in one "
-            f"that is there"
+            f"directory: {error.filename}: {error.strerror}; name a directory to write to, in an "
+            f"existing one"
         ) from error

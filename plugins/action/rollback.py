@@ -36,12 +36,12 @@ class ActionModule(Action):
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         self._server = str(task_vars["inventory_hostname"])
         self._agent = Agent(self.execute, self.run_process)
-        asks: t.Any = {_KEY: {"generations": 1}}
+        asks: dict[str, t.Any] = {_KEY: {"generations": 1}}
         seen = look(self._agent, (), asks, check_mode=self.check_mode)
         kept = read(seen.raw[_KEY]["generations"])
         result: dict[str, t.Any] = {
             "changed": False,
-            "generations": untrusted([one.data() for one in kept]),
+            "generations": untrusted([generation.data() for generation in kept]),
         }
         if seen.generation:
             result["generation"] = untrusted(present(seen.generation))
@@ -69,7 +69,7 @@ class ActionModule(Action):
         if not way.undone:
             self._display.display(f"{self._server}  generation {way.to} is the present one")
             return {"changes": []}
-        answer = self._agent.probe(t.cast(t.Any, questions(way)))
+        answer = self._agent.probe(questions(way))
         answers = {key: Answer.of(raw) for key, raw in answer.answers.items()}
         part = plan_back(way, answers, overwrite=args["edited"] == "overwrite")
         run = converger(self, self._agent, self._display.display, self._server)
@@ -82,10 +82,9 @@ class ActionModule(Action):
         return outcome
 
     def _say_what_comes_next(self, way: Way, kept: t.Sequence[Generation]) -> None:
-        times = {one.number: one.when for one in kept}
-        time = times.get(way.to)
-        what = f"as they were at {time}" if time else f"from before {way.undone[-1].when}"
+        time = next((each.when for each in kept if each.number == way.to), "")
+        version = f"as they were at {time}" if time else f"from before {way.undone[-1].when}"
         self._display.display(
-            f"{self._server}  the next puffy.vmm.site makes of this server again what inventory "
-            f"and fleet say now: change them first, or continue with the version of them {what}"
+            f"{self._server}  the next puffy.vmm.site brings this server back to what inventory "
+            f"and fleet say now: change them first, or continue with the version of them {version}"
         )

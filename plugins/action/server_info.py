@@ -25,9 +25,9 @@ class ActionModule(Action):
                 "run": [{"name": name, "argv": argv} for name, argv in _RUN.items()],
             }
         )
-        found = host_keys.of_server(answer)
-        sshfp = (" ".join(map(str, key.sshfp())) for key in found.keys)
+        keys = host_keys.of_server(answer)
+        sshfp = (" ".join(map(str, key.sshfp())) for key in keys.keys)
         result = {name: answer["run"][name]["stdout"].strip() for name in _RUN}
-        result |= {"host_keys": found.lines, "sshfp": sorted(sshfp)}
-        told: dict[str, Any] = untrusted(result)
-        return told | ({"warnings": [*found.warnings]} if found.warnings else {})
+        result |= {"host_keys": keys.lines, "sshfp": sorted(sshfp)}
+        warnings = {"warnings": [*keys.warnings]} if keys.warnings else {}
+        return {**untrusted(result), **warnings}

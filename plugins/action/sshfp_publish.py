@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import Action
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.records import SPEC, desired_records
 from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.update import (
     ALGORITHMS,
     Change,
@@ -12,7 +13,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.update import (
     Primary,
     Rrset,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import SPEC, wanted
 
 
 class ActionModule(Action):
@@ -31,7 +31,7 @@ class ActionModule(Action):
     def perform(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if args["fragment"]:
             args["fragment"] = self._loader.path_dwim(args["fragment"])
-        zone, names = wanted(args, task_vars)
+        zone, names = desired_records(args, task_vars)
         key = Key(args["key_name"], args["key_secret"], args["key_algorithm"])
         primary = Primary(zone, args["server"], args["port"], key, args["timeout"])
         if not names:

@@ -15,8 +15,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Execute
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
-    refuse_problems,
-    refuse_unread_fleet,
+    refuse_unusable,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._backups.records import NOTE, outdated
@@ -34,14 +33,14 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan impor
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.run import Limits, Server, Upgrade
 
 _KEY: t.Final = "upgrade"
-# Seconds until a look is given up at a server that may just be going down.
+# Seconds until a look at a server that may be shutting down is given up.
 _LOOK_SECONDS: t.Final = 90
-# More than all that one request may take on the server.
+# More than everything that a request may take on the server.
 _REQUEST_SECONDS: t.Final = 6 * 3600
 
 
 class ActionModule(Action):
-    """Announces, prepares, stops VMs, reboots and starts them again; ends what was compared."""
+    """Announces, prepares, stops VMs, reboots and starts them again; finishes after a check."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "step": {"type": "str", "default": "upgrade", "choices": ["upgrade", "finish"]},
@@ -55,23 +54,20 @@ class ActionModule(Action):
     }
 
     def perform(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        refuse_problems(task_vars)
-        refuse_unread_fleet(task_vars)
+        refuse_unusable(task_vars)
         _refuse_values(args)
         upgrade = self._upgrade(args, task_vars)
         try:
             if args["step"] == "finish":
                 upgrade.finish()
                 return {"changed": True, "changes": []}
-            found = upgrade.foresee() if self.check_mode else upgrade.carry_out()
+            step = upgrade.foresee() if self.check_mode else upgrade.carry_out()
         except OperatorError as error:
             error.fields |= {"changes": upgrade.changes, "changed": bool(upgrade.changes)}
             raise
-        told: dict[str, t.Any] = untrusted(
-            {"changes": upgrade.changes, "next": str(found.do), "release": upgrade.release}
-        )
-        begun = found.do == Do.FINISH
-        return {**told, "changed": bool(upgrade.changes), "begun": begun and not self.check_mode}
+        result = {"changes": upgrade.changes, "next": str(step.do), "release": upgrade.release}
+        begun = step.do == Do.FINISH and not self.check_mode
+        return {**untrusted(result), "changed": bool(upgrade.changes), "begun": begun}
 
     def _upgrade(self, args: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> Upgrade:
         name = str(task_vars["inventory_hostname"])
@@ -96,13 +92,13 @@ class ActionModule(Action):
         )
 
     def _look(self, agent: Agent, asks: t.Mapping[str, t.Any]) -> tuple[t.Any, str]:
-        """What one asks alone, once what was cut off has been put back."""
-        one: t.Any = {_KEY: asks}
-        seen = look(agent, (), one, check_mode=self.check_mode)
+        """Return the answer to questions, once what was cut off has been put back."""
+        more: dict[str, t.Any] = {_KEY: asks}
+        seen = look(agent, (), more, check_mode=self.check_mode)
         return seen.raw[_KEY], seen.release
 
     def _bounded(self, seconds: int) -> Execute:
-        """Runs a command on the server; an OperatorError where that fails or takes too long."""
+        """Return what runs a command on the server within so many seconds (OperatorError)."""
 
         def execute(command: str, in_data: bytes) -> dict[str, t.Any]:
             try:
@@ -118,7 +114,7 @@ class ActionModule(Action):
 
 @contextmanager
 def _within(seconds: int) -> t.Iterator[None]:
-    """Raises TimeoutError after so many seconds, unless the task has a limit of its own."""
+    """Raise TimeoutError after so many seconds, unless the task has a limit of its own."""
 
     def ring(*_: object) -> None:
         raise TimeoutError
@@ -146,9 +142,9 @@ def _refuse_values(args: t.Mapping[str, t.Any]) -> None:
 
 
 def _differs(server: str, result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    """What of the server is not as the fleet says, by the result of its comparison.
+    """Return how the server differs from the fleet, from the result of its comparison.
 
-    What only waits for a restart is no obstacle.
+    What only waits for a restart is not an obstacle.
     """
     rows = drift({server: plain(result)}).rows if result else ()
     return tuple(row.what for row in rows if row.kind not in ("notice", "pending restart"))
@@ -157,16 +153,15 @@ def _differs(server: str, result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
 def _without_backups(
     agent: Agent, machines: t.Iterable[Machine], hours: int | None
 ) -> tuple[str, ...]:
-    """Which VMs with a system have no backup that is young enough."""
+    """Return which VMs with a system have no backup that is recent enough."""
     if hours is None:
         return ()
     note = text(agent.look({"paths": [{"path": NOTE, "read": 1}]}), NOTE)
     names = [machine.name for machine in machines if machine.was_installed]
-    found = outdated(note, names, hours, datetime.now(UTC))
-    if not found:
+    reasons = outdated(note, names, hours, datetime.now(UTC))
+    if not reasons:
         return ()
-    each = ", ".join(f"{vm} {reason}" for vm, reason in found.items())
+    each = ", ".join(f"{vm} {reason}" for vm, reason in reasons.items())
     return (
-        f"backup_hours: nothing proves that there are backups of all VMs that are younger than "
-        f"{hours} h: {each}",
+        f"backup_hours: there is no proof of backups of all VMs from the last {hours} h: {each}",
     )

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The action of puffy.vmm.virtual_machine: what takes its time in the life of a server's VMs."""
+"""The action of puffy.vmm.virtual_machine: what takes long in the life of a server's VMs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OLD_SECONDS: t.Final = 120
 
 
 class ActionModule(Action):
-    """Carries one step out for all VMs that it is given, at once."""
+    """Carries out a step for several VMs at once."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "vms": {"type": "list", "elements": "dict", "required": True},
@@ -81,10 +81,10 @@ class ActionModule(Action):
     def _without_firmware(
         self, step: str, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
     ) -> None:
-        """Stops what would need /etc/firmware/vmm-bios, which only a kernel of its own replaces."""
+        """Stop what needs /etc/firmware/vmm-bios, unless the VM has a kernel of its own."""
         advice = f"{BIOS} is missing on this server; run 'fw_update vmm' there"
         stopped = [vm.name for vm in vms if not facts[vm.name].running]
-        # A real run has it by now, or was told before.
+        # A real run has installed it by now, or has reported it before.
         if step == "start" and stopped and not self.check_mode:
             raise OperatorError(f"{', '.join(stopped)}: cannot start from its disk, since {advice}")
         if step == "install":
@@ -109,7 +109,7 @@ class ActionModule(Action):
             agent.carry_out(args["step"], steps)
         if args["step"] == "start":
             new = [vm for vm in vms if facts[vm.name].installed]
-            # Nobody knows what answers in a guest that was installed by somebody else.
+            # Nobody knows what answers in a guest that somebody else installed.
             old = [vm for vm in vms if steps and vm.autoinstalled and vm not in new]
             begins = {vm.name: sizes for vm in vms if not facts[vm.name].running}
             wait_for_ssh(agent, new, args["wait_for_ssh"], self._report, begins)
@@ -122,7 +122,7 @@ class ActionModule(Action):
                 seconds = min(args["wait_for_ssh"], _OLD_SECONDS)
                 wait_for_ssh(agent, old, seconds, self._report, begins)
             except OperatorError as failure:
-                # What its owner made of it since is the owner's own affair.
+                # What its owner has changed since is the owner's own affair.
                 result["warnings"] = [str(failure)]
             result["progress"] = self._report.steps
         return result

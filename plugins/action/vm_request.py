@@ -35,7 +35,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._life.obstacles import m
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Moving
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import VMS, FleetDirectory
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import create_file, write_file
-from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS, build_for_task
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import ALL_VMS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import task_fleet
 
 # Verbs that a server may have no room for.
 _ADDS: t.Final = frozenset({"resume", "restore"})
@@ -67,7 +68,7 @@ class ActionModule(Action):
         groups, hostvars = task_vars["groups"], task_vars["hostvars"]
         servers = list(groups.get(args["servers"], ()))
         if not servers:
-            raise OperatorError(f"the inventory has no server in the group {args['servers']}")
+            raise OperatorError(f"servers: the inventory has no server in group {args['servers']}")
         verb = args["verb"]
         verbs = (*VERBS, _MOVE, RESTORE_FROM)
         if verb not in verbs:
@@ -95,18 +96,17 @@ class ActionModule(Action):
         states = {name: str(hostvars[name]["vmm_state"]) for name in names}
         _refuse(verb, states, args["confirm"])
         for name in names if verb == "purge" else ():
-            for one in journals[name].left:
+            for left in journals[name].left:
                 raise OperatorError(
-                    f"{name}: moves left images of it on {one.server} ({move_source(name)}); purge "
-                    f"them first: -e vm={name} -e verb=purge -e left={one.server} -e confirm={name}"
+                    f"{name}: moves left images of it on {left.server} ({move_source(name)}); purge"
+                    f" them first: -e vm={name} -e verb=purge -e left={left.server} -e "
+                    f"confirm={name}"
                 )
         if verb == RESTORE_FROM:
-            return self._restore_from(fleet, names, known, args["target"], task_vars, servers)
+            return self._restore_from(fleet, names, known, args, task_vars)
         new_texts = _new_texts(fleet, verb, states)
         if verb in _ADDS and new_texts:
-            said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
-            variables = {server: hostvars[server] for server in servers}
-            _refuse_new_problems(fleet, new_texts, said, groups, variables)
+            _refuse_new_problems(fleet, new_texts, task_vars, args["servers"])
         if not self.check_mode:
             _write(fleet, new_texts)
         after = {name: NEW_STATE.get(verb, state) for name, state in states.items()}
@@ -124,23 +124,20 @@ class ActionModule(Action):
         fleet: FleetDirectory,
         names: t.Sequence[str],
         known: t.Collection[str],
-        target: str,
+        args: t.Mapping[str, t.Any],
         task_vars: dict[str, t.Any],
-        servers: t.Sequence[str],
     ) -> dict[str, t.Any]:
-        """The VM that a backup is for, whose file is written where there is none."""
-        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        """Return the VM that a backup is for; its file is written where there is none."""
+        hostvars = task_vars["hostvars"]
         if len(names) != 1:
             raise OperatorError(f"{RESTORE_FROM} is for one VM at a time: -e vm=web1")
         (source,) = names
-        name = vm_name(target or source)
+        name = vm_name(args["target"] or source)
         new = name not in known
         if new:
             text = _restored(fleet, source, name, plain(hostvars[source]["vmm_image"]["format"]))
-            said = {text for server in servers for text in hostvars[server].get(PROBLEMS) or ()}
-            variables = {server: hostvars[server] for server in servers}
-            _refuse_new_problems(fleet, {name: ("", text)}, said, groups, variables)
-            self._display.display(f"  {VMS}/{name}.yml is written after that of {source}")
+            _refuse_new_problems(fleet, {name: ("", text)}, task_vars, args["servers"])
+            self._display.display(f"  {VMS}/{name}.yml is written like that of {source}")
             if not self.check_mode:
                 with fleet.lock(_LOCK_SECONDS):
                     create_file(fleet.path / VMS / f"{name}.yml", text.encode(), 0o644)
@@ -158,7 +155,7 @@ class ActionModule(Action):
 
 
 def _restored(fleet: FleetDirectory, source: str, name: str, image_format: str) -> str:
-    """The text of a new VM's file, after those of the VM whose backup it gets."""
+    """Return the text of a new VM's file, based on those of the VM whose backup it gets."""
     texts = fleet.read()
     fields: dict[str, t.Any] = {}
     for text in (texts.vms.get(f"{source}.yml"), texts.orders.get(f"{source}.yml")):
@@ -167,11 +164,11 @@ def _restored(fleet: FleetDirectory, source: str, name: str, image_format: str) 
 
 
 def _journals(fleet: FleetDirectory, names: t.Iterable[str]) -> dict[str, Moves]:
-    """The journals of VMs. Raises Problems."""
+    """Return the journals of VMs. Raises Problems."""
     report, texts = Report(), fleet.read_moves()
-    found = {name: moves_of(texts, name, report) for name in names}
+    journals = {name: moves_of(texts, name, report) for name in names}
     report.raise_problems()
-    return found
+    return journals
 
 
 def _left(
@@ -180,28 +177,30 @@ def _left(
     args: t.Mapping[str, t.Any],
     journals: t.Mapping[str, Moves],
 ) -> dict[str, t.Any]:
-    """What moves left of VMs on a server, which is to go. Raises OperatorError."""
+    """Return what moves left of VMs on a server, to be purged. Raises OperatorError."""
     server, confirm = args["left"], ",".join(names)
     if verb != "purge" or args["to"]:
         raise OperatorError("left=SERVER is for verb=purge: what moves of a VM left on that server")
-    found = []
+    vms = []
     for name in names:
-        paths = [path for one in journals[name].left if one.server == server for path in one.images]
+        paths = [
+            path for left in journals[name].left if left.server == server for path in left.images
+        ]
         if not paths:
             raise OperatorError(f"{name}: no move left images of it on {server}")
-        found.append({"vm": name, "source": server, "to": server, "images": [], "paths": paths})
+        vms.append({"vm": name, "source": server, "to": server, "images": [], "paths": paths})
     if args["confirm"] != confirm:
-        shown = ", ".join(path for one in found for path in one["paths"])
+        shown = ", ".join(path for vm in vms for path in vm["paths"])
         raise OperatorError(
-            f"purge removes images for good: {shown} on {server}; say so with -e confirm={confirm}"
+            f"purge removes images for good: {shown} on {server}; confirm with -e confirm={confirm}"
         )
-    return {**_NOTHING, "verb": verb, "left": plain(found)}
+    return {**_NOTHING, "verb": verb, "left": plain(vms)}
 
 
 def _move(
     names: t.Sequence[str], to: str, servers: t.Sequence[str], hostvars: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    """VMs that are to go to a server. Raises OperatorError."""
+    """Return the VMs that should move to a server. Raises OperatorError."""
     if to not in servers:
         near = difflib.get_close_matches(to, servers, 3)
         hint = f"is {' or '.join(near)} meant?" if near else f"use one of {', '.join(servers)}"
@@ -220,19 +219,18 @@ def _drain(
     known: t.Sequence[str],
     hostvars: t.Mapping[str, t.Any],
 ) -> dict[str, t.Any]:
-    """All VMs of a server that were installed. Raises OperatorError."""
+    """Return all VMs of a server that were installed. Raises OperatorError."""
     server = args["drain"]
     if args["vm"] or args["to"] or args["verb"] not in ("apply", _MOVE):
-        raise OperatorError("drain=SERVER moves all VMs of a server; give no vm, verb or to too")
+        raise OperatorError(
+            "drain=SERVER moves all VMs of a server; give no vm, verb or to with it"
+        )
     if server not in servers:
         raise OperatorError(
             f"drain={server} is not a server of the inventory; use one of {', '.join(servers)}"
         )
-    for one in servers:
-        if hostvars[one].get(PROBLEMS):
-            raise OperatorError(
-                f"drain needs a fleet without problems; put right: {hostvars[one][PROBLEMS][0]}"
-            )
+    for problems in filter(None, (hostvars[name].get(PROBLEMS) for name in servers)):
+        raise OperatorError(f"drain needs a fleet without problems; correct this: {problems[0]}")
     names = [
         name
         for name in known
@@ -243,7 +241,7 @@ def _drain(
 
 
 def _asked(names: t.Sequence[str], to: str, drain: str, look: t.Sequence[str]) -> dict[str, t.Any]:
-    """What is asked for, for the plays that move VMs; all others have nothing to do then."""
+    """Return the request for the plays that move VMs; all others have nothing to do then."""
     asked = {"vms": list(names), "to": to, "drain": drain, "look": list(look)}
     return {**_NOTHING, "verb": _MOVE, "move": plain(asked)}
 
@@ -251,13 +249,13 @@ def _asked(names: t.Sequence[str], to: str, drain: str, look: t.Sequence[str]) -
 def _new_texts(
     fleet: FleetDirectory, verb: str, states: t.Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """The old and the new texts of the VM files whose state the verb changes, by VM."""
-    wanted = NEW_STATE.get(verb)
+    """Return the old and new texts of the VM files whose state the verb changes, by VM."""
+    new = NEW_STATE.get(verb)
     texts: dict[str, tuple[str, str]] = {}
-    for name in [name for name, state in states.items() if wanted and state != wanted]:
+    for name in [name for name, state in states.items() if new and state != new]:
         try:
             old = (fleet.path / VMS / f"{name}.yml").read_text("utf-8")
-            texts[name] = old, with_field(old, "state", wanted or "")
+            texts[name] = old, with_field(old, "state", new or "")
         except ValueError as error:
             raise OperatorError(f"{VMS}/{name}.yml: {error}") from error
     return texts
@@ -266,15 +264,16 @@ def _new_texts(
 def _refuse_new_problems(
     fleet: FleetDirectory,
     new_texts: t.Mapping[str, tuple[str, str]],
-    said: t.Collection[str],
-    groups: t.Mapping[str, list[str]],
-    servers: t.Mapping[str, t.Mapping[str, t.Any]],
+    task_vars: t.Mapping[str, t.Any],
+    group: str,
 ) -> None:
     """Refuse a state that the fleet has no room for, before it is written."""
+    of_task = task_fleet(task_vars, group, str(fleet.path))
+    known = {text for host in of_task.servers.values() for text in host.get(PROBLEMS) or ()}
     texts = fleet.read()
     vms = {**texts.vms, **{f"{name}.yml": new for name, (_old, new) in new_texts.items()}}
-    after = build_for_task(replace(texts, vms=vms), groups, servers)
-    new = [text for text in map(str, after.problems) if text not in said]
+    after = of_task.inventory.build(replace(texts, vms=vms))
+    new = [text for text in map(str, after.problems) if text not in known]
     if new:
         raise OperatorError("\n".join(new), problems=new)
 
@@ -292,12 +291,12 @@ def _write(fleet: FleetDirectory, new_texts: t.Mapping[str, tuple[str, str]]) ->
 
 
 def _names(
-    wanted: str,
+    names_text: str,
     known: t.Sequence[str],
     verb: str,
     broken: t.Mapping[str, t.Sequence[str]],
 ) -> list[str]:
-    names = [name for part in wanted.split(",") if (name := part.strip())]
+    names = [name for part in names_text.split(",") if (name := part.strip())]
     if not names and verb == "status":
         return sorted(known)
     if not names:
@@ -305,7 +304,7 @@ def _names(
     for name in names:
         if name in broken and (verb != "status" or name not in known):
             raise OperatorError(
-                f"{verb} is not for {name} before this is put right: {'; '.join(broken[name])}"
+                f"{verb} is not for {name} until this is corrected: {'; '.join(broken[name])}"
             )
         if name not in known:
             near = difflib.get_close_matches(name, known, 3)
@@ -320,5 +319,5 @@ def _refuse(verb: str, states: t.Mapping[str, str], confirm: str) -> None:
             raise OperatorError(f"{verb} is not for {name}, which {reason}")
     if verb == "purge" and confirm != ",".join(sorted(states)):
         raise OperatorError(
-            "purge removes images for good; say so with -e confirm=" + ",".join(sorted(states))
+            "purge removes images for good; confirm with -e confirm=" + ",".join(sorted(states))
         )

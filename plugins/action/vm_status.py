@@ -11,21 +11,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import A
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.plain import plain, untrusted
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.table import vm_table
 
-_FIELDS: t.Final = (
-    "server",
-    "state",
-    "ipv4",
-    "ipv6",
-    "owner",
-    "memory",
-    "disk",
-    "installed",
-    "seen",
-)
+_FIELDS: t.Final = "server state ipv4 ipv6 owner memory disk installed seen".split()
 
 
 class ActionModule(Action):
-    """Shows what was found before; connects to no server."""
+    """Shows what was seen before; connects to no server."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "vms": {"type": "list", "elements": "str", "required": True},
@@ -40,13 +30,9 @@ class ActionModule(Action):
                 raise OperatorError(f"vms: the inventory has no VM {name}")
             values = {field: hostvars[name][f"vmm_{field}"] for field in _FIELDS}
             vms.append({"name": str(name), **plain(values)})
-        found: dict[str, t.Any] = {}
+        looks: dict[str, t.Any] = {}
         for result in plain(args["results"]).values():
-            found |= result.get("vms") or {}
+            looks |= result.get("vms") or {}
         vms.sort(key=lambda vm: (vm["server"], vm["name"]))
-        table = vm_table(vms, found)
-        self._display.display("\n" + "\n".join(table) + "\n")
-        told: dict[str, t.Any] = untrusted(
-            {"vms": [{**vm, "found": found.get(vm["name"])} for vm in vms]}
-        )
-        return told
+        self._display.display("\n" + "\n".join(vm_table(vms, looks)) + "\n")
+        return {"vms": untrusted([{**vm, "found": looks.get(vm["name"])} for vm in vms])}

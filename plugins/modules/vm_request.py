@@ -43,7 +43,7 @@ options:
   target:
     description:
       - For V(restore-from), the VM that gets the images of a backup, if it is not O(vm).
-      - If the fleet has no such VM, its file is written after that of O(vm), without addresses,
+      - If the fleet has no such VM, its file is written like that of O(vm), without addresses,
         number and state, with C(install) V(none) and without C(autostart).
     type: str
     default: ""

@@ -296,7 +296,7 @@ def test_a_server_that_was_set_up_by_hand(by_hand: Site) -> None:
     once = {path: path.read_bytes() for path in files}
     refused = adopt(site, "-e", "write=true")
     assert refused.returncode != 0
-    assert "there already, and no file is written over" in messages(refused)
+    assert "exists already, and no file is overwritten" in messages(refused)
     assert {path: path.read_bytes() for path in files} == once
 
 

@@ -178,7 +178,7 @@ def test_back_in_place_and_as_a_new_vm(installed: Site) -> None:
     assert state(installed) == "running"
 
     looked = done(installed.play(*words, "-e", "as=web2", "--check"))
-    assert "vms/web2.yml is written after that of web1" in looked
+    assert "vms/web2.yml is written like that of web1" in looked
     assert not installed.vm_file("web2").exists()
     said = done(installed.play(*words, "-e", "as=web2"))
     assert "web2 has the images of web1 of" in said

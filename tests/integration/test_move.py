@@ -307,7 +307,7 @@ def test_a_disk_that_is_full_gets_its_room_back_and_the_move_continues_later(sit
     result = site.play("vm", *TO2)
     assert result.returncode != 0
     assert "the disk is full; what had arrived was removed" in messages(result)
-    assert "web1 is stopped meanwhile" in messages(result)
+    assert "web1 stays stopped" in messages(result)
     two.clear("disk_full")
     assert images(two) == {}
     assert server_of(site) == "server1"

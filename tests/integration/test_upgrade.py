@@ -314,7 +314,7 @@ def test_what_is_refused_leaves_the_server_as_it_was(old: Site) -> None:
     before = state(server)
     for words, text in {
         ("-e", "to=next"): "'next' is not a release of OpenBSD; name one such as 7.9",
-        ("-e", "upgrade_backup_hours=24"): "nothing proves that there are backups",
+        ("-e", "upgrade_backup_hours=24"): "there is no proof of backups",
         ("-e", "announce_hours=-1"): "announce_hours: -1 is not allowed",
     }.items():
         refused = old.play("upgrade", *ONE, *words)

@@ -152,7 +152,7 @@ REFUSED = {
     ("vm=web1", "verb=explode"): "verb=explode is not a verb; use one of apply, reinstall",
     ("vm=web1", "verb=purge", "confirm=web1"): "purge is not for web1, which is present; archive",
     ("vm=lab1", "verb=restart"): "restart is not for lab1, which is archived; restore it first",
-    ("vm=lab1", "verb=purge"): "purge removes images for good; say so with -e confirm=lab1",
+    ("vm=lab1", "verb=purge"): "purge removes images for good; confirm with -e confirm=lab1",
 }
 
 

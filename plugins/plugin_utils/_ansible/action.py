@@ -16,7 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 class Action(ActionBase):
     """An action that runs on the controller: checked arguments in, a result out.
 
-    perform() gets the arguments as SPEC (an Ansible argument spec) describes them, and returns
+    perform() gets the arguments that SPEC (an Ansible argument spec) describes, and returns
     the task's result. An OperatorError that it raises becomes a failed result without a traceback,
     and so does an OSError that names a file.
     """
@@ -37,7 +37,7 @@ class Action(ActionBase):
 
     @property
     def run_process(self) -> int:
-        """The process of the whole run: each task has a worker of its own, which ends with it."""
+        """The process of the whole run; each task has a worker process of its own."""
         return os.getppid()
 
     @property
@@ -49,15 +49,15 @@ class Action(ActionBase):
         return self._loader
 
     def find_template(self, name: str) -> str:
-        """The path of a template of the role or playbook. Raises AnsibleError."""
+        """Return the path of a template of the role or playbook. Raises AnsibleError."""
         return str(self._find_needle("templates", name))
 
     def find_file(self, name: str) -> str:
-        """The path of a file on the controller, of the role or playbook. Raises AnsibleError."""
+        """Return the path of a file of the role or playbook. Raises AnsibleError."""
         return str(self._find_needle("files", name))
 
     def execute(self, command: str, in_data: bytes) -> dict[str, Any]:
-        """Run a command on the server, with become where it is asked for: rc, stdout, stderr.
+        """Run a command on the server, with become if configured; return rc, stdout, stderr.
 
         Raises AnsibleConnectionFailure where the server is not reached.
         """
@@ -65,7 +65,7 @@ class Action(ActionBase):
         return result
 
     def reconnect(self) -> None:
-        """Drop the connection that Ansible keeps open, so that the next command makes a new one."""
+        """Drop the connection that Ansible keeps open, so that the next command opens another."""
         self._connection.reset()
 
     def run(
@@ -83,37 +83,45 @@ class Action(ActionBase):
             return result | {"failed": True, "msg": f"{error.filename}: {error.strerror}"}
 
 
+def _problems(task_vars: Mapping[str, Any]) -> list[str]:
+    return [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+
+
 def refuse_problems(task_vars: Mapping[str, Any]) -> None:
     """Stop a task for a server whose settings or ledger cannot be used.
 
     The inventory plugin gives such a server vmm_problems and no vmm_vms. Raises OperatorError.
     """
-    problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+    problems = _problems(task_vars)
     if problems and "vmm_vms" not in task_vars:
         raise OperatorError("\n".join(problems), problems=problems)
 
 
-def refuse_unread_fleet(task_vars: Mapping[str, Any]) -> None:
-    """Stop a task for a server that the inventory plugin gave nothing. Raises OperatorError."""
+def refuse_unusable(task_vars: Mapping[str, Any]) -> None:
+    """Stop a task for a server with such problems, or that the inventory plugin gave nothing.
+
+    Raises OperatorError.
+    """
+    refuse_problems(task_vars)
     if "vmm_host" not in task_vars:
         raise OperatorError(
             f"{task_vars.get('inventory_hostname')} has no vmm_host: the inventory source of the "
             "plugin puffy.vmm.vms gives it to each server of its group. There is no such source, "
-            "or it could not read the fleet directory, which Ansible says at the beginning"
+            "or it could not read the fleet directory, which Ansible reports at the beginning"
         )
 
 
 def refuse_unknown_vms(task_vars: Mapping[str, Any]) -> None:
-    """Stop a task that would take away the definition of a VM that is there, but not known.
+    """Stop a task that would remove the definition of a VM that exists, but cannot be read.
 
     Raises OperatorError.
     """
     unknown = [str(name) for name in task_vars.get("vmm_unknown_vms") or ()]
     if unknown:
-        problems = [str(problem) for problem in task_vars.get("vmm_problems") or ()]
+        problems = _problems(task_vars)
         raise OperatorError(
             f"{', '.join(unknown)}: the ledger has this VM, its file has problems, and there is "
-            f"no copy of when it had none, so this server is left as it is; put right: "
+            f"no copy of when it had none, so this server is left as it is; correct this: "
             + "; ".join(problems),
             problems=problems,
         )

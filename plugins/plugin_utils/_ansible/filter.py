@@ -26,18 +26,18 @@ def named(name: str) -> Iterator[None]:
 
 def text(value: Any, what: str = "the input") -> str:
     """Return a string as a plain str. Raises ValueError that names the type, never the value."""
-    found = _defined(value)
-    if not isinstance(found, str):
-        raise ValueError(f"{what} must be a string, not {_kind(found)}")
-    return found
+    defined = _defined(value)
+    if not isinstance(defined, str):
+        raise ValueError(f"{what} must be a string, not {_kind(defined)}")
+    return defined
 
 
 def number(value: Any, what: str) -> int:
     """Return a whole number as a plain int. Raises ValueError that names the type."""
-    found = _defined(value)
-    if isinstance(found, bool) or not isinstance(found, int):
-        raise ValueError(f"{what} must be a whole number, not {_kind(found)}")
-    return found
+    defined = _defined(value)
+    if isinstance(defined, bool) or not isinstance(defined, int):
+        raise ValueError(f"{what} must be a whole number, not {_kind(defined)}")
+    return defined
 
 
 def nth_address(

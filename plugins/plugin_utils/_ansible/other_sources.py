@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The hosts and groups that other sources of the inventory have, beside the inventory plugin's."""
+"""The hosts and groups of inventory sources other than the inventory plugin's."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def read_later(path: str, loader: DataLoader) -> Names:
 
 
 def read_others(sources: Iterable[str], loader: DataLoader) -> Names:
-    """Return what these sources of an inventory have, without what the plugin makes of VMs.
+    """Return what these sources of an inventory have, without the hosts of the plugin.
 
-    Sources that are no files are left out.
+    Sources that are not files are left out.
     """
     files = [file for source in sources for file in _files(source)]
     if not files:

@@ -23,7 +23,7 @@ from jinja2.nativetypes import NativeEnvironment
 _BEGINNINGS: t.Final = ("{{", "{%", "{#", "#jinja2:")
 # These hold the variables of all hosts, and evaluate what is taken out of them.
 _AS_THEY_ARE: t.Final = frozenset({"hostvars", "vars"})
-# What expressions raise for values that they are not made for, beside Jinja's and Ansible's errors.
+# What expressions raise for unsuitable values, besides Jinja's and Ansible's errors.
 _UNFIT: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _ERRORS: t.Final = (AnsibleError, TemplateError, *_UNFIT)
 
@@ -35,7 +35,7 @@ class TextError(Exception):
 class _Plugins(dict[str, t.Any]):
     """Filters or tests by name: Jinja's, and those of Ansible and collections with other names.
 
-    Where both have one (`default`), Ansible's may depend on how it evaluates itself.
+    Where both have the same (`default`), Ansible's may depend on Ansible's own evaluation.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class _Plugins(dict[str, t.Any]):
 
 
 def _listed(function: Callable[..., t.Any]) -> Callable[..., t.Any]:
-    """A filter whose result can be read more than once."""
+    """Return a filter whose result can be read more than once."""
 
     @functools.wraps(function)
     def call(*args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -71,12 +71,12 @@ def _listed(function: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
 @pass_context
 def _as_it_is(_context: t.Any, value: t.Any) -> t.Any:
-    """Keeps Jinja from making a string of an expression that has no variable in it."""
+    """Keep Jinja from making a string of an expression without variables."""
     return value
 
 
 class _Environment(NativeEnvironment):
-    """Expressions give values, as they are; text around them makes a string."""
+    """Expressions yield values unchanged; text around them makes a string."""
 
     @staticmethod
     def concat(nodes: Iterable[t.Any]) -> t.Any:
@@ -110,8 +110,8 @@ class Text:
         self._compiled = (_TEMPLATES if template else _EXPRESSIONS).from_string(source)
 
     def evaluate(self, variables: Mapping[str, t.Any]) -> t.Any:
-        """Its value; Undefined for one that is not defined. Raises TextError."""
-        # Jinja copies all of what is not shared, and so would evaluate all variables.
+        """Return its value; Undefined if it is not defined. Raises TextError."""
+        # Jinja copies what is not shared, and so would evaluate all variables.
         context = self._compiled.new_context(t.cast(dict[str, t.Any], variables), shared=True)
         try:
             value = _Environment.concat(self._compiled.root_render_func(context))
@@ -124,17 +124,17 @@ class Text:
 
 
 def _newlines(text: str) -> int:
-    """How many a string ends with: Jinja leaves some out that Ansible puts back."""
+    """Return how many a string ends with: Jinja drops some that Ansible puts back."""
     return len(text) - len(text.rstrip("\n"))
 
 
 def is_template(value: str) -> bool:
-    """Whether a string may have expressions in it."""
+    """Return whether a string may have expressions in it."""
     return value.startswith(_BEGINNINGS[-1]) or any(start in value for start in _BEGINNINGS[:-1])
 
 
 def compiled(value: t.Any) -> t.Any:
-    """What a YAML file of a role has, with a Text for each string that is a template."""
+    """Return the content of a role's YAML file with a Text for each string that is a template."""
     if isinstance(value, str):
         return Text(value) if is_template(value) else value
     if isinstance(value, dict):
@@ -143,7 +143,7 @@ def compiled(value: t.Any) -> t.Any:
 
 
 def sources(value: t.Any, mark: Callable[[str], str] = str) -> t.Any:
-    """What compiled() was made from; `mark` marks the templates in it."""
+    """Return what compiled() was made from; `mark` marks the templates in it."""
     if isinstance(value, Text):
         return mark(value.source)
     if isinstance(value, dict):
@@ -154,20 +154,20 @@ def sources(value: t.Any, mark: Callable[[str], str] = str) -> t.Any:
 class Variables(Mapping[str, t.Any]):
     """Variables as the texts of roles see them, plain; each is evaluated once, when asked for.
 
-    `own` are those of roles that nobody else sets, and `defaults` those that anybody may; both are
-    as compiled() has them. `given` has what a task knows, and `ansible` evaluates values of it that
-    are templates, with all variables but those of `own`. A value that cannot be evaluated is as one
-    that is not defined until something uses it.
+    `own` are those of roles that nobody else sets, `defaults` those that anybody may set; both come
+    from compiled(). `known` has what a task knows; `ansible` evaluates its values that are
+    templates, with all variables except those of `own`. A value that cannot be evaluated is like
+    an undefined one until something uses it.
     """
 
     def __init__(
         self,
         own: Mapping[str, t.Any],
-        given: Mapping[str, t.Any],
+        known: Mapping[str, t.Any],
         defaults: Mapping[str, t.Any],
         ansible: Callable[[t.Any], t.Any],
     ) -> None:
-        self._own, self._given, self._defaults = own, given, defaults
+        self._own, self._known, self._defaults = own, known, defaults
         self._ansible = ansible
         self._values: dict[str, t.Any] = {}
 
@@ -180,37 +180,28 @@ class Variables(Mapping[str, t.Any]):
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._defaults, **self._given, **self._own})
+        return iter({**self._defaults, **self._known, **self._own})
 
     def __len__(self) -> int:
         return sum(1 for _name in self)
 
     def __contains__(self, name: object) -> bool:
-        return any(
-            name in layer
-            for layer in (self._own, self._given, self._defaults, _EXPRESSIONS.globals)
-        )
+        layers = (self._own, self._known, self._defaults, _EXPRESSIONS.globals)
+        return any(name in layer for layer in layers)
 
     def value(self, name: str) -> t.Any:
-        """The value of a variable. Raises TextError, for one that is not defined too."""
-        value = self[name]
-        if isinstance(value, Undefined):
-            # Its message is in the error that using it raises.
-            try:
-                str(value)
-            except TemplateError as error:
-                raise TextError(str(error).removeprefix(f"{name}: ")) from error
-        return value
+        """Return the value of a variable. Raises TextError, also for an undefined one."""
+        return _defined(self[name], f"{name}: ")
 
     def _evaluate(self, name: str) -> t.Any:
         """Raises AnsibleError and TextError; KeyError where there is no such variable."""
         if name in self._own:
             return self._of_role(self._own[name])
-        if name not in self._given:
+        if name not in self._known:
             if name in self._defaults:
                 return self._of_role(self._defaults[name])
             return _EXPRESSIONS.globals[name]
-        value = self._given[name]
+        value = self._known[name]
         if name in _AS_THEY_ARE:
             return value
         if name in self._defaults and value == sources(self._defaults[name]):
@@ -221,21 +212,25 @@ class Variables(Mapping[str, t.Any]):
         if isinstance(value, Text):
             return value.evaluate(self)
         if isinstance(value, dict):
-            return {key: self._part(item) for key, item in value.items()}
-        return [self._part(item) for item in value] if isinstance(value, list) else value
+            return {key: _defined(self._of_role(item)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [_defined(self._of_role(item)) for item in value]
+        return value
 
-    def _part(self, value: t.Any) -> t.Any:
-        part = self._of_role(value)
-        if isinstance(part, Undefined):
-            try:
-                str(part)
-            except TemplateError as error:
-                raise TextError(str(error)) from error
-        return part
+
+def _defined(value: t.Any, prefix: str = "") -> t.Any:
+    """Return a value that is not Undefined. Raises TextError, without the prefix."""
+    if isinstance(value, Undefined):
+        # Its message is in the error that using it raises.
+        try:
+            str(value)
+        except TemplateError as error:
+            raise TextError(str(error).removeprefix(prefix)) from error
+    return value
 
 
 def _is_plain(value: t.Any) -> bool:
-    """Whether there is nothing in it for Ansible to evaluate, such as a template or a secret."""
+    """Return whether it has nothing for Ansible to evaluate, such as a template or a secret."""
     if isinstance(value, str):
         return not is_template(value)
     if isinstance(value, dict):

@@ -53,20 +53,20 @@ class Role:
         }
 
     def check(self, variables: Variables) -> None:
-        """Checks what the role's argument spec describes. Raises OperatorError."""
+        """Check what the role's argument spec describes. Raises OperatorError."""
         values = {name: self._value(name, variables) for name in self._options if name in variables}
         result = self._validator.validate(values)
         if result.error_messages:
             raise OperatorError(f"role {self.name}: {'; '.join(result.error_messages)}")
 
     def documents(self, variables: Variables) -> list[dict[str, t.Any]]:
-        """The arguments of the role's state documents. Raises OperatorError."""
+        """Return the arguments of the role's state documents. Raises OperatorError."""
         written = self._value(f"{self.name}_document", variables)
         documents = written if isinstance(written, list) else [written]
         return [{"name": self.name, **document} for document in documents]
 
     def template(self, name: str, variables: Variables, extra: Mapping[str, t.Any]) -> str:
-        """The text of one of the role's templates. Raises OperatorError that names it."""
+        """Return the text of a template of the role. Raises OperatorError that names it."""
         try:
             seen = ChainMap(t.cast(dict[str, t.Any], extra), t.cast(dict[str, t.Any], variables))
             return str(self._templates[name].evaluate(seen))
@@ -74,7 +74,7 @@ class Role:
             raise OperatorError(f"role {self.name}: template {name}: {error}") from error
 
     def find(self, name: str) -> str:
-        """A file of the controller: absolute, or in the role's files/."""
+        """Return the path of a file on the controller: absolute, or in the role's files/."""
         return name if os.path.isabs(name) else str(self._path / "files" / name)
 
     def _value(self, name: str, variables: Variables) -> t.Any:
@@ -85,21 +85,21 @@ class Role:
 
 
 def _load(path: Path) -> dict[str, t.Any]:
-    """A YAML file of a role, which may be empty."""
-    found: dict[str, t.Any] | None = yaml.load(path.read_text("utf-8"), _YamlLoader)
-    return found or {}
+    """Return the content of a role's YAML file, which may be empty."""
+    content: dict[str, t.Any] = yaml.load(path.read_text("utf-8"), _YamlLoader) or {}
+    return content
 
 
 @functools.cache
 def role(name: str) -> Role:
-    """A role of this collection. Raises OperatorError where there is none of that name."""
+    """Return a role of this collection. Raises OperatorError for an unknown name."""
     if name not in _names():
         raise OperatorError(f"{name!r} is not a role of puffy.vmm; use {', '.join(_names())}")
     return Role(_ROLES / name)
 
 
 def read_all() -> None:
-    """Reads all roles; those that come first where Ansible's filters are not known yet."""
+    """Read all roles, or the first ones where Ansible's filters are not known yet."""
     with suppress(TemplateAssertionError):
         for name in _names():
             role(name)
@@ -110,9 +110,9 @@ def _names() -> list[str]:
 
 
 def variables_of(
-    roles: t.Sequence[Role], given: Mapping[str, t.Any], more: Mapping[str, t.Any], action: Action
+    roles: t.Sequence[Role], known: Mapping[str, t.Any], more: Mapping[str, t.Any], action: Action
 ) -> Variables:
-    """All variables of roles: `given` has those of a task, and `more` what comes before these."""
+    """Return all variables of roles; `more` takes precedence over the `known` ones of a task."""
     defaults: dict[str, t.Any] = {}
     own: dict[str, t.Any] = {}
     for each in roles:
@@ -121,7 +121,7 @@ def variables_of(
 
     @functools.cache
     def templar() -> t.Any:
-        everything = {**sources(defaults, trusted), **given, **more}
+        everything = {**sources(defaults, trusted), **known, **more}
         return action.templar.copy_with_new_env(available_variables=everything)
 
-    return Variables(own, {**given, **more}, defaults, lambda value: templar().template(value))
+    return Variables(own, {**known, **more}, defaults, lambda value: templar().template(value))

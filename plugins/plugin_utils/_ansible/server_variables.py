@@ -36,13 +36,10 @@ BROKEN = "vmm_broken_vms"
 TAKEN = "vmm_taken_names"
 RESULTS = frozenset({FLEET_DIRECTORY, PROBLEMS, FLEET_PROBLEMS, BROKEN, TAKEN, *SERVER_VARIABLES})
 
-# Accounts of a server that are no owner's, by the variable that names them.
-_ACCOUNTS = {
-    "ansible_user": "the account that Ansible logs in to",
-    "ansible_ssh_user": "the account that Ansible logs in to",
-}
-
-
+# Accounts of a server that do not belong to owners, by the variable that names them.
+_ACCOUNTS = dict.fromkeys(
+    ("ansible_user", "ansible_ssh_user"), "the account that Ansible logs in to"
+)
 _ADDRESSES = ("ansible_ssh_host", "ansible_host")
 _PORTS = ("ansible_ssh_port", "ansible_port")
 _RESERVED_PORTS = "vmm_reserved_ports"
@@ -51,14 +48,14 @@ _RESERVED_PORTS = "vmm_reserved_ports"
 def settings_of(server: str, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the settings among a server's variables as plain data, and what is wrong with them.
 
-    The variables of a task evaluate their templates when they are read. Of other variables that
-    begin with vmm_, which may be misspelled settings, only the name is of interest.
+    The variables of a task evaluate their templates when they are read. Other variables that begin
+    with vmm_ may be misspelled settings; only their names matter.
     """
     return _read(server, variables, lambda name: variables[name])
 
 
 def accounts_of(variables: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names of a server's accounts that are no owner's, each with what it is."""
+    """Return the names of a server's accounts that are not an owner's, each with what it is."""
     accounts: dict[str, str] = {}
     for variable, what in _ACCOUNTS.items():
         with suppress(AnsibleError):
@@ -82,7 +79,7 @@ def _read(
                 problems.append(Problem(server, variable, text, server=server))
     for variable in _PORTS if _RESERVED_PORTS not in variables else ():
         with suppress(AnsibleError, KeyError):
-            # The port that Ansible comes in by is the server's own as well.
+            # The port that Ansible connects to is the server's own too.
             settings[_RESERVED_PORTS] = list(dict.fromkeys(["22", str(plain(value(variable)))]))
     return settings, problems
 
@@ -91,7 +88,7 @@ class InventoryVariables:
     """Variables of hosts as a play would see them, while the inventory is still being read.
 
     sources are the inventory sources read so far; extra holds the variables of the command line.
-    What lies beside a playbook is not known yet.
+    Variables beside a playbook are not known yet.
     """
 
     def __init__(
@@ -108,14 +105,12 @@ class InventoryVariables:
 
     def settings(self, name: str) -> tuple[dict[str, Any], list[Problem]]:
         """Return the settings of a server, evaluated, and those that cannot be evaluated."""
-        variables = self._variables(self._inventory.hosts[name])
-        templar = Templar(loader=self._loader, variables=variables)
+        variables, templar = self._of(name)
         return _read(name, variables, lambda variable: templar.template(variables[variable]))
 
     def accounts(self, name: str) -> dict[str, str]:
-        """Return the names of a server's accounts that are no owner's, each with what it is."""
-        variables = self._variables(self._inventory.hosts[name])
-        templar = Templar(loader=self._loader, variables=variables)
+        """Return the names of a server's accounts that are not an owner's, each with what it is."""
+        variables, templar = self._of(name)
         named = {variable: variables[variable] for variable in _ACCOUNTS if variable in variables}
         with suppress(AnsibleError):
             return accounts_of(templar.template(named))
@@ -123,13 +118,16 @@ class InventoryVariables:
 
     def address(self, name: str) -> str:
         """Return where Ansible connects to a server: its ansible_host, or its name."""
-        variables = self._variables(self._inventory.hosts[name])
-        templar = Templar(loader=self._loader, variables=variables)
+        variables, templar = self._of(name)
         for variable in _ADDRESSES:
             with suppress(AnsibleError):
                 if isinstance(address := plain(templar.template(variables.get(variable))), str):
                     return address
         return name
+
+    def _of(self, name: str) -> tuple[dict[str, Any], Templar]:
+        variables = self._variables(self._inventory.hosts[name])
+        return variables, Templar(loader=self._loader, variables=variables)
 
     def _variables(self, host: Host) -> dict[str, Any]:
         """Combine in the order of precedence that Ansible documents for inventory variables."""
@@ -155,10 +153,10 @@ class InventoryVariables:
         return variables
 
     def _from_plugins(self, entities: list[Any]) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = get_vars_from_inventory_sources(
+        variables: Mapping[str, Any] = get_vars_from_inventory_sources(
             self._loader, self._sources, entities, "all"
         )
-        return found
+        return variables
 
 
 def _settings(variables: Mapping[str, Any]) -> Iterable[str]:

@@ -18,19 +18,12 @@ trusted: t.Callable[[str], str] = getattr(ansible.template, "trust_as_template",
 
 
 def render_text(templar: t.Any, text: str, title: str) -> str:
-    """A template's text with its variables filled in. Raises OperatorError."""
-    overrides = {"lstrip_blocks": True}
+    """Return a template's text with its variables filled in. Raises OperatorError."""
+    how: dict[str, t.Any] = {"escape_backslashes": False, "overrides": {"lstrip_blocks": True}}
     try:
         if hasattr(templar, "evaluate_expression"):
-            return str(templar.template(text, escape_backslashes=False, overrides=overrides))
-        return str(
-            templar.do_template(
-                text,
-                preserve_trailing_newlines=True,
-                escape_backslashes=False,
-                overrides=overrides,
-            )
-        )
+            return str(templar.template(text, **how))
+        return str(templar.do_template(text, preserve_trailing_newlines=True, **how))
     except AnsibleError as error:
         raise OperatorError(f"{title}: {error}") from error
 
@@ -44,7 +37,7 @@ class Templates:
         self._texts: dict[str, tuple[str, list[str]]] = {}
 
     def render(self, name: str, extra: t.Mapping[str, t.Any]) -> str:
-        """The text of a template. Raises OperatorError naming the template."""
+        """Return the text of a template. Raises OperatorError that names it."""
         text, search = self._load(name)
         templar = self._action.templar.copy_with_new_env(
             searchpath=search, available_variables={**self._variables, **extra}

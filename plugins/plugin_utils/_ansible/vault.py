@@ -19,10 +19,10 @@ class VaultError(OperatorError):
 
 
 class Vault:
-    """Encrypts for one identity, decrypts with all secrets that the operator gave.
+    """Encrypts for one identity, decrypts with all secrets of the operator.
 
     Without an identity it encrypts as ansible-vault does: for the one that the configuration
-    names (vault_encrypt_identity), else with the first secret.
+    names (vault_encrypt_identity), otherwise with the first secret.
     """
 
     def __init__(
@@ -52,15 +52,17 @@ class Vault:
         try:
             return bytes(VaultLib(self._secrets).decrypt(data)).decode()
         except (AnsibleError, UnicodeDecodeError):
-            known = ", ".join(sorted({name for name, _secret in self._secrets}))
             raise VaultError(
-                f"cannot be decrypted with the vault secrets of this run ({known}); give the one "
-                f"that it was encrypted with"
+                f"cannot be decrypted with the vault secrets of this run ({self._names()}); give "
+                f"the one that it was encrypted with"
             ) from None
 
     def require_secret(self) -> None:
-        """Raises VaultError when nothing can be encrypted."""
+        """Refuse to go without a secret to encrypt with (VaultError)."""
         self._chosen()
+
+    def _names(self) -> str:
+        return ", ".join(sorted({name for name, _secret in self._secrets}))
 
     def _chosen(self) -> tuple[str, Any]:
         if not self._secrets:
@@ -71,7 +73,6 @@ class Vault:
         for name, secret in self._secrets:
             if self._identity in (None, name):
                 return name, secret
-        known = ", ".join(sorted({name for name, _secret in self._secrets}))
         raise VaultError(
-            f"no vault secret has the identity {self._identity!r}; this run has {known}"
+            f"no vault secret has the identity {self._identity!r}; this run has {self._names()}"
         )

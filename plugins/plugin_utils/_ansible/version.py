@@ -13,7 +13,7 @@ _COLLECTION = Path(__file__).parents[3]
 
 
 def collection_version(collection: Path = _COLLECTION) -> str:
-    """From what ansible-galaxy wrote, or from the file that it builds from."""
+    """Return the version that ansible-galaxy wrote, or that it builds from."""
     manifest = collection / "MANIFEST.json"
     if manifest.is_file():
         return str(json.loads(manifest.read_bytes())["collection_info"]["version"])

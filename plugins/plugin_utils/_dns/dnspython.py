@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The one place where dnspython is imported; that it is missing is reported at its first use."""
+"""The only place that imports dnspython; where it is missing, its first use reports that."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""SSHFP RRsets at a zone's primary server: looked at, and replaced by RFC 2136 update with TSIG."""
+"""SSHFP RRsets at a zone's primary server: queried, and replaced by RFC 2136 updates with TSIG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BATCH = 100
 
 
 class DnsError(OperatorError):
-    """What a name server did not do, in words for the operator."""
+    """A request that a name server did not carry out, in words for the operator."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rrset:
 
 @dataclass(frozen=True)
 class Change:
-    """What a name has now, and what it is to have; None for no records."""
+    """What a name has now, and what it should have; None for no records."""
 
     name: str
     before: Rrset | None
@@ -149,7 +149,7 @@ class Session:
         except (dns.tsig.PeerBadSignature, dns.tsig.BadSignature):
             reason = f"has another secret for the TSIG key {key}"
         except (dns.tsig.PeerBadTime, dns.tsig.BadTime):
-            reason = "has a clock that differs too much from this machine's; put the clocks right"
+            reason = "has a clock that differs too much from this machine's; correct the clocks"
         except dns.exception.Timeout:
             reason = f"did not answer within {primary.timeout:g} seconds"
         except EOFError:
@@ -175,8 +175,8 @@ class Session:
             dns.rcode.NOTAUTH: f"is not the primary server of {primary.zone}; give that one",
             dns.rcode.NOTZONE: f"says that a name is not in its zone {primary.zone}",
         }
-        told = reasons.get(code, "did not carry the update out; see its log")
-        return f"{primary} {told} ({_text(code)})"
+        reason = reasons.get(code, "did not carry out the update; see its log")
+        return f"{primary} {reason} ({_text(code)})"
 
 
 def _rdataset(ttl: int, texts: frozenset[str]) -> Any:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Passwords of VMs, each in a file of its own that is encrypted as a whole."""
+"""Passwords of VMs, each in an encrypted file of its own."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ class CredentialFiles:
         return self._directory / f"{name}.yml"
 
     def exists(self, name: str) -> bool:
-        """Whether there is anything at all under the name, even a link to nowhere."""
+        """Return whether anything has the name, even a link to nowhere."""
         return os.path.lexists(self.path(name))
 
     def read(self, name: str) -> Credential:
-        """Raises CredentialError."""
+        """Return the credential of a VM. Raises CredentialError."""
         try:
             return Credential.parse(self._vault.decrypt(read_file(self.path(name), _LIMIT)))
         except (Unreadable, ValueError, VaultError) as error:
             raise CredentialError(f"{self.path(name)}: {error}") from error
 
     def write(self, name: str, credential: Credential) -> None:
-        """Only for who holds the fleet's lock. Raises VaultError and OSError."""
+        """Write a credential. Only for who holds the fleet's lock. Raises VaultError, OSError."""
         data = self._vault.encrypt(credential.render())
         self._directory.mkdir(mode=0o700, exist_ok=True)
         write_file(self.path(name), data, 0o600)

@@ -24,7 +24,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import (
     Unreadable,
     open_directory,
-    read_file,
+    read_text,
     write_file,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.lock import exclusive_lock
@@ -41,7 +41,7 @@ HOST_KEYS = "host_keys"
 HAND_OVER = "handover"
 HAND_OVER_TEXT, HAND_OVER_PAGE = ".md", ".html"
 
-# What a VM has that was installed and has answered once.
+# What a VM leaves that was installed and has answered once.
 _LEFT_BY_INSTALLATIONS = {HOST_KEYS: ".pub", HAND_OVER: HAND_OVER_TEXT}
 
 # A VM file has some 20 short lines; a ledger one line for each of up to 65,535 numbers.
@@ -54,7 +54,7 @@ _LIMITS = {
     INVENTORY: 16 * 1024 * 1024,
 }
 
-# Copies that editors and patch(1) make of a file that somebody works on, or leave behind.
+# Copies that editors and patch(1) make of a file, or leave behind.
 _LEFT_BY_EDITORS = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|.*\.(?:bak|orig|rej|tmp)")
 
 
@@ -67,8 +67,8 @@ class FleetTexts:
     """The files of a fleet by name ("web1.yml"), None for those that cannot be read.
 
     problems say why; warnings name files that are ignored. kept maps names of servers; seen are the
-    names of VMs of which there are host keys or a hand-over sheet; inventory is the text of the
-    copy of what the inventory says, empty when there is none.
+    names of VMs that have host keys or a hand-over sheet; inventory is the text of the copy of what
+    the inventory says, empty when there is none.
     """
 
     vms: Mapping[str, str | None]
@@ -87,7 +87,7 @@ class FleetDirectory:
     path: Path
 
     def read(self) -> FleetTexts:
-        """Read all files; one that cannot be read becomes a problem of what it is for.
+        """Read all files; one that cannot be read becomes a problem of its VM or server.
 
         Raises NoFleet when there is no directory for VM files: an empty fleet has an empty one,
         and a mistyped path must not look like a fleet without VMs.
@@ -98,16 +98,13 @@ class FleetDirectory:
                 f"per VM"
             )
         report = Report()
-        vms = self._read_all(VMS, report)
-        orders = self._read_all(ORDERS, report)
-        ledgers = self._read_all(ALLOCATIONS, report)
-        moves = self._read_all(MOVES, report)
-        kept = self._read_copies()
+        folders = (VMS, ORDERS, ALLOCATIONS, MOVES)
+        vms, orders, ledgers, moves = (self._read_all(folder, report) for folder in folders)
         return FleetTexts(
             vms,
             orders,
             ledgers,
-            kept,
+            self._read_copies(),
             report.problems,
             report.warnings,
             self._seen(),
@@ -120,16 +117,15 @@ class FleetDirectory:
         return self._read_all(MOVES, Report())
 
     def _seen(self) -> frozenset[str]:
-        found = (
+        return frozenset(
             file.name.removesuffix(suffix)
             for folder, suffix in _LEFT_BY_INSTALLATIONS.items()
             for file in (self.path / folder).glob(f"*{suffix}")
         )
-        return frozenset(found)
 
     @contextmanager
     def lock(self, patience: float) -> Iterator[None]:
-        """Be the only one who writes to the fleet directory. Raises LockHeld and OSError."""
+        """Lock out others who write to the fleet directory. Raises LockHeld and OSError."""
         allocations = self.path / ALLOCATIONS
         allocations.mkdir(mode=0o755, exist_ok=True)
         with exclusive_lock(allocations / ".lock", patience):
@@ -141,7 +137,7 @@ class FleetDirectory:
             write_file(self.path / ALLOCATIONS / name, text.encode(), 0o644)
 
     def write_move(self, vm: str, text: str) -> None:
-        """Replace the journal of a VM's moves; without text there is none any more.
+        """Replace the journal of a VM's moves, or remove it where text is empty.
 
         Only for who holds the lock. Raises OSError.
         """
@@ -164,18 +160,17 @@ class FleetDirectory:
         write_file(self.path / INVENTORY, text.encode(), 0o644)
 
     def _read_inventory(self) -> str:
-        try:
-            return read_file(self.path / INVENTORY, _LIMITS[INVENTORY]).decode("utf-8")
-        except (Unreadable, UnicodeDecodeError):
-            return ""
+        with suppress(Unreadable):
+            return read_text(self.path / INVENTORY, _LIMITS[INVENTORY])
+        return ""
 
     def _read_copies(self) -> dict[str, str]:
-        """Read the copies of all servers, without those that cannot be read: they are a help."""
+        """Read the copies of all servers that can be read."""
         copies: dict[str, str] = {}
         with suppress(OSError):
             for path in sorted((self.path / KEPT).glob("*.json")):
-                with suppress(Unreadable, UnicodeDecodeError):
-                    copies[path.stem] = read_file(path, _LIMITS[KEPT]).decode("utf-8")
+                with suppress(Unreadable):
+                    copies[path.stem] = read_text(path, _LIMITS[KEPT])
         return copies
 
     def _read_all(self, folder: str, report: Report) -> dict[str, str | None]:
@@ -212,10 +207,4 @@ def _text(directory: int, name: str, limit: int) -> str:
         raise Unreadable(
             "only files with an ASCII name that ends in .yml belong here; rename or remove it"
         )
-    content = read_file(name, limit, directory)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Unreadable(
-            f"is not UTF-8 text: byte {error.start + 1} is {content[error.start]:#04x}"
-        ) from error
+    return read_text(name, limit, directory)

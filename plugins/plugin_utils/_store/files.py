@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Reading files that others made, and writing files that are never half there."""
+"""Reading files that others made, and writing files that are never incomplete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_directory(path: Path) -> int:
 
 
 def read_file(name: str | Path, limit: int, directory: int | None = None) -> bytes:
-    """Return the content, of at most limit bytes, of a regular file that is no link.
+    """Return the content, at most limit bytes, of a regular file that is not a link.
 
     directory is the descriptor of the directory that the name is in. Raises Unreadable.
     """
@@ -55,12 +55,23 @@ def read_file(name: str | Path, limit: int, directory: int | None = None) -> byt
     return content
 
 
+def read_text(name: str | Path, limit: int, directory: int | None = None) -> str:
+    """Return the content of a file like read_file(), as text. Raises Unreadable."""
+    content = read_file(name, limit, directory)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            f"is not UTF-8 text: byte {error.start + 1} is {content[error.start]:#04x}"
+        ) from error
+
+
 def write_file(path: Path, content: bytes, mode: int) -> None:
     """Put content at path in one step, durably: fsync(2), then rename(2) within the directory.
 
     mode holds the permission bits, whatever the umask is. Raises OSError with path as its file
-    name, and then path is as it was before and no temporary file stays. Temporary files have
-    hidden names, for the case that the machine stops.
+    name; then path is as it was before, and no temporary file stays. Temporary files have hidden
+    names, in case the machine stops.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -76,10 +87,10 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
 
 
 def create_file(path: Path, content: bytes, mode: int) -> None:
-    """Make a file durably in one step, in the place of no other; its directory is not a link.
+    """Create a file durably in one step, without replacing one; its directory is not a link.
 
-    link(2) gives it its name, and does not do so when there is something of that name, be it a
-    link to nowhere. Raises FileExistsError, OSError, Unreadable.
+    link(2) gives it its name, unless something has that name, even a link to nowhere. Raises
+    FileExistsError, OSError, Unreadable.
     """
     name, folder = path.name, open_directory(path.parent)
     temporary = f".{name}.{os.urandom(8).hex()}"
@@ -97,7 +108,7 @@ def create_file(path: Path, content: bytes, mode: int) -> None:
 
 
 def _fill(descriptor: int, content: bytes, mode: int) -> None:
-    """Write all of a new file, durably, with these permission bits whatever the umask is."""
+    """Write all of a new file durably, with these permission bits whatever the umask is."""
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Hand-over sheets: what the owner of a VM gets, as a text and as a page in the fleet."""
+"""Hand-over sheets: what the owner of a VM gets, as text and as a page in the fleet directory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MODE = 0o644
 
 
 def write(fleet: Path, vm: str, text: str, page: str) -> list[str]:
-    """Write the sheet of a VM; return the paths in the fleet of files with another content now.
+    """Write the sheet of a VM; return the paths in the fleet of files that changed.
 
-    The text comes last: where it is, the page is. Raises Refused for a name that no VM has, and
-    OSError.
+    The text comes last: where it exists, the page does. Raises Refused for a name that is not a
+    VM's, and OSError.
     """
     contents = {HAND_OVER_PAGE: page, HAND_OVER_TEXT: text}
     return [

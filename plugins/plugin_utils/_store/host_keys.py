@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Public host keys of VMs, as they were when the VM was first met: a file a VM in the fleet.
+"""Public host keys of VMs, as they were when the VM first answered: one file per VM in the fleet.
 
-They are kept, and not asked for anew, since what answers at an address later may be another VM.
+They are kept, and not asked for again, since another VM may answer at an address later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class HostKeyFiles:
     fleet: Path
 
     def path(self, vm: str) -> Path:
-        """Raises Refused for what is not the name of a VM."""
+        """Return the path of a VM's file. Raises Refused for what is not the name of a VM."""
         return self.fleet / HOST_KEYS / f"{vm_name(vm)}.pub"
 
     def read(self, vm: str) -> tuple[str, ...] | None:
@@ -49,20 +49,20 @@ class HostKeyFiles:
             raise HostKeyError(f"{path}: {error}") from error
 
     def write(self, vm: str, keys: Iterable[str]) -> bool:
-        """Keep these keys as the VM's; return whether they are others than before.
+        """Keep these keys as the VM's; return whether they differ from those before.
 
-        Raises Refused for what is no key, HostKeyError and OSError.
+        Raises Refused for what is not a key, HostKeyError and OSError.
         """
-        wanted = _checked(keys)
-        if self.read(vm) == wanted:
+        new = _checked(keys)
+        if self.read(vm) == new:
             return False
         path = self.path(vm)
         path.parent.mkdir(mode=0o755, exist_ok=True)
-        write_file(path, "".join(f"{key}\n" for key in wanted).encode("ascii"), 0o644)
+        write_file(path, "".join(f"{key}\n" for key in new).encode("ascii"), 0o644)
         return True
 
 
 def _checked(lines: Iterable[str]) -> tuple[str, ...]:
-    """The keys in order, without comments, which a VM's root chooses."""
+    """Return the keys in order, without comments, which a VM's root chooses."""
     keys = (parse_ssh_key(line.strip()) for line in lines if line.strip())
     return tuple(sorted(" ".join(str(key).split(" ")[:2]) for key in keys))

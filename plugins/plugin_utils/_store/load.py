@@ -34,7 +34,7 @@ HOST_ALREADY = "is a host of the inventory already; a VM needs a name of its own
 
 
 def today() -> date:
-    """The day, the same wherever the controller is."""
+    """Return the day in UTC, the same wherever the controller is."""
     return datetime.now(UTC).date()
 
 
@@ -49,8 +49,8 @@ def build(
 ) -> Fleet:
     """Build the fleet from its files and the settings of the servers.
 
-    groups are the inventory's groups; taken has names that no VM can have, each with what they
-    are; accounts those of each server that are no owner's; problems are those known already;
+    groups are the inventory's groups; taken has names that no VM can have, each with the reason;
+    accounts are those of each server that do not belong to owners; problems are known already;
     arriving are VMs that come from another server.
     """
     known = [*texts.problems, *problems]
@@ -79,7 +79,7 @@ def build(
 
 @dataclass(frozen=True)
 class TaskInventory:
-    """What a task knows of the inventory, for build(), and what the fleet directory keeps of it."""
+    """What a task knows about the inventory, for build(), and what the fleet directory keeps."""
 
     kept: Inventory
     groups: Collection[str]
@@ -87,22 +87,14 @@ class TaskInventory:
     problems: Sequence[Problem]
 
     def build(self, texts: FleetTexts, arriving: Collection[str] = ()) -> Fleet:
-        kept = self.kept
-        return build(
-            texts,
-            kept.settings,
-            self.groups,
-            self.taken,
-            kept.accounts,
-            self.problems,
-            arriving,
-        )
+        settings, accounts = self.kept.settings, self.kept.accounts
+        return build(texts, settings, self.groups, self.taken, accounts, self.problems, arriving)
 
 
 def inventory_of_task(
     groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
 ) -> TaskInventory:
-    """Return what a task knows; servers maps the names of the servers to their variables."""
+    """Return what a task knows; servers maps the names of servers to their variables."""
     settings: dict[str, Mapping[str, object]] = {}
     problems: list[Problem] = []
     others = set(groups["all"]) - servers.keys() - set(groups.get(ALL_VMS, ()))
@@ -115,10 +107,3 @@ def inventory_of_task(
     accounts = {name: accounts_of(variables) for name, variables in servers.items()}
     kept = Inventory(settings, accounts, names)
     return TaskInventory(kept, {*groups, ALL_VMS}, taken, problems)
-
-
-def build_for_task(
-    texts: FleetTexts, groups: Mapping[str, list[str]], servers: Mapping[str, Mapping[str, Any]]
-) -> Fleet:
-    """Build the fleet from its files and what a task knows of the inventory."""
-    return inventory_of_task(groups, servers).build(texts)

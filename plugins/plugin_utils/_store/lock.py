@@ -26,11 +26,11 @@ class LockHeld(OperatorError):
 
 @contextmanager
 def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
-    """Hold an flock(2) on the file path, which is made when it is missing and never removed.
+    """Hold an flock(2) on the file path, which is created when missing and never removed.
 
-    The system itself lets go of the lock of a process that died, so no lock is ever stale. While
-    it is held, the file tells who holds it. Nobody else can open it, and so keep it locked. Waits
-    up to patience seconds, then raises LockHeld; raises OSError when the file cannot be made.
+    The system releases the lock of a process that died, so no lock is ever stale. While it is
+    held, the file names the holder. Nobody else can open it, and so keep it locked. Waits up to
+    patience seconds, then raises LockHeld; raises OSError when the file cannot be created.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
@@ -39,8 +39,8 @@ def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
             holder = os.pread(descriptor, _HOLDER_LENGTH, 0).decode("ascii", "replace")
             who = "".join(filter(str.isprintable, holder)) or "another run"
             raise LockHeld(
-                f"{path}: held by {who}; waited {patience:g} seconds. Let that run end, or "
-                f"stop it, and try again"
+                f"{path}: held by {who}; waited {patience:g} seconds. Wait until that run has "
+                f"finished, or stop it, and try again"
             )
         _note(descriptor, _holder())
         try:
@@ -52,7 +52,7 @@ def exclusive_lock(path: Path, patience: float) -> Iterator[None]:
 
 
 def wait_for(descriptor: int, patience: float) -> bool:
-    """Lock an open file or directory for this process; False if it is not to be had in time."""
+    """Lock an open file or directory for this process; return whether that was possible in time."""
     deadline = time.monotonic() + patience
     while True:
         try:

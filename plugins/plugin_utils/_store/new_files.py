@@ -1,11 +1,11 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""New files, all or none, and none in the place of another.
+"""New files, all or none, without replacing any.
 
-They are written into a directory of their own first, with a list of their places. Then each gets
-its name by link(2), which replaces nothing, in the order that is given, and the directory goes. Cut
-off at whatever point, what is left is that directory, and names of files that are in it: the next
-call takes those names away again, which it knows by their inodes and contents, and nothing else.
+They are first written into a directory of their own, with a list of their places. Then each gets
+its name by link(2), which replaces nothing, in the order of the arguments, and the directory is
+removed. If this is cut off at any point, that directory is left, and names of files in it: the
+next call removes those names again, which it knows by their inodes and contents, and nothing else.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _PLACES = "places.json"
 
 
 class NotNew(OperatorError):
-    """Some of the files are there already; nothing was written."""
+    """Some of the files exist already; nothing was written."""
 
 
 def write_new(stage: Path, files: Mapping[Path, str]) -> None:
-    """Write files, by their paths, through the directory `stage`, whose parent must be there.
+    """Write files, by their paths, by way of the directory `stage`, whose parent must exist.
 
-    Only for who is the only one to do so. Raises NotNew, OperatorError, OSError.
+    Nobody else may do so at the same time. Raises NotNew, OperatorError, OSError.
     """
     take_back(stage)
     refuse_existing(files)
@@ -60,41 +60,42 @@ def write_new(stage: Path, files: Mapping[Path, str]) -> None:
                 f"files could not be written all or none: nothing was written"
             ) from error
         raise
-    # Without the list, all that is left to do is to remove the directory.
+    # Without the list, all that remains is to remove the directory.
     (stage / _PLACES).unlink()
     sync_directory(stage)
     shutil.rmtree(stage)
 
 
 def refuse_existing(files: Mapping[Path, str]) -> None:
-    """Raises NotNew for files of which there is one, or something else of that name."""
-    there = [str(path) for path in files if os.path.lexists(path)]
-    if there:
+    """Refuse paths where there is something already (NotNew)."""
+    existing = [str(path) for path in files if os.path.lexists(path)]
+    if existing:
         raise NotNew(
-            f"{', '.join(there)}: there already, and no file is written over; nothing was written. "
-            f"Move what is there away, or keep it and take what is new from what is shown"
+            f"{', '.join(existing)}: exists already, and no file is overwritten; nothing was "
+            f"written. Move it away, or keep it and copy what is new from what is shown"
         )
 
 
 def take_back(stage: Path) -> None:
-    """Take back what a call that was cut off had written. Raises OSError."""
+    """Remove what a call that was cut off had written. Raises OSError."""
     if not stage.is_dir() or stage.is_symlink():
         return
-    staged = {(one.stat().st_dev, one.stat().st_ino) for one in stage.iterdir() if one.is_file()}
+    staged = {_identity(file) for file in stage.iterdir()}
     try:
         places = json.loads((stage / _PLACES).read_bytes())
     except (FileNotFoundError, ValueError):
         places = {}
     for name, digest in places.items():
         path = Path(name)
-        known = path.lstat() if os.path.lexists(path) else None
-        if (
-            known
-            and (known.st_dev, known.st_ino) in staged
-            and _digest(path.read_bytes()) == digest
-        ):
+        ours = os.path.lexists(path) and _identity(path) in staged
+        if ours and _digest(path.read_bytes()) == digest:
             path.unlink()
     shutil.rmtree(stage)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
 
 
 def _digest(content: bytes) -> str:

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Writes to a ledger that VMs were installed, or that they are not any more."""
+"""Records in a ledger that VMs were installed, or that they no longer are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
     Installed,
@@ -38,8 +39,8 @@ def write_records(
 ) -> bool:
     """Write records of installations of VMs of a server; return whether the ledger changed.
 
-    known has the records that this run went by: where the ledger has another image by now, or a
-    record that was to go is another one, nothing is written. Raises RecordError, Problems,
+    known has the records that this run relied on: where the ledger has another image by now, or a
+    record to be removed is another one, nothing is written. Raises RecordError, Problems,
     LockHeld, NoFleet and OSError.
     """
     if not records:
@@ -52,8 +53,9 @@ def write_records(
             if entry.installed == new and not (new is None and (entry.disks or entry.made)):
                 continue
             if entry.installed != known.get(vm):
-                if new and entry.installed and _same_image(entry.installed, new):
-                    # It watched the same installation, and was faster.
+                recorded = entry.installed
+                if new and recorded and replace(new, at=recorded.at) == recorded:
+                    # Another run watched the same installation, and was faster.
                     continue
                 raise RecordError(
                     f"{source(server)}: {vm}: another run recorded an installation meanwhile; "
@@ -74,7 +76,7 @@ def write_disks(
 ) -> None:
     """Write the disks of VMs of a server; those that the ledger has already stay there.
 
-    Of each VM the first, if it was made and is not installed yet, and the further ones. Raises
+    Each VM has its first disk, if it was made and is not installed yet, and further ones. Raises
     RecordError, Problems, LockHeld, NoFleet and OSError.
     """
     if not disks:
@@ -96,10 +98,6 @@ def _entry(ledger: Ledger, vm: str) -> Entry:
             f"the line back from version control, and run again"
         )
     return entry
-
-
-def _same_image(one: Installed, other: Installed) -> bool:
-    return (one.image, one.format) == (other.image, other.format)
 
 
 def _read(fleet: FleetDirectory, server: str) -> Ledger:

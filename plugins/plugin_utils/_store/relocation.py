@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What the files of a fleet are once a VM is on another server, and whether that can be had."""
+"""The files of a fleet after a VM has moved to another server, and whether that is possible."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
 # Builds the fleet that texts describe; the names are those of VMs that come from another server.
 Build = Callable[[FleetTexts, Collection[str]], Fleet]
 
-# What is kept where the other server can have it, the most first.
+# What is kept if the other server can have it, the most first.
 _KEPT = (("mac", "ipv4", "ipv6"), ("mac", "ipv4"), ("mac", "ipv6"), ("mac",))
 
 
 class CannotMove(OperatorError):
-    """Nothing is wrong with the fleet, and a VM cannot be moved as it was asked."""
+    """Nothing is wrong with the fleet, but a VM cannot be moved as requested."""
 
 
 @dataclass(frozen=True)
 class Relocation:
-    """A VM on the server that it leaves, and on the one that it comes to.
+    """A VM on the server that it leaves, and on the one that it moves to.
 
     texts are all files of the fleet as they are after the move: the VM's, and the ledgers of both
-    servers. disks are the images that the ledger has of it, first where they are, then where they
-    come to.
+    servers. disks are the images that the ledger has, first where they are, then where they will
+    be.
     """
 
     before: Vm
@@ -60,7 +60,7 @@ class Relocation:
     disks: tuple[tuple[RecordedDisk, RecordedDisk], ...]
 
     def images(self, stamp: str) -> tuple[Image, ...]:
-        """The paths of all images in the move that began at a time."""
+        """Return the paths of all images in the move that began at a time."""
         archived = self.before.state == "archived"
         return tuple(
             Image(
@@ -84,7 +84,7 @@ def relocate(texts: FleetTexts, build: Build, name: str, to: str, today: date) -
     except ValueError as error:
         raise CannotMove(f"{vm_source(name)}: {error}") from error
     left = ledger_of(texts, before.server)
-    left = replace(left, entries={vm: one for vm, one in left.entries.items() if vm != name})
+    left = replace(left, entries={vm: line for vm, line in left.entries.items() if vm != name})
     known = set(map(str, fleet.problems))
     problems: list[str] = []
     for kept in _KEPT:
@@ -92,7 +92,7 @@ def relocate(texts: FleetTexts, build: Build, name: str, to: str, today: date) -
         file = _with_values(moved_text, values, name)
         after_texts = _replaced(texts, name, file, left)
         after = build(after_texts, {name})
-        problems = [one for one in map(str, after.problems) if one not in known]
+        problems = [text for text in map(str, after.problems) if text not in known]
         there = next((vm for vm in after.vms if vm.name == name and vm.server == to), None)
         if not problems and there:
             break
@@ -115,11 +115,11 @@ def relocate(texts: FleetTexts, build: Build, name: str, to: str, today: date) -
 
 
 def _vm(fleet: Fleet, name: str, to: str) -> Vm:
-    """The VM as it is before the move. Raises CannotMove where there is nothing to move."""
+    """Return the VM before the move. Raises CannotMove where there is nothing to move."""
     vm = next((vm for vm in fleet.vms if vm.name == name), None)
     if vm is None or name in fleet.broken:
         reasons = fleet.broken.get(name) or ["the fleet has no such VM"]
-        raise CannotMove(f"{name}: cannot be moved before this is put right: {'; '.join(reasons)}")
+        raise CannotMove(f"{name}: cannot be moved until this is corrected: {'; '.join(reasons)}")
     if to not in fleet.servers:
         raise CannotMove(
             f"{name}: cannot be moved to {to}, which has problems, or is not one of the servers "
@@ -143,7 +143,7 @@ def _record(entry: Entry) -> Installed:
 
 
 def _with_values(text: str, values: Mapping[str, object], name: str) -> str:
-    """A VM file with these values, as if somebody had written them, where it gives none itself."""
+    """Return a VM file with these values where it has none itself, as if somebody wrote them."""
     for field, value in values.items():
         if not any(line.startswith(f"{field}:") for line in text.splitlines()):
             try:
@@ -154,14 +154,14 @@ def _with_values(text: str, values: Mapping[str, object], name: str) -> str:
 
 
 def _replaced(texts: FleetTexts, name: str, file: str, *ledgers: Ledger) -> FleetTexts:
-    """The files of a fleet with another file of a VM, and other ledgers."""
+    """Return the files of a fleet with another file of a VM, and other ledgers."""
     new = {f"{ledger.server}{SUFFIX}": ledger.render() for ledger in ledgers}
     vms = {**texts.vms, f"{name}{VM_SUFFIX}": file}
     return replace(texts, vms=vms, ledgers={**texts.ledgers, **new})
 
 
 def ledger_of(texts: FleetTexts, server: str) -> Ledger:
-    """The ledger of a server. Raises Problems, and CannotMove where there is none."""
+    """Return the ledger of a server. Raises Problems, and CannotMove where there is none."""
     report = Report()
     file = f"{server}{SUFFIX}"
     ledger = read_ledger(file, texts.ledgers.get(file) or "", report)
@@ -172,10 +172,10 @@ def ledger_of(texts: FleetTexts, server: str) -> Ledger:
 
 
 def _disks(entry: Entry, there: Vm) -> Iterator[tuple[RecordedDisk, RecordedDisk]]:
-    """Where each image that the ledger has is, and where it comes to.
+    """Yield where each image in the ledger is, and where it will be.
 
-    They have the names that new images get there, or those that the file gives; formats stay. One
-    that the file does not name any more comes along, until it is purged.
+    They get the names of new images there, or those in the file; formats stay. An image that the
+    file does not name any more moves too, until it is purged.
     """
     first = RecordedDisk(_record(entry).image, _record(entry).format)
     named = (there.disk, *there.disks)
@@ -190,13 +190,14 @@ def _disks(entry: Entry, there: Vm) -> Iterator[tuple[RecordedDisk, RecordedDisk
 
 
 def given_up(name: str, old: Entry, new: Entry, today: date) -> Iterator[Purged]:
-    """What the VM had and has no more, which nobody gets for a while."""
+    """Yield what the VM had and has no more, which nobody gets for a while."""
+    kept = new.addresses
     gone = Entry(
         old.number,
-        ipv4=old.ipv4 if old.ipv4 not in new.addresses else None,
-        ipv6=old.ipv6 if old.ipv6 not in new.addresses else None,
-        other_ipv4=tuple(one for one in old.other_ipv4 if one not in new.addresses),
-        other_ipv6=tuple(one for one in old.other_ipv6 if one not in new.addresses),
+        ipv4=old.ipv4 if old.ipv4 not in kept else None,
+        ipv6=old.ipv6 if old.ipv6 not in kept else None,
+        other_ipv4=tuple(address for address in old.other_ipv4 if address not in kept),
+        other_ipv6=tuple(address for address in old.other_ipv6 if address not in kept),
     )
     if gone.addresses:
         yield Purged(name, today, gone)

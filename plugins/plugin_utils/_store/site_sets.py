@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Site sets of a fleet: what the installer unpacks last in every new VM, and in one alone.
+"""Site sets of a fleet: what the installer unpacks last in every new VM, and in a single one.
 
 Below site/ of the fleet directory, common/ is for all VMs and hosts/NAME/ for the VM of that name.
 """
@@ -38,7 +38,7 @@ INDEX = "index.txt"
 class Recipe:
     """What site sets are built from.
 
-    script is the text of install.site, which a file of the operator's own wins over; modes has the
+    script is the text of install.site, unless the operator has a file of that name; modes has the
     permission bits of paths in a set, where they are not 0644 or 0755.
     """
 
@@ -51,7 +51,7 @@ class Recipe:
 
 
 def recipe(args: Mapping[str, Any], render: Callable[[str, Mapping[str, Any]], str]) -> Recipe:
-    """What checked, plain arguments ask for; render turns the name of a template into text."""
+    """Return what checked, plain arguments describe; render turns a template's name into text."""
     script = render(args["template"], {}) if args.get("template") else None
     return Recipe(
         Path(args["fleet"]),
@@ -100,10 +100,11 @@ def build(recipe: Recipe) -> dict[str, bytes]:
     report.raise_problems()
     sets = {}
     for name, tree in trees.items():
-        fixed = {path: replace(entry, mode=modes.get(path, entry.mode))
-                 for path, entry in tree.items()}  # fmt: skip
+        entries = (
+            (path, replace(entry, mode=modes.get(path, entry.mode))) for path, entry in tree.items()
+        )
         try:
-            sets[name] = pack(fixed.items())
+            sets[name] = pack(entries)
         except Refused as refused:
             report.add(name, "", str(refused))
     report.raise_problems()
@@ -111,10 +112,10 @@ def build(recipe: Recipe) -> dict[str, bytes]:
 
 
 def index(sets: Mapping[str, bytes], listed: Iterable[str] = ()) -> str:
-    """Return index.txt: the installer takes the last word of a line for a file, after a blank.
+    """Return index.txt; the installer takes the last word of each line as a file name.
 
-    It knows the sets of the release from SHA256.sig where that is signed, and else from here, too
-    (install.sub, install_http). listed are those that are beside the site sets.
+    It knows the sets of the release from SHA256.sig if that is signed, and otherwise from here too
+    (install.sub, install_http). listed are those beside the site sets.
     """
     sizes = {name: str(len(content)) for name, content in sets.items()}
     return "".join(
@@ -124,7 +125,7 @@ def index(sets: Mapping[str, bytes], listed: Iterable[str] = ()) -> str:
 
 
 def _keys(name: str, keys: object, report: Report) -> bytes:
-    """All keys of a VM's user: the response file has place for one alone."""
+    """Return all keys of a VM's user: the response file has room for only one."""
     lines = []
     for key in keys if isinstance(keys, Iterable) else ():
         parsed = report.attempt(
@@ -135,15 +136,15 @@ def _keys(name: str, keys: object, report: Report) -> bytes:
 
 
 def _modes(modes: Mapping[str, str], site: Path, report: Report) -> dict[str, int]:
-    found = {}
+    all_bits = {}
     trees = [site / COMMON, *sorted((site / HOSTS).glob("*"))]
     for path, mode in modes.items():
         bits = report.attempt("", f"modes: {shown_name(path)}", _mode, mode)
         if path != SCRIPT and not any((tree / path).is_file() for tree in trees):
             report.add("", f"modes: {shown_name(path)}", f"there is no such file below {SITE}/")
         if bits is not None:
-            found[path] = bits
-    return found
+            all_bits[path] = bits
+    return all_bits
 
 
 def _mode(value: object) -> int:
@@ -154,7 +155,7 @@ def _mode(value: object) -> int:
 
 
 def _refuse_strangers(fleet: Path, report: Report) -> None:
-    """Files for a VM that there is none of are for nobody: the name has a slip in it."""
+    """Report directories for VMs that do not exist: their names are mistyped."""
     directory = fleet / SITE / HOSTS
     for place in sorted(directory.iterdir()) if directory.is_dir() else ():
         if place.name != ".gitkeep" and not (fleet / VMS / f"{place.name}.yml").is_file():

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Reads what an operator keeps for site sets: a directory that stands for the root of a system."""
+"""Reads what an operator keeps for site sets: a directory that represents a system's root."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.site_archive im
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused, Report, shown_name
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.files import Unreadable, read_file
 
-# The whole set travels in one request, and stays in memory on both sides.
+# The whole set is sent in one request, and is kept in memory on both sides.
 MOST_BYTES = 64 * 1024 * 1024
 
-# What git needs to keep a directory that is empty otherwise.
+# Makes git keep an otherwise empty directory.
 _PLACE_HOLDER = ".gitkeep"
 
 
 def read_tree(root: Path, source: str, report: Report) -> dict[str, Entry]:
-    """Return the files below a directory by their path in it; none where there is no directory.
+    """Return the files below a directory by their path in it; none where it does not exist.
 
-    Of a file's mode only the owner's right to execute counts, as for git. No link is followed.
-    source is how the report calls the directory.
+    Only the owner's right to execute counts of a file's mode, as for git. No link is followed.
+    source is the name of the directory in the report.
     """
-    found: dict[str, Entry] = {}
+    tree: dict[str, Entry] = {}
     left = MOST_BYTES
     for path in _paths(root, "", source, report):
         try:
-            found[checked_path(path)] = _entry(root / path, path, left)
+            tree[checked_path(path)] = _entry(root / path, path, left)
         except (Refused, Unreadable) as reason:
             report.add(f"{source}/{shown_name(path)}", "", str(reason))
         else:
-            left -= len(found[path].content)
-    return found
+            left -= len(tree[path].content)
+    return tree
 
 
 def _paths(root: Path, below: str, source: str, report: Report) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _paths(root: Path, below: str, source: str, report: Report) -> Iterator[str]
 
 
 def _entry(place: Path, path: str, limit: int) -> Entry:
-    """Raises Refused and Unreadable."""
+    """Return a file or link. Raises Refused and Unreadable."""
     try:
         mode = place.lstat().st_mode
         if stat.S_ISLNK(mode):

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The fleet directory of a task, or of all servers of an inventory."""
+"""The fleet of a task: its directory, and what the task knows about the inventory."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
@@ -13,12 +14,16 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.server_variable
     FLEET_DIRECTORY,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import FleetDirectory
+from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import (
+    TaskInventory,
+    inventory_of_task,
+)
 
 
 def fleet_directory(
     action: Action, option: str | None, task_vars: t.Mapping[str, t.Any]
 ) -> FleetDirectory:
-    """The one that the option `fleet` names, or else the inventory. Raises OperatorError."""
+    """Return the directory that the option `fleet` or the inventory names. Raises OperatorError."""
     path = option or task_vars.get(FLEET_DIRECTORY)
     if not path:
         raise OperatorError(
@@ -28,20 +33,33 @@ def fleet_directory(
     return FleetDirectory(Path(action.loader.path_dwim(str(path))))
 
 
-def servers_of(task_vars: t.Mapping[str, t.Any], group: str) -> dict[str, t.Any]:
-    """The variables of the servers in a group of the inventory. Raises OperatorError."""
+@dataclass(frozen=True)
+class TaskFleet:
+    """The variables of all servers by name, and the fleet that they have in common."""
+
+    servers: t.Mapping[str, t.Mapping[str, t.Any]]
+    directory: FleetDirectory
+    inventory: TaskInventory
+
+
+def task_fleet(task_vars: t.Mapping[str, t.Any], group: str, path: str | None = None) -> TaskFleet:
+    """Return the fleet of the servers in a group of the inventory, or in a directory.
+
+    Raises OperatorError.
+    """
     groups, hostvars = task_vars["groups"], task_vars["hostvars"]
     if group not in groups:
-        raise OperatorError(f"servers: there is no group {group!r} in the inventory")
-    return {str(name): hostvars[name] for name in groups[group]}
+        raise OperatorError(f"servers: the inventory has no group {group!r}")
+    servers = {str(name): hostvars[name] for name in groups[group]}
+    directory = FleetDirectory(Path(path or _common_path(servers.values())))
+    return TaskFleet(servers, directory, inventory_of_task(groups, servers))
 
 
-def common_directory(servers: t.Iterable[t.Mapping[str, t.Any]]) -> FleetDirectory:
-    """The one that servers have in common, by their variables. Raises OperatorError."""
+def _common_path(servers: t.Iterable[t.Mapping[str, t.Any]]) -> str:
     paths = {str(variables.get(FLEET_DIRECTORY, "")) for variables in servers}
     if len(paths) != 1 or "" in paths:
         raise OperatorError(
             f"the servers have no {FLEET_DIRECTORY} in common: the inventory needs one source "
-            f"with plugin: puffy.vmm.vms, and what Ansible said of it above put right"
+            f"with plugin: puffy.vmm.vms; correct what Ansible reported about it above"
         )
-    return FleetDirectory(Path(paths.pop()))
+    return paths.pop()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""State documents of several roles of a server, with what its VMs make of them."""
+"""State documents of several roles of a server, which depend on its VMs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _DOCUMENT: t.Final = ArgumentSpecValidator(DOCUMENT)
 
 
 class RoleDocuments:
-    """The roles that a task names, but for those that --tags and --skip-tags leave out.
+    """The roles that a task names, except those that --tags and --skip-tags leave out.
 
-    With `keep_going`, a role that cannot be understood is noted in `errors` and hides no other.
+    With `keep_going`, a role that cannot be evaluated is noted in `errors` and hides no other.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RoleDocuments:
         self.errors: list[dict[str, str]] = []
         self._keep_going = keep_going
         self._roles = [role(name) for name in self.names]
-        self._action, self._given = action, variables
+        self._action, self._variables = action, variables
 
     def documents(
         self,
@@ -57,7 +57,7 @@ class RoleDocuments:
         hashes: t.Mapping[str, str] | None = None,
         release: str = "",
     ) -> tuple[Document, ...]:
-        """The documents for this share of the VMs. Raises OperatorError.
+        """Return the documents for this share of the VMs. Raises OperatorError.
 
         `release` is what the server runs, once that is known.
         """
@@ -74,7 +74,7 @@ class RoleDocuments:
         }
         if hashes:
             more["autoinstall_hashes"] = dict(hashes)
-        variables = variables_of(self._roles, self._given, more, self._action)
+        variables = variables_of(self._roles, self._variables, more, self._action)
         self.errors.clear()
         documents: list[Document] = []
         for each in self._roles:

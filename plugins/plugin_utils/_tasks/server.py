@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A task's run for the server that it is about."""
+"""The VMs of a task's server, and a run for that server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.converge import C
 
 
 def machines_of(task_vars: t.Mapping[str, t.Any]) -> list[Machine]:
-    """The VMs of a task's server, archived ones last."""
+    """Return the VMs of a task's server, archived ones last."""
     vms = [*task_vars.get("vmm_vms", ()), *task_vars.get("vmm_archived", ())]
     return Machine.all_of(plain(vms))
 
@@ -27,7 +27,7 @@ def converger(
     *,
     compare: bool = False,
 ) -> Converger:
-    """In check mode and with diffs where the task is; its lines go to `show`."""
+    """Return a run with the task's check mode and diffs; its lines go to `show`."""
     return Converger(
         agent,
         show,

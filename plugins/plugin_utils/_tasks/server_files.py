@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What a task for a server reads and writes of the fleet directory."""
+"""What a task for a server reads and writes in the fleet directory."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ class ServerFiles:
         self._server = str(task_vars["inventory_hostname"])
 
     def hashes(self, names: t.Iterable[str]) -> dict[str, str]:
-        """Hashes of the first passwords of VMs, by their names. Raises OperatorError, OSError."""
+        """Return the hashes of VMs' first passwords by name. Raises OperatorError, OSError."""
         files = CredentialFiles(self._fleet.path / CREDENTIALS, Vault.of(self._loader, None))
         missing = [name for name in names if not files.exists(name)]
         if missing:
             raise OperatorError(
-                f"no credentials for {', '.join(missing)}; puffy.vmm.allocate makes them"
+                f"no credentials for {', '.join(missing)}; puffy.vmm.allocate creates them"
             )
         return {name: files.read(name).hash for name in names}
 
     def record(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Writes to the ledger that VMs of the server are installed.
+        """Record in the ledger that VMs of the server are installed.
 
         Raises OperatorError, OSError.
         """
         here = _named(names, machines)
-        new = {one.name: Installed.now(one.image, one.image_format) for one in here}
+        new = {machine.name: Installed.now(machine.image, machine.image_format) for machine in here}
         self._write(new, here)
 
     def forget(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Takes the records of VMs that are about to be purged out. Raises OperatorError, OSError.
+        """Remove the records of VMs that are about to be purged. Raises OperatorError, OSError.
 
-        Without its record a purge that was cut off can be given again: with it, a VM without an
-        image is one whose image is to be looked for.
+        Without the record a purge that was cut off can be repeated: with it, a VM without an image
+        would be one whose image must be searched for.
         """
         here = [
             machine
@@ -69,7 +69,7 @@ class ServerFiles:
         self._write(dict.fromkeys(machine.name for machine in here), here)
 
     def record_disks(self, names: t.Iterable[str], machines: t.Iterable[Machine]) -> None:
-        """Writes disks that VMs of the server have by now to the ledger.
+        """Record in the ledger the disks that VMs of the server have by now.
 
         Raises OperatorError, OSError.
         """
@@ -90,5 +90,5 @@ class ServerFiles:
 
 
 def _named(names: t.Iterable[str], machines: t.Iterable[Machine]) -> list[Machine]:
-    wanted = frozenset(names)
-    return [machine for machine in machines if machine.name in wanted]
+    chosen = frozenset(names)
+    return [machine for machine in machines if machine.name in chosen]

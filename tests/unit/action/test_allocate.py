@@ -258,9 +258,7 @@ def test_a_verb_for_a_sound_vm_does_not_depend_on_others(site: Site) -> None:
     for name in ("web2", "new1"):
         done = request(name, "suspend")
         assert done.returncode == 2
-        assert (
-            f"suspend is not for {name} before this is put right: vms/{name}.yml: " in done.stdout
-        )
+        assert f"suspend is not for {name} until this is corrected: vms/{name}.yml: " in done.stdout
 
 
 def test_a_verb_that_the_fleet_has_no_room_for_changes_no_file(site: Site) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import (
     Problems,
     Refused,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.wanted import wanted
+from ansible_collections.puffy.vmm.plugins.plugin_utils._dns.records import desired_records
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.host_keys import (
     HostKeyError,
     HostKeyFiles,
@@ -38,7 +38,9 @@ def records(fleet: Path, **args: Any) -> dict[str, frozenset[str]]:
         "fragment": None,
         "ttl": 3600,
     }
-    zone, found = wanted({**given, "fleet": None, **args}, {"vmm_fleet_directory": str(fleet)})
+    zone, found = desired_records(
+        {**given, "fleet": None, **args}, {"vmm_fleet_directory": str(fleet)}
+    )
     assert zone == "example.org."
     return found
 

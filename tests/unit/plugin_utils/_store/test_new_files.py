@@ -45,7 +45,7 @@ def test_all_are_written(tmp_path: Path, files: dict[Path, str]) -> None:
 
 def test_none_is_where_one_is_there(tmp_path: Path, files: dict[Path, str]) -> None:
     (tmp_path / "vms/web1.yml").symlink_to("nowhere")
-    with pytest.raises(NotNew, match=r"vms/web1\.yml: there already, and no file is written over"):
+    with pytest.raises(NotNew, match=r"vms/web1\.yml: exists already, and no file is overwritten"):
         write_new(tmp_path / ".adopting", files)
     assert there(tmp_path) == {}
 

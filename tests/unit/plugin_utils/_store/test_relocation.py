@@ -151,7 +151,7 @@ REFUSED: dict[str, tuple[FleetTexts, str, dict[str, t.Any], str]] = {
         "server7", {}, "write server: server7 into vms/web1.yml",
     ),
     "a file with a problem": (
-        texts(file=vm(memory="1X")), "server7", {}, "before this is put right",
+        texts(file=vm(memory="1X")), "server7", {}, "until this is corrected",
     ),
     "an address in the file": (
         texts(file=vm(ipv4="203.0.113.16")), "server7", {},

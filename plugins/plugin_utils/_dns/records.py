@@ -47,15 +47,15 @@ SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def wanted(
+def desired_records(
     args: Mapping[str, Any], task_vars: Mapping[str, Any]
 ) -> tuple[str, dict[str, frozenset[str]]]:
-    """Return the absolute zone, and of each absolute name the records that it is to have.
+    """Return the absolute zone, and the records that each absolute name should have.
 
     A VM whose keys are not known yet is left out. Raises OperatorError.
     """
     problems: list[Problem] = []
-    found: dict[str, frozenset[str]] = {}
+    desired: dict[str, frozenset[str]] = {}
     try:
         zone = absolute_zone(args["zone"])
     except Refused as refused:
@@ -69,27 +69,26 @@ def wanted(
             continue
         try:
             owner = absolute_name(name, zone)
-            found[owner] = found.get(owner, frozenset()) | records(keys)
+            desired[owner] = desired.get(owner, frozenset()) | records(keys)
         except Refused as refused:
             problems.append(Problem("names", name, str(refused)))
     for name, keys in _keys_of_vms(args, task_vars, problems).items():
         try:
             owner = absolute_name(f"{host_label(name)}.{args['vm_domain']}", zone)
-            if owner in found:
+            if owner in desired:
                 raise Refused(f"{owner} is the name of something else already; choose another")
-            found[owner] = records(keys)
+            desired[owner] = records(keys)
         except Refused as refused:
             problems.append(Problem("vms", name, str(refused)))
     if problems:
         raise Problems(problems)
-    return zone, dict.fromkeys(_gone(args, zone), frozenset()) | found
+    return zone, dict.fromkeys(_gone(args, zone), frozenset()) | desired
 
 
 def _gone(args: Mapping[str, Any], zone: str) -> Iterator[str]:
-    """Names in the domain of the VMs that the fragment has, and no VM of the fleet.
+    """Yield the names in the domain of the VMs that the fragment has, but no VM of the fleet.
 
-    In a zone that is theirs only in part, nobody knows whose the other names are. Raises
-    OperatorError.
+    Where that domain is the whole zone, nobody knows whose other names are. Raises OperatorError.
     """
     domain = f"{args['vm_domain'] or ''}".removesuffix(".").lower()
     if args["all_vms"] is None or not args["fragment"] or not domain or f"{domain}." == zone:
@@ -102,16 +101,16 @@ def _gone(args: Mapping[str, Any], zone: str) -> Iterator[str]:
 
 
 def fragment_text(path: Path) -> str:
-    """The text of a fragment, empty where there is none. Raises OperatorError."""
+    """Return the text of a fragment, empty where there is none. Raises OperatorError."""
     try:
-        there = path.exists() or path.is_symlink()
-        return read_file(path, _LIMIT).decode("ascii", "replace") if there else ""
+        exists = path.exists() or path.is_symlink()
+        return read_file(path, _LIMIT).decode("ascii", "replace") if exists else ""
     except Unreadable as error:
         raise OperatorError(f"{path}: {error}") from error
 
 
 def fragment_records(path: Path) -> dict[str, tuple[int, frozenset[str]]]:
-    """What a fragment says: of each name its TTL and records. Raises OperatorError."""
+    """Return the TTL and records of each name in a fragment. Raises OperatorError."""
     try:
         return parse_fragment(fragment_text(path))
     except Refused as error:
@@ -129,7 +128,7 @@ def _keys_of_vms(
     if not args["vm_domain"]:
         raise OperatorError("vm_domain: is missing; give the domain in which VMs have their names")
     files = HostKeyFiles(Path(fleet))
-    found = {}
+    vms = {}
     for name in plain(args["vms"]):
         try:
             keys = files.read(name)
@@ -137,5 +136,5 @@ def _keys_of_vms(
             problems.append(Problem("vms", str(name), str(error)))
         else:
             if keys:
-                found[name] = keys
-    return found
+                vms[name] = keys
+    return vms
