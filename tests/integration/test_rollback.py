@@ -58,7 +58,7 @@ def test_files_go_back_and_the_services_read_them(ready: Site) -> None:
     result = rollback(ready, "-e", f"to={first}")
     said = messages(result)
     assert result.returncode == 0, said
-    for text in ("restart dhcpd", "reload httpd", "the next puffy.vmm.site makes of this server"):
+    for text in ("restart dhcpd", "reload httpd", "the next puffy.vmm.site brings this"):
         assert text in said, said
     assert state(server) == before
     assert state(other) == others
