@@ -176,7 +176,7 @@ class Converger:
         pending = tuple(name for part in made.parts for name in part.pending)
         if pending:
             names = ", ".join(pending)
-            warnings.append(f"pending restart: until then {names} runs with an older definition")
+            warnings.append(f"pending restart: {names} runs with an older definition until then")
         if self.check_mode:
             self.tell(changes)
         else:
