@@ -12,6 +12,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
 from integration.harness import Site, messages
 
 from sandbox.server import Server
@@ -68,7 +69,8 @@ def test_modes_and_what_stays(installed: Site) -> None:
     said = done(back_up(installed))
     assert "web1 is paused and is copied" in said
     (backup,) = index(installed)
-    assert f"web1 was copied (paused) as {backup['id']}, 3 MiB, and stood still for" in said
+    size = size_text(sum(disk["packed"] for disk in backup["disks"]))
+    assert f"web1 was copied (paused) as {backup['id']}, {size}, and stood still for" in said
     assert (backup["mode"], backup["owner"], backup["server"]) == ("paused", "puffy", "server1")
     packed = server.read(f"{PLACE}/web1/{backup['id']}/{backup['disks'][0]['name']}")
     assert gzip.decompress(packed) == image
@@ -76,7 +78,7 @@ def test_modes_and_what_stays(installed: Site) -> None:
     modes = server.run(f"find {PLACE} -type f ! -perm 600 -o -type d ! -perm 700").stdout
     assert modes == b""
     shown = done(back_up(installed, "-e", "list=true"))
-    assert re.search(rf"^web1  {backup['id']}  \S+  paused  3 MiB  \d+ s +-$", shown, re.MULTILINE)
+    assert re.search(rf"^web1  {backup['id']}  \S+  paused  {size}  \d+ s +-$", shown, re.MULTILINE)
 
     done(back_up(installed, "-e", "backup_mode=stopped", "-e", "backup_keep=1"))
     (newer,) = index(installed)
