@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m openbsd", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     build = verbs.add_parser("build", help="install the image unless it is there; print its path")
-    build.add_argument("--anew", action="store_true", help="install it even if it is there")
+    build.add_argument("--again", action="store_true", help="install it even if it is there")
     build.set_defaults(run=_build)
     up = verbs.add_parser("up", help="start servers, and wait until ssh answers")
     up.add_argument("directory", type=Path)
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(given: argparse.Namespace) -> None:
-    print(image(settings(os.environ), _teller(), anew=given.anew).disk)
+    print(image(settings(os.environ), _teller(), again=given.again).disk)
 
 
 def _up(given: argparse.Namespace) -> None:

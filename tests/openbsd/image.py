@@ -57,7 +57,7 @@ def limits(settings: Settings, machine: qemu.Machine) -> Limits:
     return LIMITS.scaled(settings.patience * (SLOW if machine.slow else 1))
 
 
-def image(settings: Settings, teller: Teller, *, anew: bool = False) -> Image:
+def image(settings: Settings, teller: Teller, *, again: bool = False) -> Image:
     """Return the image, installing it if it is not there. Raises OpenBSDError."""
     machine = qemu.machine(settings)
     wanted = recipe(settings)
@@ -68,7 +68,7 @@ def image(settings: Settings, teller: Teller, *, anew: bool = False) -> Image:
     except OSError as error:
         raise write_error(images, error) from error
     with _lock(images / f"{wanted.name}.lock", teller.say):
-        if anew:
+        if again:
             shutil.rmtree(found.directory, ignore_errors=True)
         if not found.disk.exists():
             _room(images)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""docs/performance.md, from the figures."""
+"""Write docs/performance.md from the figures."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ _HEAD = """\
 
 # Performance
 
-`./dev bench` measures what the collection costs the machine that it runs on, next to what other
-tools cost there for the same work in the same run, and writes the figures to
-`.dev/bench/results.json`. This page is made from them by `./dev bench document`. Each table names
-its day and its machine. A load (of the last 1, 5 and 15 minutes) above zero before it began means
-that others were at work on the machine too: read the ratios then, not the seconds.
+What runs cost on the controller, compared with other tools doing the same work on the same
+machine. `./dev bench` measures it and writes the results to `.dev/bench/results.json`, and
+`./dev bench document` turns them into this page. Each table shows its date and machine. If the load
+(of the last 1, 5 and 15 minutes) was above zero beforehand, the machine was also busy with other
+work: read the ratios then, not the seconds.
 
-`./dev bench files`, `site`, `fleet` or `latency` measures a part, `./dev bench --help` says what
-else can be set. Nothing here is a test that fails: how many SSH executions a run takes is held by
-tests.
+`./dev bench files`, `site`, `fleet` or `latency` measures one part, and `./dev bench --help` lists
+all options. These measurements are not tests; separate tests check how many SSH executions a run
+takes.
 
 ## How to read the tables
 
 * **wall** is the time from start to end, **CPU** the processor time of the command and all
-  processes that it starts. Both are medians of the rounds, with the fastest and the slowest. In
-  each round everything is measured once, in turn. A **ratio** is the median of the ratios within
-  a round, so what slows the machine down for a while slows down both sides of it.
-* Each command begins without a connection. The key exchange is in its CPU time. `ssh` processes
-  that stay in the background (ControlPersist) only pass on data from then on; their time is in
-  **conn. CPU** and in no ratio. Servers run beforehand and elsewhere, and are not in any figure
-  but wall time.
-* **MiB** is the largest resident set of one process, **SSH** the number of SSH executions that
-  the servers counted.
+  processes that it starts. Both are medians over the rounds, with the fastest and the slowest
+  round. Each round measures everything once, in turn. A **ratio** is the median of the ratios
+  within a round, so anything that slows the machine down for a while affects both sides of it.
+* Each command starts without a connection, so its CPU time includes the key exchange. After that,
+  `ssh` processes in the background (ControlPersist) only pass on data; their time is in
+  **conn. CPU** and in no ratio. Servers are started beforehand and separately; only the wall time
+  includes their work.
+* **MiB** is the largest resident set of a single process, **SSH** the number of SSH executions
+  that the servers counted.
 * The servers of puffy.vmm are the stand-ins of `tests/sandbox`: a real sshd, OpenBSD's perl
-  modules, and a container for each session, which takes longer than a plain session does. The one
-  raw task on the same server has that in it too.
-* Other tools need Python on the server, or know nothing of OpenBSD's stand-in. They write to an
-  ordinary account of the same machine, behind an sshd of the same version, with a shell that
-  reads no start-up files and an interpreter that needs no discovery. Their wall time is that of a
-  faster server.
+  modules, and a container for each session, which is slower than a plain session. The row "one raw
+  task" on the same server includes this overhead too.
+* The other tools need Python on the server, or do not support the OpenBSD stand-in. They write to
+  an ordinary account on the same machine, behind the same version of sshd, with a shell that reads
+  no start-up files and an interpreter that needs no discovery. Their wall time is therefore that of
+  a faster server.
 * `ansible.builtin.copy` is a loop over the files, with pipelining; Mitogen is the same play with
-  its strategy; pyinfra has an operation for each file. *unchanged* finds all files as they should
-  be, *first* finds none of them. After each command it is checked that the files are there.
-* *Further away* is a program on the loopback that passes on what it gets half a round trip later,
-  in both directions. It does not limit the width of the line.
+  its strategy; pyinfra has one operation per file. With *unchanged*, all files are already correct;
+  with *first*, none exist. After each command, the benchmark checks that the files are there.
+* *Further away* is a program on the loopback interface that passes on data half a round trip later,
+  in both directions. It does not limit the bandwidth.
 """
 
-# A load, as uptime(1) has it, from which on others were at work.
+# A load average, as in uptime(1), above which the machine counts as busy.
 _BUSY = 0.5
-_NOTE = "**The machine was busy with other work: of these figures only the CPU ratios mean much.**"
-_ONCE = "There was one round: what slowed a single command down is in its ratios."
+_NOTE = "**The machine was busy with other work: only the CPU ratios are meaningful.**"
+_ONCE = "Only one round: anything that slowed down a single command affects its ratios."
 
 
 def document(stages: Mapping[str, Stage]) -> str:
-    """The page, with a table for each stage."""
+    """Return the page, with a table for each stage."""
     return _HEAD + "".join(_section(stage) for stage in stages.values())
 
 

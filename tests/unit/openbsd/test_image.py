@@ -88,7 +88,7 @@ def test_an_image_is_installed_anew_when_asked(
     plain: Settings, teller: Teller, scripts: list[str], bin: Path
 ) -> None:
     image(plain, teller)
-    image(plain, teller, anew=True)
+    image(plain, teller, again=True)
     assert installations(bin) == 2
 
 

@@ -126,7 +126,7 @@ def test_another_file_of_that_name_is_not_added_to_it(
     assert mirror.fetch("bsd", tmp_path).read_bytes() == CONTENT[::-1]
 
 
-def test_a_server_without_ranges_begins_anew(
+def test_a_server_without_ranges_begins_again(
     upstream: Upstream, mirror: Mirror, tmp_path: Path
 ) -> None:
     upstream.answers = ["cut", "plain"]
