@@ -149,17 +149,17 @@ def test_a_running_vm_moves_and_its_old_image_stays_until_it_is_purged(site: Sit
 
 # The task that a run is killed in, and what is valid then: server1's VM, or server2's.
 CUTS = {
-    "Make a key for this transfer": "server1",
-    "Let it read the images": "server1",
-    "Note that the move begins": "server1",
-    "Stop the VM, and take it out of vm.conf": "server1",
+    "Generate a transfer key": "server1",
+    "Allow the key to read the images": "server1",
+    "Record that the move begins": "server1",
+    "Stop the VM, and remove it from vm.conf": "server1",
     "Copy the images, and read them back": "server1",
     "Put the images into place": "server1",
-    "Make it the other server's": "",
-    "Keep the old images under other names, once nothing has the VM there": "server2",
+    "Assign it to the other server": "",
+    "Rename the old images, once the VM is gone from there": "server2",
     "Configure the other server with the VM": "server2",
     "Start VMs, and wait until they answer": "server2",
-    "Note that the move is finished": "server2",
+    "Record that the move is finished": "server2",
 }
 
 

@@ -182,7 +182,7 @@ def test_drift_of_what_vmd_boots_with_is_repaired(booted: Site) -> None:
     drifted = state(server)
     check = booted.play("site", *SOME, "--check")
     for line in (
-        "change /etc/login.conf.d/vmd (vmd takes it when it starts the next time)",
+        "change /etc/login.conf.d/vmd (vmd uses it when it starts the next time)",
         "change mode or owner of /etc/rc.vmm",
         "create /etc/rc.local",
         f"change {RUNFILE} (vmd runs with another time limit)",
