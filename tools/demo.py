@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The collection at work on two stand-in servers, from nothing to a customer's login."""
+"""Demonstrate the collection on two stand-in servers, from nothing to a customer's login."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sandbox.server import Server
 SANDBOX = Path(os.environ["PUFFY_SANDBOX"])
 FLEET = Path("fleets/example")
 LEDGERS = FLEET / "allocations"
-# What runs on former servers left of VMs, which the new ones do not have.
+# What runs on earlier servers left of VMs that the new ones do not have.
 LEFT = ("credentials", "handover", "host_keys", "kept")
 ROLES = Path("playbooks/vars/server_roles.yml")
 RELEASE = "7.8"
 SETS = "/var/www/htdocs/amd64"
-# How much faster than on a real machine guests and daemons of the stand-ins are.
+# How much faster the stand-ins' guests and daemons are than a real machine.
 SPEED = 25
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     servers[1].run("echo '# by hand' >>/etc/dhcpd.conf; rcctl stop sensorsd; rm /dev/tap7")
     play("puffy.vmm.check", expected=2)
 
-    say("One VM is installed by autoinstall(8); nobody else's VM notices")
+    say("One VM is installed by autoinstall(8); other VMs do not notice")
     provide_sets(servers[0])
     play("puffy.vmm.vm", "-e", "vm=web1")
     status = servers[0].run("vmctl status").stdout.decode()

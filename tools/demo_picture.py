@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Makes docs/demo.svg, a terminal that shows the demo, from what the demo printed.
+"""Make docs/demo.svg, an animated terminal, from the demo's output.
 
 `./dev demo >LOG` and then `./dev run python tools/demo_picture.py LOG docs/demo.svg`. The picture
 moves by CSS alone, and stands still for readers who do not like movement.

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The documentation as a site in .dev/docs/html.
+"""Build the documentation as a site in .dev/docs/html.
 
-It has the pages of the checkout, which stand there as they do here, so that their links hold, and a
-page for each plugin and role. Any warning is an error.
+It has the pages of the checkout, in the same directories so that their links work, and a page for
+each plugin and role. Any warning is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ html_theme_options = {"page_width": "68rem", "sidebar_width": "15rem"}
 html_show_sphinx = False
 # As GitHub does it: docs/fleet.md#when-something-is-wrong.
 myst_heading_anchors = 4
-# YAML that is cut short with "..." is shown as it is. Ansible's own pages are not looked up, so
+# YAML that is shortened with "..." is not highlighted. Ansible's own pages are not looked up, so
 # that the site can be built without a network; antsibull-docs lint checks references to plugins.
 suppress_warnings = ["misc.highlighting_failure", "ref.ref"]
 """
@@ -53,14 +53,14 @@ _LINK = re.compile(r"(!?\[[^\]]*\])\(([^)#\s]+)(#[^)]*)?\)")
 
 
 def pages() -> list[Path]:
-    """The pages that git knows of, by their paths in the checkout."""
+    """Return the pages that git knows, by their paths in the checkout."""
     return [Path(name) for name in listed(ROOT, "*.md")]
 
 
 def prepared(page: Path) -> str:
-    """The page's text for the site, with the files beside it that it links to.
+    """Return the page's text for the site, and copy the files that it links to.
 
-    A directory is nothing that a site can show, so links to one become text.
+    A site cannot show a directory, so links to one become text.
     """
 
     def linked(match: re.Match[str]) -> str:
@@ -97,7 +97,7 @@ def main() -> None:
     with (SOURCE / "index.md").open("a") as index:
         index.write(CONTENTS % "\n".join(names))
     what = ["--use-current", "--squash-hierarchy", "--fail-on-error"]
-    # antsibull-docs takes a directory of PATH that it may not look into for an error.
+    # antsibull-docs fails if it may not read a directory in PATH.
     path = [place for place in os.get_exec_path() if os.access(place, os.X_OK)]
     environment = {**os.environ, "TZ": "UTC", "PATH": os.pathsep.join(path)}
     for command in (

@@ -16,7 +16,7 @@ NAMES = ("server1", "server2")
 
 
 def start(directory: Path, *, attached: bool = True, speed: float = 1) -> list[Server]:
-    """Start both servers; ServerError tells why one does not start."""
+    """Start both servers. Raises ServerError with the reason if one does not start."""
     servers = [Server(directory, name, attached=attached) for name in NAMES]
     # The first makes what both share.
     servers[0].start(speed=speed)

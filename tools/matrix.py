@@ -1,9 +1,9 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Unit and sanity tests on each pair of ansible-core and Python, as far as PATH has the Pythons.
+"""Run unit and sanity tests with each pair of ansible-core and Python, if PATH has this Python.
 
 Words choose pairs, as in 2.20 or 2.20/3.13; words after -- replace the tests, as in
-`./dev matrix 2.20 -- pytest tests/unit/module_utils`. Each pair has an environment of its own.
+`./dev matrix 2.20 -- pytest tests/unit/module_utils`. Each pair has a separate environment.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ PAIRS = {
     "2.21": ("3.12", "3.13", "3.14"),
 }
 TESTS = (("pytest", "tests/unit", "-n", "2"), ("python", "tools/run_sanity.py"))
-# What the version of ansible-core decides.
+# Packages that depend on the version of ansible-core.
 DECIDED = ("ansible-core", "resolvelib")
 
 
 def requirements(core: str) -> str:
-    """What ./dev installs, with this ansible-core."""
+    """Return the requirements of ./dev, with this ansible-core."""
     lines = (ROOT / "tests/requirements.txt").read_text().splitlines()
     kept = [line for line in lines if line.partition("==")[0] not in DECIDED]
     return "\n".join([*kept, f"ansible-core=={core}.*", ""])
 
 
 def environment(core: str, python: str) -> Path:
-    """The environment of a pair, which is made where it is not there or what is in it changed."""
+    """Return the environment of a pair. Make it if it is missing or its requirements changed."""
     place = WORK / f"{core}-{python}"
-    wanted, stamp = requirements(core), place / "stamp"
-    if not stamp.is_file() or stamp.read_text() != wanted:
+    needed, stamp = requirements(core), place / "stamp"
+    if not stamp.is_file() or stamp.read_text() != needed:
         shutil.rmtree(place, ignore_errors=True)
         subprocess.run([f"python{python}", "-m", "venv", str(place)], check=True)
-        (place / "requirements.txt").write_text(wanted)
+        (place / "requirements.txt").write_text(needed)
         pip = [str(place / "bin/python"), "-m", "pip", "install", "-qq", "--no-input"]
         pip.append("--disable-pip-version-check")
         subprocess.run([*pip, "-r", str(place / "requirements.txt")], check=True)
-        stamp.write_text(wanted)
+        stamp.write_text(needed)
     return place
 
 
 def run(core: str, python: str, tests: list[list[str]]) -> str:
-    """Run tests on a pair and return what came of it."""
+    """Run tests with a pair and return the result."""
     place = environment(core, python)
     variables = {**os.environ, "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
     for words in tests:
@@ -64,7 +64,7 @@ def run(core: str, python: str, tests: list[list[str]]) -> str:
 
 
 def has(python: str) -> bool:
-    """Whether this Python is here; a name alone may be that of a program that only looks for it."""
+    """Return whether this Python works; the program may be a wrapper that only looks for it."""
     try:
         done = subprocess.run(
             [f"python{python}", "-c", "import ensurepip"], check=False, capture_output=True
@@ -75,7 +75,7 @@ def has(python: str) -> bool:
 
 
 def main(words: list[str]) -> None:
-    chosen, tests = words, [list(one) for one in TESTS]
+    chosen, tests = words, [list(test) for test in TESTS]
     if "--" in words:
         chosen, tests = words[: words.index("--")], [words[words.index("--") + 1 :]]
     pairs = [(core, python) for core, pythons in PAIRS.items() for python in pythons]

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Writes the table of variables in each role's README from its argument specs and defaults.
+"""Write the table of variables in each role's README from its argument specs and defaults.
 
-`python tools/role_readmes.py` brings them up to date; a unit test sees to it that it was run.
+`python tools/role_readmes.py` updates them; a unit test checks that they are current.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BEGIN, END = "<!-- variables: made from meta/argument_specs.yml -->", "<!-- end 
 
 
 def table(role: Path) -> str:
-    """The variables of a role as a Markdown table."""
+    """Return the variables of a role as a Markdown table."""
     spec = yaml.safe_load((role / "meta/argument_specs.yml").read_text())
     options: Mapping[str, Mapping[str, Any]] = spec["argument_specs"]["main"].get("options", {})
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
@@ -33,7 +33,7 @@ def table(role: Path) -> str:
 
 
 def readme(role: Path) -> str:
-    """The README with its table as it should be. Raises ValueError without the two marks."""
+    """Return the README with its current table. Raises ValueError without the two marks."""
     text = (role / "README.md").read_text()
     head, begin, rest = text.partition(BEGIN)
     _old, end, tail = rest.partition(END)

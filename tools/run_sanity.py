@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Run `ansible-test sanity` on a copy of this checkout, with nothing from the network but PyPI.
+"""Run `ansible-test sanity` on a copy of this checkout, using only PyPI from the network.
 
 ansible-test wants the collection under .../ansible_collections/puffy/vmm and takes no symbolic link
 for it, so it gets a copy of the files that git knows or would add. Arguments replace the
@@ -26,9 +26,9 @@ WORK = ROOT / ".dev" / "sanity"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # ansible-test makes environments without pip and downloads a bootstrap script for it from a server
-# of its project, unless that script is in its cache. This one makes do with the pip that comes with
-# Python. The two options that it drops are get-pip.py's own. It calls pip in children because pip,
-# once imported, cannot replace itself.
+# of its project, unless that script is in its cache. This script uses the pip that comes with
+# Python instead. The two options that it drops are get-pip.py's own. It runs pip in child processes
+# because pip, once imported, cannot replace itself.
 GET_PIP = """\
 import subprocess
 import sys
@@ -50,7 +50,7 @@ RUNS = [
 def copy_checkout(root: Path, copy: Path) -> None:
     """Copy what git tracks or would track, without what is deleted and not yet committed."""
     copy_files(root, copy)
-    # Without a repository of its own, the copy would be nothing but ignored files of this one.
+    # Without a separate repository, git would treat the copy as ignored files of this one.
     subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
 
 
@@ -69,7 +69,7 @@ def pip_settings() -> configparser.ConfigParser:
 
 
 def make_home(home: Path) -> None:
-    """A home directory for ansible-test, so that the user's own stays as it is."""
+    """Create a home directory for ansible-test, so that the user's own does not change."""
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     version = get_venv_packages(NativePythonConfig(version=PYTHON, path=sys.executable))["pip"]

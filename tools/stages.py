@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Run several stages of `./dev test`, two at a time; the output of each is shown when it ends.
 
-Some stages wait for servers much of the time, while others keep a processor busy. After the first
-that fails no other one begins.
+Some stages often wait for servers, while others keep a processor busy. After the first failure, no
+further stage begins.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage that runs."""
+    """A running stage."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -31,7 +31,7 @@ class Stage:
     @classmethod
     def start(cls, name: str) -> Stage:
         with (LOGS / f"{name}.log").open("wb") as log:
-            # In a session of its own, Ctrl-C reaches it once: from here.
+            # In a separate session, Ctrl-C reaches it only once: from here.
             process = subprocess.Popen(
                 [ROOT / "dev", "test", name],
                 stdin=subprocess.DEVNULL,
@@ -53,7 +53,7 @@ class Stage:
 
 
 def run(names: list[str]) -> int:
-    """Run stages, the first ones first. Returns the exit status of ./dev."""
+    """Run stages in this order. Return the exit status of ./dev."""
     waiting, running = list(names), list[Stage]()
     passed, failed = list[str](), list[str]()
     began = time.monotonic()
@@ -66,7 +66,7 @@ def run(names: list[str]) -> int:
                 running.remove(stage)
                 (failed if stage.process.returncode else passed).append(stage.show())
     finally:
-        # Each cleans up after itself: servers that it started, and directories.
+        # Each stage stops its own servers and removes its directories.
         for stage in running:
             stage.process.send_signal(signal.SIGTERM)
         for stage in running:

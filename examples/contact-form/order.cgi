@@ -2,8 +2,8 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
 #
-# The contact form's back end, for slowcgi(8) or any CGI server: it reads the form, has check-vm
-# check and write the order, and shows the result in HTML. See docs/contact-form.md.
+# The contact form's back end, for slowcgi(8) or any CGI server: it reads the form, runs check-vm to
+# check and write the order, and shows the result as HTML. See docs/contact-form.md.
 use v5.36;
 use Encode     qw(FB_CROAK LEAVE_SRC decode encode_utf8);
 use IPC::Open2 qw(open2);
@@ -13,7 +13,7 @@ use JSON::PP   qw(decode_json encode_json);
 my $CHECK_VM = $ENV{CHECK_VM} // '/usr/local/share/puffy.vmm/bin/check-vm';
 my $FLEET    = $ENV{FLEET}    // '/var/fleet';
 my $LONGEST  = 64 * 1024;
-# slowcgi(8) sets no PATH, and check-vm needs python3.
+# slowcgi(8) does not set PATH, and check-vm looks for python3.
 local $ENV{PATH} = '/usr/local/bin:/usr/bin:/bin';
 my %LABEL    = (
     q{}      => 'Your order',
@@ -27,14 +27,14 @@ my %LABEL    = (
     note     => 'Note',
 );
 
-# Returns bytes of a form as text; dies where they are not UTF-8.
+# Decode bytes of a form as text; die if they are not UTF-8.
 sub text ($part) {
     $part =~ tr/+/ /;
     $part =~ s/% ([[:xdigit:]]{2})/chr hex $1/gaex;
     return decode('UTF-8', $part, FB_CROAK | LEAVE_SRC);
 }
 
-# Returns the fields of the form that have a value. Dies with what is wrong with the request.
+# Return the fields of the form that have a value. Die with the reason if the request is invalid.
 sub form () {
     my ($type, $length) = map { $ENV{$_} // q{} } qw(CONTENT_TYPE CONTENT_LENGTH);
     ($ENV{REQUEST_METHOD} // q{}) eq 'POST' or die "was not sent by POST\n";
@@ -54,7 +54,7 @@ sub form () {
     return \%form;
 }
 
-# Returns the exit status of check-vm and its problems. What it says to the operator is logged.
+# Return the exit status of check-vm, and its list of problems. Its messages for the operator are logged.
 sub check ($form) {
     local $SIG{PIPE} = 'IGNORE';
     my $pid = open2(my $out, my $in, $CHECK_VM, '--fleet', $FLEET, '--write', q{-});
@@ -72,7 +72,7 @@ sub escaped ($text) {
 
 sub answer ($status, $title, @problems) {
     my $items = join q{}, map { '<li>' . escaped($_) . "</li>\n" } @problems;
-    my $list  = $items ? "<ul>\n$items</ul>\n<p>Go back, put it right and send it again.</p>\n" : q{};
+    my $list  = $items ? "<ul>\n$items</ul>\n<p>Go back, correct it and send it again.</p>\n" : q{};
     print "Status: $status\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n",
         "Content-Security-Policy: default-src 'none'\r\nX-Content-Type-Options: nosniff\r\n\r\n",
         encode_utf8("<!DOCTYPE html>\n<html lang=\"en\"><title>$title</title>\n<h1>$title</h1>\n$list</html>\n");

@@ -60,9 +60,9 @@ class Browser:
 
     def faint(self) -> list[dict[str, Any]]:
         """Texts and forms with less contrast than they need."""
-        found = self.run(_CONTRASTS)
-        assert len(found) > 50
-        return [one for one in found if one["ratio"] < one["least"]]
+        texts = self.run(_CONTRASTS)
+        assert len(texts) > 50
+        return [text for text in texts if text["ratio"] < text["least"]]
 
     def find(self, word: str) -> tuple[float, float]:
         """Types a word into the search field, and waits until the rows are drawn.
@@ -75,7 +75,7 @@ class Browser:
 
     def _busy(self) -> float:
         metrics = self._tell("Performance.getMetrics")["metrics"]
-        values = {str(one["name"]): float(one["value"]) for one in metrics}
+        values = {str(metric["name"]): float(metric["value"]) for metric in metrics}
         return 1000 * values["TaskDuration"]
 
     def overflow(self) -> list[int]:

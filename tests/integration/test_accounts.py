@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The role accounts: owners come, go, and come back; nobody else is touched."""
+"""The role accounts: owners come, go, and come back; other accounts are not touched."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_owners_come_and_go(site: Site) -> None:
     play(site)
     assert account(site, "mira") == ("/bin/ksh", "mira vmdusers")
 
-    # A stranger in the group, by hand, is none of the role's business, and keeps its keys.
+    # The role ignores a stranger who was added to the group by hand, and who keeps its keys.
     server.run("useradd -m -g =uid -G vmdusers stranger; usermod -G www mira")
     alone = state(server)
     refused = site.role("accounts")
@@ -69,7 +69,7 @@ def test_owners_come_and_go(site: Site) -> None:
     assert account(site, "mira") == ("/bin/ksh-", "mira www")
     assert login(site, "mira") != 0
     assert account(site, "stranger") == ("/bin/ksh", "stranger vmdusers")
-    # Its keys are no file of its own: they go, and the home stays.
+    # Its keys are not its own file: they are removed, and the home stays.
     assert server.run(f"test -e {KEYS}").returncode != 0
     assert server.run("test -f /home/mira/.profile").returncode == 0
     locked = state(server)
@@ -114,7 +114,7 @@ def test_a_failed_run_locks_nobody(site: Site) -> None:
     assert state(site.server1) == before
 
 
-# What owners may make of their homes, which is none of the role's business.
+# What owners may do to their homes, which the role ignores.
 HOMES: tuple[dict[str, str], ...] = (
     {
         "mira": "rm -r .ssh; ln -s /nowhere .ssh",

@@ -205,7 +205,7 @@ def adopt(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def state(server: Server) -> tuple[object, bytes]:
-    """All of the server but the contents of images, whose times say that nobody wrote to them."""
+    """Return all of the server except the contents of images; their times show writes."""
     images = server.run("ls -l /home/vm").stdout
     return server.snapshot(without=[*_GROWS, "/home/vm"]), images
 
@@ -265,7 +265,7 @@ def test_a_server_that_was_set_up_by_hand(by_hand: Site) -> None:
 
     checked = site.play("site", "--check", "--diff", *QUIET)
     assert checked.returncode == 0, messages(checked)
-    changes = {FOLLOWS.get(one, one) for one in subjects(checked)}
+    changes = {FOLLOWS.get(path, path) for path in subjects(checked)}
     assert changes - explained(written) == set()
     assert state(server) == before
 
@@ -279,8 +279,8 @@ def test_a_server_that_was_set_up_by_hand(by_hand: Site) -> None:
         "/etc/sensorsd.conf": ["hw.sensors.km0.temp0:high=70C"],
     }.items():
         text = server.read(path).decode()
-        assert [one for one in kept if one not in text] == []
-    for path in (*(one for one in FILES if one.startswith("/etc/hostname")), "/etc/pf.conf"):
+        assert [path for path in kept if path not in text] == []
+    for path in (*(path for path in FILES if path.startswith("/etc/hostname")), "/etc/pf.conf"):
         assert server.read(path) == FILES.get(path, server.read(path).decode()).encode()
     again = site.play("site", *QUIET)
     assert recap(again, "server1")["changed"] == 0, messages(again)
@@ -318,7 +318,7 @@ def test_a_network_for_each_switch(by_hand: Site) -> None:
     assert (by_hand.fleet / "vms/printsrv.yml").is_file()
     checked = by_hand.play("site", "--check", "--diff", *QUIET)
     assert checked.returncode == 0, messages(checked)
-    assert {FOLLOWS.get(one, one) for one in subjects(checked)} - explained(written) == set()
+    assert {FOLLOWS.get(path, path) for path in subjects(checked)} - explained(written) == set()
     by_hand.converged(*QUIET)
     assert pids(server.run("vmctl status").stdout.decode()) == pids(running)
     conf = server.read("/etc/dhcpd.conf").decode()

@@ -27,8 +27,8 @@ Result = subprocess.CompletedProcess[str]
 
 def state(site: Site, vm: str = "web1", server: str = "server1") -> str:
     shown = site.servers[server].run("vmctl status").stdout.decode()
-    found = re.search(rf"^ *\d+ +\S+ .* (\S+) {vm}$", shown, re.MULTILINE)
-    return found[1] if found else ""
+    row = re.search(rf"^ *\d+ +\S+ .* (\S+) {vm}$", shown, re.MULTILINE)
+    return row[1] if row else ""
 
 
 def back_up(site: Site, *words: str, to: str = PLACE) -> Result:
@@ -207,7 +207,7 @@ def test_whatever_is_cut_off_the_vm_runs_and_nothing_half_stays(installed: Site)
     with installed.under_way("backup", *large) as run:
         until(lambda: state(installed) == "paused")
         run.kill()
-    # The server goes on by itself; who comes meanwhile waits for that.
+    # The server continues without the run; another run waits for that.
     said = done(back_up(installed))
     assert "is being backed up by another run" in said
     (backup,) = index(installed)
@@ -219,7 +219,7 @@ def test_whatever_is_cut_off_the_vm_runs_and_nothing_half_stays(installed: Site)
         server.stop()
     server.start(speed=50)
     assert state(installed) == "running"
-    assert [one["id"] for one in index(installed)] == [backup["id"]]
+    assert [entry["id"] for entry in index(installed)] == [backup["id"]]
     assert b".partial" in server.run(f"ls {PLACE}/web1").stdout
     grow(server, len(image))
     done(back_up(installed))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""check.yml: one table of what differs, an exit status that tells, and servers left alone."""
+"""check.yml: one table of differences, a meaningful exit status, and unchanged servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import 
 from integration.conftest import SPEED
 from integration.harness import LOOK, SERVER_ROLES, Site, messages, state
 
-# What somebody does by hand, and how the table tells it.
+# Changes by hand, and how the table shows them.
 DRIFT = {
     "echo '# by hand' >>/etc/dhcpd.conf": "dhcpd        change /etc/dhcpd.conf",
     "chmod 600 /etc/httpd.conf": "httpd        change mode or owner of /etc/httpd.conf",
@@ -63,15 +63,15 @@ def test_a_life_with_drift(ready: Site) -> None:
         assert ready.server1.run(command).returncode == 0, command
     drifted = state(ready.server1)
     report = ready.directory / "report.json"
-    found = ready.play("check", "-e", f"report={report}")
-    assert found.returncode == 2, messages(found)
+    check = ready.play("check", "-e", f"report={report}")
+    assert check.returncode == 2, messages(check)
     assert state(ready.server1) == drifted
     for command, line in DRIFT.items():
         pattern = rf"^server1  {re.escape(line)} +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"
-        assert re.search(pattern, found.stdout, re.M), f"{command}\n{found.stdout}"
-    assert "as the fleet says: server2" in found.stdout
-    assert "of 2 servers, 1 not as the fleet says (server1)" in found.stdout
-    assert "Traceback" not in messages(found)
+        assert re.search(pattern, check.stdout, re.M), f"{command}\n{check.stdout}"
+    assert "as the fleet says: server2" in check.stdout
+    assert "of 2 servers, 1 not as the fleet says (server1)" in check.stdout
+    assert "Traceback" not in messages(check)
     rows = json.loads(report.read_text())["drift"]
     assert {row["server"] for row in rows} == {"server1"}
     assert {row["kind"] for row in rows} == {"change"}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""./dev docs: a site without a warning, whose links lead somewhere."""
+"""./dev docs: a site without warnings and broken links."""
 
 from __future__ import annotations
 

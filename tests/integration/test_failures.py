@@ -10,7 +10,7 @@ from integration.conftest import SPEED
 from integration.harness import Site, messages, recap, state
 
 # One file and what is written into it; what the error must say. Nothing of this reaches a server.
-# Each file's mistakes, and what is told of them.
+# Each file's mistakes, and the messages about them.
 MISTAKES: dict[str, list[tuple[str, str]]] = {
     "web1": [
         ("color: red", "vms/web1.yml: color"),
@@ -91,7 +91,7 @@ def test_a_range_that_is_full(ready: Site) -> None:
     assert state(ready.server1) == before
     assert ledger.read_bytes() == entries
 
-    # One fits; the run goes on with it, and fails for the others.
+    # One fits; the run continues with it, and fails for the others.
     host.write_text(good.replace("203.0.113.200", "203.0.113.15"))
     result = ready.play("site")
     assert result.returncode == 2

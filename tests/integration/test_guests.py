@@ -39,8 +39,8 @@ def line(site: Site, name: str) -> dict[str, object]:
 def block(site: Site, name: str) -> str:
     """The block of a VM in vm.conf(5), "" where it has none."""
     text = site.server1.read("/etc/vm.conf").decode()
-    found = re.search(rf'^vm "{re.escape(name)}" {{\n(.*?)^}}', text, re.MULTILINE | re.DOTALL)
-    return found[1] if found else ""
+    match = re.search(rf'^vm "{re.escape(name)}" {{\n(.*?)^}}', text, re.MULTILINE | re.DOTALL)
+    return match[1] if match else ""
 
 
 def unchanged(site: Site) -> None:

@@ -34,12 +34,12 @@ def files() -> dict[str, str]:
     What is further down for the same path is for another kind of server.
     """
     blocks = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for block in blocks:
         lines = [line.removeprefix("   ") for line in block.splitlines()]
         assert lines[0].startswith("# "), lines[0]
-        found.setdefault(lines[0].removeprefix("# "), "\n".join([*lines[1:], ""]))
-    return found
+        texts.setdefault(lines[0].removeprefix("# "), "\n".join([*lines[1:], ""]))
+    return texts
 
 
 def commands() -> list[list[str]]:

@@ -25,8 +25,8 @@ def listed(site: Site, directory: str) -> list[str]:
 
 def responses(site: Site) -> list[str]:
     """The response files below the directory that httpd serves, wherever they are."""
-    found = site.server1.run("find /var/www/htdocs -name '*-install.conf*'").stdout.decode()
-    return [path.rpartition("/")[2] for path in found.split()]
+    paths = site.server1.run("find /var/www/htdocs -name '*-install.conf*'").stdout.decode()
+    return [path.rpartition("/")[2] for path in paths.split()]
 
 
 def test_what_is_lacking_is_told_before_anything_is_touched(converged: Site) -> None:
@@ -85,7 +85,7 @@ def stopped(ready: Site) -> tuple[Site, str]:
 
 
 def test_an_installation_that_stops_at_a_question(stopped: tuple[Site, str]) -> None:
-    """The run says what it said, and nobody takes from an installation that goes on."""
+    """The run repeats the message, and no run disturbs an installation in progress."""
     converged, said = stopped
     # What the list of sets has is web1's own set alone.
     assert "web1: the installer gave up while it fetches sets (index.txt)" in said, said

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""An installation that is cut off anywhere goes on, and one that fails leaves nothing half used."""
+"""An installation that is cut off continues, and one that fails leaves nothing half used."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def fetched(site: Site) -> bool:
 
 
 def bare(site: Site) -> bool:
-    """Whether there is no image under the VM's own name that anything was written to."""
+    """Return whether no image under the VM's own name was ever written to."""
     size = shell(site, "stat -f %z /var/vmm/web1.qcow2 2>/dev/null").strip()
     return not size or int(size) <= BLANK
 

@@ -29,9 +29,9 @@ def reach_each_other(site: Site) -> None:
         key = (server.home / "host_key.pub").read_text()
         server.write("/etc/ssh/ssh_host_ed25519_key.pub", key)
         path = site.directory / f"inventories/example/host_vars/{name}.yml"
-        given = yaml.safe_load(path.read_text())
-        given |= {"vmm_transfer_address": "127.0.0.1", "ansible_port": server.port}
-        path.write_text(yaml.safe_dump(given))
+        variables = yaml.safe_load(path.read_text())
+        variables |= {"vmm_transfer_address": "127.0.0.1", "ansible_port": server.port}
+        path.write_text(yaml.safe_dump(variables))
 
 
 @pytest.fixture
@@ -96,23 +96,23 @@ def until(fine: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_a_running_vm_moves_and_its_old_image_stays_until_it_is_purged(site: Site) -> None:
-    one, two = site.server1, site.servers["server2"]
+    first, two = site.server1, site.servers["server2"]
     sheet = (site.fleet / "handover/web1.md").read_text()
     before = (site.vm_file("web1").read_text(), lines(site, "server1")["web1"])
     keys = (site.fleet / "host_keys/web1.pub").read_text()
-    assert runs(one)
+    assert runs(first)
     check = site.play("vm", *TO2, "--check")
     assert check.returncode == 0, messages(check)
     assert "web1: server1 -> server2  1G of memory" in messages(check)
-    assert runs(one)
+    assert runs(first)
     assert server_of(site) == "server1"
 
     result = site.play("vm", *TO2)
     assert result.returncode == 0, messages(result)
     assert "its IPv4 address is 198.51.100.3 now, no longer 203.0.113.14" in messages(result)
     assert "web1 answers on port 22" in messages(result)
-    assert (runs(one), runs(two), defined(one), defined(two)) == (False, True, False, True)
-    (kept,) = images(one)
+    assert (runs(first), runs(two), defined(first), defined(two)) == (False, True, False, True)
+    (kept,) = images(first)
     assert kept.startswith("web1.moved-2")
     # What ran since has written to it.
     assert list(images(two)) == ["web1.qcow2"]
@@ -128,8 +128,8 @@ def test_a_running_vm_moves_and_its_old_image_stays_until_it_is_purged(site: Sit
     assert "198.51.100.3" in new
     assert "203.0.113.14" not in new
     for file in ("/etc/dhcpd.conf", "/etc/pf.puffy.vmm.conf", "/etc/rc.vmm"):
-        assert b"web1" not in one.read(file)
-        assert b"fe:e1:bb:d1:c6:05" not in one.read(file)
+        assert b"web1" not in first.read(file)
+        assert b"fe:e1:bb:d1:c6:05" not in first.read(file)
     again = site.play("site", "--check")
     assert again.returncode == 0, messages(again)
     assert "vm.conf" not in messages(again)
@@ -139,10 +139,10 @@ def test_a_running_vm_moves_and_its_old_image_stays_until_it_is_purged(site: Sit
     words = ("-e", "vm=web1", "-e", "verb=purge", "-e", "left=server1")
     refused = site.play("vm", *words)
     assert f"purge removes images for good: /var/vmm/{kept} on server1" in messages(refused)
-    assert list(images(one)) == [kept]
+    assert list(images(first)) == [kept]
     result = site.play("vm", *words, "-e", "confirm=web1")
     assert result.returncode == 0, messages(result)
-    assert images(one) == {}
+    assert images(first) == {}
     assert runs(two)
     assert not (site.fleet / "moves/web1.yml").exists()
 
@@ -179,13 +179,13 @@ def killed_in(site: Site, task: str, *words: str) -> None:
 
 
 def test_killed_anywhere_one_vm_is_valid_and_the_same_command_continues(site: Site) -> None:
-    one, two = site.server1, site.servers["server2"]
+    first, two = site.server1, site.servers["server2"]
     for task, valid in CUTS.items():
         killed_in(site, task, *TO2)
         home = server_of(site)
         assert home == valid or (not valid and home in ("server1", "server2")), task
-        assert not runs(two if home == "server1" else one), task
-        # Nobody else touches it from the note on. The last task of a killed run may end by itself.
+        assert not runs(two if home == "server1" else first), task
+        # Other runs do not touch it from the note on. A killed run's last task may still finish.
         if task in ("Copy the images, and read them back", list(CUTS)[-1]) and under_way(site):
             other = messages(site.play("vm", "-e", "vm=web1", "-e", "verb=restart"))
             refused = "is being moved from server1 to server2" in other
@@ -197,7 +197,7 @@ def test_killed_anywhere_one_vm_is_valid_and_the_same_command_continues(site: Si
     assert runs(two)
     no_key(site)
     assert list(images(two)) == ["web1.qcow2"]
-    assert len(images(one)) == 1
+    assert len(images(first)) == 1
     assert "move-web1" not in said(two, "ls /var/backups/puffy.vmm").split()
 
 
@@ -222,7 +222,7 @@ def files(site: Site) -> dict[Path, bytes]:
 
 
 def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> None:
-    one, two = site.server1, site.servers["server2"]
+    first, two = site.server1, site.servers["server2"]
     fleet = files(site)
     good = site.directory / "inventories/example/host_vars/server2.yml"
     settings = good.read_text()
@@ -242,15 +242,15 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> No
     two.remove(IMAGE)
 
     # Somebody else answers there, or this server does not have the address that it is to have.
-    key = one.read("/etc/ssh/ssh_host_ed25519_key.pub")
-    one.write("/etc/ssh/ssh_host_ed25519_key.pub", two.read("/etc/ssh/ssh_host_ed25519_key.pub"))
+    key = first.read("/etc/ssh/ssh_host_ed25519_key.pub")
+    first.write("/etc/ssh/ssh_host_ed25519_key.pub", two.read("/etc/ssh/ssh_host_ed25519_key.pub"))
     assert "has other host keys than server1" in fails(site, *TO2)
-    one.write("/etc/ssh/ssh_host_ed25519_key.pub", key)
+    first.write("/etc/ssh/ssh_host_ed25519_key.pub", key)
     write_variables(site, "server2", vmm_transfer_address="192.0.2.77")
     assert "this server does not have the address 192.0.2.77" in fails(site, *TO2)
     good.write_text(settings)
 
-    assert runs(one)
+    assert runs(first)
     assert server_of(site) == "server1"
     no_key(site)
     assert images(two) == {}
@@ -258,28 +258,28 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> No
 
 
 def test_a_move_that_is_given_up_leaves_the_vm_where_it_was(site: Site) -> None:
-    one, two = site.server1, site.servers["server2"]
-    before = (images(one).keys(), site.vm_file("web1").read_text(), lines(site, "server1"))
-    # Not where it becomes the other server's: a task that a killed run began may end by itself.
+    first, two = site.server1, site.servers["server2"]
+    before = (images(first).keys(), site.vm_file("web1").read_text(), lines(site, "server1"))
+    # Not in the task that assigns it to the other server: a killed run's task may still finish.
     killed_in(site, "Put the images into place", *TO2)
     assert server_of(site) == "server1"
     result = site.play("vm", *TO1)
     assert result.returncode == 0, messages(result)
-    assert (runs(one), defined(one), images(two)) == (True, True, {})
+    assert (runs(first), defined(first), images(two)) == (True, True, {})
     assert (
-        images(one).keys(), site.vm_file("web1").read_text(), lines(site, "server1"),
+        images(first).keys(), site.vm_file("web1").read_text(), lines(site, "server1"),
     ) == before  # fmt: skip
     assert not (site.fleet / "moves/web1.yml").exists()
     no_key(site)
 
 
 def test_a_transfer_that_a_server_cuts_off_is_continued(site: Site) -> None:
-    one, two = site.server1, site.servers["server2"]
-    assert one.run("vmctl stop -f web1").returncode == 0
+    first, two = site.server1, site.servers["server2"]
+    assert first.run("vmctl stop -f web1").returncode == 0
     size = 96 << 20
     words = "map { rand 2**32 } 1..16384"
     script = f"open F, q(>>), q({IMAGE}); print F pack q(L*), {words} for 1..{size >> 16}; close F"
-    assert one.run(f"perl -e '{script}'").returncode == 0
+    assert first.run(f"perl -e '{script}'").returncode == 0
     arriving = "/var/vmm/web1.moving.qcow2"
     with site.under_way("vm", *TO2) as run:
         come = f"test -e {arriving} && stat -f %z {arriving}"
@@ -290,11 +290,11 @@ def test_a_transfer_that_a_server_cuts_off_is_continued(site: Site) -> None:
     assert "continue" in log or "server2" in log
     two.start(speed=50)
     assert server_of(site) == "server1"
-    assert "puffy.vmm-move" not in one.read("/root/.ssh/authorized_keys").decode()
+    assert "puffy.vmm-move" not in first.read("/root/.ssh/authorized_keys").decode()
     result = site.play("vm", *TO2)
     assert result.returncode == 0, messages(result)
     assert server_of(site) == "server2"
-    (kept,) = images(one).values()
+    (kept,) = images(first).values()
     assert images(two) == {"web1.qcow2": kept}
     assert not runs(two)
     no_key(site)

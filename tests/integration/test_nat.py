@@ -22,7 +22,7 @@ def run(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def roles(result: subprocess.CompletedProcess[str]) -> set[str]:
-    """The roles whose part of the server a run has changed."""
+    """Return the roles that changed anything in a run."""
     lines = (line.split("  ") for line in result.stdout.splitlines())
     return {words[1] for words in lines if words[0] == "server1" and len(words) == 3}
 

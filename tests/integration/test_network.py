@@ -88,7 +88,7 @@ def test_from_nothing_to_drift_and_back(bare: Site) -> None:
     assert "198.51.100.9" in said(server, "ifconfig pair85")
     assert "description" in said(server, "cat /etc/hostname.veb42")
 
-    # Another VLAN: our member goes, and nobody else's.
+    # Another VLAN: our member goes, and other members stay.
     host_vars(bare).write_text(host_vars(bare).read_text().replace("vlan: 42", "vlan: 43"))
     moved = run(bare)
     assert recap(moved, "server1")["changed"] == 1, messages(moved)
@@ -148,7 +148,7 @@ def test_a_change_that_cuts_the_server_off_is_put_back(bare: Site) -> None:
 
 
 def test_a_command_that_fails_takes_back_those_before_it(bare: Site) -> None:
-    """pflog(4) is no Ethernet: ifconfig exits with 0, and the kernel has not taken it."""
+    """pflog(4) is not Ethernet: ifconfig exits with 0, but the kernel did not accept it."""
     server = bare.server1
     text = host_vars(bare).read_text().replace("aggr0, members: [pair1, pair2]", "pflog0")
     host_vars(bare).write_text(text)
@@ -203,7 +203,7 @@ def test_a_server_with_a_vport_is_brought_over(bare: Site) -> None:
         assert line in said(server, "ifconfig pair85")
     assert "203.0.113.2" not in said(server, "cat /etc/hostname.vport42")
     assert recap(run(bare), "server1")["changed"] == 0
-    # And back, for whoever keeps pf from the ports.
+    # And back, for servers where pf does not see the ports.
     host_vars(bare).write_text(text + "vmm_host_interface: vport42\n")
     assert recap(run(bare), "server1")["changed"] == 1
     assert "inet 203.0.113.2 " in said(server, "ifconfig vport42")

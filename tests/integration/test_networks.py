@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A server whose VMs are in one network gets a second one, and a VM is installed there."""
+"""A server with one network gets a second one, and a VM is installed there."""
 
 from __future__ import annotations
 

@@ -57,9 +57,9 @@ def lived(tmp_path: Path, copy: Copy, common: Path) -> Iterator[Site]:
 
 
 def test_installations_are_recorded(lived: Site) -> None:
-    found = records(lived)
-    assert found.keys() == {"mail1", "shop1", "web1"}
-    assert (found["web1"]["image"], found["web1"]["format"]) == ("/var/vmm/web1.qcow2", "qcow2")
+    entries = records(lived)
+    assert entries.keys() == {"mail1", "shop1", "web1"}
+    assert (entries["web1"]["image"], entries["web1"]["format"]) == ("/var/vmm/web1.qcow2", "qcow2")
     # db1 is not installed: vm.conf(5) has it not, and nothing starts it when the server boots.
     for file in ("/etc/vm.conf", "/etc/rc.vmm"):
         assert b"web1" in lived.server1.read(file)
@@ -129,7 +129,7 @@ def test_other_addresses_are_refused_before_anything_is_touched(lived: Site) -> 
 
 
 def test_an_image_volume_that_is_not_mounted(lived: Site) -> None:
-    """After a reboot, whoever runs what: nothing is installed, and db1 gets what is its own."""
+    """After a reboot, no run installs anything, and db1 gets its own image back."""
     server, before = lived.server1, records(lived)
     kept = {
         name: (lived.fleet / name).read_bytes()

@@ -69,7 +69,7 @@ def run(directory: Path, program: str, *words: str) -> subprocess.CompletedProce
 def test_what_is_in_it(package: Path) -> None:
     with tarfile.open(package) as archive:
         names = set(archive.getnames())
-        runs = {one.name for one in archive if one.isfile() and one.mode & 0o100}
+        runs = {member.name for member in archive if member.isfile() and member.mode & 0o100}
     assert names.isdisjoint(LEFT)
     hidden = {name for name in names if any(part.startswith(".") for part in Path(name).parts)}
     assert hidden <= {"fleets/example/.gitignore", "fleets/example/site/.gitkeep"}

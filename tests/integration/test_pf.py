@@ -141,7 +141,7 @@ def test_without_a_pf_conf(bare: Site, missing: bool) -> None:
 
 
 def test_running_vms_keep_their_network(installed: Site) -> None:
-    """One that runs since before there were groups gets one, and a switch made anew its tap."""
+    """A VM that was started without a group gets one, and a new switch gets its tap."""
     server = installed.server1
     (installed.directory / "pf.yml").write_text(PLAYBOOK)
     running = said(server, "vmctl status")

@@ -16,7 +16,7 @@ WEB1 = ("-e", "vm=web1")
 SPEED = 20
 NO_SITE = ("-e", "autoinstall_site_sets=false")
 RELEASE = ("-e", "vmm_release=7.8")
-# 200 KiB of somebody else's lines in a second, until it is killed.
+# 200 KiB of unrelated lines per second, until it is killed.
 LINE = 'server1 203.0.113.99 - - [24/Nov/2026:23:19:10 +0000] "GET /nothing HTTP/1.0" 404 0'
 FLOOD = (
     "perl -e 'open F, q{>>}, q{/var/www/logs/access.log}; while (1) { syswrite F, (q{"

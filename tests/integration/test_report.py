@@ -57,7 +57,7 @@ def test_a_report_with_a_server_down(installed: Site) -> None:
     }  # fmt: skip
     assert vms["web1"]["installed"] and vms["web1"]["used"] > 0
     assert {row["server"] for row in data["drift"] if row["kind"] == "unreachable"} == {"server2"}
-    network = {one["network"]: one for one in data["networks"]}["203.0.113.0/24"]
+    network = {entry["network"]: entry for entry in data["networks"]}["203.0.113.0/24"]
     assert network["counts"]["used"] == 4
     labels = {span["first"]: (span["kind"], span["label"]) for span in network["addresses"]}
     assert labels["203.0.113.14"] == ("used", "web1")

@@ -23,9 +23,9 @@ def rollback(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
 def present(site: Site) -> int:
     """The number of the present generation, as the list names it."""
     said = messages(rollback(site))
-    found = re.search(r"The present one is (\d+)\.", said)
-    assert found, said
-    return int(found[1])
+    match = re.search(r"The present one is (\d+)\.", said)
+    assert match, said
+    return int(match[1])
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from sandbox.server import Server
 
 def command(conf: str, entry: str, values: dict[str, str]) -> str:
     """What sensorsd(8) runs for an entry: a getcap(3) database, with its escapes and %-tokens."""
-    line = next(one for one in conf.splitlines() if one.startswith(f"{entry}:"))
+    line = next(candidate for candidate in conf.splitlines() if candidate.startswith(f"{entry}:"))
     text = line.partition(":command=")[2].partition(":")[0]
     text = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text).replace(r"\c", ":")
     return re.sub(r"%([xtns234l])", lambda match: values.get(match[1], match[0]), text)
@@ -93,7 +93,7 @@ def test_the_role_and_its_mails(site: Site) -> None:
 
 
 def test_an_entry_that_ends_sensorsd_is_undone(site: Site) -> None:
-    """As a limit of a sensor that is there and has another unit: there is no checker for it."""
+    """Such as a limit in the wrong unit: no checker finds it."""
     assert site.role("sensorsd").returncode == 0
     before = state(site.server1)
     site.server1.fault("daemon_dies", "sensorsd", "later")

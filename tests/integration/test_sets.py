@@ -60,7 +60,7 @@ def served(server: Server) -> dict[str, bytes]:
     return {name: server.read(f"{SETS}/{name}") for name in names}
 
 
-def wanted(files: dict[str, bytes]) -> dict[str, bytes]:
+def selected(files: dict[str, bytes]) -> dict[str, bytes]:
     """What the example's VMs are installed from."""
     kept = ("bsd", "bsd.rd", "BUILDINFO", "INSTALL.amd64", "SHA256.sig")
     sets = [f"{name}78.tgz" for name in ("base", "comp", "man", "game", "xbase", "xfont")]
@@ -77,13 +77,13 @@ def test_a_release_is_mirrored(site: Site, mirror: Mirror, files: dict[str, byte
 
     first = play(site, mirror)
     assert first.returncode == 0, messages(first)
-    assert served(server) == wanted(files)
+    assert served(server) == selected(files)
     assert f"  server1: {BIG} is here, 1 MiB" in first.stdout, messages(first)
     assert f"{BIGGER} is here, 2 MiB" in first.stdout, messages(first)
     assert server.run(f"stat -f '%Lp %Su %Sg' {SETS}/{BIG}").stdout == b"644 root wheel\n"
     assert server.run(f"stat -f '%Lp %Su' {SETS}/.partial").stdout == b"700 root\n"
     assert server.run(f"ls -A {SETS}/.partial").stdout == b""
-    assert sorted(mirror.names()) == sorted(wanted(files))
+    assert sorted(mirror.names()) == sorted(selected(files))
 
     # Nothing to do: no change, no request, one look.
     server_before, executions = state(server), len(site.executions())
@@ -98,7 +98,9 @@ def test_a_release_is_mirrored(site: Site, mirror: Mirror, files: dict[str, byte
     third = play(site, mirror)
     assert recap(third, "server1")["changed"] == 0, messages(third)
     known = json.loads(server.read(RECORD))
-    assert sorted(known) == sorted(f"{SETS}/{name}" for name in wanted(files) if name not in LISTS)
+    assert sorted(known) == sorted(
+        f"{SETS}/{name}" for name in selected(files) if name not in LISTS
+    )
     assert known[f"{SETS}/{BIG}"]["sha256"] == hashlib.sha256(files[BIG]).hexdigest()
 
     # Drift: what is gone or not as the list has it is fetched again, and nothing else.
@@ -107,7 +109,7 @@ def test_a_release_is_mirrored(site: Site, mirror: Mirror, files: dict[str, byte
     repaired = play(site, mirror)
     assert repaired.returncode == 0, messages(repaired)
     assert sorted(mirror.names()) == [BIG, "bsd.rd"]
-    assert served(server) == wanted(files)
+    assert served(server) == selected(files)
     assert server.run(f"ls -A {SETS}/.partial").stdout == b""
 
 
@@ -122,8 +124,8 @@ def test_a_transfer_that_is_cut_goes_on(
     half = len(files["man78.tgz"]) // 2
     assert f"man78.tgz {size_text(half)} so far [1" in done.stdout, messages(done)
     assert ("man78.tgz", half) in mirror.asked
-    assert served(site.server1) == wanted(files)
-    asked = [one for one in mirror.asked if one[0] in (BIG, BIGGER)]
+    assert served(site.server1) == selected(files)
+    asked = [request for request in mirror.asked if request[0] in (BIG, BIGGER)]
     assert (BIG, 300_000) in asked, asked
     assert (BIGGER, 700_000) in asked, asked
 
@@ -133,7 +135,7 @@ def test_a_server_without_ranges(site: Site, mirror: Mirror, files: dict[str, by
     mirror.cut = {BIG: 300_000}
     done = play(site, mirror)
     assert done.returncode == 0, messages(done)
-    assert served(site.server1) == wanted(files)
+    assert served(site.server1) == selected(files)
 
 
 def test_what_is_not_as_the_list_says_is_never_served(
@@ -152,7 +154,7 @@ def test_what_is_not_as_the_list_says_is_never_served(
     mirror.names()
     done = play(site, mirror)
     assert done.returncode == 0, messages(done)
-    assert served(server) == wanted(files)
+    assert served(server) == selected(files)
 
     # A list that OpenBSD did not sign is believed in nothing.
     server.run(f"rm {SETS}/SHA256.sig")
@@ -183,7 +185,7 @@ def test_a_full_disk_gets_its_room_back(site: Site, mirror: Mirror) -> None:
 
 
 def test_a_private_mirror_that_nobody_signs(site: Site, mirror: Mirror) -> None:
-    """Such as one with a kernel and one set, and a list of its own."""
+    """Such as one with a kernel, one set and its own list."""
     server = site.server1
     mirror.files = {name: mirror.files[name] for name in ("bsd", "bsd.rd", BIG, "INSTALL.amd64")}
     few = ("-e", "sets_verify=none", "-e", f"{{sets_names: [bsd, bsd.rd, {BIG}, INSTALL.amd64]}}")

@@ -8,7 +8,7 @@ import re
 
 from integration.harness import Site, messages, provide_system, recap, state
 
-# Each role whose change may cut the server off is confirmed over a connection of its own, and the
+# Each role that may cut the server off is confirmed over a separate connection, and the
 # roles behind it ride on that: those of interfaces, of pf(4) and of sshd(8).
 CONFIRMED = 3
 LOOK, CHANGE = 1, 1
@@ -22,7 +22,7 @@ def test_converge_check_and_drift(site: Site) -> None:
     assert first.returncode == 0, messages(first)
     for name in site.servers:
         assert len(site.executions(name)) == LOOK + CHANGE + CONFIRMED
-    # What is changed is shown, a line each, and where the old files are.
+    # Each change is shown on a line, and the place of the old files.
     assert re.search("^server1  dhcpd  (create|change) /etc/dhcpd.conf$", first.stdout, re.M)
     assert re.search("^server2  pf  load the rules of /etc/pf.conf$", first.stdout, re.M)
     assert re.search("old files are kept in /var/backups/puffy.vmm/[1-9]", first.stdout)

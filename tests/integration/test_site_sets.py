@@ -45,7 +45,7 @@ def put(site: Site, path: str, content: str, mode: int = 0o644) -> None:
 
 def members(packed: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-        files = {one.name: archive.extractfile(one) for one in archive.getmembers()}
+        files = {member.name: archive.extractfile(member) for member in archive.getmembers()}
         return {name: file.read() for name, file in files.items() if file}
 
 
@@ -107,7 +107,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def system(tmp_path: Path, shared: Path) -> Iterator[Server]:
-    """A system as the installer leaves it, with a user of its own."""
+    """A system as the installer leaves it, with a user."""
     server = Server(tmp_path, "web1", shared=shared).start()
     server.run("useradd -m -u 1000 -G wheel -p '$2b$08$abcdefghijklmnopqrstuu' mira")
     server.run(f"echo '{KEYS[0]}' >>/home/mira/.ssh/authorized_keys; rm -f /etc/boot.conf")
@@ -146,14 +146,19 @@ class SetsOf:
         site = Site(directory, {"server1": Server(directory, "server1")}, str(directory))
         for path, content in files:
             put(site, path, content, 0o755)
-        given = {"vmm_release": "7.8", "vmm_installing": ["mail1"], "render_to": "out", **variables}
-        done = site.play("render", "-e", json.dumps(given))
+        options = {
+            "vmm_release": "7.8",
+            "vmm_installing": ["mail1"],
+            "render_to": "out",
+            **variables,
+        }
+        done = site.play("render", "-e", json.dumps(options))
         assert done.returncode == 0, messages(done)
-        found = [
+        archives = [
             *directory.glob(f"out/server1{SETS}/*"),
             *directory.glob(f"out/server1{FILES}/*/*"),
         ]
-        return {path.name: path.read_bytes() for path in found}
+        return {path.name: path.read_bytes() for path in archives}
 
 
 @pytest.mark.parametrize("changed", ["", "base78.tgz", "site78.tgz"])

@@ -13,8 +13,8 @@ THEIRS = b"# ours since 2019\nkern.maxproc=2000\t# many VMs\nnet.inet.ip.arpq.ma
 
 
 def values(**more: object) -> tuple[str, str]:
-    wanted = {"net.inet.ip.arpq.maxlen": 256, "kern.maxproc": 4000, **more}
-    return ("-e", json.dumps({"sysctl_values": wanted}))
+    variables = {"net.inet.ip.arpq.maxlen": 256, "kern.maxproc": 4000, **more}
+    return ("-e", json.dumps({"sysctl_values": variables}))
 
 
 def test_live_and_for_the_next_boot(site: Site) -> None:

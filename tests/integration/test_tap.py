@@ -32,7 +32,7 @@ def test_tap_nodes(site: Site) -> None:
     made = nodes(site)
     assert sorted(made) == list(range(15))
     assert {number: made[number] for number in before} == before
-    assert all(" 93 " in one and one.endswith("crw-------") for one in made.values())
+    assert all(" 93 " in entry and entry.endswith("crw-------") for entry in made.values())
 
     # What an upgrade of the system does. Its four nodes are new, all others stay.
     site.server1.run("cd /dev && sh MAKEDEV all")

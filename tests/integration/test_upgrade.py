@@ -108,7 +108,7 @@ def old(booted: Site) -> Site:
 
 def test_errata(old: Site) -> None:
     server = old.server1
-    # Its definition has changed since it was started, which is no obstacle.
+    # Its definition has changed since it was started, which does not matter.
     server.write("/var/db/puffy.vmm.pending", "mail1\n")
     before = state(server)
     check = old.play("upgrade", *ONE, "--check")
@@ -196,9 +196,9 @@ CUTS = (
 def test_cut_off_anywhere_it_continues(old: Site) -> None:
     server, booted = old.server1, []
 
-    def boot(one: Server) -> None:
-        booted.append(one.name)
-        boots(one)
+    def boot(server: Server) -> None:
+        booted.append(server.name)
+        boots(server)
 
     for fault, when in CUTS:
         if not server.running:
@@ -229,7 +229,7 @@ def test_a_server_that_loses_its_power_meanwhile(old: Site, when: str) -> None:
     server.clear("slow")
     done = upgrade(old, *ONE)
     assert done.returncode == 0, done.said
-    # Without the list it is a boot as any other, and db1 starts by itself.
+    # Without the list it is a boot like any other, and db1 starts.
     assert running(server) - {"db1"} == {"mail1", "web1"}
     assert "errata installed: 78-001_syspatch, 78-002_vmd" in done.said, done.said
 
@@ -251,9 +251,9 @@ def test_a_step_that_fails_before_the_reboot_has_vms_started_again(old: Site) ->
 def test_an_answer_that_is_lost_as_the_server_goes_down(old: Site) -> None:
     server, booted = old.server1, []
 
-    def boot(one: Server) -> None:
-        booted.append(one.name)
-        boots(one)
+    def boot(server: Server) -> None:
+        booted.append(server.name)
+        boots(server)
 
     server.fault("cut_at", "shutdown")
     assert "errata installed" in succeeds(old, *ONE, boot=boot)

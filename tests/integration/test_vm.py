@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""vm.yml: one VM is installed and changed, and nobody else notices."""
+"""vm.yml: one VM is installed and changed, and other VMs do not notice."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def paths(site: Site) -> list[str]:
     return re.findall(r"GET /(once-[0-9a-f]{32})/[0-9a-f:]+-install\.conf\S* HTTP/1\.1\" 200 ", log)
 
 
-# What is common to all VMs, and what daemons write by themselves.
+# Files that all VMs share, and files that daemons write.
 COMMON = re.compile(
     r"/etc/(vm|dhcpd|pf\.puffy\.vmm)\.conf|/etc/rc\.vmm|/var/db/(dhcpd|puffy)|/var/run/|/var/www/(htdocs/install|logs/)|/dev/tty"
 )
@@ -80,12 +80,12 @@ COMMON = re.compile(
 def others(site: Site) -> dict[str, object]:
     """All of the server that is not web1's: processes, blocks of configuration, every file."""
     server = site.server1
-    found: dict[str, object] = {vm: value for vm, value in status(site).items() if vm != "web1"}
-    found["vm.conf"] = server.read("/etc/vm.conf").replace(_whole_block(server), b"")
+    rest: dict[str, object] = {vm: value for vm, value in status(site).items() if vm != "web1"}
+    rest["vm.conf"] = server.read("/etc/vm.conf").replace(_whole_block(server), b"")
     lines = server.read("/etc/dhcpd.conf").decode().split("\n\n")
-    found["dhcpd.conf"] = [part.rstrip("}\n") for part in lines if "host web1 " not in part]
+    rest["dhcpd.conf"] = [part.rstrip("}\n") for part in lines if "host web1 " not in part]
     files = {k: v for k, v in state(server).items() if "web1" not in k and not COMMON.match(k)}
-    return found | files
+    return rest | files
 
 
 def verb(site: Site, name: str, *words: str) -> str:
@@ -199,7 +199,7 @@ def test_the_end_of_a_vm(installed: Site) -> None:
     assert f"  5: {{vm: web1, since: {today}, mac: fe:e1:bb:d1:c6:05" in ledger
     assert line not in ledger
 
-    # Whoever comes next, even under the same name, gets another number.
+    # The next VM, even with the same name, gets another number.
     converged.vm_file("web1").write_text(text)
     result = converged.play("allocate")
     assert result.returncode == 0, messages(result)

@@ -96,7 +96,7 @@ def test_a_server_without_vmm_can_be_configured_all_the_same(site: Site) -> None
     said = messages(first)
     assert first.returncode == 0, said
     assert "vmd is configured, but not started" in said
-    assert "/etc/firmware/vmm-bios: is missing: VMs can be installed, but none starts" in said
+    assert "/etc/firmware/vmm-bios: is missing: VMs can be installed, but cannot start" in said
     assert server.run("rcctl check vmd").returncode == 1
     assert server.run("rcctl get vmd status").returncode == 0
     assert b'vm "web1"' in server.read("/etc/vm.conf")
@@ -133,7 +133,7 @@ def test_vms_start_when_the_system_boots(booted: Site) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     deadline = begin + 60
     log = ""
-    while "seen to" not in log and time.monotonic() < deadline:
+    while "finished starting" not in log and time.monotonic() < deadline:
         time.sleep(0.5)
         log = server.read("/var/log/daemon").decode()
     # shop1 is suspended; vmm_installing and archived VMs are not in vm.conf at all.
@@ -143,7 +143,7 @@ def test_vms_start_when_the_system_boots(booted: Site) -> None:
         "started db1",
         "started mail1",
         "started web1",
-        "all VMs that start by themselves were seen to",
+        "finished starting the VMs with autostart",
     ]
     # Each has an interface in its own group, and db1 one more on the other switch; owners own them.
     for group in ("vm1nic", "mail-in", "vm5nic"):
@@ -192,8 +192,8 @@ def test_drift_of_what_vmd_boots_with_is_repaired(booted: Site) -> None:
     assert "reload vmd" not in check.stdout
     assert state(server) == drifted
     booted.converged(*SOME)
-    found = state(server)
-    changed = {path for path in {*found, *before} if found.get(path) != before.get(path)}
+    after = state(server)
+    changed = {path for path in {*after, *before} if after.get(path) != before.get(path)}
     assert changed <= {"/etc/rc.local"}
     assert server.run("stat -f '%Lp %Su' /etc/rc.local").stdout == b"644 root\n"
     assert b"daemon_timeout=600" in server.read(RUNFILE)

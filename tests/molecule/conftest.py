@@ -75,7 +75,7 @@ class Stat(NamedTuple):
 
 
 def stat(host: Host, path: str) -> Stat:
-    """What stat(1) tells of a file, by one command, since each takes its time without KVM."""
+    """Return a file's attributes with one stat(1), because commands are slow without KVM."""
     user, group, mode, size = host.check_output(
         f"stat -f '%Su %Sg %Lp %z' {shlex.quote(path)}"
     ).split()
@@ -114,7 +114,7 @@ def vmctl_status(host: Host, vmm: bool) -> dict[str, dict[str, str]]:
     """vmctl status, by the VM's name and the column's."""
     if not vmm:
         pytest.skip("the processor offers no virtualisation, so vmd(8) cannot run")
-    # Its status is 1 where there is no VM.
+    # Its status is 1 if there are no VMs.
     lines = host.run("timeout 60 vmctl status").stdout.splitlines()
     columns = lines[0].split()
     rows = (dict(zip(columns, line.split(), strict=True)) for line in lines[1:])

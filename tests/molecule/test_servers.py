@@ -74,9 +74,9 @@ def test_vms_are_known_once_they_are_installed(
 
 def test_images_are_nobody_elses(host: Host, installed: dict[str, tuple[str, str]]) -> None:
     for name, (_, kind) in installed.items():
-        found = stat(host, image(name, kind))
-        assert found[:3] == ("root", "wheel", 0o600)
-        assert found.size > 0
+        attributes = stat(host, image(name, kind))
+        assert attributes[:3] == ("root", "wheel", 0o600)
+        assert attributes.size > 0
 
 
 def test_owners_have_accounts(host: Host, server: Server) -> None:
@@ -109,10 +109,10 @@ def test_rules_of_pf_are_loaded_and_in_place(host: Host, server: Server) -> None
 
 
 def test_there_are_tap_nodes_for_all_vms(host: Host, server: Server) -> None:
-    found = host.check_output("ls -l /dev/tap*").splitlines()
-    nodes = sorted(int(line.rpartition("/dev/tap")[2]) for line in found)
+    lines = host.check_output("ls -l /dev/tap*").splitlines()
+    nodes = sorted(int(line.rpartition("/dev/tap")[2]) for line in lines)
     assert nodes == list(range(server.taps))
-    assert all(line.startswith("crw-------") for line in found)
+    assert all(line.startswith("crw-------") for line in lines)
 
 
 def test_kernel_variables_are_set_now_and_at_boot(host: Host, server: Server) -> None:

@@ -22,10 +22,10 @@ _BETWEEN_LINES = 5.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        run: Callable[[argparse.Namespace], None] = given.run
-        run(given)
+        run: Callable[[argparse.Namespace], None] = options.run
+        run(options)
     except OpenBSDError as error:
         _say(str(error))
         return 1
@@ -64,47 +64,47 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _build(given: argparse.Namespace) -> None:
-    print(image(settings(os.environ), _teller(), again=given.again).disk)
+def _build(options: argparse.Namespace) -> None:
+    print(image(settings(os.environ), _teller(), again=options.again).disk)
 
 
-def _up(given: argparse.Namespace) -> None:
-    _servers(given).up(given.names, settings(os.environ), _teller())
+def _up(options: argparse.Namespace) -> None:
+    _servers(options).up(options.names, settings(os.environ), _teller())
 
 
-def _down(given: argparse.Namespace) -> None:
-    _servers(given).down()
+def _down(options: argparse.Namespace) -> None:
+    _servers(options).down()
 
 
-def _status(given: argparse.Namespace) -> None:
-    for one in _servers(given).all():
-        print(f"{one.name}: {'stopped' if one.pid is None else f'127.0.0.1 port {one.port}'}")
+def _status(options: argparse.Namespace) -> None:
+    for guest in _servers(options).all():
+        print(f"{guest.name}: {'stopped' if guest.pid is None else f'127.0.0.1 port {guest.port}'}")
 
 
-def _ssh_config(given: argparse.Namespace) -> None:
-    print(_servers(given).config)
+def _ssh_config(options: argparse.Namespace) -> None:
+    print(_servers(options).config)
 
 
-def _sets(given: argparse.Namespace) -> None:
-    sets.fetch(settings(os.environ), _Progress(), _say).stage(given.directory)
+def _sets(options: argparse.Namespace) -> None:
+    sets.fetch(settings(os.environ), _Progress(), _say).stage(options.directory)
 
 
-def _reboot(given: argparse.Namespace) -> None:
-    _servers(given).reboot(given.names, settings(os.environ))
+def _reboot(options: argparse.Namespace) -> None:
+    _servers(options).reboot(options.names, settings(os.environ))
 
 
 def _variables(_: argparse.Namespace) -> None:
-    wanted = settings(os.environ)
-    verify = "signify" if wanted.verify == "signify" else "none"
-    allowed = limits(wanted, qemu.machine(wanted))
-    print(f"vmm_release: '{wanted.release.name}'\nsets_verify: {verify}")
-    print(f"vmd_firmware_url: http://{qemu.SERVED}{firmware.path(wanted)}")
+    chosen = settings(os.environ)
+    verify = "signify" if chosen.verify == "signify" else "none"
+    allowed = limits(chosen, qemu.machine(chosen))
+    print(f"vmm_release: '{chosen.release.name}'\nsets_verify: {verify}")
+    print(f"vmd_firmware_url: http://{qemu.SERVED}{firmware.path(chosen)}")
     for name in ("vmd_install_timeout", "vmd_install_total_timeout", "vmd_answer_timeout"):
         print(f"{name}: {allowed.vm:.0f}")
 
 
-def _servers(given: argparse.Namespace) -> Servers:
-    return Servers(given.directory.absolute())
+def _servers(options: argparse.Namespace) -> Servers:
+    return Servers(options.directory.absolute())
 
 
 def _teller() -> Teller:
@@ -120,7 +120,7 @@ def _report(seconds: float, line: str) -> None:
 
 
 class _Progress:
-    """Tells of a download every few seconds, and when it is done."""
+    """Shows a download every few seconds, and when it is done."""
 
     def __init__(self) -> None:
         self._told = 0.0

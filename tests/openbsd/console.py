@@ -29,11 +29,11 @@ Report = Callable[[float, str], None]
 
 
 class ConsoleError(OpenBSDError):
-    """The guest did something else than it should; its console tells what."""
+    """The guest did something unexpected; its console shows what."""
 
 
 class Console:
-    """Runs ``command`` on a terminal of its own, and ends it on leaving."""
+    """Runs ``command`` on a separate terminal, and ends it on leaving."""
 
     def __init__(self, command: Sequence[str], log: Path, report: Report) -> None:
         self.log = log
@@ -70,11 +70,11 @@ class Console:
         ``until``: the time.monotonic() to give up at. ``doing``: what is given up then. Raises
         ConsoleError, also if the guest ends.
         """
-        found = self._expect(patterns, until, doing)
-        if found == len(patterns):
+        index = self._expect(patterns, until, doing)
+        if index == len(patterns):
             raise ConsoleError(f"QEMU ended{self._status()} while the guest was still at work")
         assert isinstance(self._child.match, re.Match)
-        return found, str(self._child.match.group())
+        return index, str(self._child.match.group())
 
     def wait_for_end(self, until: float) -> None:
         """Wait until the guest has ended. Raises ConsoleError if it did not, or not well."""
@@ -100,15 +100,15 @@ class Console:
             if left <= 0:
                 minutes = (time.monotonic() - self._began) / 60
                 raise ConsoleError(f"gave up {doing} after {minutes:.0f} minutes")
-            found: int = self._child.expect(
+            index: int = self._child.expect(
                 [*patterns, pexpect.EOF, pexpect.TIMEOUT],
                 timeout=min(left, _BETWEEN_REPORTS),
                 searchwindowsize=_WINDOW,
             )
             self._file.flush()
             self._tell()
-            if found <= len(patterns):
-                return found
+            if index <= len(patterns):
+                return index
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -112,7 +112,7 @@ class Guest:
         ssh.wait(config, self.name, time.monotonic() + seconds, self.check)
 
     def wait_for_end(self, seconds: float) -> bool:
-        """Return whether it has ended by itself within that time."""
+        """Return whether it has ended within that time."""
         until = time.monotonic() + seconds
         while self.pid is not None:
             if time.monotonic() > until:

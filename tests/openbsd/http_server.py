@@ -71,7 +71,7 @@ def _handler(server: HttpServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             content = server.contents.get(self.path.partition("?")[0])
-            # A guest that was stopped, or has what it wants, is no failure of the server.
+            # If a guest was stopped or has what it wants, the server has not failed.
             with contextlib.suppress(ConnectionError):
                 if content is None:
                     self._head(HTTPStatus.NOT_FOUND, 0)

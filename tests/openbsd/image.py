@@ -30,7 +30,7 @@ _ROOM = 3 << 10
 
 @dataclass(frozen=True)
 class Teller:
-    """How to tell what goes on: a line, the state of a download, the state of a console."""
+    """How to show progress: a line, the state of a download, the state of a console."""
 
     say: Callable[[str], None]
     progress: Progress
@@ -60,21 +60,21 @@ def limits(settings: Settings, machine: qemu.Machine) -> Limits:
 def image(settings: Settings, teller: Teller, *, again: bool = False) -> Image:
     """Return the image, installing it if it is not there. Raises OpenBSDError."""
     machine = qemu.machine(settings)
-    wanted = recipe(settings)
+    ingredients = recipe(settings)
     images = settings.cache / "images"
-    found = Image(images / wanted.name)
+    result = Image(images / ingredients.name)
     try:
         images.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(images, error) from error
-    with _lock(images / f"{wanted.name}.lock", teller.say):
+    with _lock(images / f"{ingredients.name}.lock", teller.say):
         if again:
-            shutil.rmtree(found.directory, ignore_errors=True)
-        if not found.disk.exists():
+            shutil.rmtree(result.directory, ignore_errors=True)
+        if not result.disk.exists():
             _room(images)
             files = sets.fetch(settings, teller.progress, teller.say)
-            _build(settings, machine, files, found.directory, teller)
-    return found
+            _build(settings, machine, files, result.directory, teller)
+    return result
 
 
 def _build(
@@ -158,7 +158,7 @@ def _first_boot(
 
 def _wait_for_end(guest: Guest, seconds: float) -> None:
     """Without ACPI, OpenBSD halts and waits for a key."""
-    if not guest.wait_for_end(seconds) and not any("halted" in one for one in tail(guest.log, 5)):
+    if not guest.wait_for_end(seconds) and not any("halted" in line for line in tail(guest.log, 5)):
         raise OpenBSDError("the new server does not shut down")
 
 

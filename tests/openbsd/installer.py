@@ -3,7 +3,7 @@
 """The dialogue with OpenBSD's boot loader and installer.
 
 Hardly anything needs an answer: pxeboot(8) reads its commands from etc/boot.conf on the TFTP
-server, and the installer, booted from the network, starts autoinstall(8) by itself. But it asks
+server, and the installer, booted from the network, starts autoinstall(8). But it asks
 for the response file on port 80 only, which takes root's rights here, and then at the console. If
 something else on this machine answers at port 80 whatever it is asked for, the installer takes that
 for its response file and gives up; then its shell fetches the right one.

@@ -140,7 +140,7 @@ def _total(headers: http.client.HTTPMessage, begin: int) -> int | None:
 
 
 def _note(tag: Path, headers: http.client.HTTPMessage) -> None:
-    """Note what tells this version of the file from another, for If-Range (RFC 9110, 13.1.5)."""
+    """Note what identifies this version of the file, for If-Range (RFC 9110, 13.1.5)."""
     etag = headers.get("ETag", "")
     value = etag if etag.startswith('"') else headers.get("Last-Modified", "")
     if value:

@@ -25,7 +25,7 @@ PACKAGES = {SYSTEM: "qemu-system-x86", IMAGE: "qemu-utils"}
 
 # What the guest sees the host as, see QEMU's documentation of user networking.
 HOST = "10.0.2.2"
-# pxeboot(8) under the name that makes the installer go on by itself, see autoinstall(8).
+# pxeboot(8) under the name that makes the installer unattended, see autoinstall(8).
 BOOT_FILE = "auto_install"
 
 # Where a guest that may reach nothing else finds what is served to it.
@@ -59,37 +59,37 @@ class Machine:
     slow: bool
 
 
-def machine(wanted: Settings, why_not_kvm: Callable[[str, str], str] | None = None) -> Machine:
+def machine(settings: Settings, why_not_kvm: Callable[[str, str], str] | None = None) -> Machine:
     """Return the machine that suits settings and host. Raises OpenBSDError."""
     emulator = program(SYSTEM)
-    if wanted.accelerator != "tcg":
-        reason = (why_not_kvm or kvm_complaint)(emulator, wanted.cpu or _KVM_CPU)
+    if settings.accelerator != "tcg":
+        reason = (why_not_kvm or kvm_complaint)(emulator, settings.cpu or _KVM_CPU)
         if not reason:
-            cpu = wanted.cpu or _KVM_CPU
-            return Machine(emulator, cpu, wanted.memory, wanted.cores, slow=False)
-        if wanted.accelerator == "kvm":
+            cpu = settings.cpu or _KVM_CPU
+            return Machine(emulator, cpu, settings.memory, settings.cores, slow=False)
+        if settings.accelerator == "kvm":
             raise OpenBSDError(f"OPENBSD_ACCELERATOR is kvm, but KVM cannot be used here: {reason}")
-    if wanted.cores > 1:
+    if settings.cores > 1:
         raise OpenBSDError(
-            f"OPENBSD_CORES is {wanted.cores}, and there is no KVM: VMs within an emulated machine "
-            "of more than one processor die or hang, so leave it at 1"
+            f"OPENBSD_CORES is {settings.cores}, but without KVM, VMs in an emulated machine with "
+            "several processors crash or hang, so leave it at 1"
         )
-    return Machine(emulator, wanted.cpu or _TCG_CPU, wanted.memory, wanted.cores, slow=True)
+    return Machine(emulator, settings.cpu or _TCG_CPU, settings.memory, settings.cores, slow=True)
 
 
 def program(name: str) -> str:
     """Return the path of a program. Raises OpenBSDError that names the package."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/libexec")
-    if found is None:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/libexec")
+    if path is None:
         raise OpenBSDError(f"{name} is missing: sudo apt-get install {PACKAGES[name]}")
-    return found
+    return path
 
 
 def kvm_complaint(emulator: str, cpu: str, device: str = "/dev/kvm") -> str:
     """Return why KVM cannot be used, empty if it can.
 
     The device is often there and of no use, or makes machines in which QEMU cannot start this CPU:
-    only a guest that runs tells.
+    only a running guest shows it.
     """
     try:
         kvm = os.open(device, os.O_RDWR | os.O_CLOEXEC)

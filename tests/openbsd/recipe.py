@@ -39,7 +39,7 @@ _NOWHERE = "http://127.0.0.1:0"
 
 @dataclass(frozen=True)
 class Recipe:
-    """``source``: whose files they are; of a mirror of one's own, only its address can tell."""
+    """``source``: where the files are from; for a private mirror, only its address shows it."""
 
     release: str
     architecture: str

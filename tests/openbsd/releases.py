@@ -35,8 +35,8 @@ CURRENT_RELEASE = RELEASES[-1]
 
 def release(name: str) -> Release:
     """Return the release called ``name``. Raises ValueError that names those there are."""
-    for one in RELEASES:
-        if one.name == name:
-            return one
-    names = ", ".join(one.name for one in RELEASES)
+    for release in RELEASES:
+        if release.name == name:
+            return release
+    names = ", ".join(release.name for release in RELEASES)
     raise ValueError(f"{name!r} is not a supported release; there are: {names}")

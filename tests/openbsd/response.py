@@ -23,7 +23,7 @@ USER = "installer"
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parent.parent
 
-# What a VM of vmm_vms has besides, and no response file is about.
+# Other keys of a VM in vmm_vms, which no response file depends on.
 _NO_VM: Mapping[str, object] = {
     "server": "localhost",
     "number": 1,
@@ -124,12 +124,12 @@ class Response:
                 check=False,
                 env=_environment(),
             )
-            found = list((place / "out").glob(f"**/{MAC}-install.conf@*"))
-            if done.returncode or len(found) != 1:
+            paths = list((place / "out").glob(f"**/{MAC}-install.conf@*"))
+            if done.returncode or len(paths) != 1:
                 raise OpenBSDError(
                     f"Ansible could not render the response file:\n{done.stdout}{done.stderr}"
                 )
-            return found[0].read_bytes()
+            return paths[0].read_bytes()
 
 
 def _environment() -> dict[str, str]:

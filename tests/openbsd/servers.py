@@ -42,7 +42,7 @@ class Servers:
 
     def all(self) -> list[Guest]:
         """Return the servers there are, running or not."""
-        return [Guest(one.parent) for one in sorted(self.directory.glob("*/console.log"))]
+        return [Guest(log.parent) for log in sorted(self.directory.glob("*/console.log"))]
 
     def up(self, names: Sequence[str], settings: Settings, teller: Teller) -> None:
         """Start servers that do not run, and wait until ssh answers. Raises OpenBSDError."""
@@ -51,23 +51,25 @@ class Servers:
         served = firmware.fetch(settings, teller.progress)
         guests = [Guest(self.directory / name) for name in names]
         cables = _cables(guests)
-        fresh = [one for one in guests if one.pid is None]
-        numbers = {one.name: number for number, one in enumerate(guests, 1)}
+        fresh = [guest for guest in guests if guest.pid is None]
+        numbers = {guest.name: number for number, guest in enumerate(guests, 1)}
         try:
-            for one in fresh:
-                teller.say(f"starting {one.name}; console: {one.log}")
-                self._start(one, base, machine, numbers[one.name], served, cables.get(one.name))
-            ports = {one.name: one.port for one in guests}
+            for guest in fresh:
+                teller.say(f"starting {guest.name}; console: {guest.log}")
+                self._start(
+                    guest, base, machine, numbers[guest.name], served, cables.get(guest.name)
+                )
+            ports = {guest.name: guest.port for guest in guests}
             self.config.write_text(base.access.config(ports))
-            for one in fresh:
-                one.wait_for_ssh(self.config, limits(settings, machine).boot)
-                name = f"{one.name}.example.org"
+            for guest in fresh:
+                guest.wait_for_ssh(self.config, limits(settings, machine).boot)
+                name = f"{guest.name}.example.org"
                 script = f"echo {name} >/etc/myname; hostname {name}\n"
-                if one.name in cables:
-                    script += _BETWEEN.format(number=numbers[one.name])
-                ssh.run(self.config, one.name, script, 300)
+                if guest.name in cables:
+                    script += _BETWEEN.format(number=numbers[guest.name])
+                ssh.run(self.config, guest.name, script, 300)
         except OpenBSDError as error:
-            shown = "".join(_shown(one) for one in fresh)
+            shown = "".join(_shown(guest) for guest in fresh)
             self.down()
             raise OpenBSDError(f"{error}{shown}") from error
         except BaseException:
@@ -97,10 +99,10 @@ class Servers:
 
     def down(self) -> None:
         """End all servers and throw their disks away; what their consoles showed is kept."""
-        for one in self.all():
-            one.stop()
+        for guest in self.all():
+            guest.stop()
             for name in (_DISK, "port", "cable", "console.sock"):
-                (one.directory / name).unlink(missing_ok=True)
+                (guest.directory / name).unlink(missing_ok=True)
         self.config.unlink(missing_ok=True)
 
     def _start(

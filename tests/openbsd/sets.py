@@ -57,7 +57,7 @@ class Sets:
 
     def _index(self) -> bytes:
         # As ls -l prints it: the installer takes the last word of a line. INSTALL.amd64 is never
-        # fetched, but its name tells that this is a directory of sets.
+        # fetched, but its name shows that this is a directory of sets.
         names = (*self.names, f"INSTALL.{ARCHITECTURE}")
         lines = (f"-rw-r--r--  1 0  0  0 Jan  1 00:00:00 2026 {name}\n" for name in names)
         return "".join(lines).encode()
@@ -127,7 +127,7 @@ def _fetch(settings: Settings, mirror: Mirror, path: Path, known: dict[str, str]
             raise OpenBSDError(f"{error}; without it, OPENBSD_CORES must be 1") from error
         if settings.verify == "none":
             if known and not verify.matches(path, known):
-                say(f"{path.name} has not the checksum that the mirror says; taken all the same")
+                say(f"{path.name} does not match the mirror's checksum; it is used anyway")
             return
     if not verify.matches(path, known):
         raise OpenBSDError(

@@ -19,7 +19,7 @@ from openbsd.releases import (
 
 ARCHITECTURE = "amd64"
 MIRROR = "https://cdn.openbsd.org/pub/OpenBSD"
-# Where fw_update(8) asks by itself.
+# fw_update(8)'s own default.
 FIRMWARE = "http://firmware.openbsd.org/firmware"
 VERIFY = ("signify", "sha256", "none")
 ACCELERATORS = ("auto", "kvm", "tcg")
@@ -50,12 +50,12 @@ class Settings:
 def settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings. Raises OpenBSDError that names the variable and what it may be."""
     mirror = _mirror(environment, "OPENBSD_MIRROR", MIRROR)
-    wanted = _release(environment.get("OPENBSD_RELEASE") or CURRENT_RELEASE.name)
-    beside = f"{FIRMWARE if mirror == MIRROR else f'{mirror}/firmware'}/{wanted.name}"
+    release = _release(environment.get("OPENBSD_RELEASE") or CURRENT_RELEASE.name)
+    firmware = f"{FIRMWARE if mirror == MIRROR else f'{mirror}/firmware'}/{release.name}"
     return Settings(
         mirror=mirror,
-        firmware_mirror=_mirror(environment, "OPENBSD_FIRMWARE_MIRROR", beside),
-        release=wanted,
+        firmware_mirror=_mirror(environment, "OPENBSD_FIRMWARE_MIRROR", firmware),
+        release=release,
         verify=_choice(environment, "OPENBSD_VERIFY", VERIFY),
         accelerator=_choice(environment, "OPENBSD_ACCELERATOR", ACCELERATORS),
         cpu=environment.get("OPENBSD_CPU") or "",
@@ -85,10 +85,10 @@ def _release(name: str) -> Release:
 
 
 def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    found = environment.get(name) or allowed[0]
-    if found not in allowed:
-        raise OpenBSDError(f"{name}: {found!r} is none of {', '.join(allowed)}")
-    return found
+    choice = environment.get(name) or allowed[0]
+    if choice not in allowed:
+        raise OpenBSDError(f"{name}: {choice!r} is not one of {', '.join(allowed)}")
+    return choice
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
@@ -101,11 +101,11 @@ def _number(environment: Mapping[str, str], name: str, default: int, least: int,
 def _factor(environment: Mapping[str, str], name: str) -> float:
     text = environment.get(name) or "1"
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", text) or not float(text):
-        raise OpenBSDError(f"{name}: {text!r} is no number such as 2 or 0.5")
+        raise OpenBSDError(f"{name}: {text!r} is not a number such as 2 or 0.5")
     return float(text)
 
 
 def _cache(environment: Mapping[str, str]) -> Path:
-    if found := environment.get("OPENBSD_CACHE"):
-        return Path(found).absolute()
+    if path := environment.get("OPENBSD_CACHE"):
+        return Path(path).absolute()
     return Path(environment.get("HOME") or "~").expanduser() / ".cache/puffy.vmm"

@@ -26,7 +26,7 @@ class Access:
 
     def config(self, ports: Mapping[str, int]) -> str:
         """Return an ssh_config(5) for servers by name, at ports of 127.0.0.1."""
-        # What an image shows first is its host key; after that there is no other.
+        # The host key that an image shows first is trusted; later it must not change.
         checking = "yes" if self.known_hosts.exists() else "accept-new"
         return "".join(
             f"Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User root\n"

@@ -31,8 +31,8 @@ def message(signed: bytes, key: str) -> bytes:
     if not comment.startswith(b"untrusted comment: ") or not separator:
         raise OpenBSDError("is not signed in the way of signify(1)")
     number, signature = _decode(line, 64, "signature")
-    wanted, public = _decode(key.encode(), 32, "public key")
-    if number != wanted:
+    key_number, public = _decode(key.encode(), 32, "public key")
+    if number != key_number:
         raise OpenBSDError("is signed by another key than that of the release")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
@@ -45,7 +45,7 @@ def checksums(text: bytes) -> dict[str, str]:
     """Return the SHA-256 of each file in hexadecimal, from sha256(1)'s output."""
     lines = text.decode("utf-8", "replace").splitlines()
     matches = (_CHECKSUM.fullmatch(line) for line in lines)
-    return {found[1]: found[2] for found in matches if found}
+    return {match[1]: match[2] for match in matches if match}
 
 
 def sha256(path: Path) -> str:

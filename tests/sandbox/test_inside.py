@@ -9,7 +9,7 @@ from sandbox.server import Server
 
 def test_there_is_no_python(common: Server) -> None:
     done = common.run("find / -name 'python*' -o -name '*.py' 2>/dev/null")
-    names = [one for one in done.stdout.decode().splitlines() if "/sandbox/proc" not in one]
+    names = [path for path in done.stdout.decode().splitlines() if "/sandbox/proc" not in path]
     assert names == []
     assert common.run("command -v python3 bash dash flock jq base64 sha256sum").stdout == b""
 

@@ -116,8 +116,8 @@ def switch(machine: Machine, host: str) -> None:
     ok(
         machine,
         *(
-            f"ifconfig {one} create"
-            for one in dict.fromkeys(("veb42", port, host, "pair8", "pair9"))
+            f"ifconfig {interface} create"
+            for interface in dict.fromkeys(("veb42", port, host, "pair8", "pair9"))
         ),
     )
     if port != host:

@@ -24,15 +24,15 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 def processes_of(directory: Path) -> list[str]:
     """Command lines of all processes that mention the directory."""
-    found = []
+    lines = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             text = place.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(directory) in text and str(os.getpid()) != place.parent.name:
-            found.append(text)
-    return found
+            lines.append(text)
+    return lines
 
 
 def test_state_survives_a_stop(server: Server) -> None:
@@ -65,9 +65,9 @@ def test_executions_are_counted(common: Server) -> None:
     before = len(common.executions())
     done = common.ssh("cat; exit 3", stdin=b"x" * 70000)
     assert (done.returncode, done.stdout) == (3, b"x" * 70000)
-    (one,) = common.executions()[before:]
-    assert (one.user, one.command, one.command_bytes) == ("root", "cat; exit 3", 11)
-    assert (one.bytes_in, one.bytes_out, one.rc) == (70000, 70000, 3)
+    (run,) = common.executions()[before:]
+    assert (run.user, run.command, run.command_bytes) == ("root", "cat; exit 3", 11)
+    assert (run.bytes_in, run.bytes_out, run.rc) == (70000, 70000, 3)
 
 
 def test_each_account_has_its_own_key_and_shell(server: Server) -> None:

@@ -16,8 +16,8 @@ from sandbox.server import Server
 
 HERE = Path(__file__).parent
 SCENARIOS: dict[str, list[dict[str, Any]]] = {
-    one["scenario"]: one["steps"]
-    for one in json.loads((HERE / "transcripts.json").read_text())["scenarios"]
+    scenario["scenario"]: scenario["steps"]
+    for scenario in json.loads((HERE / "transcripts.json").read_text())["scenarios"]
 }
 # What had been done on the recorded machine, and which steps are not compared, with the reason.
 ABOUT: dict[str, Any] = json.loads((HERE / "recordings.json").read_text())

@@ -46,7 +46,7 @@ class Host:
         self.state = self.backups / "puffy.vmm"
         self.pending = self.state / "pending"
         self._options = options
-        # What perl warns of, and nobody else may say anything there.
+        # Only perl's warnings may be there.
         self._errors = directory / "stderr"
         self._errors.touch()
 
@@ -103,7 +103,7 @@ class Host:
         return self.send(payload({"verb": "probe", "asks": asks}))
 
     def probe(self, *paths: str, **more: object) -> Answer:
-        """What one that asks alone is told, and what every answer has."""
+        """Return the answer to a single request, with what every answer has."""
         ask = {"paths": [{"path": path} for path in paths], **more}
         answer = self.ask({"me": ask})
         return {**answer, **answer.get("answers", {}).get("me", {})}
@@ -146,9 +146,9 @@ class Host:
 
     def tree(self) -> dict[str, bytes | None]:
         """Everything below /srv by path: contents of files, None for directories."""
-        found = sorted(self.srv.rglob("*"))
+        paths = sorted(self.srv.rglob("*"))
         return {
-            str(p.relative_to(self.srv)): p.read_bytes() if p.is_file() else None for p in found
+            str(p.relative_to(self.srv)): p.read_bytes() if p.is_file() else None for p in paths
         }
 
 

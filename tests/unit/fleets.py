@@ -63,8 +63,8 @@ def vm(*lines: str, **fields: str | None) -> str:
         "hostname": "web1.example.org",
         **fields,
     }
-    given = [f"{name}: {value}" for name, value in values.items() if value is not None]
-    return "\n".join([*given, *lines]) + "\n"
+    written = [f"{name}: {value}" for name, value in values.items() if value is not None]
+    return "\n".join([*written, *lines]) + "\n"
 
 
 def ledger(*lines: str) -> str:

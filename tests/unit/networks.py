@@ -32,7 +32,7 @@ INSIDE: dict[str, object] = {
 
 def edge(networks: object, **changes: object) -> dict[str, object]:
     """Return the variables of a server with these networks and changes; None takes one out."""
-    given: dict[str, object] = {
+    settings: dict[str, object] = {
         "mac_prefix": "fe:e1:bb:d1:c8",
         "domain": "example.org",
         "dns_servers": ["192.0.2.53"],
@@ -40,4 +40,4 @@ def edge(networks: object, **changes: object) -> dict[str, object]:
         "networks": networks,
         **changes,
     }
-    return {f"vmm_{name}": value for name, value in given.items() if value is not None}
+    return {f"vmm_{name}": value for name, value in settings.items() if value is not None}

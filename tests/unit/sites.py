@@ -33,10 +33,10 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 def decoded(text: str) -> dict[str, Any]:
     """What ansible-inventory says; it may mark strings that are no templates."""
-    found: dict[str, Any] = json.loads(
+    listed: dict[str, Any] = json.loads(
         text, object_hook=lambda each: each.get("__ansible_unsafe", each)
     )
-    return found
+    return listed
 
 
 @dataclass(frozen=True)

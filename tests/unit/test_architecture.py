@@ -31,7 +31,7 @@ _DOORS = (
     | _STATE
 )
 
-# What each package may import of the others, besides itself.
+# The other packages that each package may import.
 ALLOWED: t.Final[t.Mapping[str, set[str]]] = {
     "_problems": set(),
     "_libraries": {"_problems"},
@@ -125,7 +125,7 @@ def _package(name: str) -> str:
 @functools.cache
 def modules() -> dict[str, Module]:
     names = {_name(path): path for path in PLUGINS.rglob("*.py")}
-    found = {}
+    read = {}
     for name, path in names.items():
         tree = ast.parse(path.read_text())
         imported = {x for node in ast.walk(tree) for x in _names(node)}
@@ -137,8 +137,8 @@ def modules() -> dict[str, Module]:
             if x.split(".")[0] == "ansible"
             or (x.startswith("ansible_collections.") and not x.startswith(PREFIX))
         )
-        found[name] = Module(_package(name), frozenset(ours & names.keys()), ansible)
-    return found
+        read[name] = Module(_package(name), frozenset(ours & names.keys()), ansible)
+    return read
 
 
 PACKAGES = sorted({module.package for module in modules().values()})
@@ -187,7 +187,12 @@ def test_no_packages_import_each_other() -> None:
 def test_the_floors_of_a_package(package: str) -> None:
     own = [name for name, module in modules().items() if module.package == package]
     ways = [
-        _longest(name, lambda one: [x for x in modules()[one].imports if _package(x) == package])
+        _longest(
+            name,
+            lambda name_of_module: [
+                x for x in modules()[name_of_module].imports if _package(x) == package
+            ],
+        )
         for name in own
     ]
     deepest = max(ways, key=len)
@@ -195,14 +200,23 @@ def test_the_floors_of_a_package(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(name for name, one in modules().items() if one.package in WITHOUT_ANSIBLE)
+    "name",
+    sorted(
+        name
+        for name, name_of_module in modules().items()
+        if name_of_module.package in WITHOUT_ANSIBLE
+    ),
 )
 def test_nothing_of_ansible_is_behind_it(name: str) -> None:
     behind, left = set[str](), [name]
     while left:
-        one = left.pop()
-        if one not in behind:
-            behind.add(one)
-            left += modules()[one].imports
-    found = {one: modules()[one].ansible for one in behind if modules()[one].ansible}
-    assert found == {}
+        name_of_module = left.pop()
+        if name_of_module not in behind:
+            behind.add(name_of_module)
+            left += modules()[name_of_module].imports
+    users = {
+        name_of_module: modules()[name_of_module].ansible
+        for name_of_module in behind
+        if modules()[name_of_module].ansible
+    }
+    assert users == {}

@@ -122,15 +122,15 @@ def pages() -> list[Path]:
 
 
 def commands(text: str) -> set[str]:
-    """Commands that stand on lines of their own in blocks of code, without comments."""
-    found = set()
+    """Return the commands on separate lines in blocks of code, without comments."""
+    shown = set()
     fenced = False
     for line in text.splitlines():
         if line.strip().startswith("```"):
             fenced = not fenced
         elif (fenced or line.startswith("    ")) and re.match(rf"\s*{_PROGRAMS}", line):
-            found.add(re.split(r"\s{2,}#|;", line.strip())[0].strip())
-    return found
+            shown.add(re.split(r"\s{2,}#|;", line.strip())[0].strip())
+    return shown
 
 
 def test_each_command_is_tried_out() -> None:
@@ -160,6 +160,6 @@ def test_each_playbook_is_in_its_table() -> None:
 def test_each_page_is_linked() -> None:
     text = (CHECKOUT / "README.md").read_text()
     for page in (CHECKOUT / "docs").iterdir():
-        linked = any(f"docs/{page.name}" in text or f"({page.name})" in one.read_text()
-                     for one in (CHECKOUT / "docs").glob("*.md"))  # fmt: skip
+        linked = any(f"docs/{page.name}" in text or f"({page.name})" in other.read_text()
+                     for other in (CHECKOUT / "docs").glob("*.md"))  # fmt: skip
         assert linked, page.name

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """What the example's servers would get, against files that are kept and reviewed.
 
-`UPDATE_GOLDEN=1 ./dev run pytest tests/unit/test_golden.py` writes them anew.
+`UPDATE_GOLDEN=1 ./dev run pytest tests/unit/test_golden.py` writes them again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def render(inventory: Path, to: Path, **variables: object) -> None:
 
 
 def files(directory: Path) -> dict[str, str]:
-    # No file that is kept has a colon in its name, which some systems do not allow.
+    # Kept files have no colons in their names, which some systems do not allow.
     return {
         str(path.relative_to(directory)).replace(":", "_"): path.read_text()
         for path in sorted(directory.rglob("*"))
@@ -61,18 +61,18 @@ def test_rendered_files(name: str, inventory: str, installing: list[str], tmp_pa
     assert rendered == files(GOLDEN / name)
 
 
-def test_what_a_server_with_metrics_gets_beside(tmp_path: Path) -> None:
+def test_what_a_server_with_metrics_gets_in_addition(tmp_path: Path) -> None:
     render(CHECKOUT / "inventories/example", tmp_path / "without")
     addresses = ["2001:DB8::9", "192.0.2.9"]
     render(CHECKOUT / "inventories/example", tmp_path / "with", metrics_to=addresses)
     without = files(tmp_path / "without/server1")
     rendered = files(tmp_path / "with/server1")
-    beside = {path: text for path, text in rendered.items() if text != without.get(path)}
+    added = {path: text for path, text in rendered.items() if text != without.get(path)}
     if os.environ.get("UPDATE_GOLDEN"):
-        for path, text in beside.items():
+        for path, text in added.items():
             (GOLDEN / "metrics" / path).parent.mkdir(parents=True, exist_ok=True)
             (GOLDEN / "metrics" / path).write_text(text)
-    assert beside == files(GOLDEN / "metrics")
+    assert added == files(GOLDEN / "metrics")
 
 
 # The excerpts of the set-up that is rebuilt, statement by statement, as they are written today.
@@ -103,7 +103,7 @@ SEED = {
         "host vm01 {",
         "hardware ethernet fe:e1:bb:d1:c8:01;",
         "fixed-address 203.0.113.16;",
-        # While it is installed: the directory is a secret of its own.
+        # During the installation, the directory is secret too.
         f'filename "{ONCE}/auto_install";',
         'option host-name "vm01";',
         'filename "auto_install";',
@@ -154,8 +154,8 @@ def test_the_bridge_preset_says_what_the_seed_says(path: str) -> None:
     text = (GOLDEN / "seed/servers/server1.openbsd.amsterdam" / path).read_text()
     lines = [line.strip() for line in text.splitlines()]
     at = -1
-    for wanted in SEED[path]:
-        assert wanted in lines, wanted
+    for expected in SEED[path]:
+        assert expected in lines, expected
         if path != RESPONSE:
-            assert lines.index(wanted, at + 1) > at, f"{wanted} is out of order"
-            at = lines.index(wanted, at + 1)
+            assert lines.index(expected, at + 1) > at, f"{expected} is out of order"
+            at = lines.index(expected, at + 1)

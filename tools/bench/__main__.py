@@ -76,8 +76,10 @@ def chosen(words: list[str]) -> list[str]:
 def main(words: list[str]) -> int:
     arguments = _arguments(words)
     if arguments.stages == ["document"]:
-        found = results.load(arguments.work / "results.json")
-        PERFORMANCE.write_text(document({name: found[name] for name in _parts() if name in found}))
+        measured = results.load(arguments.work / "results.json")
+        PERFORMANCE.write_text(
+            document({name: measured[name] for name in _parts() if name in measured})
+        )
         return 0
     stages = {name: stage for parts in STAGES.values() for name, stage in parts.items()}
     try:
@@ -90,7 +92,7 @@ def main(words: list[str]) -> int:
 
 
 def _measure(name: str, stage: Table, arguments: argparse.Namespace) -> None:
-    """Measure a table, print it, and keep it beside the others. Raises CommandFailed."""
+    """Measure a table, print it, and keep it with the others. Raises CommandFailed."""
     directory: Path = arguments.work.absolute() / "run" / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """An ordinary account behind an sshd on 127.0.0.1, for tools that need Python on the server.
 
-It is this machine's own file system with another /etc/passwd: a user "peer" whose home is new, and
+It is this machine's own file system with another /etc/passwd: a user "peer" with a new home, and
 whose shell reads no start-up files.
 """
 
@@ -63,29 +63,29 @@ class Account:
 def account(directory: Path) -> Iterator[Account]:
     """The account, as long as its sshd runs. Raises RuntimeError if it does not start."""
     shutil.rmtree(directory, ignore_errors=True)
-    found = Account(directory, _free_port())
-    (found.home / ".ssh").mkdir(parents=True)
-    public = sshd.make_key(found.key, "bench")
-    (found.home / ".ssh/authorized_keys").write_text(f"{public}\n")
+    made = Account(directory, _free_port())
+    (made.home / ".ssh").mkdir(parents=True)
+    public = sshd.make_key(made.key, "bench")
+    (made.home / ".ssh/authorized_keys").write_text(f"{public}\n")
     host_key = sshd.make_key(directory / "host_key", "bench")
     # paramiko looks for the port too.
-    names = f"{NAME},[127.0.0.1]:{found.port}"
-    found.known_hosts.write_text(f"{names} {host_key}\n")
-    found.ssh_config.write_text(
-        sshd.client_config(NAME, found.port, user=NAME, key=found.key, known=found.known_hosts)
+    names = f"{NAME},[127.0.0.1]:{made.port}"
+    made.known_hosts.write_text(f"{names} {host_key}\n")
+    made.ssh_config.write_text(
+        sshd.client_config(NAME, made.port, user=NAME, key=made.key, known=made.known_hosts)
     )
     run = directory / "run"
     namespace.prepare_run(run)
     (run / "shell").symlink_to(shutil.which("dash") or host_program("sh"))
     (run / "sshd").mkdir()
-    sshd.write_accounts(run / "etc", [sshd.Account(NAME, str(found.home))], {})
-    config = _SSHD_CONFIG.format(directory=directory, port=found.port)
+    sshd.write_accounts(run / "etc", [sshd.Account(NAME, str(made.home))], {})
+    config = _SSHD_CONFIG.format(directory=directory, port=made.port)
     (directory / "sshd_config").write_text(config)
     log = directory / "sshd.log"
     with subprocess.Popen(_words(directory, run, log), stdin=subprocess.DEVNULL) as process:
         try:
-            _wait(found.port, log)
-            yield found
+            _wait(made.port, log)
+            yield made
         finally:
             process.terminate()
 

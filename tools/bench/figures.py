@@ -64,4 +64,4 @@ def _of(row: Row, by_name: Mapping[str, Row]) -> Figures:
 
 def ratio(row: Row, base: Row, of: Measure) -> float:
     """The median of the ratios of each round: what slows a round down slows down both."""
-    return median(of(one) / of(other) for one, other in zip(row.rounds, base.rounds, strict=True))
+    return median(of(own) / of(other) for own, other in zip(row.rounds, base.rounds, strict=True))

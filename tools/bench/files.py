@@ -119,13 +119,13 @@ def contents(count: int) -> Iterable[tuple[str, str]]:
 def subjects(on: Target, *, modes: bool) -> list[Subject]:
     """All that is measured; with modes also check mode and --diff."""
     ours = _ours(on, "unchanged"), _ours(on, "first")
-    found = [Subject(_RAW, on.ansible("raw"), servers=[on.server]), *ours]
+    chosen = [Subject(_RAW, on.ansible("raw"), servers=[on.server]), *ours]
     if modes:
         for state in _STATES:
             for words in (["--check"], ["--diff"], ["--check", "--diff"]):
-                found.append(_ours(on, state, *words))
-    found.append(Subject("ordinary account, one raw task", on.ansible("copy-raw")))
-    return [*found, *_peers(on)]
+                chosen.append(_ours(on, state, *words))
+    chosen.append(Subject("ordinary account, one raw task", on.ansible("copy-raw")))
+    return [*chosen, *_peers(on)]
 
 
 def _ours(on: Target, state: str, *words: str) -> Subject:

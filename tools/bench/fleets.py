@@ -22,7 +22,7 @@ SHARED: Mapping[str, Any] = {
     "vmm_preset": "veb",
     "vmm_switch": {"name": "uplink", "interface": "veb42"},
     "network_manage": True,
-    # What a server has beside its VMs is not measured, nor are installations and their passwords.
+    # Installations, their passwords, and parts of a server unrelated to VMs are not measured.
     "vmm_memory_limit": "256G",
     "vmm_install": False,
     "vmm_credentials": False,

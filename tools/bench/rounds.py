@@ -58,19 +58,19 @@ class Plan:
 
 def measure(subjects: Sequence[Subject], plan: Plan) -> list[Row]:
     """Measure all of them in turn, at least once. Raises CommandFailed."""
-    found: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
+    rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
     began = time.monotonic()
     for number in range(1, plan.rounds + 1):
         round_began = time.monotonic()
         for subject in subjects:
-            found[subject.name].append(_once(subject, plan))
+            rounds[subject.name].append(_once(subject, plan))
         now = time.monotonic()
         took = now - round_began
         plan.say(f"round {number} of {plan.rounds}: {took:.0f} s")
         if now - began + took > plan.seconds:
             break
     return [
-        Row(subject.name, subject.compared_with, subject.count, tuple(found[subject.name]))
+        Row(subject.name, subject.compared_with, subject.count, tuple(rounds[subject.name]))
         for subject in subjects
     ]
 

@@ -53,8 +53,8 @@ def _latency(milliseconds: int) -> Run:
 
 def _site(servers: int) -> Run:
     def run(plan: Plan, _peers: Path | None) -> list[Row]:
-        with _stand_ins(plan.directory, servers) as found:
-            shared = {"ansible_ssh_common_args": f"-F {found[0].ssh_config()}"}
+        with _stand_ins(plan.directory, servers) as stand_ins:
+            shared = {"ansible_ssh_common_args": f"-F {stand_ins[0].ssh_config()}"}
             site = fleets.make(plan.directory / "site", servers, shared)
             command = ["ansible-playbook", "-i", str(site.inventory), "--forks", str(FORKS)]
             began = measured(
@@ -67,7 +67,7 @@ def _site(servers: int) -> Run:
             plan.say(f"the first {_SITE} of {servers} servers: {began.wall:.0f} s")
             raw = plan.directory / "raw.yml"
             raw.write_text(_raw_play("vmd_servers"))
-            return measure(_site_subjects(command, raw, found), plan)
+            return measure(_site_subjects(command, raw, stand_ins), plan)
 
     return run
 
@@ -96,13 +96,13 @@ def _site_subjects(command: list[str], raw: Path, servers: Sequence[Server]) -> 
 @contextmanager
 def _stand_ins(directory: Path, count: int) -> Iterator[list[Server]]:
     with ExitStack() as stack:
-        found = []
+        stand_ins = []
         for name in fleets.server_names(count):
             server = Server(directory / "servers", name)
             server.start(speed=_SPEED)
             stack.callback(server.stop)
-            found.append(server)
-        yield found
+            stand_ins.append(server)
+        yield stand_ins
 
 
 def _raw_play(hosts: str) -> str:

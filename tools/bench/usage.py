@@ -3,7 +3,7 @@
 """What one command costs, with all processes that it starts.
 
 `python -m bench.usage LOG SECONDS COMMAND ...` runs the command, ends it after so many seconds, and
-prints what it took as JSON. A process of its own does that for each command: it is the parent of
+prints what it took as JSON. A separate process does that for each command: it is the parent of
 whatever outlives its own parent (PR_SET_CHILD_SUBREAPER of prctl(2)), so wait4(2) gives it the
 resource usage of all these processes, and of nothing else. Servers are started elsewhere.
 """
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
-# How long processes that nobody waited for may take to end by themselves, in seconds.
+# How long processes that nobody waited for may take to end, in seconds.
 _GRACE = 20.0
 
 
@@ -117,7 +117,7 @@ def _collect() -> tuple[float, float, int]:
 
 def _children(parent: int) -> dict[int, str]:
     """The names of the programs that a process's children run, by process id: proc(5)."""
-    found = {}
+    names = {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
             stat = place.read_text()
@@ -126,8 +126,8 @@ def _children(parent: int) -> dict[int, str]:
         front, _, rest = stat.rpartition(")")
         number, _, name = front.partition(" (")
         if int(rest.split()[1]) == parent:
-            found[int(number)] = name
-    return found
+            names[int(number)] = name
+    return names
 
 
 def main() -> int:

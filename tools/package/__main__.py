@@ -69,7 +69,7 @@ def build() -> Path:
 
 
 def judge(archive: Path) -> None:
-    """Import the archive as Galaxy does. ansible-lint and ansible-test have stages of their own."""
+    """Import the archive as Galaxy does. ansible-lint and ansible-test have separate stages."""
     output = call(
         WORK,
         PROGRAMS / "python",

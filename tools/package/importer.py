@@ -19,11 +19,11 @@ _ACCEPTED = re.compile(
 def complaints(output: str) -> list[str]:
     """Return the lines that somebody has to look at, and one where the import did not finish."""
     lines = output.splitlines()
-    found = [
+    kept = [
         line
         for line in lines
         if (match := _LEVEL.fullmatch(line)) and not _ACCEPTED.match(match[2])
     ]
     if "Importer processing completed successfully" not in lines:
-        found.append("the import did not finish")
-    return found
+        kept.append("the import did not finish")
+    return kept

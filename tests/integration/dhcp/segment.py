@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Runs in a network namespace of its own: ISC dhcpd on one end of a cable, a client on the other.
+"""Runs in a separate network namespace: ISC dhcpd on one end of a cable, a client on the other.
 
 Standard input has JSON: the directory to work in, the server's address, the MAC addresses that ask.
 Standard output has what each was told, by its MAC address, or null for those who got no answer.
@@ -45,7 +45,7 @@ def start(directory: Path, address: str) -> subprocess.Popen[bytes]:
 
 
 def ask(directory: Path, mac: str) -> dict[str, str] | None:
-    """What a machine with this MAC address is told, or None."""
+    """Return the answer to a machine with this MAC address, or None."""
     answer = directory / "answer"
     answer.unlink(missing_ok=True)
     ip("link", "set", "vm", "address", mac)
@@ -61,13 +61,13 @@ def ask(directory: Path, mac: str) -> dict[str, str] | None:
 
 
 def main() -> None:
-    wanted = json.load(sys.stdin)
-    directory = Path(wanted["directory"])
+    request = json.load(sys.stdin)
+    directory = Path(request["directory"])
     (directory / "script").write_text(_SCRIPT)
     (directory / "script").chmod(0o755)
-    process = start(directory, wanted["address"])
+    process = start(directory, request["address"])
     try:
-        json.dump({mac: ask(directory, mac) for mac in wanted["macs"]}, sys.stdout)
+        json.dump({mac: ask(directory, mac) for mac in request["macs"]}, sys.stdout)
     finally:
         process.terminate()
         process.wait(20)

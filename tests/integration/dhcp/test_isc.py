@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """ISC's dhcpd, of which OpenBSD's is an older relative, takes what is written for OpenBSD's.
 
-And what a real client is told by it is what a VM needs.
+And a real client gets what a VM needs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NETWORKS = {
     for name in ("edge", "single", "block")
 }
 STRANGER = "fe:e1:ba:d0:00:01"
-# A user may have a network of its own only with a user namespace.
+# A user can only have a separate network inside a user namespace.
 OWN_NETWORK = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
 if os.geteuid():
     OWN_NETWORK[1:1] = ["--user", "--map-root-user"]
@@ -39,13 +39,13 @@ if os.geteuid():
 
 def program(directory: Path) -> Path:
     """A copy: AppArmor's profile for /usr/sbin/dhcpd knows nothing of a test's directory."""
-    found = shutil.which("dhcpd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, "dhcpd is not installed; ./dev installs it"
-    return Path(shutil.copy(found, directory / "dhcpd"))
+    path = shutil.which("dhcpd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert path, "dhcpd is not installed; ./dev installs it"
+    return Path(shutil.copy(path, directory / "dhcpd"))
 
 
 def of_isc(conf: Path) -> str:
-    """The text with a name of its own for each host, which OpenBSD's dhcpd does not ask for."""
+    """Return the text with a unique name for each host, which OpenBSD's dhcpd does not require."""
     numbers = itertools.count()
     return re.sub(
         r"(?m)^(\t+)host .+ {$", lambda m: f"{m[1]}host h{next(numbers)} {{", conf.read_text()
@@ -66,7 +66,7 @@ def test_the_parser_takes_it(name: str, tmp_path: Path) -> None:
 
 
 def told(conf: Path, server: str, tmp_path: Path) -> dict[str, dict[str, str] | None]:
-    """What a client with each MAC of the file is told, and one with another MAC."""
+    """Return the answers to a client with each MAC of the file, and to one with another MAC."""
     able = subprocess.run([*OWN_NETWORK, "true"], capture_output=True, text=True, check=False)
     if able.returncode != 0:
         pytest.skip(f"no network namespace on this machine: {able.stderr.strip()}")
@@ -85,18 +85,20 @@ def told(conf: Path, server: str, tmp_path: Path) -> dict[str, dict[str, str] | 
 
 def test_single_addresses_have_their_router_outside(tmp_path: Path) -> None:
     """A shared-network, with a subnet for the server's own address."""
-    found = told(NETWORKS["single"], "10.255.0.1", tmp_path)
-    assert found.pop(STRANGER) is None
-    assert [(one["ip"], one["mask"], one["router"]) for one in found.values() if one] == [
+    leases = told(NETWORKS["single"], "10.255.0.1", tmp_path)
+    assert leases.pop(STRANGER) is None
+    assert [
+        (lease["ip"], lease["mask"], lease["router"]) for lease in leases.values() if lease
+    ] == [
         ("198.51.100.241", "32", "10.255.0.1"),
         ("198.51.100.243", "32", "10.255.0.1"),
     ]
 
 
 def test_two_networks_on_one_switch(tmp_path: Path) -> None:
-    found = told(NETWORKS["edge"], "203.0.113.2", tmp_path)
-    # A VM of the dmz that asks on this switch is told nothing.
-    assert {mac: (one["ip"], one["mask"]) for mac, one in found.items() if one} == {
+    leases = told(NETWORKS["edge"], "203.0.113.2", tmp_path)
+    # A VM of the dmz that asks on this switch gets no answer.
+    assert {mac: (lease["ip"], lease["mask"]) for mac, lease in leases.items() if lease} == {
         "fe:e1:bb:d1:c8:01": ("203.0.113.3", "28"),
         "fe:e1:bb:d1:c8:02": ("203.0.113.4", "28"),
         "fe:e1:bb:d1:c8:03": ("203.0.113.67", "29"),
@@ -108,9 +110,9 @@ def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path
     conf = parse_dhcpd_conf(CONFS[name].read_text())
     (subnet,) = conf.subnets
     (server,) = subnet.parameters["next-server"]
-    found = told(CONFS[name], server, tmp_path)
-    stranger = found.pop(STRANGER)
-    assert found == {
+    leases = told(CONFS[name], server, tmp_path)
+    stranger = leases.pop(STRANGER)
+    assert leases == {
         host.mac: {
             "ip": host.addresses[0],
             "mask": "24",
@@ -123,7 +125,7 @@ def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path
         }
         for host in subnet.hosts
     }
-    assert len(found) > 1 or name == "bridge"
+    assert len(leases) > 1 or name == "bridge"
     # The seed has addresses for others, too, but no file to install from.
     if subnet.ranges:
         assert stranger is not None

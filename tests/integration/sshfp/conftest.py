@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Name servers of Debian as ordinary processes, each with a directory and a port of its own."""
+"""Debian's name servers as ordinary processes, each with a separate directory and port."""
 
 from __future__ import annotations
 
@@ -85,20 +85,20 @@ class NameServer:
         """The records of a name, as text and sorted."""
         question = dns.message.make_query(name, kind)
         answer = dns.query.tcp(question, "127.0.0.1", timeout=10, port=self.port)
-        wanted = dns.rdatatype.from_text(kind)
+        rdtype = dns.rdatatype.from_text(kind)
         return sorted(
             record.to_text()
             for rrset in answer.answer
-            if rrset.rdtype == wanted
+            if rrset.rdtype == rdtype
             for record in rrset
         )
 
 
 def program(name: str) -> str:
     """The path of a program, which may be where an ordinary user's PATH does not look."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, f"{name} is not installed; ./dev installs it"
-    return found
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert path, f"{name} is not installed; ./dev installs it"
+    return path
 
 
 def free_port() -> int:

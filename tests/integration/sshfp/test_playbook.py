@@ -43,9 +43,9 @@ def new_keys(site: Site, server: str, directory: Path) -> list[str]:
 def options(site: Site, named: NameServer) -> tuple[str, ...]:
     secret = site.directory / "secret.yml"
     secret.write_text(f"sshfp_key_secret: {SECRET}\n")
-    given = ["sshfp_zone=example.org", "sshfp_vm_domain=vm.example.org", f"@{secret}"]
-    given += ["sshfp_server=127.0.0.1", f"sshfp_port={named.port}", "sshfp_key_name=puffy"]
-    return tuple(word for one in given for word in ("-e", one))
+    variables = ["sshfp_zone=example.org", "sshfp_vm_domain=vm.example.org", f"@{secret}"]
+    variables += ["sshfp_server=127.0.0.1", f"sshfp_port={named.port}", "sshfp_key_name=puffy"]
+    return tuple(word for variable in variables for word in ("-e", variable))
 
 
 def test_from_keys_to_dns(
@@ -82,7 +82,7 @@ def test_from_keys_to_dns(
     second = site.play("sshfp", *options)
     assert recap(second, "server1")["changed"] == recap(second, "server2")["changed"] == 0
 
-    # A server that was installed anew; the other one is not even asked.
+    # A server that was installed again; the other one is not even asked.
     new = new_keys(site, "server1", tmp_path)
     text = fragment.read_text()
     site.servers["server2"].fault("slow", "uname", "60")

@@ -22,7 +22,7 @@ from .conftest import ZONE, NameServer, nsd_config, program
 NAME = "server1.example.org."
 # Without quotes, which NSD before 4.8 would take for a part of the file's name.
 INCLUDE = "$INCLUDE example.org.sshfp\n"
-# The host key, the resolver and the name server of a test are all in a network of its own.
+# The host key, the resolver and the name server of a test are all in a separate network.
 _SCRIPT = """\
 up() { until perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(shift)' "$1"; do
     sleep 0.1; done; }
@@ -100,7 +100,7 @@ class Network:
         (self.etc / "resolv.conf").write_text(f"nameserver {address}\noptions edns0 trust-ad\n")
 
     def ssh(self, *options: str) -> pexpect.spawn[str]:
-        """A running ssh at a terminal of its own."""
+        """A running ssh on a separate terminal."""
         words = ["--die-with-parent", "--unshare-user", "--unshare-net", "--unshare-pid"]
         words += ["--uid", "1000", "--gid", "1000", "--cap-add", "CAP_NET_BIND_SERVICE"]
         words += [
@@ -160,7 +160,7 @@ def test_ssh_finds_the_matching_fingerprint(network: Network, kind: str) -> None
     ssh.expect(pexpect.EOF)
 
 
-def test_ssh_tells_of_a_key_that_is_not_in_dns(network: Network) -> None:
+def test_ssh_reports_a_key_that_is_not_in_dns(network: Network) -> None:
     network.resolver("127.0.0.2")
     network.zone(ZONE + INCLUDE)
     keygen(network.directory / "host")
@@ -199,9 +199,9 @@ def test_nsd_serves_the_fragment(tmp_path: Path, nsd: Callable[[str], NameServer
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     rsa = next(line.split(" ", 3)[3] for line in told.splitlines() if " SSHFP 1 2 " in line)
-    found = server.ask("server1.example.org")
-    assert [text.split()[:2] for text in found] == [["1", "2"], ["3", "2"], ["4", "2"]]
-    assert found[0] == rsa
+    records = server.ask("server1.example.org")
+    assert [text.split()[:2] for text in records] == [["1", "2"], ["3", "2"], ["4", "2"]]
+    assert records[0] == rsa
     assert server.ask("server1.example.org", "A") == ["127.0.0.1"]
 
 

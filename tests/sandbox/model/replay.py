@@ -41,7 +41,7 @@ def _recorded(program: str) -> tuple[Recorded, ...]:
             if "write" in step:
                 written[step["write"]] = step["content"]
                 continue
-            # A daemon says of its own file only that it does not take it.
+            # A daemon only says that it does not accept its own file.
             failed = "vmctl: command failed" in step["stderr"] and step["run"].endswith(_RELOAD)
             if failed and program == "vmd":
                 rows.append(Recorded("/etc/vm.conf", written["/etc/vm.conf"], 1, ""))

@@ -48,7 +48,7 @@ def line_of(text: str, line: int) -> str:
 
 
 def words(path: str, text: str) -> Iterator[Word]:
-    """NotModelled for what is no word."""
+    """NotModelled if it is not a word."""
     line, place = 1, 0
     while place < len(text):
         match = _TOKEN.match(text, place)

@@ -1,3 +1,3 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""A target for ssh in a root directory of its own; what answers its commands is a model's."""
+"""A target for ssh in a separate root directory; a model answers its commands."""

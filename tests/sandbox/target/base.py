@@ -59,7 +59,7 @@ def prepare(path: Path, model: Model, commands: tuple[str, ...]) -> Base:
             shutil.rmtree(path, ignore_errors=True)
             _make(path, model, perl, commands)
             stamp.write_text(_fingerprint(commands))
-    return Base(path, tuple((one, one) for one in perl))
+    return Base(path, tuple((directory, directory) for directory in perl))
 
 
 @contextlib.contextmanager
@@ -72,10 +72,10 @@ def locked(path: Path) -> Iterator[None]:
 
 def host_program(name: str) -> str:
     """The path of a host's program; Missing with the name of what is not there."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
-    if found is None:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
+    if path is None:
         raise Missing(f"{name} is not installed on this machine")
-    return found
+    return path
 
 
 def real_environment() -> dict[str, str]:
@@ -85,14 +85,14 @@ def real_environment() -> dict[str, str]:
 
 
 def fakeroot_library() -> str:
-    """libfakeroot for message queues, which a namespace of its own keeps apart."""
+    """libfakeroot for message queues, which a separate namespace keeps apart."""
     places = ("*/libfakeroot", "libfakeroot", "*")
-    found = [
-        one for place in places for one in Path("/usr/lib").glob(f"{place}/libfakeroot-sysv.so")
+    paths = [
+        path for place in places for path in Path("/usr/lib").glob(f"{place}/libfakeroot-sysv.so")
     ]
-    if not found:
+    if not paths:
         raise Missing("libfakeroot-sysv.so is not installed on this machine (package fakeroot)")
-    return str(found[0])
+    return str(paths[0])
 
 
 def _make(path: Path, model: Model, perl: list[str], commands: tuple[str, ...]) -> None:
@@ -101,11 +101,11 @@ def _make(path: Path, model: Model, perl: list[str], commands: tuple[str, ...]) 
         (path / name).mkdir(parents=True)
     for name in ("socket", "speed"):
         (path / LIBEXEC / name).touch()
-    for one in (*perl, "/usr/local", "/usr/share"):
-        (path / one.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    for directory in (*perl, "/usr/local", "/usr/share"):
+        (path / directory.lstrip("/")).mkdir(parents=True, exist_ok=True)
     (path / "usr/libdata/perl5").mkdir(parents=True)
-    for one in _vendor_directories():
-        place = path / one.lstrip("/")
+    for directory in _vendor_directories():
+        place = path / directory.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             place.symlink_to("/usr/libdata/perl5")
@@ -116,7 +116,7 @@ def _make(path: Path, model: Model, perl: list[str], commands: tuple[str, ...]) 
         shutil.copy(host_program(name), place)
     os.link(path / "bin/ksh", path / "bin/sh")
     os.link(path / LIBEXEC / "perl", path / "usr/bin/perl")
-    modules = [str(one) for at in perl for one in Path(at).glob("auto/Compress/Raw/*/Zlib.so")]
+    modules = [str(at) for path in perl for at in Path(path).glob("auto/Compress/Raw/*/Zlib.so")]
     _copy_libraries(path, [*map(host_program, programs), fakeroot_library(), *modules])
     model.furnish(path)
     stub = (HERE / "inside/stub.pl").read_text()
@@ -171,19 +171,19 @@ def _output(*words: str) -> str:
 def _perl_directories() -> list[str]:
     """Where the host's perl has the modules that come with perl itself."""
     script = 'use Config; print join "\\n", grep { -d } @Config{qw(archlibexp privlibexp)}, @INC'
-    found = _output(host_program("perl"), "-e", script).split()
-    core = [one for one in found if re.search(r"/perl-base$|/perl/\d", one)]
-    return sorted({one for one in core if not one.startswith("/usr/local")})
+    paths = _output(host_program("perl"), "-e", script).split()
+    core = [path for path in paths if re.search(r"/perl-base$|/perl/\d", path)]
+    return sorted({path for path in core if not path.startswith("/usr/local")})
 
 
 def _vendor_directories() -> list[str]:
     """Where the host's perl looks for modules that did not come with it."""
-    found = _output(host_program("perl"), "-e", r'print join "\n", @INC').split()
-    return [one for one in found if one.startswith("/usr/share/perl5")]
+    directories = _output(host_program("perl"), "-e", r'print join "\n", @INC').split()
+    return [path for path in directories if path.startswith("/usr/share/perl5")]
 
 
 def _fingerprint(commands: tuple[str, ...]) -> str:
     above = HERE.parent
     sources = [HERE / "base.py", *above.glob("**/inside/**/*"), *above.glob("**/tools.py")]
-    newest = max(one.stat().st_mtime_ns for one in sources)
+    newest = max(source.stat().st_mtime_ns for source in sources)
     return f"{newest} {' '.join(sorted(commands))}\n"

@@ -59,7 +59,7 @@ class Control:
 
     def _run(self, ask: dict[str, Any]) -> list[object]:
         done = self._sessions.run(ask["user"], ask["command"], base64.b64decode(ask["stdin"]))
-        texts = [base64.b64encode(one).decode() for one in (done.stdout, done.stderr)]
+        texts = [base64.b64encode(output).decode() for output in (done.stdout, done.stderr)]
         return [done.returncode, *texts]
 
     def _read(self, ask: dict[str, Any]) -> str:
@@ -73,16 +73,16 @@ class Control:
     def _snapshot(self, ask: dict[str, Any]) -> dict[str, list[object]]:
         """Each path with type and mode, owner, and what it holds (a SHA-256, target or number)."""
         files = self._machine.files
-        found: dict[str, list[object]] = {}
+        entries: dict[str, list[object]] = {}
         for directory, names, plain in os.walk(files.root):
             for name in sorted((*names, *plain)):
                 path = "/" + os.path.relpath(os.path.join(directory, name), files.root)
-                if any(path == one or path.startswith(f"{one}/") for one in ask["without"]):
+                if any(path == top or path.startswith(f"{top}/") for top in ask["without"]):
                     continue
                 seen = files.lstat(path)
-                found[path] = [stat.filemode(seen.st_mode), seen.st_uid, seen.st_gid]
-                found[path].append(_content(os.path.join(directory, name), seen))
-        return found
+                entries[path] = [stat.filemode(seen.st_mode), seen.st_uid, seen.st_gid]
+                entries[path].append(_content(os.path.join(directory, name), seen))
+        return entries
 
 
 def _content(host: str, seen: os.stat_result) -> str | int | None:

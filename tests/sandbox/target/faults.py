@@ -24,7 +24,7 @@ class Faults:
     def __init__(self, more: Mapping[str, str], on: Iterable[Iterable[str]] = ()) -> None:
         """``more`` are a model's own, with their help."""
         self.known = {**KNOWN, **more}
-        self._on: list[tuple[str, ...]] = [tuple(one) for one in on]
+        self._on: list[tuple[str, ...]] = [tuple(fault) for fault in on]
         self._watchers: list[Watcher] = []
 
     def set(self, name: str, *arguments: str) -> None:
@@ -38,20 +38,21 @@ class Faults:
 
     def clear(self, name: str | None = None) -> None:
         """Switches off all failures of that name, or all there are."""
-        for one in [one for one in self._on if name in (None, one[0])]:
-            self._on.remove(one)
+        for fault in [fault for fault in self._on if name in (None, fault[0])]:
+            self._on.remove(fault)
             for watcher in self._watchers:
-                watcher(one[0], one[1:], False)
+                watcher(fault[0], fault[1:], False)
 
     def active(self, name: str, argument: str | None = None) -> bool:
         """Whether the failure is on, for this first argument if one is given."""
         return any(
-            one[0] == name and (argument is None or one[1:2] == (argument,)) for one in self._on
+            fault == name and (argument is None or rest[:1] == [argument])
+            for fault, *rest in self._on
         )
 
     def arguments(self, name: str) -> list[tuple[str, ...]]:
         """The arguments of each failure of that name."""
-        return [one[1:] for one in self._on if one[0] == name]
+        return [fault[1:] for fault in self._on if fault[0] == name]
 
     def replace(self, old: tuple[str, ...], new: tuple[str, ...] | None) -> None:
         """Changes one entry (name and arguments), as a countdown does; None removes it."""
@@ -63,4 +64,4 @@ class Faults:
         self._watchers.append(watcher)
 
     def dump(self) -> list[list[str]]:
-        return [list(one) for one in self._on]
+        return [list(fault) for fault in self._on]

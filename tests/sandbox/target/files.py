@@ -51,7 +51,7 @@ class Files:
                 target = os.readlink(host)
                 if target.startswith("/"):
                     done = PurePosixPath("/")
-                todo = [one for one in target.split("/") if one not in ("", ".")] + todo
+                todo = [word for word in target.split("/") if word not in ("", ".")] + todo
                 continue
             done = done / part
         return self._place(done)
@@ -119,8 +119,8 @@ class Files:
 
     def owner(self, path: str) -> tuple[int, int]:
         """uid and gid of the file, links followed."""
-        found = self.stat(path)
-        return found.st_uid, found.st_gid
+        status = self.stat(path)
+        return status.st_uid, status.st_gid
 
     def mode(self, path: str) -> int:
         """Permission bits of the file, links followed."""

@@ -53,13 +53,13 @@ class FullDisks:
     def _fill(self, directory: str, free: str = "0") -> None:
         match = re.fullmatch(r"(\d+)([KM]?)", free)
         if match is None:
-            raise ValueError(f"{free!r} is no size; use a number with K or M, such as 64K")
+            raise ValueError(f"{free!r} is not a size; use a number with K or M, such as 64K")
         if not self._machine.files.is_dir(directory) or directory in self._fillers:
-            raise ValueError(f"{directory} is no directory of the server, or full already")
+            raise ValueError(f"{directory} is not a directory of the server, or is already full")
         place = self._machine.files.resolve(directory)
         below = os.open(place, os.O_PATH | os.O_DIRECTORY)
         source = Path(f"/proc/self/fd/{below}")
-        pages = sum(-(-one.stat().st_blocks * 512 // _PAGE) for one in _plain_files(source))
+        pages = sum(-(-path.stat().st_blocks * 512 // _PAGE) for path in _plain_files(source))
         pages += -(-int(match[1]) * _UNITS[match[2]] // _PAGE)
         # One page more, which a file without a name takes: a file system has one at least.
         self._call(

@@ -155,7 +155,7 @@ class Machine:
     def run(self, command: str, patience: float = 10) -> Result:
         """Runs one command in this process as root, for tests of models: no shell, words only.
 
-        Whoever calls it gives up after real seconds, with the status of timeout(1).
+        The caller gives up after real seconds, with the status of timeout(1).
         """
         argv = tuple(shlex.split(command))
         call = Call(argv, argv[0])

@@ -105,7 +105,7 @@ def owner_filter() -> bytes:
     """A seccomp program under which chown(2) fails with EPERM, which libfakeroot expects.
 
     In a namespace of one user it would fail with EINVAL, which libfakeroot passes on unless an
-    environment variable tells it otherwise; a program may have cleared its environment.
+    environment variable says otherwise; a program may have cleared its environment.
     """
     calls = _CHOWN.get(platform.machine())
     if calls is None:
@@ -116,4 +116,4 @@ def owner_filter() -> bytes:
     program = [(load, 0, 0, 4), (jump, 0, count + 1, calls.audit), (load, 0, 0, 0)]
     program += [(jump, count - place, 0, number) for place, number in enumerate(calls.numbers)]
     program += [(leave, 0, 0, allow), (leave, 0, 0, refuse)]
-    return b"".join(struct.pack("HBBI", *one) for one in program)
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)

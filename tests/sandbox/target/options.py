@@ -15,21 +15,21 @@ from .call import NotModelled
 class Options:
     """``given``: each option in its order with its argument ("" without one)."""
 
-    given: tuple[tuple[str, str], ...]
+    letters: tuple[tuple[str, str], ...]
     operands: tuple[str, ...]
 
     def has(self, letter: str) -> bool:
-        return any(one == letter for one, _ in self.given)
+        return any(name == letter for name, _ in self.letters)
 
     def last(self, letter: str, default: str | None = None) -> str | None:
         """The argument of an option's last occurrence."""
-        return next((value for one, value in reversed(self.given) if one == letter), default)
+        return next((value for name, value in reversed(self.letters) if name == letter), default)
 
 
 def getopt(arguments: Sequence[str], letters: str) -> Options:
     """Splits arguments (without the program's name); NotModelled for any other option."""
     try:
-        given, operands = library.getopt(list(arguments), letters)
+        pairs, operands = library.getopt(list(arguments), letters)
     except library.GetoptError as error:
         raise NotModelled(str(error)) from None
-    return Options(tuple((name[1:], value) for name, value in given), tuple(operands))
+    return Options(tuple((name[1:], value) for name, value in pairs), tuple(operands))

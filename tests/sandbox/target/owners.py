@@ -18,13 +18,13 @@ def save(files: Files, place: Path) -> None:
     for directory, names, plain in os.walk(files.root):
         for name in (*names, *plain):
             path = "/" + os.path.relpath(os.path.join(directory, name), files.root)
-            found = files.lstat(path)
-            if stat.S_ISLNK(found.st_mode):
+            status = files.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
                 continue
-            device = stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)
+            device = stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
             rows.append(
-                [path, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)]
-                + [found.st_rdev if device else None]
+                [path, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)]
+                + [status.st_rdev if device else None]
             )
     place.write_text("[" + ",\n".join(json.dumps(row) for row in rows) + "]\n")
 

@@ -58,7 +58,7 @@ class Process:
         self.control = control.Control(self.machine, self.sessions, self.ended.set)
 
     def run(self, port: int) -> None:
-        """Serves until it is told to end, then saves everything."""
+        """Serves until it is asked to end, then saves everything."""
         self.machine.start()
         self.full_disks.start()
         self.sessions.write_accounts()

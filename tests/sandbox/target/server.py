@@ -89,7 +89,7 @@ class Target:
         run = self.home / "run"
         namespace.prepare_run(run)
         (self.home / "record").mkdir(exist_ok=True)
-        # Not in the machine's process, whose library lets the owner of a file open it always.
+        # Not in the machine's process: its library always lets a file's owner open it.
         (self.home / "closed").touch(mode=0)
         with base.locked(self._shared("key.lock")):
             key = sshd.make_key(self._shared("key"), "client")
@@ -201,7 +201,7 @@ class Target:
         return [Execution(**json.loads(line)) for line in log.read_text().splitlines()]
 
     def record(self, module: str) -> list[str]:
-        """What programs of the model noted below /usr/libexec/sandbox/record, a line each."""
+        """The lines that the model's programs noted below /usr/libexec/sandbox/record."""
         place = self.home / "record" / module
         return place.read_text().splitlines() if place.exists() else []
 
@@ -215,8 +215,8 @@ class Target:
 
     def faults(self) -> list[list[str]]:
         """The failures that are on, each a name and its arguments."""
-        found: list[list[str]] = self._ask("faults")
-        return found
+        faults: list[list[str]] = self._ask("faults")
+        return faults
 
     def unmodelled(self) -> list[str]:
         """What the model did not know, in the server's whole life: no test may pass with any."""
@@ -226,8 +226,8 @@ class Target:
 
     def state(self) -> dict[str, Any]:
         """The models' data."""
-        found: dict[str, Any] = self._ask("state")
-        return found
+        state: dict[str, Any] = self._ask("state")
+        return state
 
     def read(self, path: str) -> bytes:
         """A file of the server."""
@@ -248,8 +248,8 @@ class Target:
 
     def snapshot(self, without: Collection[str] = ("/var/log", "/tmp")) -> dict[str, Any]:
         """Every path with its mode, owner and content's checksum, to compare before and after."""
-        found: dict[str, Any] = self._ask("snapshot", without=list(without))
-        return found
+        entries: dict[str, Any] = self._ask("snapshot", without=list(without))
+        return entries
 
     def _ask(self, action: str, **more: object) -> Any:
         """The control socket's answer; OSError if there is none, ServerError for a refusal."""

@@ -65,24 +65,24 @@ class Sessions:
         return rows
 
     def account(self, name: str) -> Account | None:
-        return next((one for one in self.accounts() if one.name == name), None)
+        return next((account for account in self.accounts() if account.name == name), None)
 
     def name(self, uid: int) -> str:
         """The first account with that number, or the number."""
-        return next((one.name for one in self.accounts() if one.uid == uid), str(uid))
+        return next((account.name for account in self.accounts() if account.uid == uid), str(uid))
 
     def write_accounts(self) -> None:
-        """Tells sshd which accounts there are now."""
+        """Give sshd the present accounts."""
         files = self._machine.files
         homes = {
-            one.name: files.resolve(one.home) if files.is_dir(one.home) else Path("/")
-            for one in self.accounts()
+            account.name: files.resolve(account.home) if files.is_dir(account.home) else Path("/")
+            for account in self.accounts()
         }
         rows = [sshd.Account(name, str(home)) for name, home in homes.items()]
         groups: dict[str, list[str]] = {}
         for line in files.read_text("/etc/group").splitlines():
             name, _, gid, members = line.split(":")
-            own = [one.name for one in self.accounts() if str(one.gid) == gid]
+            own = [account.name for account in self.accounts() if str(account.gid) == gid]
             groups[name] = [*own, *members.split(",")] if members else own
         sshd.write_accounts(Path("/run/etc"), rows, groups)
 
@@ -102,7 +102,7 @@ class Sessions:
                 words = self._entry(user, command if argc != "0" else None, shown)
                 wire.send(peer, b"G", wire.join([str(limit), *words]))
                 _, body = wire.receive(peer)
-                bytes_in, bytes_out, rc = (int(one) for one in wire.fields(body))
+                bytes_in, bytes_out, rc = (int(field) for field in wire.fields(body))
                 self._log(session, command, began, bytes_in, bytes_out, rc)
                 wire.send(peer, b"G")
             finally:
@@ -120,7 +120,7 @@ class Sessions:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(one.split("=", 1) for one in listed),
+            env=dict(variable.split("=", 1) for variable in listed),
             umask=0o022,
             pass_fds=kept,
         )
@@ -147,20 +147,20 @@ class Sessions:
     def of(self, pid: int) -> int:
         """The number of the session that the process belongs to, 0 for none."""
         line = _ancestors(pid)
-        return next((one.number for one in self._running.values() if one.pid in line), 0)
+        return next((each.number for each in self._running.values() if each.pid in line), 0)
 
     def identity(self, pid: int) -> tuple[int, int]:
         """uid and gid of a process that has lost its environment: those of its nearest ancestor."""
-        sessions = {one.pid: one.user for one in self._running.values()}
-        for one in _ancestors(pid):
-            if one in sessions and (found := self.account(sessions[one])):
-                return found.uid, found.gid
+        sessions = {ancestor.pid: ancestor.user for ancestor in self._running.values()}
+        for ancestor in _ancestors(pid):
+            if ancestor in sessions and (account := self.account(sessions[ancestor])):
+                return account.uid, account.gid
         return 0, 0
 
     def exec_parts(self, call: Call, new: Exec) -> list[str]:
         """What a stub needs to become another program as another account."""
-        found = self.account(new.user)
-        uid, gid = (found.uid, found.gid) if found else (call.uid, call.gid)
+        account = self.account(new.user)
+        uid, gid = (account.uid, account.gid) if account else (call.uid, call.gid)
         environment = namespace.identity(uid, gid) | dict(new.environment)
         environment["LD_PRELOAD"] = namespace.FAKEROOT
         words = [new.cwd or call.cwd, new.argv0 or new.argv[0], str(len(new.argv)), *new.argv]

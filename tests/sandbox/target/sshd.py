@@ -75,7 +75,7 @@ def write_accounts(
 
     ``groups`` are members by the group's name; their numbers mean nothing.
     """
-    lines = [f"{one.name}:x:{UID}:{UID}::{one.home}:/run/shell\n" for one in accounts]
+    lines = [f"{account.name}:x:{UID}:{UID}::{account.home}:/run/shell\n" for account in accounts]
     _write(etc / "passwd", "".join(lines))
     own = [f"server:x:{UID}:\n", f"tty:x:{UID}:\n"]
     others = [

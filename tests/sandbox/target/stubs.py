@@ -87,7 +87,7 @@ class Stubs:
             cwd,
             *account,
             self._sessions.name(account[0]),
-            dict(one.split("=", 1) for one in environment if "=" in one),
+            dict(variable.split("=", 1) for variable in environment if "=" in variable),
             streams,
             session=session,
         )

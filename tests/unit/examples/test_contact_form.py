@@ -56,7 +56,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class WebHost:
-    """check-vm as a program of its own, which finds the Python that has its libraries."""
+    """check-vm as a separate program, which finds the Python that has its libraries."""
 
     orders: Orders
     check_vm: Path

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""docs/contact-form.md: its commands as they stand there, and what it says that they answer."""
+"""docs/contact-form.md: its commands exactly as shown, with the answers that it shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRAMMAR, CI_JOB, PLAYBOOK = (
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Where the commands are given: what they name of a checkout, and a fleet of one's own."""
+    """A directory for the commands: the parts of a checkout that they need, and a fleet."""
     for part in ("bin", "plugins", "fleets/example/vms", "fleets/example/allocations"):
         shutil.copytree(CHECKOUT / part, tmp_path / part)
     shutil.copytree(CHECKOUT / "fleets/example/vms", tmp_path / "fleets/production/vms")

@@ -83,8 +83,8 @@ def shell() -> None:
     fetched = (
         "until ftp -V -o /auto_install.conf http://10.0.2.2:4711/install.conf; do sleep 5; done"
     )
-    wanted = ["ifconfig vio0 inet autoconf up", fetched, "/autoinstall"]
-    for command in wanted:
+    expected = ["ifconfig vio0 inet autoconf up", fetched, "/autoinstall"]
+    for command in expected:
         show("# ")
         if read() != command:
             show(f"ksh: no {command}\n")

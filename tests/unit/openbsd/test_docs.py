@@ -20,11 +20,11 @@ def test_the_table_of_releases() -> None:
     rows = re.findall(r"^\| ([0-9.]+) \| `(.+)` \| (the default)? ?\|$", TEXT, re.MULTILINE)
     assert rows == [
         (
-            one.name,
-            f"openbsd-{one.digits}-base.pub",
-            "the default" if one is CURRENT_RELEASE else "",
+            release.name,
+            f"openbsd-{release.digits}-base.pub",
+            "the default" if release is CURRENT_RELEASE else "",
         )
-        for one in RELEASES
+        for release in RELEASES
     ]
 
 
@@ -32,12 +32,12 @@ def test_the_table_of_variables() -> None:
     code = Path(settings.__file__).read_text()
     rows = re.findall(r"^\| `(OPENBSD_[A-Z_]+)` \| ([^|]+) \|", TEXT, re.MULTILINE)
     assert sorted(name for name, _ in rows) == sorted(set(re.findall('"(OPENBSD_[A-Z_]+)"', code)))
-    found = settings.settings({})
+    actual = settings.settings({})
     defaults = {name: default.strip("`") for name, default in rows}
-    assert defaults["OPENBSD_MIRROR"] == found.mirror
-    assert defaults["OPENBSD_VERIFY"] == found.verify
-    assert defaults["OPENBSD_ACCELERATOR"] == found.accelerator
-    assert defaults["OPENBSD_MEMORY"] == str(found.memory)
-    assert defaults["OPENBSD_CORES"] == str(found.cores)
-    assert defaults["OPENBSD_DISK"] == str(found.disk)
-    assert float(defaults["OPENBSD_PATIENCE"]) == found.patience
+    assert defaults["OPENBSD_MIRROR"] == actual.mirror
+    assert defaults["OPENBSD_VERIFY"] == actual.verify
+    assert defaults["OPENBSD_ACCELERATOR"] == actual.accelerator
+    assert defaults["OPENBSD_MEMORY"] == str(actual.memory)
+    assert defaults["OPENBSD_CORES"] == str(actual.cores)
+    assert defaults["OPENBSD_DISK"] == str(actual.disk)
+    assert float(defaults["OPENBSD_PATIENCE"]) == actual.patience

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Firmware that is downloaded for servers, and served to them and nobody else."""
+"""Firmware that is downloaded for servers, and served only to them."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def mirror(tmp_path: Path) -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def wanted(plain: Settings, mirror: HttpServer) -> Settings:
+def options(plain: Settings, mirror: HttpServer) -> Settings:
     return replace(plain, firmware_mirror=f"http://127.0.0.1:{mirror.port}/firmware/7.8")
 
 
-def test_it_is_downloaded_as_fw_update_asks_for_it(wanted: Settings, mirror: HttpServer) -> None:
+def test_it_is_downloaded_as_fw_update_asks_for_it(options: Settings, mirror: HttpServer) -> None:
     mirror.contents = {"/firmware/7.8/SHA256.sig": LIST, f"/firmware/7.8/{FILE}": b"old"}
-    root = firmware.fetch(wanted, quiet)
-    place = root / firmware.path(wanted).lstrip("/")
-    assert {one.name: one.read_bytes() for one in place.iterdir()} == {
+    root = firmware.fetch(options, quiet)
+    place = root / firmware.path(options).lstrip("/")
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == {
         "SHA256.sig": LIST,
         FILE: b"old",
     }
     mirror.contents[f"/firmware/7.8/{FILE}"] = b"new"
-    firmware.fetch(wanted, quiet)
+    firmware.fetch(options, quiet)
     assert (place / FILE).read_bytes() == b"new"
 
 
@@ -59,11 +59,11 @@ def test_it_is_downloaded_as_fw_update_asks_for_it(wanted: Settings, mirror: Htt
     ],
 )
 def test_without_it_there_is_no_scenario(
-    wanted: Settings, mirror: HttpServer, contents: dict[str, bytes], said: str
+    options: Settings, mirror: HttpServer, contents: dict[str, bytes], said: str
 ) -> None:
     mirror.contents = {f"/firmware/7.8/{name}": text for name, text in contents.items()}
     with pytest.raises(OpenBSDError, match=said) as caught:
-        firmware.fetch(wanted, quiet)
+        firmware.fetch(options, quiet)
     assert "OPENBSD_FIRMWARE_MIRROR" in str(caught.value)
 
 

@@ -15,9 +15,9 @@ def ask(server: HttpServer, path: str, method: str = "GET") -> tuple[int, bytes,
     # As ftp(1) does it.
     connection.request(method, path, headers={"Connection": "close"})
     answer = connection.getresponse()
-    found = answer.status, answer.read(), answer.getheader("Content-Length")
+    reply = answer.status, answer.read(), answer.getheader("Content-Length")
     connection.close()
-    return found
+    return reply
 
 
 def test_serves_what_it_has_and_notes_it(tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_serves_what_it_has_and_notes_it(tmp_path: Path) -> None:
 
 
 def test_two_servers_have_different_ports(tmp_path: Path) -> None:
-    with HttpServer({}, tmp_path / "a") as one, HttpServer({}, tmp_path / "b") as two:
-        assert one.port != two.port
+    with HttpServer({}, tmp_path / "a") as first, HttpServer({}, tmp_path / "b") as two:
+        assert first.port != two.port
 
 
 def test_a_client_that_goes_away_does_no_harm(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def installations(bin: Path) -> int:
 
 
 def leftovers(settings: Settings) -> list[str]:
-    return [one.name for one in (settings.cache / "images").iterdir() if one.is_dir()]
+    return [path.name for path in (settings.cache / "images").iterdir() if path.is_dir()]
 
 
 def test_an_image_is_installed_once(
@@ -69,7 +69,7 @@ def test_an_image_is_installed_once(
     made = image(plain, teller)
     assert made == image(plain, teller)
     assert made.directory == plain.cache / "images" / recipe(plain).name
-    assert sorted(one.name for one in made.directory.iterdir()) == [
+    assert sorted(path.name for path in made.directory.iterdir()) == [
         "disk.qcow2",
         "key",
         "key.pub",
@@ -84,7 +84,7 @@ def test_an_image_is_installed_once(
     assert b"Server directory = pub/OpenBSD/7.8/amd64\n" in (logs / "install.conf").read_bytes()
 
 
-def test_an_image_is_installed_anew_when_asked(
+def test_an_image_is_installed_again_on_request(
     plain: Settings, teller: Teller, scripts: list[str], bin: Path
 ) -> None:
     image(plain, teller)
@@ -133,8 +133,8 @@ def test_two_that_want_the_same_image_make_it_once(
     images.mkdir(parents=True)
     with (images / f"{recipe(plain).name}.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        found: list[Image] = []
-        thread = threading.Thread(target=lambda: found.append(image(plain, teller)))
+        made: list[Image] = []
+        thread = threading.Thread(target=lambda: made.append(image(plain, teller)))
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()
@@ -144,15 +144,15 @@ def test_two_that_want_the_same_image_make_it_once(
         finished.mkdir()
         (finished / "disk.qcow2").touch()
     thread.join(10)
-    assert found == [Image(finished)]
+    assert made == [Image(finished)]
     assert installations(bin) == 0
 
 
 @pytest.fixture
 def guest(tmp_path: Path, bin: Path) -> Iterator[Guest]:
-    one = Guest(tmp_path / "run/server1")
-    yield one
-    one.stop()
+    server = Guest(tmp_path / "run/server1")
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -225,20 +225,20 @@ def test_servers_start_on_disks_of_their_own_and_leave_the_image_alone(
         started = [call for call in calls(bin) if "hostfwd" in call and "server" in call]
         assert all(f"inetd.py {plain.cache}/served " in call for call in started[-2:])
         config = servers.config.read_text()
-        for one in servers.all():
-            assert f"Host {one.name}\n  HostName 127.0.0.1\n  Port {one.port}\n" in config
+        for guest in servers.all():
+            assert f"Host {guest.name}\n  HostName 127.0.0.1\n  Port {guest.port}\n" in config
         assert "hostname server2.example.org" in scripts[-1]
         assert "echo inet 10.0.77.2/24 >/etc/hostname.vio1" in scripts[-1]
-        first, second = (one.cable for one in servers.all())
+        first, second = (guest.cable for guest in servers.all())
         assert first and second and first == second.turned
-        pids = [one.pid for one in servers.all()]
+        pids = [guest.pid for guest in servers.all()]
         servers.up(["server1", "server2"], plain, teller)
-        assert [one.pid for one in servers.all()] == pids
+        assert [guest.pid for guest in servers.all()] == pids
     finally:
         servers.down()
-    assert [one.pid for one in servers.all()] == [None, None]
+    assert [guest.pid for guest in servers.all()] == [None, None]
     assert not list((tmp_path / "run").glob("*/disk.qcow2"))
-    assert all(one.log.exists() for one in servers.all())
+    assert all(guest.log.exists() for guest in servers.all())
     assert not servers.config.exists()
     servers.down()
 

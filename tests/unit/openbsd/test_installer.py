@@ -67,7 +67,7 @@ def test_fetches_the_response_file_by_hand_if_port_80_gave_another(dialogue: Dia
         ("dies", "QEMU ended by signal 9 while the guest was still at work"),
     ],
 )
-def test_tells_what_went_wrong(dialogue: Dialogue, way: str, said: str) -> None:
+def test_says_what_went_wrong(dialogue: Dialogue, way: str, said: str) -> None:
     with pytest.raises(ConsoleError) as caught:
         dialogue(way)
     assert said in str(caught.value)

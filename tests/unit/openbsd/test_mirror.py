@@ -46,8 +46,8 @@ class Upstream:
                 pass
 
             def do_GET(self) -> None:
-                wanted = self.headers.get("Range")
-                upstream.asked.append((self.path, wanted))
+                byte_range = self.headers.get("Range")
+                upstream.asked.append((self.path, byte_range))
                 way = upstream.answers.pop(0) if upstream.answers else "good"
                 if way in ("busy", "deny") or not self.path.endswith("bsd"):
                     status = {"busy": 503, "deny": 403}.get(way, 404)
@@ -55,8 +55,8 @@ class Upstream:
                     return
                 begin = 0
                 same = self.headers.get("If-Range") == upstream.etag
-                if wanted and same and way != "plain":
-                    begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
+                if byte_range and same and way != "plain":
+                    begin = int(byte_range.removeprefix("bytes=").removesuffix("-"))
                 body = upstream.content[begin:]
                 self.send_response(206 if begin else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -88,7 +88,7 @@ def test_a_file_arrives_whole_and_progress_is_told(upstream: Upstream, tmp_path:
     told: list[tuple[str, int, int | None]] = []
     mirror = Mirror(f"http://{upstream.address}/x", lambda *state: told.append(state))
     assert mirror.fetch("bsd", tmp_path).read_bytes() == CONTENT
-    assert [one.name for one in tmp_path.iterdir()] == ["bsd"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bsd"]
     assert upstream.asked == [("/x/bsd", None)]
     assert told[0] == ("bsd", 0, len(CONTENT))
     assert told[-1] == ("bsd", len(CONTENT), len(CONTENT))
@@ -101,7 +101,7 @@ def test_a_cut_download_is_continued(
     assert mirror.fetch("bsd", tmp_path).read_bytes() == CONTENT
     half = len(CONTENT) // 2
     most = half + len(CONTENT) // 4
-    ranges = [wanted for _, wanted in upstream.asked]
+    ranges = [byte_range for _, byte_range in upstream.asked]
     assert ranges == [None, f"bytes={half}-", f"bytes={most}-", f"bytes={most}-"]
     assert len(pauses) == 3
 
@@ -176,7 +176,7 @@ except OpenBSDError as error:
 def test_a_full_disk_is_told_with_what_to_do(upstream: Upstream, tmp_path: Path) -> None:
     place = tmp_path / "small"
     place.mkdir()
-    # A small disk of its own, that nobody else sees; the network stays.
+    # A small separate disk, which only this process sees; the network stays.
     script = f'mount -t tmpfs -o size=256k none {place} && exec "$@"'
     words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:

@@ -72,17 +72,17 @@ def test_two_servers_have_a_network_between_them(machine: Machine) -> None:
 
 
 def test_an_emulated_server_has_one_processor(plain: Settings, bin: Path) -> None:
-    wanted = replace(plain, cores=2)
-    with pytest.raises(OpenBSDError, match="OPENBSD_CORES is 2, and there is no KVM: VMs within"):
-        qemu.machine(wanted)
-    assert qemu.machine(replace(wanted, accelerator="kvm"), lambda *_: "").cores == 2
+    options = replace(plain, cores=2)
+    with pytest.raises(OpenBSDError, match="OPENBSD_CORES is 2, but without KVM, VMs in"):
+        qemu.machine(options)
+    assert qemu.machine(replace(options, accelerator="kvm"), lambda *_: "").cores == 2
 
 
 def test_what_settings_say_about_the_machine_is_in_both(machine: Machine) -> None:
-    wanted = replace(machine, memory=2048, cores=2, cpu="EPYC", slow=False)
+    chosen = replace(machine, memory=2048, cores=2, cpu="EPYC", slow=False)
     for command in (
-        qemu.installation(wanted, Path("d"), Path("t")),
-        qemu.server(wanted, Path("d"), 1, 1),
+        qemu.installation(chosen, Path("d"), Path("t")),
+        qemu.server(chosen, Path("d"), 1, 1),
     ):
         assert options(command, "-m") == ["2048"]
         assert options(command, "-smp") == ["2"]
@@ -109,10 +109,10 @@ def test_a_comma_in_a_path_is_doubled(machine: Machine) -> None:
 def test_kvm_is_taken_when_it_can_be_used(
     plain: Settings, bin: Path, accelerator: str, complaint: str, cpu: str, slow: bool
 ) -> None:
-    wanted = replace(plain, accelerator=accelerator)
-    found = qemu.machine(wanted, lambda *_: complaint)
-    assert found == Machine(str(bin / "qemu-system-x86_64"), cpu, plain.memory, 1, slow)
-    assert qemu.machine(replace(wanted, cpu="EPYC"), lambda *_: complaint).cpu == "EPYC"
+    options = replace(plain, accelerator=accelerator)
+    machine = qemu.machine(options, lambda *_: complaint)
+    assert machine == Machine(str(bin / "qemu-system-x86_64"), cpu, plain.memory, 1, slow)
+    assert qemu.machine(replace(options, cpu="EPYC"), lambda *_: complaint).cpu == "EPYC"
 
 
 def test_kvm_that_is_asked_for_and_not_there_is_an_error(plain: Settings, bin: Path) -> None:
@@ -141,8 +141,8 @@ def test_kvm_that_cannot_start_a_cpu_is_not_usable(
     emulator = tmp_path / "qemu"
     emulator.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/called\n{script}\n')
     emulator.chmod(0o755)
-    found = qemu.kvm_complaint(str(emulator), "EPYC", "/dev/null")
-    assert complaint in found if complaint else not found
+    answer = qemu.kvm_complaint(str(emulator), "EPYC", "/dev/null")
+    assert complaint in answer if complaint else not answer
     assert "-accel kvm -cpu EPYC" in (tmp_path / "called").read_text()
 
 

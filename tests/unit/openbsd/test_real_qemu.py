@@ -60,7 +60,7 @@ LIMITS = Limits(installer=120, installation=60, boot=60, shutdown=30, vm=1)
 
 
 @pytest.fixture
-def wanted(plain: Settings) -> Settings:
+def options(plain: Settings) -> Settings:
     return replace(plain, memory=256)
 
 
@@ -85,20 +85,20 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
 
 
 def install(
-    wanted: Settings, files: Sets, made: Image, logs: Path, teller: Teller, ending: str
+    options: Settings, files: Sets, made: Image, logs: Path, teller: Teller, ending: str
 ) -> None:
     (files.directory / "pxeboot").write_text(_SCRIPT.replace("ENDING", ending))
     logs.mkdir()
-    module._install(wanted, qemu.machine(wanted), files, made, logs, teller)
+    module._install(options, qemu.machine(options), files, made, logs, teller)
 
 
 def test_the_network_boots_and_the_dialogue_is_held(
-    wanted: Settings, files: Sets, made: Image, tmp_path: Path, teller: Teller
+    options: Settings, files: Sets, made: Image, tmp_path: Path, teller: Teller
 ) -> None:
     logs = tmp_path / "logs"
-    install(wanted, files, made, logs, teller, _DONE)
+    install(options, files, made, logs, teller, _DONE)
     log = " ".join(tail(logs / "install.log", 200))
-    # What autoinstall(8) goes by: the address of the server, and the name that tells the mode.
+    # What autoinstall(8) uses: the server's address, and the name that selects the mode.
     assert "DHCP: next-server 10.0.2.2, filename auto_install, address 10.0.2.15" in log
     assert (logs / "http.log").read_text() == "GET /install.conf 200\n"
     assert not (made.directory / "tftp").exists()
@@ -112,7 +112,7 @@ def test_the_network_boots_and_the_dialogue_is_held(
     ],
 )
 def test_a_guest_that_fails_is_told_of_with_its_console(
-    wanted: Settings,
+    options: Settings,
     files: Sets,
     made: Image,
     tmp_path: Path,
@@ -121,25 +121,27 @@ def test_a_guest_that_fails_is_told_of_with_its_console(
     reason: str,
 ) -> None:
     with pytest.raises(OpenBSDError, match=reason):
-        install(wanted, files, made, tmp_path / "logs", teller, ending)
+        install(options, files, made, tmp_path / "logs", teller, ending)
 
 
 @pytest.fixture
 def guest(tmp_path: Path) -> Iterator[Guest]:
-    one = Guest(tmp_path / "server1")
-    yield one
-    one.stop()
+    server = Guest(tmp_path / "server1")
+    yield server
+    server.stop()
 
 
-def test_a_server_has_its_port_and_its_console(wanted: Settings, made: Image, guest: Guest) -> None:
+def test_a_server_has_its_port_and_its_console(
+    options: Settings, made: Image, guest: Guest
+) -> None:
     overlay = made.directory / "overlay.qcow2"
     subprocess.run(qemu.overlay(overlay, made.disk), check=True)
-    guest.start(qemu.machine(wanted), overlay, 1)
+    guest.start(qemu.machine(options), overlay, 1)
     until = time.monotonic() + 60
     while "No bootable device" not in "".join(tail(guest.log, 50)):
         assert time.monotonic() < until, tail(guest.log, 50)
         time.sleep(0.2)
-    # QEMU takes the connection, whoever answers behind it.
+    # QEMU accepts the connection, whether anything answers behind it or not.
     with socket.create_connection(("127.0.0.1", guest.port), timeout=10):
         pass
     with socket.socket(socket.AF_UNIX) as console:
@@ -163,7 +165,7 @@ sleep 60
 
 
 def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
-    wanted: Settings, made: Image, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Settings, made: Image, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The very command, with a boot program for the network card."""
     served, tftp = tmp_path / "served here, and there", tmp_path / "tftp"
@@ -184,7 +186,7 @@ def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
             ]
 
         monkeypatch.setattr(qemu, "server", booted)
-        guest.start(qemu.machine(wanted), made.disk, 1, served, new_cable())
+        guest.start(qemu.machine(options), made.disk, 1, served, new_cable())
         until = time.monotonic() + 120
         while "THE END" not in "".join(tail(guest.log, 100)):
             assert time.monotonic() < until, tail(guest.log, 100)
@@ -196,7 +198,7 @@ def test_a_server_reaches_what_is_served_to_it_and_nothing_else(
 
 
 def test_two_servers_hear_each_other(
-    wanted: Settings, made: Image, guest: Guest, monkeypatch: pytest.MonkeyPatch
+    options: Settings, made: Image, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Booted from the network, the second interface asks for an address."""
     usual, cable = qemu.server, new_cable()
@@ -211,15 +213,15 @@ def test_two_servers_hear_each_other(
     with socket.socket(type=socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", cable.other))
         other.settimeout(120)
-        guest.start(qemu.machine(wanted), made.disk, 1, None, cable)
+        guest.start(qemu.machine(options), made.disk, 1, None, cable)
         frame = other.recv(2000)
     assert (frame[:6], frame[6:12]) == (b"\xff" * 6, bytes.fromhex("525400123501"))
 
 
-def test_the_cpu_without_kvm_offers_svm(wanted: Settings) -> None:
-    found = qemu.machine(wanted)
-    words = [found.program, "-nodefaults", "-display", "none", "-machine", "none,accel=tcg"]
-    expand = {"type": "full", "model": {"name": found.cpu}}
+def test_the_cpu_without_kvm_offers_svm(options: Settings) -> None:
+    machine = qemu.machine(options)
+    words = [machine.program, "-nodefaults", "-display", "none", "-machine", "none,accel=tcg"]
+    expand = {"type": "full", "model": {"name": machine.cpu}}
     requests = [
         {"execute": "qmp_capabilities"},
         {"execute": "query-cpu-model-expansion", "arguments": expand},

@@ -16,7 +16,7 @@ from openbsd.releases import release
 from openbsd.settings import Settings
 
 
-def test_the_name_tells_release_and_architecture(plain: Settings) -> None:
+def test_the_name_contains_release_and_architecture(plain: Settings) -> None:
     assert re.fullmatch("openbsd-7.8-amd64-[0-9a-f]{12}", recipe(plain).name)
 
 
@@ -54,9 +54,9 @@ def test_what_does_not_change_the_image_keeps_its_name(
 
 
 def test_two_good_mirrors_have_the_same_files(plain: Settings) -> None:
-    one = replace(plain, verify="signify")
-    other = replace(one, mirror="https://mirror.example.org/pub/OpenBSD")
-    assert recipe(one).name == recipe(other).name
+    first = replace(plain, verify="signify")
+    other = replace(first, mirror="https://mirror.example.org/pub/OpenBSD")
+    assert recipe(first).name == recipe(other).name
 
 
 def test_a_change_of_what_is_done_changes_the_name(

@@ -25,7 +25,7 @@ from openbsd.settings import Settings
 NUMBER = b"87654321"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = base64.b64encode(b"Ed" + NUMBER + PRIVATE.public_key().public_bytes_raw()).decode()
-# What a small mirror of one's own holds.
+# The files on a small private mirror.
 FILES = ("pxeboot", "bsd.rd", "bsd", "base78.tgz", "INSTALL.amd64")
 
 
@@ -74,116 +74,116 @@ def mirror(tmp_path: Path) -> Iterator[Local]:
 
 
 @pytest.fixture
-def wanted(plain: Settings, mirror: Local) -> Settings:
+def options(plain: Settings, mirror: Local) -> Settings:
     return replace(plain, mirror=mirror.url, release=Release("7.8", KEY))
 
 
-def fetch(wanted: Settings, said: list[str]) -> sets.Sets:
-    return sets.fetch(wanted, quiet, said.append)
+def fetch(options: Settings, said: list[str]) -> sets.Sets:
+    return sets.fetch(options, quiet, said.append)
 
 
 @pytest.mark.parametrize("verify", ["none", "sha256"])
-def test_a_small_mirror_is_enough(wanted: Settings, said: list[str], verify: str) -> None:
-    found = fetch(replace(wanted, verify=verify), said)
-    assert found.names == ("bsd", "bsd.rd", "base78.tgz")
-    assert found.path == "/pub/OpenBSD/7.8/amd64/"
+def test_a_small_mirror_is_enough(options: Settings, said: list[str], verify: str) -> None:
+    fetched = fetch(replace(options, verify=verify), said)
+    assert fetched.names == ("bsd", "bsd.rd", "base78.tgz")
+    assert fetched.path == "/pub/OpenBSD/7.8/amd64/"
     assert not said
-    served = found.served()
+    served = fetched.served()
     assert sorted(served) == ["base78.tgz", "bsd", "bsd.rd", "index.txt"]
     index = served["index.txt"]
     assert isinstance(index, bytes)
     names = [line.rsplit(" ", 1)[1] for line in index.decode().splitlines()]
     assert names == ["bsd", "bsd.rd", "base78.tgz", "INSTALL.amd64"]
-    for name in found.names:
-        assert (found.directory / name).read_text() == f"this is {name}"
-    assert (found.directory / sets.LOADER).read_text() == "this is pxeboot"
+    for name in fetched.names:
+        assert (fetched.directory / name).read_text() == f"this is {name}"
+    assert (fetched.directory / sets.LOADER).read_text() == "this is pxeboot"
 
 
 def test_a_server_gets_what_its_vms_are_installed_from(
-    wanted: Settings, said: list[str], tmp_path: Path
+    options: Settings, said: list[str], tmp_path: Path
 ) -> None:
     for _ in range(2):
-        fetch(wanted, said).stage(tmp_path / "stage")
+        fetch(options, said).stage(tmp_path / "stage")
     # The role autoinstall writes index.txt.
     staged = sorted((tmp_path / "stage").iterdir())
-    assert [one.name for one in staged] == ["base78.tgz", "bsd", "bsd.rd"]
+    assert [path.name for path in staged] == ["base78.tgz", "bsd", "bsd.rd"]
     assert staged[1].read_text() == "this is bsd"
 
 
 def test_a_signed_release_is_verified_and_served_with_its_signature(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
     (mirror.place / "BUILDINFO").write_text("build date")
     mirror.sign()
-    found = fetch(replace(wanted, verify="signify"), said)
-    assert found.signed
-    served = found.served()
+    fetched = fetch(replace(options, verify="signify"), said)
+    assert fetched.signed
+    served = fetched.served()
     # The installer asks for these two as soon as the signature is good.
-    assert served["SHA256.sig"] == found.directory / "SHA256.sig"
-    assert served["BUILDINFO"] == found.directory / "BUILDINFO"
+    assert served["SHA256.sig"] == fetched.directory / "SHA256.sig"
+    assert served["BUILDINFO"] == fetched.directory / "BUILDINFO"
 
 
 def test_a_file_that_was_exchanged_is_refused(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
     (mirror.place / "base78.tgz").write_text("evil")
     with pytest.raises(OpenBSDError, match="base78.tgz has not the checksum that the mirror"):
-        fetch(replace(wanted, verify="sha256"), said)
-    fetch(wanted, said)
+        fetch(replace(options, verify="sha256"), said)
+    fetch(options, said)
     assert said == [
-        "base78.tgz has not the checksum that the mirror says; taken all the same",
+        "base78.tgz does not match the mirror's checksum; it is used anyway",
     ]
 
 
 def test_a_list_that_was_exchanged_is_refused(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
     signed = mirror.place / "SHA256.sig"
     signed.write_bytes(signed.read_bytes().replace(b"(bsd)", b"(bsD)"))
     with pytest.raises(OpenBSDError, match="SHA256.sig has been changed.*OPENBSD_VERIFY=sha256"):
-        fetch(replace(wanted, verify="signify"), said)
+        fetch(replace(options, verify="signify"), said)
     other = Release("7.8", base64.b64encode(b"Ed" + bytes(8) + bytes(32)).decode())
     with pytest.raises(OpenBSDError, match="is signed by another key"):
-        fetch(replace(wanted, verify="signify", release=other), said)
+        fetch(replace(options, verify="signify", release=other), said)
 
 
 def test_a_file_that_the_list_does_not_have_is_refused(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
     (mirror.place / "pxeboot").unlink()
     mirror.sign()
     with pytest.raises(OpenBSDError, match="list of checksums has no pxeboot"):
-        fetch(replace(wanted, verify="sha256"), said)
+        fetch(replace(options, verify="sha256"), said)
 
 
 def test_without_a_list_nothing_is_verified_and_that_is_said(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
     (mirror.place / "SHA256").unlink()
-    fetch(wanted, said)
+    fetch(options, said)
     assert said == [
         f"{mirror.url}/7.8/amd64/SHA256: the mirror has no such file; nothing is verified"
     ]
     with pytest.raises(NotThere):
-        fetch(replace(wanted, verify="sha256"), said)
+        fetch(replace(options, verify="sha256"), said)
 
 
 def test_what_is_there_is_not_downloaded_again(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
-    found = fetch(wanted, said)
-    times = {name: (found.directory / name).stat().st_mtime_ns for name in found.names}
-    assert fetch(wanted, said) == found
-    assert times == {name: (found.directory / name).stat().st_mtime_ns for name in found.names}
+    fetched = fetch(options, said)
+    times = {name: (fetched.directory / name).stat().st_mtime_ns for name in fetched.names}
+    assert fetch(options, said) == fetched
+    assert times == {name: (fetched.directory / name).stat().st_mtime_ns for name in fetched.names}
     (mirror.place / "bsd").write_text("a newer kernel")
     mirror.sign()
-    assert (fetch(wanted, said).directory / "bsd").read_text() == "a newer kernel"
+    assert (fetch(options, said).directory / "bsd").read_text() == "a newer kernel"
 
 
 def test_several_cores_need_another_kernel(
-    wanted: Settings, mirror: Local, said: list[str]
+    options: Settings, mirror: Local, said: list[str]
 ) -> None:
-    several = replace(wanted, cores=2)
+    several = replace(options, cores=2)
     with pytest.raises(OpenBSDError, match="bsd.mp.*OPENBSD_CORES must be 1"):
         fetch(several, said)
     (mirror.place / "bsd.mp").write_text("this is bsd.mp")

@@ -89,10 +89,10 @@ def test_a_file_matches_by_its_name_and_content(tmp_path: Path) -> None:
     assert not verify.matches(file, {"bsd.rd": digest})
 
 
-@pytest.mark.parametrize("one", RELEASES)
-def test_the_keys_that_the_collection_ships_are_keys(one: Release) -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_keys_that_the_collection_ships_are_keys(release: Release) -> None:
     with pytest.raises(OpenBSDError, match="by another key"):
-        verify.message(Pair().sign(TEXT), one.signify_key)
+        verify.message(Pair().sign(TEXT), release.signify_key)
 
 
 def test_an_unknown_release_is_refused_with_those_there_are() -> None:

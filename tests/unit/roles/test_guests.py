@@ -28,7 +28,7 @@ SERVER, WEB1, DB1, WORLD = "203.0.113.1", "203.0.113.10", "203.0.113.11", "198.5
 WEB1_6, DB1_6 = "2001:db8:6::10", "2001:db8:6::11"
 NETWORK = "203.0.113.0/24"
 ALL, ALL_6 = "255.255.255.255", "ff02::1"
-# Taps of the fleet's VMs, of somebody else's in the same switch, and of one in another switch.
+# Taps of the fleet's VMs, of another VM on the same switch, and of one on another switch.
 TAP_WEB1, TAP_DB1, TAP_STRANGER, TAP_ELSEWHERE = "tap0", "tap1", "tap2", "tap9"
 
 DISCOVER = Packet("0.0.0.0", ALL, "udp", 68, 67, to_all=True)
@@ -84,9 +84,9 @@ def _wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
         run(machine, f"ifconfig {name} up")
         run(machine, f"ifconfig bridge7 add {name}")
     for name, group in taps.items():
-        for one in (group, "vmswitch"):
-            if one:
-                run(machine, f"ifconfig {name} group {one}")
+        for name_of_group in (group, "vmswitch"):
+            if name_of_group:
+                run(machine, f"ifconfig {name} group {name_of_group}")
     run(machine, "ifconfig veb42 link1 up")
     run(machine, "ifconfig bridge7 up")
     load(machine, rules())
@@ -99,9 +99,9 @@ def run(machine: Machine, command: str) -> None:
 
 
 def physical(machine: Machine, name: str) -> None:
-    one = replace(machine.network.get("vio0"), name=name, index=99, inet=[], groups=[])
-    one.flags = 0
-    machine.network.interfaces[name] = one
+    interface = replace(machine.network.get("vio0"), name=name, index=99, inet=[], groups=[])
+    interface.flags = 0
+    machine.network.interfaces[name] = interface
 
 
 def load(machine: Machine, text: str) -> None:

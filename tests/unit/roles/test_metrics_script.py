@@ -134,7 +134,7 @@ em0: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> mtu 1500
 def samples(text: str) -> dict[str, str]:
     """Of a text in the exposition format: one HELP and TYPE for each family, its samples below."""
     assert text.endswith("\n")
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     families: list[str] = []
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -148,9 +148,9 @@ def samples(text: str) -> dict[str, str]:
             assert SAMPLE.match(line), line
             name, value = line.rsplit(" ", 1)
             assert re.split("[{ ]", name)[0] == families[-1]
-            assert name not in found
-            found[name] = value
-    return {name.removeprefix("puffy_vmm_"): value for name, value in found.items()}
+            assert name not in values
+            values[name] = value
+    return {name.removeprefix("puffy_vmm_"): value for name, value in values.items()}
 
 
 @pytest.fixture(params=["sh", "dash", "mksh"])

@@ -38,7 +38,7 @@ def test_vms_leave_with_the_address_of_the_server(machine: Machine) -> None:
     packet = Packet(WEB1, WORLD, "udp", 40000, 53, received="pair85")
     assert filtered(machine, "pair85", "in", packet) == packet
     assert filtered(machine, "vio0", "out", packet) == replace(packet, source=PUBLIC)
-    # What is no VM's keeps its address, and what goes elsewhere too.
+    # Other addresses are not translated, and neither is traffic to other networks.
     other = replace(packet, source="192.0.2.9")
     assert filtered(machine, "vio0", "out", other) == other
     assert filtered(machine, "vio9", "out", packet) == packet
@@ -53,7 +53,7 @@ def test_a_port_leads_to_its_vm(machine: Machine, proto: str, port: int, to: int
     arrived = filtered(machine, "vio0", "in", asked)
     assert arrived == replace(asked, target=WEB1, target_port=to)
     assert arrived and filtered(machine, "pair85", "out", arrived) == arrived
-    # From another VM, whose answer must come by way of the server too.
+    # From another VM; the answer must come through the server too.
     asked = replace(asked, source=DB1, received="pair85")
     arrived = filtered(machine, "pair85", "in", asked)
     assert arrived == replace(asked, target=WEB1, target_port=to)

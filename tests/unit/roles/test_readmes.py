@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""Each role's README tells its variables as they are, and each variable has a default."""
+"""Each role's README lists its present variables, and each variable has a default."""
 
 from __future__ import annotations
 

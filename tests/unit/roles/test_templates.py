@@ -93,9 +93,9 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
         "vmd/templates/vm.conf.j2",
         **described,
         vmd_vms=described["vmm_vms"],
-        vmd_disks=[one["name"] for one in described["vmm_vms"]],
-        vmd_cdrom=[one["name"] for one in described["vmm_vms"] if one["install_by"] == "iso"],
-        vmd_kernel=[one["name"] for one in described["vmm_vms"] if one["autostart"]],
+        vmd_disks=[vm["name"] for vm in described["vmm_vms"]],
+        vmd_cdrom=[vm["name"] for vm in described["vmm_vms"] if vm["install_by"] == "iso"],
+        vmd_kernel=[vm["name"] for vm in described["vmm_vms"] if vm["autostart"]],
         vmd_group="vmdusers",
         vmd_locked_lladdr=True,
         vmd_agentx=False,
@@ -109,25 +109,25 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
     )
     assert conf.vms == tuple(
         VmBlock(
-            one["name"],
+            vm["name"],
             enabled=False,
-            owner=one["owner"] if one["state"] == "present" else None,
-            memory=one["memory"],
+            owner=vm["owner"] if vm["state"] == "present" else None,
+            memory=vm["memory"],
             disks=(
-                Disk(one["image"]["path"], one["disk_format"]),
-                *(Disk(disk["path"], disk["format"]) for disk in one["disks"]),
+                Disk(vm["image"]["path"], vm["disk_format"]),
+                *(Disk(disk["path"], disk["format"]) for disk in vm["disks"]),
             ),
             interfaces=tuple(
                 Interface(each["switch"], each["mac"], locked=True, group=each["group"])
-                for each in one["interfaces"]
+                for each in vm["interfaces"]
             ),
             others=(
-                *([f'boot "{one["boot"]}"'] if one["boot"] and one["autostart"] else []),
-                *(["boot device cdrom"] if one["install_by"] == "iso" else []),
+                *([f'boot "{vm["boot"]}"'] if vm["boot"] and vm["autostart"] else []),
+                *(["boot device cdrom"] if vm["install_by"] == "iso" else []),
                 'cdrom "/home/iso/a.iso"',
             ),
         )
-        for one in described["vmm_vms"]
+        for vm in described["vmm_vms"]
     )
 
 
@@ -154,9 +154,7 @@ def test_rc_vmm(vms: dict[str, dict[str, Any]]) -> None:
         vmd_autostart_delay=30,
     )
     started = [
-        one["name"]
-        for one in described["vmm_vms"]
-        if one["autostart"] and one["state"] == "present"
+        vm["name"] for vm in described["vmm_vms"] if vm["autostart"] and vm["state"] == "present"
     ]
     assert re.findall(r"^\tstart (\S+)$", text, re.MULTILINE) == started
     assert autostart(text).keys() == {*started, REST}
@@ -172,7 +170,7 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
         dhcpd_range=[],
         dhcpd_server_name="server6.example.org",
         dhcpd_next_server=described["vmm_host"]["ipv4"]["server"],
-        one_time={one["name"]: f"once-{one['number']}/" for one in described["vmm_vms"]},
+        one_time={vm["name"]: f"once-{vm['number']}/" for vm in described["vmm_vms"]},
     )
     conf = parse_dhcpd_conf(text)
     (subnet,) = conf.subnets
@@ -182,17 +180,17 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
     assert subnet.parameters["next-server"] == ("203.0.113.1",)
     assert subnet.hosts == tuple(
         Host(
-            one["name"],
-            one["mac"],
-            (one["ipv4"],),
+            vm["name"],
+            vm["mac"],
+            (vm["ipv4"],),
             {
                 **(
                     {}
-                    if one["install_by"] != "autoinstall"
-                    else {"filename": (f"once-{one['number']}/auto_install",)}
+                    if vm["install_by"] != "autoinstall"
+                    else {"filename": (f"once-{vm['number']}/auto_install",)}
                 ),
-                "option host-name": (host_label(one["name"]),),
+                "option host-name": (host_label(vm["name"]),),
             },
         )
-        for one in described["vmm_vms"]
+        for vm in described["vmm_vms"]
     )

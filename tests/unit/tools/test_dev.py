@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""./dev, in a small checkout of its own where sandbox and demo only note how they are called."""
+"""./dev, in a small separate checkout where sandbox and demo only note how they are called."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PROGRAMS = ["bwrap", "fakeroot", "flock", "git", "mksh", "perlcritic", "shellche
 
 
 class Checkout:
-    """A checkout whose set-up is done: ./dev finds its stamp and starts no pip."""
+    """A checkout that is set up: ./dev finds its stamp and does not run pip."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -145,16 +145,16 @@ def test_unknown_command_shows_the_usage(checkout: Checkout) -> None:
 def test_unknown_stage_is_refused_before_any_work(checkout: Checkout) -> None:
     refused = checkout.run("test", "ruff", "rough")
     assert refused.returncode == 1
-    assert "'rough' is no stage" in refused.stderr
+    assert "'rough' is not a stage" in refused.stderr
     assert not (checkout.root / ".dev").exists()
 
 
 def test_each_stage_of_the_help_exists() -> None:
     text = (ROOT / "dev").read_text()
-    found = re.search(r"^stages='(.*)'$", text, re.MULTILINE)
-    assert found
+    stages = re.search(r"^stages='(.*)'$", text, re.MULTILINE)
+    assert stages
     defined = re.findall(r"^stage_(\w+)\(\)", text, re.MULTILINE)
-    assert [name.replace("_", "-") for name in defined] == found[1].split()
+    assert [name.replace("_", "-") for name in defined] == stages[1].split()
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ def test_missing_packages_are_installed_where_sudo_does_not_ask(
     assert "still missing after apt-get: bubblewrap" in refused.stderr
 
 
-def test_half_an_environment_is_made_anew(checkout: Checkout) -> None:
+def test_half_an_environment_is_made_again(checkout: Checkout) -> None:
     (checkout.root / ".venv/stamp").unlink()
     leftover = checkout.root / ".venv/leftover"
     leftover.touch()

@@ -56,63 +56,63 @@ class Group:
 
 
 class Accounts:
-    """Looks accounts up and writes them; each look-up reads the files anew."""
+    """Looks accounts up and writes them; each look-up reads the files again."""
 
     def __init__(self, machine: Machine) -> None:
         self._files = machine.files
 
     def users(self) -> list[User]:
         """All accounts in the order of master.passwd; a malformed line is left out."""
-        found = []
+        users = []
         for line in self._files.read_text(MASTER).splitlines():
             parts = line.split(":")
             numbers = [parts[place] for place in (2, 3, 5, 6)] if len(parts) == 10 else ["x"]
-            if all(one.isdigit() for one in numbers):
-                uid, gid, change, expire = (int(one) for one in numbers)
+            if all(number.isdigit() for number in numbers):
+                uid, gid, change, expire = (int(number) for number in numbers)
                 name, password, _, _, login_class, _, _, gecos, home, shell = parts
-                found.append(
+                users.append(
                     User(name, password, uid, gid, login_class, change, expire, gecos, home, shell)
                 )
-        return found
+        return users
 
     def groups(self) -> list[Group]:
         """All groups in the order of group(5); a malformed line is left out."""
-        found = []
+        groups = []
         for line in self._files.read_text(GROUP).splitlines():
             parts = line.split(":")
             if len(parts) == 4 and parts[2].isdigit():
-                members = tuple(one for one in parts[3].split(",") if one)
-                found.append(Group(parts[0], parts[1], int(parts[2]), members))
-        return found
+                members = tuple(member for member in parts[3].split(",") if member)
+                groups.append(Group(parts[0], parts[1], int(parts[2]), members))
+        return groups
 
     def user(self, key: str | int) -> User | None:
         """The account of that name or number."""
-        return next((one for one in self.users() if key in (one.name, one.uid)), None)
+        return next((user for user in self.users() if key in (user.name, user.uid)), None)
 
     def group(self, key: str | int) -> Group | None:
         """The group of that name or number."""
-        return next((one for one in self.groups() if key in (one.name, one.gid)), None)
+        return next((group for group in self.groups() if key in (group.name, group.gid)), None)
 
     def groups_of(self, user: User) -> list[int]:
         """Numbers of the account's groups as getgrouplist(3) has them, its own first."""
-        others = [one.gid for one in self.groups() if user.name in one.members]
+        others = [group.gid for group in self.groups() if user.name in group.members]
         return list(dict.fromkeys([user.gid, *others]))
 
     def write_users(self, users: list[User]) -> None:
         """Replaces master.passwd and passwd as pwd_mkdb(8) does it, by rename."""
-        self._replace(MASTER, "".join(one.master_line() for one in users), 0o600)
-        self._replace(PASSWD, "".join(one.line() for one in users), 0o644)
+        self._replace(MASTER, "".join(user.master_line() for user in users), 0o600)
+        self._replace(PASSWD, "".join(user.line() for user in users), 0o644)
 
     def write_groups(self, groups: list[Group]) -> None:
         """Replaces group(5)."""
-        self._replace(GROUP, "".join(one.line() for one in groups), 0o644)
+        self._replace(GROUP, "".join(group.line() for group in groups), 0o644)
 
     def leave_groups(self, name: str) -> None:
         """Takes an account out of every group's list."""
         self.write_groups(
             [
-                replace(one, members=tuple(member for member in one.members if member != name))
-                for one in self.groups()
+                replace(group, members=tuple(member for member in group.members if member != name))
+                for group in self.groups()
             ]
         )
 
@@ -129,13 +129,13 @@ def groups(machine: Machine, uid: int) -> list[int]:
     return machine.accounts.groups_of(user) if user else []
 
 
-def check(machine: Machine, uid: int, path: str, wanted: int) -> None:
+def check(machine: Machine, uid: int, path: str, bits: int) -> None:
     """OSError if the file is not there, or the user may not; directories are not looked at."""
-    found = machine.files.stat(path)
-    require(machine, uid, found.st_mode, (found.st_uid, found.st_gid), wanted)
+    status = machine.files.stat(path)
+    require(machine, uid, status.st_mode, (status.st_uid, status.st_gid), bits)
 
 
-def require(machine: Machine, uid: int, mode: int, owner: tuple[int, int], wanted: int) -> None:
+def require(machine: Machine, uid: int, mode: int, owner: tuple[int, int], needed: int) -> None:
     """The first class that fits decides: owner, group, others. Root may read and write all."""
     if uid == 0:
         return
@@ -145,5 +145,5 @@ def require(machine: Machine, uid: int, mode: int, owner: tuple[int, int], wante
         bits = mode >> 3
     else:
         bits = mode
-    if bits & wanted != wanted:
+    if bits & needed != needed:
         raise failure(errno.EACCES)

@@ -56,7 +56,7 @@ class _Run:
 
     def create_group(self, name: str, gid: int) -> bool:
         groups = self.known.groups()
-        if any(one.name == name for one in groups):
+        if any(known.name == name for known in groups):
             self.warn(f"group `{name}' already exists")
             return False
         self.known.write_groups([*groups, Group(name, "*", gid, ())])
@@ -64,7 +64,7 @@ class _Run:
 
     def join(self, user: str, names: list[str], own: int | None = None) -> None:
         """Adds the account to groups; an unknown one is only warned of, and ``own`` left out."""
-        groups = {one.name: one for one in self.known.groups()}
+        groups = {known.name: known for known in self.known.groups()}
         for name in names:
             group = groups.get(name)
             if group is None:
@@ -96,7 +96,11 @@ def _useradd(run: _Run) -> None:
     run.need_lock()
     if run.option("g", "=uid") != "=uid":
         raise NotModelled(f"-g {run.option('g')}")
-    uids = {one.uid for one in known.users()} | {one.gid for one in known.groups()} | {_NOBODY}
+    uids = {
+        _NOBODY,
+        *(user.uid for user in known.users()),
+        *(group.gid for group in known.groups()),
+    }
     uid = int(run.option("u") or next(n for n in range(_FIRST_ID, 60000) if n not in uids))
     if uid in uids:
         raise Refused(f"uid {uid} is already in use")
@@ -160,9 +164,9 @@ def _usermod(run: _Run) -> None:
     if options.has("S"):
         known.leave_groups(name)
     if options.has("S") or options.has("G"):
-        names = [one for one in (run.option("S") or run.option("G")).split(",") if one]
+        names = [entry for entry in (run.option("S") or run.option("G")).split(",") if entry]
         run.join(name, names, new.gid)
-    known.write_users([new if one.name == name else one for one in known.users()])
+    known.write_users([new if entry.name == name else entry for entry in known.users()])
 
 
 def _userdel(run: _Run) -> None:
@@ -177,21 +181,21 @@ def _userdel(run: _Run) -> None:
             run.warn(f"User `{user.name}' doesn't own directory `{user.home}', not removed")
     run.known.leave_groups(user.name)
     run.need_lock()
-    run.known.write_users([one for one in run.known.users() if one.name != user.name])
+    run.known.write_users([account for account in run.known.users() if account.name != user.name])
 
 
 def _groupadd(run: _Run) -> None:
-    gids = {one.gid for one in run.known.groups()}
-    gid = next(one for one in range(_FIRST_ID, 60000) if one not in gids)
+    gids = {number.gid for number in run.known.groups()}
+    gid = next(number for number in range(_FIRST_ID, 60000) if number not in gids)
     if not run.create_group(run.operand, gid):
         raise Refused("can't add group: problems with /etc/group file")
 
 
 def _groupdel(run: _Run) -> None:
     groups = run.known.groups()
-    if all(one.name != run.operand for one in groups):
+    if all(group.name != run.operand for group in groups):
         raise Refused(f"No such group: `{run.operand}'")
-    run.known.write_groups([one for one in groups if one.name != run.operand])
+    run.known.write_groups([group for group in groups if group.name != run.operand])
 
 
 def id_(machine: Machine, call: Call) -> Result:
@@ -202,12 +206,12 @@ def id_(machine: Machine, call: Call) -> Result:
         return Result(1, "", f"id: {key}: No such user\n")
     if options.has("u"):
         return Result(stdout=f"{user.name if options.has('n') else user.uid}\n")
-    names = {one.gid: one.name for one in machine.accounts.groups()}
+    names = {entry.gid: entry.name for entry in machine.accounts.groups()}
     gids = machine.accounts.groups_of(user)
     if options.has("G"):
-        words = [names.get(one, str(one)) if options.has("n") else str(one) for one in gids]
+        words = [names.get(entry, str(entry)) if options.has("n") else str(entry) for entry in gids]
         return Result(stdout=" ".join(words) + "\n")
-    shown = [f"{one}({names[one]})" if one in names else str(one) for one in gids]
+    shown = [f"{entry}({names[entry]})" if entry in names else str(entry) for entry in gids]
     return Result(stdout=f"uid={user.uid}({user.name}) gid={shown[0]} groups={', '.join(shown)}\n")
 
 
@@ -239,13 +243,13 @@ def _rule(line: str) -> re.Match[str]:
 
 def may_become_root(machine: Machine, user: User) -> bool | None:
     """Whether doas(1) lets the account; None where it would ask for a password first."""
-    names = {one.name for one in machine.accounts.groups()
-             if one.gid in machine.accounts.groups_of(user)}  # fmt: skip
-    found: bool | None = False
+    names = {group.name for group in machine.accounts.groups()
+             if group.gid in machine.accounts.groups_of(user)}  # fmt: skip
+    answer: bool | None = False
     for rule in rules(machine) if machine.files.exists("/etc/doas.conf") else []:
         if rule[2] == user.name or rule[2].removeprefix(":") in names and rule[2][0] == ":":
-            found = True if "nopass" in rule[1] else None
-    return found
+            answer = True if "nopass" in rule[1] else None
+    return answer
 
 
 def doas(machine: Machine, call: Call) -> Reply:
@@ -264,21 +268,21 @@ def doas(machine: Machine, call: Call) -> Reply:
     assert user is not None
     allowed = may_become_root(machine, user)
     if allowed is None:
-        wanted = "Authentication required" if options.has("n") else "a tty is required"
-        return Result(1, "", f"doas: {wanted}\n")
+        complaint = "Authentication required" if options.has("n") else "a tty is required"
+        return Result(1, "", f"doas: {complaint}\n")
     if not allowed:
         return Result(1, "", "doas: Operation not permitted\n")
     program = options.operands[0]
     search = call.environment.get("PATH", "").split(":")
-    paths = [program] if "/" in program else [f"{one}/{program}" for one in search]
-    found = next((one for one in paths if machine.files.exists(one)), "")
-    if not found:
+    paths = [program] if "/" in program else [f"{path}/{program}" for path in search]
+    executable = next((path for path in paths if machine.files.exists(path)), "")
+    if not executable:
         return Result(1, "", f"doas: {program}: command not found\n")
     environment = {
         "DOAS_USER": user.name, "HOME": "/root", "LOGNAME": "root", "SHELL": "/bin/ksh",
         "USER": "root", "PATH": call.environment.get("PATH", ""),
     }  # fmt: skip
-    return Exec((found, *options.operands[1:]), "root", environment, argv0=program)
+    return Exec((executable, *options.operands[1:]), "root", environment, argv0=program)
 
 
 def su(machine: Machine, call: Call) -> Reply:

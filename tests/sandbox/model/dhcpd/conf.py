@@ -51,12 +51,12 @@ class Config:
     hosts: list[Host] = field(default_factory=list)
 
     def subnet_of(self, address: IPv4Address) -> Subnet | None:
-        return next((one for one in self.subnets if address in one.network), None)
+        return next((subnet for subnet in self.subnets if address in subnet.network), None)
 
-    def beside(self, subnet: Subnet, address: IPv4Address) -> Subnet:
+    def neighbour(self, subnet: Subnet, address: IPv4Address) -> Subnet:
         """The subnet of an address in the same shared network, or the subnet itself."""
-        near = [one for one in self.subnets if one.shared and one.shared == subnet.shared]
-        return next((one for one in near if address in one.network), subnet)
+        near = [other for other in self.subnets if other.shared and other.shared == subnet.shared]
+        return next((other for other in near if address in other.network), subnet)
 
 
 def read(path: str, text: str) -> Config:
@@ -111,7 +111,7 @@ class _Reader:
             case ["option", "domain-name" | "host-name" as name, value] if value.quoted:
                 scope.options[name] = (value,)
             case ["option", "domain-name-servers" | "routers" as name, *values]:
-                scope.options[name] = tuple(str(IPv4Address(one)) for one in values if one != ",")
+                scope.options[name] = tuple(str(IPv4Address(ip)) for ip in values if ip != ",")
             case ["filename", value] if value.quoted:
                 scope.filename = value
             case ["next-server", address]:
@@ -130,7 +130,7 @@ class _Reader:
         match words:
             case ["range", low, high]:
                 subnet.ranges.append((IPv4Address(low), IPv4Address(high)))
-                if not all(one in subnet.network for one in subnet.ranges[-1]):
+                if not all(end in subnet.network for end in subnet.ranges[-1]):
                     net = f"{subnet.network.network_address}/{subnet.network.netmask}"
                     said = f"fatal in dhcpd: Address range {low} to {high} not on net {net}!\n"
                     raise Refused(said)

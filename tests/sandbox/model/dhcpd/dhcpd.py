@@ -92,20 +92,20 @@ class Dhcpd(Daemon):
         self.state.pop("interfaces", None)
         return super().end()
 
-    def _discover(self, config: Config, wanted: tuple[str, ...]) -> dict[str, str]:
+    def _discover(self, config: Config, names: tuple[str, ...]) -> dict[str, str]:
         """Interface and address for each that can be listened on."""
-        if not wanted:
+        if not names:
             raise NotModelled("dhcpd without interfaces in its flags")
         listening = {}
-        for name in reversed(wanted):
+        for name in reversed(names):
             address = self._first_address(name)
             if address and config.subnet_of(IPv4Address(address)) is not None:
                 listening[name] = address
         return listening
 
     def _first_address(self, name: str) -> str:
-        one = self.machine.network.interfaces.get(name)
-        return str(IPv4Interface(one.inet[0]).ip) if one and one.inet else ""
+        interface = self.machine.network.interfaces.get(name)
+        return str(IPv4Interface(interface.inet[0]).ip) if interface and interface.inet else ""
 
     def lease(self, mac: str, interface: str) -> Lease | None:
         """What a client that asks on this interface gets, with the log lines of the exchange."""
@@ -118,9 +118,9 @@ class Dhcpd(Daemon):
         if subnet is None:
             return None
         self.log(f"DHCPDISCOVER from {mac} via {interface}")
-        host = next((one for one in self.config.hosts if one.mac == mac), None)
+        host = next((entry for entry in self.config.hosts if entry.mac == mac), None)
         if host and host.address:
-            subnet = self.config.beside(subnet, host.address)
+            subnet = self.config.neighbour(subnet, host.address)
         address = host.address if host and host.address in subnet.network else None
         address = address or self._dynamic(mac, subnet, host)
         if address is None:
@@ -137,7 +137,7 @@ class Dhcpd(Daemon):
             for low, high in subnet.ranges
             for number in range(int(low), int(high) + 1)
         ]
-        free = [one for one in pool if taken.get(one) == mac] or [x for x in pool if x not in taken]
+        free = [ip for ip in pool if taken.get(ip) == mac] or [x for x in pool if x not in taken]
         if not free:
             self.log(f"no free leases on subnet {subnet.network.network_address}")
             return None

@@ -36,7 +36,7 @@ def nc(machine: Machine, call: Call) -> Result:
 
 
 def ssh_keyscan(machine: Machine, call: Call) -> Result:
-    """Each guest has an ed25519 key of its own. It exits 0 also for a host that does not answer."""
+    """Each guest has its own ed25519 key. It exits 0 even if a host does not answer."""
     shown = ""
     for host in getopt(call.argv[1:], "T:").operands:
         guest = machine.guests.at(host)

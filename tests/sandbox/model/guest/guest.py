@@ -54,7 +54,7 @@ class Guest:
 
 
 class Guests:
-    """All guests of a server, by the name of the machine; `ended` is told of each end."""
+    """All guests of a server, by the machine's name; `ended` is called at each end."""
 
     def __init__(self, machine: Machine, ended: Callable[[Known, bool], None]) -> None:
         self.machine = machine
@@ -65,9 +65,9 @@ class Guests:
 
     def at(self, address: str) -> Guest | None:
         """The guest that is up, on a switch that is up, with port 22 open on the address."""
-        wanted = ipaddress.ip_address(address)
+        sought = ipaddress.ip_address(address)
         for guest in self.running.values():
-            if wanted not in [ipaddress.ip_address(one) for one in guest.addresses]:
+            if sought not in [ipaddress.ip_address(text) for text in guest.addresses]:
                 continue
             if guest.up and self._attached(guest.vm):
                 return guest
@@ -115,7 +115,7 @@ class Guests:
         self.machine.later(seconds, lambda: self._end(guest, reboot=True))
 
     def kill(self, vm: Known) -> None:
-        """Take the machine away from the guest; nobody is told."""
+        """Take the machine away from the guest without calling `ended`."""
         guest = self.running.pop(vm.name, None)
         if guest is not None:
             guest.cancelled.set()
@@ -190,11 +190,11 @@ class Guests:
 
     def _addresses(self, guest: Guest) -> list[str]:
         """What dhcpd(8) gives its first interface, and the IPv6 address it was installed with."""
-        nics, found = guest.vm.config.nics, []
+        nics, leased = guest.vm.config.nics, []
         if nics:
             lease = GuestNetwork(self.machine, guest.vm.taps[0], nics[0].lladdr).ask_for_lease()
-            found = [str(lease.address.ip)] if lease else []
-        return [*found, *([guest.record["ipv6"]] if guest.record["ipv6"] else [])]
+            leased = [str(lease.address.ip)] if lease else []
+        return [*leased, *([guest.record["ipv6"]] if guest.record["ipv6"] else [])]
 
     def _attached(self, vm: Known) -> bool:
         network = self.machine.network

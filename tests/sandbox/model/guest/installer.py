@@ -97,7 +97,7 @@ class Installation:
         self.console(PROMPT)
         self._wait(TIMER_SECONDS)
         if self.typed()[lost:]:
-            # Whoever types stops the timer (distrib/miniroot/dot.profile, stop_timeout).
+            # Typing stops the timer (distrib/miniroot/dot.profile, stop_timeout).
             raise self._stuck(PROMPT)
         self.console("")
 
@@ -114,7 +114,7 @@ class Installation:
             default = f"[http://{lease.next_server}/install.conf] " if lease else ""
             raise self._stuck(f"Response file location? {default}")
         names = [self.network.mac, *([lease.host_name] if lease.host_name else [])]
-        for name in (*(f"{one}-install" for one in names), "install"):
+        for name in (*(f"{prefix}-install" for prefix in names), "install"):
             url = f"http://{lease.next_server}/{mode[1]}{name}.conf?path={SETS_DIRECTORY}"
             self.console(f"Fetching {url}")
             self._wait(FETCH_SECONDS)

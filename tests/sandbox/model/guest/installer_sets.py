@@ -107,23 +107,23 @@ class SetsQuestions:
         chosen = self._select(available)
         if not chosen:
             return
-        wanted = [name for name in every if name in chosen]
-        wanted += ["BUILDINFO"] if "BUILDINFO" in files else []
-        issue, fetched, unverified = self._fetch_all(source, files, wanted)
+        selected = [name for name in every if name in chosen]
+        selected += ["BUILDINFO"] if "BUILDINFO" in files else []
+        issue, fetched, unverified = self._fetch_all(source, files, selected)
         if unverified and not issue:
             issue = f"Unverified sets: {' '.join(unverified)}"
         if issue and not self.dialog.ask_yes(f"{issue}. Continue without verification?"):
             self.dialog.exit()
         self.installed.unverified += unverified
-        for name in wanted:
+        for name in selected:
             if name in fetched:
                 self._extract(name, fetched[name] or self._again(source, name))
 
     def _select(self, available: list[str]) -> list[str]:
         """The sets that are marked in the end; patterns are applied one after the other."""
-        selected = [one for one in available if one in (*_RELEASE_SETS, self.site[1])]
+        selected = [name for name in available if name in (*_RELEASE_SETS, self.site[1])]
         while True:
-            marks = "".join(f"    [{'X' if one in selected else ' '}] {one}" for one in available)
+            marks = "".join(f"    [{'X' if x in selected else ' '}] {x}" for x in available)
             self.dialog.say(marks)
             for word in self.dialog.ask("Set name(s)? (or 'abort' or 'done')", "done").split():
                 if word in ("abort", "done"):
@@ -131,32 +131,32 @@ class SetsQuestions:
                 remove = word.startswith("-")
                 pattern = word[1:] if word[0] in "+-" else word
                 pattern = "*" if pattern == "all" else pattern
-                named = [one for one in available if fnmatch.fnmatchcase(one, pattern)]
-                selected = [one for one in selected if not (remove and one in named)]
+                named = [name for name in available if fnmatch.fnmatchcase(name, pattern)]
+                selected = [name for name in selected if not (remove and name in named)]
                 if not remove:
-                    selected += [one for one in named if one not in selected]
+                    selected += [name for name in named if name not in selected]
 
     def _fetch_all(
-        self, source: str, files: list[str], wanted: list[str]
+        self, source: str, files: list[str], selected: list[str]
     ) -> tuple[str, dict[str, bytes | None], list[str]]:
         """An issue with the verification as a whole, the sets, and those that did not verify.
 
         A set that was not fetched beforehand is None.
         """
-        nothing: dict[str, bytes | None] = dict.fromkeys(wanted)
+        nothing: dict[str, bytes | None] = dict.fromkeys(selected)
         if "SHA256.sig" not in files:
-            return "Directory does not contain SHA256.sig", nothing, wanted
+            return "Directory does not contain SHA256.sig", nothing, selected
         if self.disk.size < PREFETCH_DISK:
-            return "Cannot determine prefetch area", nothing, wanted
+            return "Cannot determine prefetch area", nothing, selected
         message = verify(self._get("Get/Verify", source, "SHA256.sig"))
         if message is None:
             self.dialog.say("signify: signature verification failed")
-            return "Signature check of SHA256.sig failed", nothing, wanted
+            return "Signature check of SHA256.sig failed", nothing, selected
         self.dialog.say("Signature Verified")
         sums = message.decode("latin-1").splitlines()
         fetched: dict[str, bytes | None] = {}
         unverified = []
-        for name in wanted:
+        for name in selected:
             self.wait(_GET_SECONDS)
             try:
                 content = self._get("Get/Verify", source, name)
@@ -213,7 +213,7 @@ def _unpack(content: bytes) -> dict[str, bytes] | None:
     """The files of a set; None if tar(1) cannot unpack it."""
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            files = {one.name.removeprefix("./"): archive.extractfile(one) for one in archive}
+            files = {at.name.removeprefix("./"): archive.extractfile(at) for at in archive}
             return {name: file.read() for name, file in files.items() if file}
     except (tarfile.TarError, OSError, EOFError):
         return None

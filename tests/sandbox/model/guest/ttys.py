@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The terminals of guests: a FIFO stands for the slave of a pty(4) that vmd(8) has the master of.
 
-What a guest prints reaches whoever has its terminal open, and nobody later. The first open turns
+A guest's output reaches those who have its terminal open, but nobody later. The first open turns
 echo on (sys/kern/tty_pty.c, ptsopen), and what a guest prints comes back to it as if it was typed
 until somebody sets raw mode: seen on 7.8, where cu(1) slept in tcsetattr(TCSAFLUSH) for a whole
 installation. The last close forgets raw mode. Two that read at once both get everything here.
@@ -75,7 +75,7 @@ class Ttys:
             return "" if path in self._raw else text
 
     def set_raw(self, path: str) -> bool:
-        """False for what is no terminal of a guest."""
+        """False if it is not a guest's terminal."""
         with self._lock:
             if path in self._writers:
                 self._raw.add(path)

@@ -48,7 +48,7 @@ class GuestNetwork:
                 self.machine.faults.replace(("no_lease", count), left)
                 return None
             offers = (self._offer(name) for name in stacks(self.machine, self.tap))
-            self.lease = next((one for one in offers if one is not None), None)
+            self.lease = next((offer for offer in offers if offer is not None), None)
         if self.lease is not None:
             self.addresses.append(self.lease.address)
         return self.lease
@@ -72,7 +72,7 @@ class GuestNetwork:
             if (address := address_of(name)) is None:
                 raise FetchError(f"ftp: {name}: no address associated with name")
             client = next(
-                (str(one.ip) for one in self.addresses if one.version == address.version), ""
+                (str(own.ip) for own in self.addresses if own.version == address.version), ""
             )
             if not client or not self._reaches(address):
                 raise FetchError("ftp: connect: No route to host")
@@ -83,19 +83,19 @@ class GuestNetwork:
                 raise FetchError("ftp: connect: Connection refused")
             target = parts.path + (f"?{parts.query}" if parts.query else "")
             try:
-                found = self.machine.httpd.answer(
+                reply = self.machine.httpd.answer(
                     to.target, target or "/", host=name, port=to.target_port, client=client
                 )
             except ConnectionRefusedError as error:
                 raise FetchError("ftp: connect: Connection refused") from error
-        if found.status != 200:
-            text = f"ftp: Error retrieving {url}: {found.status} {PHRASES[found.status]}"
+        if reply.status != 200:
+            text = f"ftp: Error retrieving {url}: {reply.status} {PHRASES[reply.status]}"
             raise FetchError(text, connected=True)
-        return found.body
+        return reply.body
 
     def _reaches(self, address: Address) -> bool:
         """Whether it is the server's own on the guest's network; other hosts there are none."""
         network = self.machine.network
         names = stacks(self.machine, self.tap)
-        near = {one.ip for name in names for one in network.addresses(name)}
-        return address in near and any(address in one.network for one in self.addresses)
+        near = {interface.ip for name in names for interface in network.addresses(name)}
+        return address in near and any(address in interface.network for interface in self.addresses)

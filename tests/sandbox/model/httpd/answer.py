@@ -49,10 +49,10 @@ def answer(
 
     A server is chosen by the host name, else the first one that listens there.
     """
-    here = [one for one in servers if any(listen.takes(*socket) for listen in one.listens)]
+    here = [server for server in servers if any(listen.takes(*socket) for listen in server.listens)]
     if not here:
         return None
-    server = next((one for one in here if one.name.lower() == host.lower()), here[0])
+    server = next((server for server in here if server.name.lower() == host.lower()), here[0])
     path, rules = target.partition("?")[0], server.rules
     try:
         path = _canonical(path)
@@ -104,7 +104,7 @@ def _rules(server: Server, chroot: Files, path: str) -> Rules:
     for location in server.locations:
         if re.match(fnmatch.translate(location.pattern), path, re.IGNORECASE | re.DOTALL):
             rules = location.rules.inside(server.rules)
-            if not location.found or _accessible(chroot, rules, path):
+            if not location.existing or _accessible(chroot, rules, path):
                 return rules
     return server.rules
 
@@ -145,9 +145,9 @@ def _open(chroot: Files, path: str) -> int:
 
 
 def _need(chroot: Files, path: str, bit: int) -> int:
-    found = chroot.lstat(path)
-    shift = 6 if found.st_uid == _WWW else 3 if found.st_gid == _WWW else 0
-    searches_file = bit == _SEARCH and not stat.S_ISDIR(found.st_mode)
-    if not searches_file and not found.st_mode >> shift & bit:
+    status = chroot.lstat(path)
+    shift = 6 if status.st_uid == _WWW else 3 if status.st_gid == _WWW else 0
+    searches_file = bit == _SEARCH and not stat.S_ISDIR(status.st_mode)
+    if not searches_file and not status.st_mode >> shift & bit:
         raise _HttpError(403)
-    return found.st_mode
+    return status.st_mode

@@ -56,7 +56,7 @@ class Location:
 
     pattern: str
     rules: Rules
-    found: bool = False
+    existing: bool = False
 
 
 @dataclass
@@ -96,11 +96,11 @@ class _Reader:
                     self._listen(server, row, name, int(port))
                 case ["connection", "max", "requests", "1"] | ["default", "type", "text/plain"]:
                     pass
-                case ["location", *found, pattern] if pattern.quoted and found in ([], ["found"]):
+                case ["location", *word, pattern] if pattern.quoted and word in ([], ["found"]):
                     rules = Rules()
-                    for one in row.block or []:
-                        rules = self._rule(rules, one)
-                    server.locations.append(Location(pattern, rules, bool(found)))
+                    for inner in row.block or []:
+                        rules = self._rule(rules, inner)
+                    server.locations.append(Location(pattern, rules, bool(word)))
                 case _:
                     server.rules = self._rule(server.rules, row)
         if not server.listens or server.name in [other.name for other in self.servers]:
@@ -112,11 +112,11 @@ class _Reader:
         if not addresses:
             said = f"{self.path}:{row.line}: invalid listen ip: {name}\n"
             raise Refused(f"{said}no actions, nothing to do\n")
-        server.listens += [Listen(one, port) for one in addresses]
+        server.listens += [Listen(address, port) for address in addresses]
 
     def _rule(self, rules: Rules, row: Statement) -> Rules:
         # In a line, or in braces: directory auto index.
-        match [*row.words, *(word for one in row.block or [] for word in one.words)]:
+        match [*row.words, *(word for inner in row.block or [] for word in inner.words)]:
             case ["root", path] if path.quoted:
                 return replace(rules, root=path)
             case ["request", "rewrite", path] if path.quoted:

@@ -40,10 +40,10 @@ class Httpd(Daemon):
         literal = address_of(name)
         if literal is not None:
             return [literal]
-        return [one.ip for one in self.machine.network.addresses(name)]
+        return [own.ip for own in self.machine.network.addresses(name)]
 
     def load(self, path: str) -> list[Server]:
-        """What is to be served; Refused with what httpd writes."""
+        """Return what to serve; Refused with what httpd writes."""
         try:
             text = self.machine.files.read_text(path)
         except OSError as error:
@@ -85,8 +85,8 @@ class Httpd(Daemon):
         """What ends httpd after it went into the background."""
         if not self.machine.files.is_dir(LOGS):
             return f"open {LOGS}/access.log: No such file or directory"
-        for one in (listen for server in servers for listen in server.listens):
-            if int(one.address) and not self.machine.network.own(str(one.address)):
+        for socket in (listen for server in servers for listen in server.listens):
+            if int(socket.address) and not self.machine.network.own(str(socket.address)):
                 return f"send server: {errors.text(errno.EADDRNOTAVAIL)}"
         return ""
 
@@ -94,20 +94,20 @@ class Httpd(Daemon):
         self, address: str, path: str, *, host: str = "", port: int = 80, client: str = "127.0.0.1"
     ) -> Answer:
         """The answer to a GET, which is logged; ConnectionRefusedError where nobody listens."""
-        to, found = address_of(address), None
+        to, reply = address_of(address), None
         if self.alive and to is not None:
             chroot = Files(self.machine.files.resolve(CHROOT))
-            found = answer(self.servers, chroot, (to, port), path, host or address, client)
-        if found is None:
+            reply = answer(self.servers, chroot, (to, port), path, host or address, client)
+        if reply is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused", address)
-        if not found.logged:
-            return found
+        if not reply.logged:
+            return reply
         query = path.partition("?")[1] + path.partition("?")[2]
-        shown = urllib.parse.quote(found.path, safe=UNENCODED, encoding="latin-1") + query
+        shown = urllib.parse.quote(reply.path, safe=UNENCODED, encoding="latin-1") + query
         stamp = self.machine.clock.now().strftime("%d/%b/%Y:%H:%M:%S %z")
-        line = f'{found.server} {client} - - [{stamp}] "GET {shown} HTTP/1.1" {found.status:03d}'
-        self.machine.files.append_text(f"{LOGS}/access.log", f"{line} {len(found.body)}\n")
-        return found
+        line = f'{reply.server} {client} - - [{stamp}] "GET {shown} HTTP/1.1" {reply.status:03d}'
+        self.machine.files.append_text(f"{LOGS}/access.log", f"{line} {len(reply.body)}\n")
+        return reply
 
 
 def httpd(machine: Machine, call: Call) -> Result:

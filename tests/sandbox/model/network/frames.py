@@ -59,7 +59,7 @@ def _bridged(machine: Machine, source: str, others: list[str], packet: Packet) -
         return others
     stacks = [name for name in others if machine.network.addresses(name)]
     if not packet.to_all and any(
-        packet.target == str(one.ip) for name in stacks for one in machine.network.addresses(name)
+        packet.target == str(own.ip) for name in stacks for own in machine.network.addresses(name)
     ):
         return stacks
     if not passes(machine, source, "in", packet):
@@ -70,8 +70,8 @@ def _bridged(machine: Machine, source: str, others: list[str], packet: Packet) -
 def interface_behind(machine: Machine, port: str) -> str:
     """The other end of a pair(4), or the interface itself: from the switch's port to what has the
     network stack, and back."""
-    one = machine.network.interfaces.get(port)
-    return one.patch if one is not None and one.patch else port
+    interface = machine.network.interfaces.get(port)
+    return interface.patch if interface is not None and interface.patch else port
 
 
 def stacks(machine: Machine, tap: str) -> list[str]:

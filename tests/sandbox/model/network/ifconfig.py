@@ -48,11 +48,11 @@ def run(machine: Machine, call: Call) -> Result:
 def _show(network: Network, name: str) -> Result:
     """An interface, those of a group or of a kind, or all there are."""
     known = network.interfaces
-    found = [one for one in known.values() if name in ("-A", one.name) or name in one.groups]
-    found = found or [one for one in known.values() if type_of(one.name) == name]
-    if not found:
+    shown = [nic for nic in known.values() if name in ("-A", nic.name) or name in nic.groups]
+    shown = shown or [nic for nic in known.values() if type_of(nic.name) == name]
+    if not shown:
         return Result(1, stderr=f"{name}: no such interface\n")
-    return Result(0, "".join(show(one, known) for one in found))
+    return Result(0, "".join(show(nic, known) for nic in shown))
 
 
 class _Command:
@@ -142,8 +142,8 @@ class _Command:
             setattr(self._interface(), key, value)
 
     def _flag(self, word: str) -> None:
-        one, bit = self._interface(), LINKS[word.removeprefix("-")]
-        one.flags = one.flags & ~bit if word.startswith("-") else one.flags | bit
+        interface, bit = self._interface(), LINKS[word.removeprefix("-")]
+        interface.flags = interface.flags & ~bit if word.startswith("-") else interface.flags | bit
 
     def _group(self, word: str, group: str) -> None:
         groups = self._interface().groups
@@ -155,7 +155,7 @@ class _Command:
             groups.remove(group)
 
     def _add(self, member: str) -> None:
-        """For a bridge(4) it is no error that the member is there."""
+        """A bridge(4) accepts a member that it already has."""
         what = f"{self.name}: {member}"
         try:
             self._kernel(what, lambda: self.network.add_member(self.name, member))
@@ -177,8 +177,8 @@ class _Command:
                 case _:
                     break
         try:
-            given = f"{text}/{length}" if length else text
-            address = ipaddress.ip_interface(given if "/" in given else f"{given}/24")
+            written = f"{text}/{length}" if length else text
+            address = ipaddress.ip_interface(written if "/" in written else f"{written}/24")
             if (address.version == 6) != (family == "inet6"):
                 raise ValueError(text)
         except ValueError:

@@ -106,75 +106,75 @@ def show_flags(flags: int) -> str:
     return f"flags={flags:x}<{','.join(names)}>"
 
 
-def show(one: Interface, all_: Mapping[str, Interface]) -> str:
+def show(interface: Interface, all_: Mapping[str, Interface]) -> str:
     """The lines of one interface."""
-    in_switch = any(one.name in other.members for other in all_.values())
-    head = f"{one.name}: {show_flags(one.all_flags(in_switch))}"
-    head += "" if one.type in _NO_MTU else f" mtu {one.mtu}"
+    in_switch = any(interface.name in other.members for other in all_.values())
+    head = f"{interface.name}: {show_flags(interface.all_flags(in_switch))}"
+    head += "" if interface.type in _NO_MTU else f" mtu {interface.mtu}"
     lines = [head]
-    if one.lladdr:
-        lines.append(f"\tlladdr {one.lladdr}")
-    if one.description:
-        lines.append(f"\tdescription: {one.description}")
-    priority = "" if one.is_switch else " priority 0"
-    lines.append(f"\tindex {one.index}{priority} llprio 3")
-    if one.type == "vlan":
-        vnetid = "none" if one.vnetid is None else one.vnetid
-        parent = one.parent or "none"
+    if interface.lladdr:
+        lines.append(f"\tlladdr {interface.lladdr}")
+    if interface.description:
+        lines.append(f"\tdescription: {interface.description}")
+    priority = "" if interface.is_switch else " priority 0"
+    lines.append(f"\tindex {interface.index}{priority} llprio 3")
+    if interface.type == "vlan":
+        vnetid = "none" if interface.vnetid is None else interface.vnetid
+        parent = interface.parent or "none"
         lines.append(f"\tencap: vnetid {vnetid} parent {parent} txprio packet rxprio outer")
-    if one.patch:
-        lines.append(f"\tpatch: {one.patch}")
-    lines += _trunk(one, all_)
-    if one.groups:
-        lines.append(f"\tgroups: {' '.join(one.groups)}")
-    if one.type in _PHYSICAL:
-        active = one.type == "vio" or (one.up and one.parent)
+    if interface.patch:
+        lines.append(f"\tpatch: {interface.patch}")
+    lines += _trunk(interface, all_)
+    if interface.groups:
+        lines.append(f"\tgroups: {' '.join(interface.groups)}")
+    if interface.type in _PHYSICAL:
+        active = interface.type == "vio" or (interface.up and interface.parent)
         lines += [
             "\tmedia: Ethernet autoselect",
             f"\tstatus: {'active' if active else 'no carrier'}",
         ]
-    elif one.type == "pair":
+    elif interface.type == "pair":
         lines.append("\tmedia: Ethernet autoselect")
-        lines += ["\tstatus: active"] if one.patch else []
-    elif one.type == "tap":
-        lines.append(f"\tstatus: {'active' if one.opened and one.up else 'no carrier'}")
-    lines += _addresses(one)
-    if one.type == "bridge":
+        lines += ["\tstatus: active"] if interface.patch else []
+    elif interface.type == "tap":
+        lines.append(f"\tstatus: {'active' if interface.opened and interface.up else 'no carrier'}")
+    lines += _addresses(interface)
+    if interface.type == "bridge":
         lines.append("\tpriority 32768 hellotime 2 fwddelay 15 maxage 20 holdcnt 6 proto rstp")
         lines.append("\tdesignated: id 00:00:00:00:00:00 priority 0")
-    for member in one.members:
+    for member in interface.members:
         lines.append(f"\t{member} flags=3<LEARNING,DISCOVER>")
         lines.append(f"\t\tport {all_[member].index} ifpriority 0 ifcost 0")
-    if one.is_switch:
+    if interface.is_switch:
         lines.append("\tAddresses (max cache: 100, timeout: 240):")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _trunk(one: Interface, all_: Mapping[str, Interface]) -> list[str]:
+def _trunk(interface: Interface, all_: Mapping[str, Interface]) -> list[str]:
     """What trunk_status() of ifconfig(8) prints, without the lines of LACP itself."""
-    device = next((other.name for other in all_.values() if one.name in other.ports), "")
-    if one.type not in TRUNKS:
+    device = next((other.name for other in all_.values() if interface.name in other.ports), "")
+    if interface.type not in TRUNKS:
         return [f"\ttrunk: trunkdev {device}"] if device else []
-    protocol = "lacp" if one.type == "aggr" else one.protocol
-    active = [all_[port].up for port in one.ports]
+    protocol = "lacp" if interface.type == "aggr" else interface.protocol
+    active = [all_[port].up for port in interface.ports]
     return [
         f"\ttrunk: trunkproto {protocol}",
         *(f"\t\t{port} port {'active' if up else ''}"
-          for port, up in zip(one.ports, active, strict=True)),
+          for port, up in zip(interface.ports, active, strict=True)),
     ]  # fmt: skip
 
 
-def _addresses(one: Interface) -> list[str]:
+def _addresses(interface: Interface) -> list[str]:
     lines = []
-    for text in one.inet6:
+    for text in interface.inet6:
         address = ipaddress.IPv6Interface(text)
-        scope = f"%{one.name}" if address.is_link_local else ""
+        scope = f"%{interface.name}" if address.is_link_local else ""
         line = f"\tinet6 {address.ip}{scope} prefixlen {address.network.prefixlen}"
-        lines.append(line + (f" scopeid 0x{one.index:x}" if scope else ""))
-    for text in one.inet:
+        lines.append(line + (f" scopeid 0x{interface.index:x}" if scope else ""))
+    for text in interface.inet:
         network = ipaddress.IPv4Interface(text)
         line = f"\tinet {network.ip} netmask 0x{int(network.netmask):08x}"
-        if one.type != "lo":
+        if interface.type != "lo":
             line += f" broadcast {network.network.broadcast_address}"
         lines.append(line)
     return lines

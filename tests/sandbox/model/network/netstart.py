@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"(inet6?)((?: alias)?) (\S+)(?: (\S+))?")
 
 
 def run(machine: Machine, call: Call) -> Result:
-    """Interfaces that are to be made come first, so that the files' order is no matter."""
+    """Interfaces to create come first, so the order of the files does not matter."""
     if call.uid != 0:
         return Result(1, stderr="netstart: need root privileges\n")
     names = getopt(call.argv[1:], "").operands

@@ -39,12 +39,12 @@ class Network:
         if "interfaces" not in state:
             self._boot()
             return
-        self.interfaces = {one["name"]: Interface(**one) for one in state["interfaces"]}
+        self.interfaces = {saved["name"]: Interface(**saved) for saved in state["interfaces"]}
         self._index, self._fakes = state["index"], state["fakes"]
 
     def stop(self) -> None:
         state = self.machine.subsystem("network")
-        state["interfaces"] = [asdict(one) for one in self.interfaces.values()]
+        state["interfaces"] = [asdict(interface) for interface in self.interfaces.values()]
         state["index"], state["fakes"] = self._index, self._fakes
 
     def _boot(self) -> None:
@@ -64,15 +64,15 @@ class Network:
         self._index += 1
         kind = type_of(name)
         groups = [] if kind == "vio" else [kind]
-        one = Interface(name, self._index, groups=groups)
+        interface = Interface(name, self._index, groups=groups)
         if kind in _WITH_LLADDR:
             self._fakes += 1
             low, high = self._random.randrange(256), self._random.randrange(256)
-            one.lladdr = _FAKE_LLADDR.format(self._fakes % 16, low, high)
+            interface.lladdr = _FAKE_LLADDR.format(self._fakes % 16, low, high)
         elif kind == "vlan":
-            one.lladdr = "00:00:00:00:00:00"
-        self.interfaces[name] = one
-        return one
+            interface.lladdr = "00:00:00:00:00:00"
+        self.interfaces[name] = interface
+        return interface
 
     # what other models ask
 
@@ -88,19 +88,19 @@ class Network:
 
     def addresses(self, name: str) -> list[Address]:
         """Addresses of an interface that is up, with their networks."""
-        one = self.interfaces.get(name)
-        if one is None or not one.up:
+        interface = self.interfaces.get(name)
+        if interface is None or not interface.up:
             return []
-        return [ipaddress.ip_interface(text) for text in (*one.inet, *one.inet6)]
+        return [ipaddress.ip_interface(text) for text in (*interface.inet, *interface.inet6)]
 
     def own(self, address: str) -> bool:
         """Whether an interface that is up has the address."""
-        wanted = ipaddress.ip_address(address)
-        return any(wanted == one.ip for name in self.interfaces for one in self.addresses(name))
+        sought = ipaddress.ip_address(address)
+        return any(sought == own.ip for name in self.interfaces for own in self.addresses(name))
 
     def switch_of(self, member: str) -> str:
         """The bridge or veb that an interface is in, or an empty string."""
-        return next((one.name for one in self.interfaces.values() if member in one.members), "")
+        return next((nic.name for nic in self.interfaces.values() if member in nic.members), "")
 
     def neighbours(self, member: str) -> list[str]:
         """The interfaces that an Ethernet frame from `member` reaches through its switch."""
@@ -137,77 +137,77 @@ class Network:
 
     def add_member(self, switch: str, name: str) -> None:
         """Put an interface into a bridge or veb; bridge(4) and veb(4) refuse in different words."""
-        one, member = self.get(switch), self.interfaces.get(name)
+        bridge, member = self.get(switch), self.interfaces.get(name)
         if member is None:
-            raise failure(errno.EINVAL if one.type == "veb" else errno.ENOENT)
-        if not one.is_switch or not member.is_ethernet:
+            raise failure(errno.EINVAL if bridge.type == "veb" else errno.ENOENT)
+        if not bridge.is_switch or not member.is_ethernet:
             raise NotModelled(f"{switch} add {name}")
         current = self.switch_of(name)
         if current:
-            again = current == switch and one.type == "bridge"
+            again = current == switch and bridge.type == "bridge"
             raise failure(errno.EEXIST if again else errno.EBUSY)
-        one.members.append(name)
+        bridge.members.append(name)
 
     def remove_member(self, switch: str, name: str) -> None:
-        one = self.get(switch)
-        if name not in one.members:
-            raise failure(errno.ESRCH if one.type == "veb" else errno.ENOENT)
-        one.members.remove(name)
+        bridge = self.get(switch)
+        if name not in bridge.members:
+            raise failure(errno.ESRCH if bridge.type == "veb" else errno.ENOENT)
+        bridge.members.remove(name)
 
     def add_port(self, trunk: str, name: str) -> None:
         """Put an Ethernet interface into an aggr or trunk (if_aggr.c, if_trunk.c)."""
-        one, port = self.get(trunk), self.interfaces.get(name)
+        lag, port = self.get(trunk), self.interfaces.get(name)
         if port is None:
             raise failure(errno.EINVAL)
-        if one.type not in TRUNKS or not port.is_ethernet:
+        if lag.type not in TRUNKS or not port.is_ethernet:
             raise NotModelled(f"{trunk} trunkport {name}")
         if self.switch_of(name) or any(name in other.ports for other in self.interfaces.values()):
             raise failure(errno.EBUSY)
-        one.ports.append(name)
+        lag.ports.append(name)
 
     def remove_port(self, trunk: str, name: str) -> None:
-        one = self.get(trunk)
-        if name not in one.ports:
+        lag = self.get(trunk)
+        if name not in lag.ports:
             raise failure(errno.EINVAL)
-        one.ports.remove(name)
+        lag.ports.remove(name)
 
     def set_protocol(self, trunk: str, protocol: str) -> None:
-        one = self.get(trunk)
-        if one.type != "trunk":
+        lag = self.get(trunk)
+        if lag.type != "trunk":
             raise NotModelled(f"{trunk} trunkproto {protocol}")
-        one.protocol = protocol
+        lag.protocol = protocol
 
     def set_vnetid(self, name: str, vnetid: int) -> None:
-        one = self.get(name)
-        if one.type != "vlan":
+        vlan = self.get(name)
+        if vlan.type != "vlan":
             raise failure(errno.ENOTTY)
-        self._free_vlan(one, one.parent, vnetid)
-        one.vnetid = vnetid
+        self._free_vlan(vlan, vlan.parent, vnetid)
+        vlan.vnetid = vnetid
 
     def set_parent(self, name: str, parent: str) -> None:
         """if_vlan.c: a parent is changed only while the interface does not run."""
-        one, other = self.get(name), self.interfaces.get(parent)
-        if one.type != "vlan":
+        vlan, other = self.get(name), self.interfaces.get(parent)
+        if vlan.type != "vlan":
             raise failure(errno.ENOTTY)
         if other is None or not other.is_ethernet:
             raise failure(errno.EPROTONOSUPPORT if other else errno.EINVAL)
-        if one.parent != parent:
-            if one.up and one.parent:
+        if vlan.parent != parent:
+            if vlan.up and vlan.parent:
                 raise failure(errno.EBUSY)
-            self._free_vlan(one, parent, one.vnetid)
-            one.parent, one.lladdr = parent, other.lladdr
+            self._free_vlan(vlan, parent, vlan.vnetid)
+            vlan.parent, vlan.lladdr = parent, other.lladdr
 
-    def _free_vlan(self, one: Interface, parent: str, vnetid: int | None) -> None:
+    def _free_vlan(self, vlan: Interface, parent: str, vnetid: int | None) -> None:
         """OSError EADDRINUSE where another vlan has this number on this parent."""
         for other in self.interfaces.values():
             taken = (other.parent, other.vnetid) == (parent, vnetid) and parent and vnetid
-            if other is not one and taken:
+            if other is not vlan and taken:
                 raise failure(errno.EADDRINUSE)
 
     def set_address(self, name: str, address: Address, alias: str) -> None:
         """With alias one more, with -alias one less, else in place of the first one of IPv4."""
-        one = self.get(name)
-        texts = one.inet6 if address.version == 6 else one.inet
+        interface = self.get(name)
+        texts = interface.inet6 if address.version == 6 else interface.inet
         same = [text for text in texts if text.partition("/")[0] == str(address.ip)]
         if alias == "-alias":
             if not same:
@@ -217,14 +217,14 @@ class Network:
         if not alias and address.version == 4:
             del texts[:1]
         texts[:] = [*(text for text in texts if text not in same), address.with_prefixlen]
-        one.up = True
-        if address.version == 6 and one.lladdr and len(texts) == 1:
-            texts.insert(0, f"{_link_local(one.lladdr)}/64")
+        interface.up = True
+        if address.version == 6 and interface.lladdr and len(texts) == 1:
+            texts.insert(0, f"{_link_local(interface.lladdr)}/64")
 
     def patch(self, name: str, end: str) -> None:
         """Connect two ends of pair(4), or with an empty `end` take the connection away."""
-        one = self.get(name)
-        if one.patch == end:
+        interface = self.get(name)
+        if interface.patch == end:
             return
         if type_of(name) != "pair" or end and (type_of(end) != "pair" or end == name):
             raise NotModelled(f"{name} patch {end}")
@@ -233,9 +233,9 @@ class Network:
             if other.patch:
                 raise failure(errno.EBUSY)
             other.patch = name
-        if one.patch:
-            self.get(one.patch).patch = ""
-        one.patch = end
+        if interface.patch:
+            self.get(interface.patch).patch = ""
+        interface.patch = end
 
     def open_tap(self) -> str:
         """Open the device of the first tap that is free, and give its name.
@@ -244,24 +244,24 @@ class Network:
         OSError ENOENT and the tap's name as file name.
         """
         number = 0
-        while (one := self.interfaces.get(f"tap{number}")) is not None and one.opened:
+        while (tap := self.interfaces.get(f"tap{number}")) is not None and tap.opened:
             number += 1
         unit = f"tap{number}"
         if not self.machine.files.exists(f"/dev/{unit}"):
             raise OSError(errno.ENOENT, "No such file or directory", unit)
-        if one is None:
-            one = self._add(unit)
-            one.kept = False
-        one.opened = True
+        if tap is None:
+            tap = self._add(unit)
+            tap.kept = False
+        tap.opened = True
         return unit
 
     def close_tap(self, name: str) -> None:
         """Close the device; an interface that the opening made goes away with all it had."""
-        one = self.interfaces.get(name)
-        if one is None:
+        tap = self.interfaces.get(name)
+        if tap is None:
             return
-        one.opened = False
-        if not one.kept:
+        tap.opened = False
+        if not tap.kept:
             self.destroy(name)
 
 

@@ -51,7 +51,7 @@ def ping(machine: Machine, call: Call) -> Result:
     names = [
         name
         for name in network.interfaces
-        if any(str(one.ip) == source for one in network.addresses(name))
+        if any(str(own.ip) == source for own in network.addresses(name))
     ]
     if not names:
         return Result(1, stderr="ping: bind: Can't assign requested address\n")
@@ -71,7 +71,7 @@ def tcpdump(machine: Machine, call: Call) -> Result:
         raise NotModelled(f"tcpdump: {name}")
     match " ".join(options.operands).split():
         case ["icmp", "and", "src", "host", source, "and", "dst", "host", target]:
-            wanted = (source, target)
+            ends = (source, target)
         case _:
             raise NotModelled(" ".join(call.argv[1:]))
     call.write("", f"tcpdump: listening on {name}, link-type EN10MB\n")
@@ -80,8 +80,8 @@ def tcpdump(machine: Machine, call: Call) -> Result:
     try:
         until = time.monotonic() + _LISTEN_SECONDS
         while time.monotonic() < until and call.sleep(0.02):
-            if any((one.source, one.target) == wanted for one in came):
-                line = f"12:00:00.000000 {wanted[0]} > {wanted[1]}: icmp: echo request\n"
+            if any((packet.source, packet.target) == ends for packet in came):
+                line = f"12:00:00.000000 {ends[0]} > {ends[1]}: icmp: echo request\n"
                 return Result(0, line, "1 packets received by filter\n")
         return Result(143)
     finally:

@@ -171,14 +171,14 @@ class Reader:
             for protocol in protocols
         ]
 
-    def _list(self, words: Words, one: Callable[[Words], T]) -> list[T]:
+    def _list(self, words: Words, item: Callable[[Words], T]) -> list[T]:
         if not words.accept("{"):
-            return [one(words)]
-        found = []
+            return [item(words)]
+        items = []
         while not words.accept("}"):
-            found.append(one(words))
+            items.append(item(words))
             words.accept(",")
-        return found
+        return items
 
     def _interface(self, words: Words) -> str:
         sign = "! " if words.accept("!") else ""
@@ -228,9 +228,9 @@ class Reader:
         words.accept("=")
         low, _, high = words.peek().partition(":")
         numbers = [
-            _SERVICES.get(one) or (int(one) if one.isdigit() else 0) for one in (low, high or low)
+            _SERVICES.get(end) or (int(end) if end.isdigit() else 0) for end in (low, high or low)
         ]
-        if not all(0 < one < 65536 for one in numbers):
+        if not all(0 < port < 65536 for port in numbers):
             raise words.unknown()
         words.take()
         return numbers[0], numbers[1]

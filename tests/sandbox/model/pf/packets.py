@@ -114,8 +114,8 @@ class _Walk:
             return True
         if host.startswith("("):
             return address in self._addresses(host)
-        wanted, network = ip_address(address), ip_network(host)
-        return network.version == wanted.version and wanted in network
+        sought, network = ip_address(address), ip_network(host)
+        return network.version == sought.version and sought in network
 
     def _addresses(self, host: str) -> list[str]:
         """Those of an interface or a group in parentheses; a single one is its own."""
@@ -133,5 +133,5 @@ class _Walk:
 
 def _is_on(machine: Machine, names: Iterable[str], interface: str) -> bool:
     """By the interface's name, or that of a group it is in."""
-    one = machine.network.interfaces.get(interface)
-    return any(name == interface or (one is not None and name in one.groups) for name in names)
+    known = machine.network.interfaces.get(interface)
+    return any(name == interface or (known is not None and name in known.groups) for name in names)

@@ -53,14 +53,14 @@ class Pf:
 
 def pfctl(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "a:deF:f:ns:")
-    if options.operands or not options.given:
+    if options.operands or not options.letters:
         raise NotModelled(" ".join(call.argv[1:]))
     pf, anchor = machine.pf, options.last("a", "") or ""
     if not options.has("n") and call.uid != 0:
         return Result(1, "", "pfctl: /dev/pf: Permission denied\n")
     ok, stdout = True, ""
     said: list[str] = []
-    for letter, value in options.given:
+    for letter, value in options.letters:
         if letter in "de":
             ok = _enable(machine, letter == "e", said) and ok
         elif letter == "s":

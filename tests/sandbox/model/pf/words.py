@@ -39,7 +39,7 @@ class Words:
         return self._words[self._place - 1]
 
     def text(self, *, quoted: bool = False) -> str:
-        """The next word, which is no sign; with ``quoted`` it must stand in quotes."""
+        """The next word, which is not a sign; with ``quoted`` it must be in quotes."""
         word = self.take()
         if not word.quoted and (quoted or word in "{}(),;!<>=\n"):
             self._place -= 1

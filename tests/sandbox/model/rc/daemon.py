@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""What an rc.d(8) script does with a daemon, whose model derives its own class."""
+"""What an rc.d(8) script does with a daemon; each model derives a class."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class Script:
 
 # The daemons that anything here starts, and those that run on a fresh server.
 SCRIPTS = {
-    one.name: one
-    for one in (
+    script.name: script
+    for script in (
         Script("cron", on=True),
         Script("dhcpd", reload=False),
         Script("dhcpleased", on=True, reload=False),
@@ -54,7 +54,7 @@ _KNOWN = re.compile(rf"\w+_({'|'.join(VARIABLES)})|pkg_scripts|library_aslr|pf")
 
 def defaults_text() -> str:
     """/etc/rc.conf as the system brings it."""
-    lines = [f"{name}_flags={'' if one.on else 'NO'}\n" for name, one in SCRIPTS.items()]
+    lines = [f"{name}_flags={'' if script.on else 'NO'}\n" for name, script in SCRIPTS.items()]
     return "".join([*lines, "library_aslr=YES\n", "pf=YES\n", "pkg_scripts=\n"])
 
 

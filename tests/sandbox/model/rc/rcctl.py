@@ -60,7 +60,7 @@ class _Rcctl:
     def value(self, name: str, variable: str) -> str:
         if variable == "flags":
             return self.flags(name)
-        # Of the daemons here vmd(8) alone has a class of its own in login.conf(5).
+        # Of these daemons, only vmd(8) has its own class in login.conf(5).
         class_ = "vmd" if name == "vmd" else "daemon"
         defaults = {"class": class_, "rtable": "0", "timeout": TIMEOUT, "user": "root"}
         return self.values.get(f"{name}_{variable}", "") or defaults.get(variable, "")

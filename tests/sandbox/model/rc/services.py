@@ -30,12 +30,12 @@ class Services:
         self.daemons: dict[str, Daemon] = {}
 
     def start(self) -> None:
-        """At the first boot, what rc.conf(8) turns on is running; a model starts by itself."""
+        """At the first boot, services that rc.conf(8) turns on are running."""
         others = [Daemon(self.machine, name) for name in SCRIPTS if name not in self.daemons]
         state = self.machine.subsystem("rcctl")
-        for one in others:
-            if "booted" not in state and SCRIPTS[one.name].on:
-                one.launch(())
+        for script in others:
+            if "booted" not in state and SCRIPTS[script.name].on:
+                script.launch(())
         state["booted"] = True
 
     def started(self, name: str) -> dict[str, str]:
@@ -105,7 +105,7 @@ class _Script:
             return True
         if self.daemon.test().ok and self._begin().ok:
             names = ("flags", "timeout")
-            values = {one: self.services.variable(self.name, one, "start") for one in names}
+            values = {name: self.services.variable(self.name, name, "start") for name in names}
             self.services.note_start(self.name, values)
             return self._exit("ok")
         self.services.forget_start(self.name)

@@ -28,8 +28,8 @@ _LOG_FILES = {"daemon": "daemon", "auth": "authlog", "user": "messages"}
 def uname(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "amnrsv")
     values = {**_NAMES, **machine.subsystem("release"), "n": machine.hostname}
-    wanted = [one for one in "snrvm" if options.has(one) or options.has("a")] or ["s"]
-    return Result(stdout=" ".join(values[one] for one in wanted) + "\n")
+    letters = [letter for letter in "snrvm" if options.has(letter) or options.has("a")] or ["s"]
+    return Result(stdout=" ".join(values[letter] for letter in letters) + "\n")
 
 
 def hostname(machine: Machine, call: Call) -> Result:
@@ -42,12 +42,12 @@ def df(machine: Machine, call: Call) -> Result:
     (path,) = getopt(call.argv[1:], "k").operands
     if not machine.files.exists(path):
         return Result(1, "", f"df: {path}: No such file or directory\n")
-    one: dict[str, Any] = {**_DISK, **machine.subsystem("disk")}
-    percent = round(100 * one["used"] / (one["used"] + one["available"]))
-    numbers = f"{one['blocks']:>9} {one['used']:>9} {one['available']:>9} {percent:>5}%"
+    disk: dict[str, Any] = {**_DISK, **machine.subsystem("disk")}
+    percent = round(100 * disk["used"] / (disk["used"] + disk["available"]))
+    numbers = f"{disk['blocks']:>9} {disk['used']:>9} {disk['available']:>9} {percent:>5}%"
     return Result(
         stdout="Filesystem  1K-blocks      Used     Avail Capacity  Mounted on\n"
-        f"{one['device']:<11} {numbers}    /\n"
+        f"{disk['device']:<11} {numbers}    /\n"
     )
 
 
@@ -61,7 +61,7 @@ def logger(machine: Machine, call: Call) -> Result:
 
 
 def mail(machine: Machine, call: Call) -> Result:
-    """A mail is appended to /var/mail of whoever it is for."""
+    """A mail is appended to its recipient's file in /var/mail."""
     options = getopt(call.argv[1:], "r:s:")
     body = call.stdin.decode("utf-8", "replace")
     for to in options.operands:
@@ -114,7 +114,7 @@ def sysupgrade(machine: Machine, call: Call) -> Result:
 
 
 def shutdown(machine: Machine, call: Call) -> Result:
-    """-r now, in the background: whoever runs the machine starts it again."""
+    """-r now, in the background: the test starts the machine again."""
     machine.later(machine.clock.speed / 2, machine.on_end)
     return Result()
 

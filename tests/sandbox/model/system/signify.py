@@ -76,7 +76,7 @@ def signify(machine: Machine, call: Call) -> Result:
     options = getopt(call.argv[1:], "Veqp:x:m:")
     if not (options.has("V") and options.has("e") and options.last("m") == "-"):
         raise NotModelled(" ".join(call.argv[1:]))
-    signed, key = (machine.files.read_bytes(options.last(one) or "") for one in "xp")
+    signed, key = (machine.files.read_bytes(options.last(letter) or "") for letter in "xp")
     try:
         message = _verify(signed, key)
     except ValueError as error:

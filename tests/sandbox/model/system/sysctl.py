@@ -57,8 +57,8 @@ class Sysctl:
 
     @property
     def changed(self) -> dict[str, str]:
-        found: dict[str, str] = self.machine.subsystem("sysctl").setdefault("values", {})
-        return found
+        values: dict[str, str] = self.machine.subsystem("sysctl").setdefault("values", {})
+        return values
 
     def get(self, name: str) -> str:
         """The value as sysctl -n prints it; KeyError for an unknown name."""
@@ -79,7 +79,7 @@ def _unknown(name: str) -> str:
     parts = name.split(".")
     for level in range(1, len(parts) + 1):
         prefix = ".".join(parts[:level])
-        if not any(f"{one}.".startswith(f"{prefix}.") for one in TABLE):
+        if not any(f"{known}.".startswith(f"{prefix}.") for known in TABLE):
             return f"{LEVELS[level - 1]} level name {parts[level - 1]} in {name} is invalid"
     raise NotModelled(name)
 

@@ -139,18 +139,18 @@ class _Reader:
                 raise self._unknown(row)
 
     def _switch(self, name: str, block: Statement) -> None:
-        one = Switch(name)
+        switch = Switch(name)
         for row in block.block or []:
             match row.words:
                 case ["interface", value] if _SWITCH.fullmatch(value):
-                    one = replace(one, interface=value)
+                    switch = replace(switch, interface=value)
                 case ["group", value]:
-                    one = replace(one, group=value)
+                    switch = replace(switch, group=value)
                 case _:
                     raise self._unknown(row)
-        if not one.interface:
+        if not switch.interface:
             raise self._unknown(block)
-        self.config.switches.append(one)
+        self.config.switches.append(switch)
 
     def _vm(self, name: str, block: Statement) -> None:
         vm, disabled, rows = Vm(name), False, block.block or []
@@ -162,9 +162,9 @@ class _Reader:
                     vm = self._option(vm, row)
             except _Problem as problem:
                 self._report(row, problem)
-                # vmd's parser goes on behind the statement, where a nic's block is an error again.
-                nics = [one for one in rows[rows.index(row) :] if one.words[0] == "interface"]
-                self.said += [f"{self.path}:{one.line + 1}: syntax error" for one in nics[:1]]
+                # vmd's parser continues after the statement, where a nic's block is another error.
+                nics = [nic for nic in rows[rows.index(row) :] if nic.words[0] == "interface"]
+                self.said += [f"{self.path}:{nic.line + 1}: syntax error" for nic in nics[:1]]
                 return
         self.config.vms.append((vm, disabled))
 
@@ -197,20 +197,20 @@ class _Reader:
         return replace(vm, disks=(*vm.disks, Disk(resolved, kind)))
 
     def _nic(self, block: Statement) -> Nic:
-        one = Nic()
+        nic = Nic()
         for row in block.block or []:
             match row.words:
                 case ["switch", value]:
-                    one = replace(one, switch=value)
+                    nic = replace(nic, switch=value)
                 case ["group", value] if _GROUP.fullmatch(value):
-                    one = replace(one, group=value)
+                    nic = replace(nic, group=value)
                 case ["lladdr", value] | ["locked", "lladdr", value] if _LLADDR.fullmatch(value):
-                    one = replace(one, lladdr=value.lower())
+                    nic = replace(nic, lladdr=value.lower())
                 case _:
                     raise self._unknown(row)
-        if not one.lladdr:
+        if not nic.lladdr:
             raise self._unknown(block)
-        return one
+        return nic
 
     def _path(self, path: str, message: str, before: str = "") -> str:
         try:

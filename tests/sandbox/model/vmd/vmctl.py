@@ -64,7 +64,7 @@ class _Vmctl:
     err: list[str] = field(default_factory=list)
 
     def connect(self) -> Life:
-        """Raises Failed where there is no daemon, or no way to it for this user."""
+        """Raises Failed if there is no daemon, or this user cannot reach it."""
         reason = 0
         try:
             accounts.check(self.machine, self.call.uid, vmd.SOCKET, accounts.WRITE)
@@ -97,7 +97,7 @@ class _Vmctl:
         if self.machine.faults.active("vmctl_hangs"):
             self.wait(life, lambda: False)
 
-    def one(self, words: list[str]) -> str:
+    def single(self, words: list[str]) -> str:
         if len(words) != 1 or words[0].isdigit() or words[0].startswith("-"):
             raise NotModelled(" ".join(self.call.argv[1:]))
         return words[0]
@@ -105,7 +105,7 @@ class _Vmctl:
     def do_create(self, words: list[str]) -> int:
         """Only an empty image: vmctl create -s SIZE [FORMAT:]PATH; it needs no daemon."""
         options = getopt(words, "s:")
-        kind, _, path = self.one(list(options.operands)).rpartition(":")
+        kind, _, path = self.single(list(options.operands)).rpartition(":")
         kind = kind or ("qcow2" if path.endswith(".qcow2") else "raw")
         size = bytes_of(options.last("s", "") or "")
         if size is None or size < MEGABYTE:
@@ -131,7 +131,7 @@ class _Vmctl:
     def do_start(self, words: list[str]) -> int:
         """vmctl start [-b KERNEL] NAME."""
         options = getopt(words, "b:")
-        name, kernel = self.one(list(options.operands)), options.last("b", "") or ""
+        name, kernel = self.single(list(options.operands)), options.last("b", "") or ""
         if kernel:
             try:
                 accounts.check(self.machine, self.call.uid, kernel, accounts.READ)
@@ -148,13 +148,13 @@ class _Vmctl:
 
     def do_status(self, words: list[str]) -> int:
         options = getopt(words, "r")
-        wanted = self.one(list(options.operands)) if options.operands else ""
+        sought = self.single(list(options.operands)) if options.operands else ""
         self.connect()
         running = self.machine.vmd.running
         others = [] if options.has("r") else [vm for vm in self.machine.vmd.vms if not vm.running]
         self.out.append(_row(*"ID PID VCPUS MAXMEM CURMEM TTY OWNER STATE NAME".split()))
         for vm in (*running, *others):
-            if wanted in ("", vm.name):
+            if sought in ("", vm.name):
                 self.out.append(self.line(vm))
         return 0 if running or others else 1
 
@@ -176,7 +176,7 @@ class _Vmctl:
 
     def do_stop(self, words: list[str]) -> int:
         options = getopt(words, "fw")
-        name = self.one(list(options.operands))
+        name = self.single(list(options.operands))
         life, current = self.connect(), self.machine.vmd
         self.err.append(f"stopping vm {name}: ")
         vm = current.by_name(name)
@@ -195,7 +195,7 @@ class _Vmctl:
 
     def do_pause(self, words: list[str]) -> int:
         """A processor pauses when it idles (vcpu_run_loop of vmd/vm.c): some guests never do."""
-        guest = self.machine.guests.running[self.one(words)]
+        guest = self.machine.guests.running[self.single(words)]
         guest.vm.paused = self.call.argv[1] == "pause" and guest.kind not in (BIOS, NO_ROOT)
         self.answer(self.connect())
         return 0
@@ -203,11 +203,11 @@ class _Vmctl:
     do_unpause = do_pause
 
     def do_reload(self, words: list[str]) -> int:
-        return self.configure("" if not words else self.one(["-"]))
+        return self.configure("" if not words else self.single(["-"]))
 
     def do_load(self, words: list[str]) -> int:
         # The daemon opens the file, and its directory is /.
-        return self.configure(f"/{self.one(words).lstrip('/')}")
+        return self.configure(f"/{self.single(words).lstrip('/')}")
 
     def configure(self, path: str) -> int:
         life = self.root_only()

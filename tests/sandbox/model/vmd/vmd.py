@@ -263,7 +263,7 @@ class Vmd(Daemon):
         for number, (tap, nic) in enumerate(zip(vm.taps, vm.config.nics, strict=True)):
             interface = self.machine.network.get(tap)
             interface.description = f"vm{vm.vmid}-if{number}-{vm.name}"[:_DESCRIPTION_MAX]
-            switch = next((one for one in self.switches if one.name == nic.switch), None)
+            switch = next((known for known in self.switches if known.name == nic.switch), None)
             if switch is None and nic.switch:
                 self.log(f'switch "{nic.switch}" not found')
             if switch is not None:
@@ -277,7 +277,7 @@ class Vmd(Daemon):
             interface.up = True
 
     def ended(self, vm: Known, reboot: bool) -> None:
-        """The guest's process is gone: by itself, at its reboot, or at the end of a shutdown."""
+        """The guest's process is gone: after a crash, its reboot, or a shutdown."""
         again = reboot and not vm.shutdown and not vm.config.boot_device
         uid = vm.uid
         self._release(vm, keep_tty=again)
