@@ -75,8 +75,9 @@ class Checkout:
         return {"PATH": path, "HOME": str(self.root)}
 
     def start(self, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+        # A shell cannot trap what is ignored when it starts, as SIGHUP is under nohup(1).
         return subprocess.Popen(
-            [self.root / "dev", *arguments],
+            ["env", "--default-signal", self.root / "dev", *arguments],
             cwd=cwd or self.root,
             env=self.environment(),
             stdin=subprocess.DEVNULL,

@@ -83,7 +83,6 @@ sub content_of ($path, $take) {
 	return $rest > 0 || !$foreign;
 }
 
-
 sub slurp ($path) {
 	my $text = q{};
 	content_of($path, sub ($piece) { $text .= $piece }) or fail("$path is larger than $LIMIT bytes");
