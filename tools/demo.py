@@ -104,7 +104,7 @@ def main() -> None:
         "change.\n"
         "* web1 was installed from the network, runs from its disk and answers on port 22.\n"
         "* Its first password: ./dev run ansible-vault view fleets/example/credentials/web1.yml\n"
-        "* What was changed by hand on server2 is still so: puffy.vmm.site would put it right.\n"
+        "* The changes made by hand on server2 are still there; puffy.vmm.site would undo them.\n"
         "* All processes are gone. Look around in a server, which starts again for that:\n\n"
         f"    {Path(sys.argv[0]).parents[1]}/dev run ssh -F .dev/sandbox/ssh_config server1\n"
     )

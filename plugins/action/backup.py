@@ -190,10 +190,10 @@ class ActionModule(Action):
             to = self._kept if self._on_controller else self._stage
             own.pull(backup, t.cast(LocalPlace, to))
             self._clear_spool(machine.name)
-        still = f", and stood still for {backup.stood_still} s" if backup.stood_still else ""
+        down = f", and was down for {backup.stood_still} s" if backup.stood_still else ""
         self._report.say(
             f"{backup.vm} was copied ({backup.mode}) as {backup.id}, "
-            f"{size_text(backup.packed)}{still}"
+            f"{size_text(backup.packed)}{down}"
         )
         if not self._elsewhere or self._on_controller:
             self._prune(backup.vm)

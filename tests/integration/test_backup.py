@@ -70,7 +70,7 @@ def test_modes_and_what_stays(installed: Site) -> None:
     assert "web1 is paused and is copied" in said
     (backup,) = index(installed)
     size = size_text(sum(disk["packed"] for disk in backup["disks"]))
-    assert f"web1 was copied (paused) as {backup['id']}, {size}, and stood still for" in said
+    assert f"web1 was copied (paused) as {backup['id']}, {size}, and was down for" in said
     assert (backup["mode"], backup["owner"], backup["server"]) == ("paused", "puffy", "server1")
     packed = server.read(f"{PLACE}/web1/{backup['id']}/{backup['disks'][0]['name']}")
     assert gzip.decompress(packed) == image

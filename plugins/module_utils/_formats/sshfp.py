@@ -69,7 +69,7 @@ def render_fragment(zone: str, names: Mapping[str, Records]) -> str:
     """
     lines = [
         f"; SSHFP records of {zone} for $INCLUDE in its zone file. Written by puffy.vmm;",
-        "; what is changed here by hand is put back by the next run.",
+        "; the next run undoes changes made by hand.",
     ]
     for name, (ttl, texts) in sorted(names.items()):
         lines += (f"{name} {ttl} IN SSHFP {text}" for text in sorted(texts))

@@ -163,7 +163,7 @@ def outdated(note: str, vms: t.Iterable[str], hours: float, now: datetime) -> di
 
 def table(backups: t.Sequence[Backup]) -> list[str]:
     """Return the lines of a table for people; none without backups."""
-    rows = [("VM", "BACKUP", "TAKEN", "MODE", "SIZE", "STOOD STILL", "TESTED")]
+    rows = [("VM", "BACKUP", "TAKEN", "MODE", "SIZE", "DOWN FOR", "TESTED")]
     for backup in backups:
         tested = shown_time(backup.tested) if backup.tested else "-"
         tested = f"DAMAGED, {tested}" if backup.damaged else tested
