@@ -28,17 +28,17 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     OWNER_PATTERN,
     REFUSED_ACCOUNTS,
-    VM_NAME_PATTERN,
     host_label,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.blocks import REST, autostart
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.fleets import build, server, vm
+from unit.names import VM_NAMES
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
-NAMES = st.from_regex(VM_NAME_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
+NAMES = VM_NAMES | st.sampled_from(sorted(KEYWORDS))
 OWNERS = st.from_regex(OWNER_PATTERN, fullmatch=True) | st.sampled_from(sorted(KEYWORDS))
 INTERFACES = st.fixed_dictionaries(
     {"switch": st.sampled_from(["uplink", "switch", "a.b"])},

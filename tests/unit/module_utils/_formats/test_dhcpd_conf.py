@@ -12,9 +12,9 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf impo
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.quoting import dhcpd_string
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_text
-from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import VM_NAME_PATTERN
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.names import VM_NAMES
 
 # After OpenBSD Amsterdam's description of its own set-up.
 AMSTERDAM = """\
@@ -145,7 +145,7 @@ STRINGS = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_cha
 ADDRESSES = st.ip_addresses(v=4).map(str)
 HOSTS = st.builds(
     Host,
-    st.from_regex(VM_NAME_PATTERN, fullmatch=True),
+    VM_NAMES,
     st.integers(1, 2**48 - 1).map(mac_text),
     st.tuples(ADDRESSES),
     st.dictionaries(

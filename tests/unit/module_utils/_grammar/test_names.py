@@ -10,9 +10,18 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.schema imp
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
     ACCOUNT_PATTERN,
     LABEL_PATTERN,
+    VM_NAME_PATTERN,
     host_label,
 )
+from hypothesis import given
 from unit.fleets import build, ledger, ledger_texts, problems, sound, vm
+from unit.names import VM_NAMES
+
+
+@given(VM_NAMES)
+def test_names_of_the_tests_are_names(name: str) -> None:
+    assert re.fullmatch(VM_NAME_PATTERN, name)
+
 
 NAME_ADVICE = (
     "use letters, digits, _ and hyphens, in parts with a dot between them, a letter or digit first "
