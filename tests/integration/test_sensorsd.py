@@ -78,7 +78,7 @@ def test_the_role_and_its_mails(site: Site) -> None:
     server.run("echo 'temp:high=nonsense' >>/etc/sensorsd.conf")
     refused = site.role("sensorsd")
     assert "/etc/sensorsd.conf: has what puffy.vmm did not write" in messages(refused)
-    assert "entry temp; add it to sensorsd_extra, or leave sensorsd(8)" in messages(refused)
+    assert "entry temp; add it to sensorsd_extra, or manage sensorsd(8)" in messages(refused)
     check = site.role("sensorsd", "--check", "--diff", "-e", "foreign=drop")
     for line in (
         "would remove /etc/sensorsd.conf.db",
