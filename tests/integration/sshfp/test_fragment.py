@@ -28,13 +28,13 @@ def test_records_of_others_stay_and_nothing_is_written_twice(tmp_path: Path, pla
     assert f"+{OURS}" in done.stdout, done.stdout + done.stderr
     assert not path.parent.exists()
     play(task(path))
-    assert path.read_text().endswith(f"run.\n{OURS}")
+    assert path.read_text().endswith(f"hand.\n{OURS}")
     path.write_text(path.read_text() + OTHER)
     done = play(task(path))
     assert "changed=0 " in done.stdout
     done = play(task(path, names={"server1": []}))
     assert "changed=1 " in done.stdout
-    assert path.read_text().endswith(f"run.\n{OTHER}")
+    assert path.read_text().endswith(f"hand.\n{OTHER}")
 
 
 def test_what_somebody_wrote_by_hand_is_not_thrown_away(tmp_path: Path, play: Play) -> None:
