@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent, Execute
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
@@ -156,7 +157,7 @@ def _without_backups(
     """Return which VMs with a system have no backup that is recent enough."""
     if hours is None:
         return ()
-    note = text(agent.look({"paths": [{"path": NOTE, "read": 1}]}), NOTE)
+    note = text(agent.look({"paths": [read(NOTE)]}), NOTE)
     names = [machine.name for machine in machines if machine.was_installed]
     reasons = outdated(note, names, hours, datetime.now(UTC))
     if not reasons:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
@@ -67,7 +68,7 @@ class ActionModule(Action):
     ) -> dict[str, t.Any]:
         agent = Agent(self.execute, self.run_process)
         asked = vm_facts.questions(vms)
-        asked["paths"] += [{"path": path, "hash": 0} for path in LOGS]
+        asked["paths"] += map(stat, LOGS)
         answer = agent.look(asked)
         facts = vm_facts.parse(answer, vms)
         if answer["run"]["check"]["rc"] != 0:

@@ -50,6 +50,16 @@ def time_words(time: str) -> str:
     return time.replace("T", " ").replace("Z", " UTC")
 
 
+def stat(path: str) -> dict[str, t.Any]:
+    """Ask what is at a path, without its SHA-256."""
+    return {"path": path, "hash": 0}
+
+
+def read(path: str) -> dict[str, t.Any]:
+    """Ask what is at a path, and for its content."""
+    return {"path": path, "read": 1}
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a probe answered, by the key of who asked.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.console import Console
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     VmFacts,
@@ -165,9 +166,9 @@ class Watch:
         """Return the probe request: how the VMs are, their consoles, and new lines of logs."""
         request = vm_questions(self._vms)
         sets = {path for paths in self._sets.values() for path in paths}
-        request["paths"] += [{"path": path, "hash": 0} for path in (*LOGS, *sorted(sets))]
+        request["paths"] += map(stat, (*LOGS, *sorted(sets)))
         for vm in self._vms:
-            request["paths"].append({"path": vm.console, "hash": 0})
+            request["paths"].append(stat(vm.console))
             if self.progress[vm.name].recorded:
                 argv = [TOOLS["tail"], "-c", str(_CONSOLE_BYTES), vm.console]
                 request["run"].append({"name": f"console {vm.name}", "argv": argv})

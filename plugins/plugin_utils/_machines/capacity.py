@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts as vm_facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts
@@ -38,7 +39,7 @@ class Verdict:
 def questions(vms: t.Sequence[Machine], needs: t.Iterable[str]) -> dict[str, t.Any]:
     """Return the probe request; `vms` are all of the server, `needs` paths that must be there."""
     request = vm_facts.questions(vms)
-    request["paths"] += [{"path": path, "hash": 0} for path in needs]
+    request["paths"] += map(stat, needs)
     request["run"] += measures.questions([*vm_facts.directories(vms), *_LOGS])
     return request
 

@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Disk, Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
@@ -188,15 +189,15 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
     paths: list[dict[str, t.Any]] = []
     for machine in machines:
         images = (machine.image, machine.installing, machine.archived, *machine.other_images)
-        paths += [{"path": path, "hash": 0} for path in (*images, machine.installed)]
-        paths.append({"path": machine.load, "read": 1})
+        paths += map(stat, (*images, machine.installed))
+        paths.append(read(machine.load))
         needed = [path for path in (machine.cdrom, machine.boot) if path]
         needed += [path for disk in machine.disks for path in (disk.image, disk.archived)]
         needed += machine.detached
-        paths += [{"path": path, "hash": 0} for path in needed]
+        paths += map(stat, needed)
     places = directories(machines)
-    paths += [{"path": path, "hash": 0} for path in (*places, BIOS)]
-    paths += [{"path": path, "read": 1} for path in (PENDING_FILE, VM_CONF, DHCPD_CONF)]
+    paths += map(stat, (*places, BIOS))
+    paths += map(read, (PENDING_FILE, VM_CONF, DHCPD_CONF))
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
         {"name": "check", "argv": [TOOLS["rcctl"], "check", "vmd"], "timeout": 60},

@@ -12,6 +12,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import
     parse_ssh_key,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
@@ -35,7 +36,7 @@ class ServerKeys:
 
 def server_questions() -> list[dict[str, t.Any]]:
     """Return the paths of a probe that of_server() reads."""
-    return [{"path": path, "read": 1} for path in _FILES]
+    return [*map(read, _FILES)]
 
 
 def of_server(answer: t.Mapping[str, t.Any]) -> ServerKeys:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import still_stopped
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
@@ -43,7 +44,7 @@ class Move:
 def questions(paths: t.Iterable[str]) -> dict[str, t.Any]:
     """Return what either server is asked: these paths, and which VMs it has and runs."""
     asked = facts.questions(())
-    asked["paths"] += [{"path": path, "hash": 0} for path in paths]
+    asked["paths"] += map(stat, paths)
     return asked
 
 
@@ -108,7 +109,7 @@ def there_questions(move: Move) -> dict[str, t.Any]:
     paths = [path for image in move.images for path in (image.arriving, image.place)]
     directories = _directories(move)
     asked = questions([*paths, *directories, _note(move)])
-    asked["paths"].append({"path": progress_path(move), "read": 1})
+    asked["paths"].append(read(progress_path(move)))
     asked["run"] += measures.questions(directories)
     return asked
 

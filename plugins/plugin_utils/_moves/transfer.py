@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import (
     Agent,
     WorkFailed,
@@ -84,7 +85,7 @@ def make_key(agent: Agent, vm: str, peer: Peer) -> str:
         run(title, keygen, timeout=60),
         *write(title, files[2], None, known.encode()),
     ])  # fmt: skip
-    answer = agent.look({"paths": [{"path": files[1], "read": 1}]})
+    answer = agent.look({"paths": [read(files[1])]})
     return " ".join(facts.text(answer, files[1]).split()[:2])
 
 

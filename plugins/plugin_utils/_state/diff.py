@@ -7,9 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import shown_text
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.secrets import masked
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, FileDiff
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read
 
 
 def asks(shown: t.Iterable[FileDiff | Change]) -> list[dict[str, t.Any]]:

@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     VmConf,
     parse_vm_conf,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, rcctl
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, digest, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
@@ -24,13 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     PathFacts,
     Questions,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
-    File,
-    differ,
-    parent,
-    read,
-    stat,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, differ, edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Phase,
     Planning,
@@ -55,8 +50,7 @@ Answers = t.Mapping[str, Answer]
 def questions(way: Way) -> dict[str, Questions]:
     """Return the questions, by key: about the files as they are and were, services, and VMs."""
     files = _files(way)
-    paths = [*map(read, files), *(stat(parent(path)) for path in files)]
-    paths += [read(file.old) for file in files.values() if file.old]
+    paths = edited(files) + [read(file.old) for file in files.values() if file.old]
     names = {step.fields["service"] for step in _again(way, files) if "service" in step.fields}
     runs = [{"name": name, "argv": rcctl("check", name)} for name in sorted(names)]
     asks: dict[str, Questions] = {FILES: {"paths": paths, "run": runs}}

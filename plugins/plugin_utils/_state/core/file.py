@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import EVERYBODYS
 
 
@@ -44,14 +45,10 @@ def parent(path: str) -> str:
     return str(PurePosixPath(path).parent)
 
 
-def stat(path: str) -> dict[str, t.Any]:
-    """Ask what is at a path, without its SHA-256."""
-    return {"path": path, "hash": 0}
-
-
-def read(path: str) -> dict[str, t.Any]:
-    """Ask what is at a path, and for its content."""
-    return {"path": path, "read": 1}
+def edited(paths: t.Iterable[str]) -> list[dict[str, t.Any]]:
+    """Ask for files that are edited, and for their directories, which they may need."""
+    files = [*paths]
+    return [*map(stat, dict.fromkeys(map(parent, files))), *map(read, files)]
 
 
 class _HasAttributes(t.Protocol):

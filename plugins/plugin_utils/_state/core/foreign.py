@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.elements import LANGUAGES, elements
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import Options
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 
 WRITTEN: t.Final = "/var/db/puffy.vmm.written"
@@ -60,7 +60,7 @@ class Foreign:
 
 def questions() -> list[dict[str, t.Any]]:
     """Ask for the notes."""
-    return [stat("/var/db"), read(WRITTEN)]
+    return edited([WRITTEN])
 
 
 def keep_or_refuse(
@@ -85,7 +85,8 @@ def keep_or_refuse(
     noted = {element for path, element in notes if path == subject}
     if not noted and ours:
         noted = set(old)
-    foreign = [element for element in old if element not in {*new, *noted, *own}]
+    known = {*new, *noted, *own}
+    foreign = [element for element in old if element not in known]
     if foreign and not drop:
         raise out.error(
             subject,

@@ -12,6 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
@@ -19,7 +20,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer impor
     Questions,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import DocumentError
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
 
 LISTS: t.Final[t.Mapping[str, str]] = {"signify": "SHA256.sig", "sha256": "SHA256"}
 # Where files are until they are complete: beside their places, where httpd(8) cannot read.
@@ -85,12 +85,15 @@ def source(mirror: Mirror, name: str) -> str:
 
 def asks(mirror: Mirror) -> list[dict[str, t.Any]]:
     """Ask for the files with their checksums, and for their directories."""
-    with_sums = int(mirror.verify in LISTS)
+    with_sums = mirror.verify in LISTS
     files = [
-        {"path": place(mirror, name), "hash": with_sums, "verified": 1} for name in mirror.names
+        {"path": place(mirror, name), "hash": int(with_sums), "verified": 1}
+        for name in mirror.names
     ]
-    paths = [mirror.directory, partial(mirror)]
-    return [*files, *map(stat, paths + ([list_path(mirror, mirror.directory)] * with_sums))]
+    others = [mirror.directory, partial(mirror)]
+    if with_sums:
+        others.append(list_path(mirror, mirror.directory))
+    return [*files, *map(stat, others)]
 
 
 def list_path(mirror: Mirror, directory: str) -> str:

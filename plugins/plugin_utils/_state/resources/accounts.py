@@ -12,6 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
     Change,
@@ -31,12 +32,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Options,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
-    File,
-    parent,
-    read,
-    stat,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 
@@ -139,8 +135,7 @@ class Accounts(Simple[Desired]):
             "rosters": [desired.roster],
             "groups": [*desired.groups, "wheel"],
             "paths": [
-                stat(parent(desired.roster)),
-                read(desired.roster),
+                *edited([desired.roster]),
                 stat(desired.keys),
                 *({"path": path} for path in files),
             ],

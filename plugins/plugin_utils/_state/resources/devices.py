@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run, undo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
@@ -13,7 +14,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Context,
     Options,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 

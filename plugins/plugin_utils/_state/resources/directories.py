@@ -8,6 +8,7 @@ import fnmatch
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     EVERYBODYS,
     NOBODYS,
@@ -31,7 +32,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import 
     attributes,
     differ,
     parent,
-    stat,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
     Phase,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
     ATTRIBUTES,
@@ -20,7 +21,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     each,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     FOREIGN,
     Foreign,

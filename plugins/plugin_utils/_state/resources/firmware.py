@@ -8,6 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
@@ -18,7 +19,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.images import create
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
@@ -16,7 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 

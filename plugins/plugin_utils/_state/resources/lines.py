@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
@@ -38,8 +38,7 @@ class Lines(Simple[tuple[Line, ...]]):
         return lines
 
     def questions(self, desired: tuple[Line, ...]) -> Questions:
-        paths = [line.path for line in desired]
-        return {"paths": [*(stat(parent(path)) for path in paths), *map(read, paths)]}
+        return {"paths": edited(line.path for line in desired)}
 
     def plan(self, desired: tuple[Line, ...], facts: Answer, out: Planning) -> None:
         self.review(desired, out)

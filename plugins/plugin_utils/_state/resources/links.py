@@ -14,7 +14,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     hostname_if,
@@ -111,7 +111,7 @@ class Links:
             return {}
         with_routes = any(link.routes is not None for link in desired)
         return {
-            "paths": [stat("/etc"), *(read(hostname_if.path(link.name)) for link in desired)],
+            "paths": edited(hostname_if.path(link.name) for link in desired),
             "run": [
                 {"name": "all", "argv": [IFCONFIG, "-A"]},
                 *([routes.QUESTION] if with_routes else []),

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Options,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import parent, read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
@@ -51,8 +51,7 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
         )
 
     def questions(self, desired: tuple[MarkedLines, ...]) -> Questions:
-        paths = [item.path for item in desired]
-        return {"paths": [*(stat(parent(path)) for path in paths), *map(read, paths)]}
+        return {"paths": edited(item.path for item in desired)}
 
     def plan(self, desired: tuple[MarkedLines, ...], facts: Answer, out: Planning) -> None:
         self.review(desired, out)

@@ -27,12 +27,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     DocumentError,
     Options,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import (
-    File,
-    parent,
-    read,
-    stat,
-)
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import pf_conf
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import blocks, marked
@@ -103,12 +98,7 @@ class PfRules:
             "info": ["-s", "info"],
         }
         return {
-            "paths": [
-                stat(parent(desired.path)),
-                stat("/etc"),
-                read(desired.path),
-                read(PF_CONF),
-            ],
+            "paths": edited([desired.path, PF_CONF]),
             "run": [
                 *({"name": name, "argv": [_PFCTL, *words]} for name, words in shows.items()),
                 {"name": "links", "argv": [TOOLS["ifconfig"], "-A"]},

@@ -29,7 +29,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     declared,
     list_of,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     keep_or_refuse,
     questions,
@@ -142,10 +142,9 @@ def runfile(service: str) -> str:
 def service_questions(service: Service) -> Questions:
     verbs = ("get", "check")
     runs = [{"name": f"{verb} {service.name}", "argv": rcctl(verb, service.name)} for verb in verbs]
-    path = runfile(service.name)
-    asked: list[t.Any] = questions() if service.advice else []
+    asked = questions() if service.advice else []
     if service.timeout is not None:
-        asked += [stat("/var/run/rc.d"), read(path)]
+        asked += edited([runfile(service.name)])
     return {"run": runs, "paths": asked}
 
 

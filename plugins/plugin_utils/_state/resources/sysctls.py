@@ -17,7 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     DocumentError,
     Options,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.lines import Line
 
@@ -38,8 +38,8 @@ class Sysctls:
             raise DocumentError(f"{context.name}: sysctls: {refused}") from refused
 
     def questions(self, desired: dict[str, str]) -> Questions:
-        paths = [stat("/etc"), read(SYSCTL_CONF)]
-        return {"paths": paths, "run": [{"name": "sysctl", "argv": [_TOOL, *sorted(desired)]}]}
+        run = {"name": "sysctl", "argv": [_TOOL, *sorted(desired)]}
+        return {"paths": edited([SYSCTL_CONF]), "run": [run]}
 
     def facts(self, answer: Answer, desired: dict[str, str]) -> dict[str, str]:
         # sysctl(8) exits 0 for a name that it does not know: what it printed counts.

@@ -18,6 +18,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     Unreadable,
     parse_vm_conf,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
@@ -36,7 +37,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     Context,
     Options,
 )
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, parent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import File, edited
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.foreign import (
     FOREIGN,
     Foreign,
@@ -130,14 +131,10 @@ class VmConf:
         return Desired(file, service, tuple(options["shows"]), others, options["images"])
 
     def questions(self, desired: Desired) -> Questions:
-        notes = [
-            {"path": path, "read": 1} for path in (desired.file.path, PENDING_FILE, WAITING_FILE)
-        ]
-        parents = [{"path": path, "hash": 0} for path in (parent(desired.file.path), "/var/db")]
-        notes += questions()
-        started = [{"path": runfile(desired.service.name), "read": 1}]
+        paths = edited([desired.file.path, PENDING_FILE, WAITING_FILE])
+        paths += [*questions(), read(runfile(desired.service.name))]
         status = {"name": "status", "argv": _STATUS, "timeout": 20}
-        own: Questions = {"paths": [*parents, *notes, *started], "run": [status]}
+        own: Questions = {"paths": paths, "run": [status]}
         return merged([own, service_questions(desired.service)])
 
     def facts(self, answer: Answer, desired: Desired) -> Facts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import digest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import VmFacts, VmStatus
@@ -112,10 +113,8 @@ class Seen:
 def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
     """Return what is asked of the server."""
     asks = facts.questions(machines)
-    read = (JOURNAL, RAN, MOTD, _AUTOSTART, _INSTALLURL)
-    plain = (MARKER, UPGRADE_KERNEL, _KERNEL, *_ONCE)
-    asks["paths"] += [{"path": path, "read": 1} for path in read]
-    asks["paths"] += [{"path": path, "hash": 0} for path in plain]
+    asks["paths"] += map(read, (JOURNAL, RAN, MOTD, _AUTOSTART, _INSTALLURL))
+    asks["paths"] += map(stat, (MARKER, UPGRADE_KERNEL, _KERNEL, *_ONCE))
     asks["list"] += [{"path": _PATCHES}, {"path": "/tmp"}]
     asks["run"] += [
         measures.kernel_question(),
