@@ -8,6 +8,7 @@ import socket
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
@@ -93,8 +94,7 @@ class ActionModule(Action):
         move = self._move
         machines = machines_of(self._vars)
         asked = vm_facts.questions(machines)
-        paths = [path for image in move.images for path in (image.source, image.kept)]
-        asked["paths"] += [{"path": path, "hash": 0} for path in paths]
+        asked["paths"] += map(stat, _paths(move))
         asked["paths"] += host_keys.server_questions()
         user = self._user()
         asked["users"] = [user]
@@ -180,19 +180,24 @@ class ActionModule(Action):
         transfer.offer(self._agent, move.vm, images, key, peer["address"], account)
         return {"changed": True}
 
+    def _prove(self, paths: t.Iterable[str] = ()) -> t.Mapping[str, t.Any]:
+        """Prove that the VM does not run here (OperatorError); return what is at these paths."""
+        answer = self._agent.look(ends.questions(paths))
+        ends.refuse_known(answer, self._move, self._server)
+        return answer
+
     def _steps(self, step: str, data: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Carry out the steps of a transaction, after the proof that the VM does not run."""
         move = self._move
         steps: t.Iterable[Step] = ()
-        if step in ("prove", "retire", "discard"):
-            paths = [path for image in move.images for path in (image.source, image.kept)]
-            answer = self._agent.look(ends.questions(() if step == "discard" else paths))
-            ends.refuse_known(answer, move, self._server)
-        if step == "retire":
-            steps = ends.retire(answer, move)
+        if step == "prove":
+            self._prove(_paths(move))
+        elif step == "retire":
+            steps = ends.retire(self._prove(_paths(move)), move)
         elif step == "accept":
             steps = ends.accept(move)
         elif step == "discard":
+            self._prove()
             steps = ends.discard(move)
         elif step == "purge":
             steps = ends.purge(move, data["paths"])
@@ -203,3 +208,8 @@ class ActionModule(Action):
             self._agent.carry_out("move", steps)
         changes = [str(step.change) for step in steps if step.change]
         return {"changed": bool(changes), "changes": changes}
+
+
+def _paths(move: Move) -> list[str]:
+    """Return where the source has the images, and where it keeps them after the move."""
+    return [path for image in move.images for path in (image.source, image.kept)]

@@ -229,7 +229,8 @@ def _drain(
         raise OperatorError(
             f"drain={server} is not a server of the inventory; use one of {', '.join(servers)}"
         )
-    for problems in filter(None, (hostvars[name].get(PROBLEMS) for name in servers)):
+    problems = [problem for name in servers for problem in hostvars[name].get(PROBLEMS) or ()]
+    if problems:
         raise OperatorError(f"drain needs a fleet without problems; correct this: {problems[0]}")
     names = [
         name

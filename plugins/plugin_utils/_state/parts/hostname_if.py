@@ -34,18 +34,21 @@ def path(name: str) -> str:
 
 def directives(link: Link) -> tuple[Directive, ...]:
     """Return what a link's file has to say, in the order in which it must be done."""
-    vlan = link.vnetid is not None and link.parent
-    return (
-        *([("trunkproto", link.protocol)] if link.protocol else []),
-        *(("trunkport", port) for port in link.ports),
-        *([("vnetid", str(link.vnetid)), ("parent", link.parent or "")] if vlan else []),
-        *([("patch", link.patch)] if link.patch else []),
-        *(("inet6" if ":" in address else "inet", address) for address in link.addresses),
-        *(("route", route.words(link.name)) for route in link.routes or ()),
-        *((flag, "") for flag in link.flags),
-        *(("add", member) for member in link.members),
-        *([("up", "")] if link.up else []),
-    )
+    result: list[Directive] = []
+    if link.protocol:
+        result.append(("trunkproto", link.protocol))
+    result += [("trunkport", port) for port in link.ports]
+    if link.vnetid is not None and link.parent:
+        result += [("vnetid", str(link.vnetid)), ("parent", link.parent)]
+    if link.patch:
+        result.append(("patch", link.patch))
+    result += [("inet6" if ":" in address else "inet", address) for address in link.addresses]
+    result += [("route", route.words(link.name)) for route in link.routes or ()]
+    result += [(flag, "") for flag in link.flags]
+    result += [("add", member) for member in link.members]
+    if link.up:
+        result.append(("up", ""))
+    return tuple(result)
 
 
 def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     change_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.ifconfig import ifconfig
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link, Tap
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.ifconfig import Interface
 
 # IFDESCRSIZE of sys/net/if.h is 64, with the NUL byte: vmd's description may be cut.
@@ -88,17 +88,17 @@ def steps(title: str, link: Link, links: t.Mapping[str, Interface]) -> t.Iterato
                 change = change_of(tap.vm, "put", f"{name} of {tap.vm}", f"back into {link.name}")
                 yield ifconfig(title, link.name, ["add", name], ["del", name], change=change)
             if tap.group:
-                yield from _groups(title, interface, tap, groups)
+                yield from _groups(title, interface, tap.vm, tap.group, groups)
 
 
 def _groups(
-    title: str, interface: Interface, tap: Tap, groups: t.Collection[str]
+    title: str, interface: Interface, vm: str, own: str, groups: t.Collection[str]
 ) -> t.Iterator[Step]:
-    name, whose = interface.name, f"{interface.name} of {tap.vm}"
-    for group in [tap.group or ""] if tap.group not in interface.groups else []:
-        change = change_of(tap.vm, "put", whose, f"into the group {group}")
-        yield ifconfig(title, name, ["group", group], ["-group", group], change=change)
+    name, whose = interface.name, f"{interface.name} of {vm}"
+    if own not in interface.groups:
+        change = change_of(vm, "put", whose, f"into the group {own}")
+        yield ifconfig(title, name, ["group", own], ["-group", own], change=change)
     for group in interface.groups:
-        if group in groups and group != tap.group:
-            change = change_of(tap.vm, "take", whose, f"out of the group {group}")
+        if group in groups and group != own:
+            change = change_of(vm, "take", whose, f"out of the group {group}")
             yield ifconfig(title, name, ["-group", group], ["group", group], change=change)
