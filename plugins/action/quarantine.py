@@ -65,14 +65,14 @@ class ActionModule(Action):
 
 def _purged(fleet: FleetDirectory, names: t.Collection[str]) -> dict[str, str]:
     """Return the new texts of the ledgers with these VMs, by file name. Raises Problems."""
-    report = Report()
+    day, report = today(), Report()
     texts: dict[str, str] = {}
     for file, text in fleet.read().ledgers.items():
         ledger = None if text is None else read_ledger(file, text, report)
         if ledger:
             purged = ledger
             for name in names:
-                purged = purged.purge(name, today())
+                purged = purged.purge(name, day)
             if purged != ledger:
                 texts[file] = purged.render()
     # Problems of another server's ledger do not concern these VMs.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from itertools import chain, groupby
+from itertools import chain
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks import capacity, kept, owners
@@ -133,7 +133,10 @@ class Fleet:
 
     @cached_property
     def _by_server(self) -> Mapping[str, list[Vm]]:
-        return {name: list(vms) for name, vms in groupby(self.vms, lambda vm: vm.server)}
+        by_server: dict[str, list[Vm]] = {}
+        for vm in self.vms:
+            by_server.setdefault(vm.server, []).append(vm)
+        return by_server
 
     def vms_of(self, server: str) -> Sequence[Vm]:
         """Return a server's VMs in the order of their numbers."""
