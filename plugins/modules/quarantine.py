@@ -13,6 +13,8 @@ description:
     fleet does not have are skipped.
   - Such a number, its MACs and its addresses are not handed out again for C(vmm_quarantine_days)
     days. A new VM file of the same name is another VM, and gets another number.
+  - The ledger keeps the owner of such a VM, with the fingerprints of the keys. A new VM of an owner
+    with the same name and other keys is refused.
   - Runs on the controller alone and connects to no server. M(puffy.vmm.configure) removes what
     the servers have of the VMs before.
 extends_documentation_fragment:

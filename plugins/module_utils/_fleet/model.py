@@ -189,6 +189,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
         for name, settings in servers.items()
         if name not in spoiled and (name in whole or name not in ledgers) and not everything
     }
+    whole |= {name: _with_left(whole[name], files, inputs) for name in usable.keys() & whole.keys()}
     under_way = _under_way(inputs, report)
     moves = moved(files, whole, inputs.servers, report)
     files = [moves[file.name].file if file.name in moves else file for file in files]
@@ -196,6 +197,7 @@ def build_fleet(inputs: Inputs) -> Fleet:
     existing = {file.name for file in files if file.name in known.get(file.server or "", ())}
     owners.check_keys(files, existing, report)
     owners.check_names(files, existing, report)
+    owners.check_former(files, existing | {*inputs.arriving}, whole.values(), report)
     Claims().add_all(_labels(files, existing), report)
     by_server = _by_server(files)
     for name, settings in usable.items():
@@ -397,6 +399,16 @@ def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Led
     days = server.quarantine_days
     left = tuple(purged for purged in ledger.quarantine if not purged.is_over(days, today))
     return replace(ledger, quarantine=left)
+
+
+def _with_left(ledger: Ledger, files: Sequence[VmFile], inputs: Inputs) -> Ledger:
+    """Return the ledger with the owners of VMs whose files were removed since the last run."""
+    gone = ledger.entries.keys() - {file.name for file in files}
+    copies = kept.read_copies(inputs.kept.get(ledger.server, "")) if gone else {}
+    owners = dict(ledger.owners)
+    for name in sorted(gone & copies.keys()):
+        owners |= kept.owner_of(name, copies[name], ledger.server)
+    return replace(ledger, owners=owners)
 
 
 def _new_ledgers(

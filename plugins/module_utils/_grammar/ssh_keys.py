@@ -74,14 +74,19 @@ class SshKey:
         encoded = base64.b64encode(self.blob).decode("ascii")
         return " ".join(part for part in (self.type, encoded, self.comment) if part)
 
+    @property
+    def digest(self) -> str:
+        """SHA256: and the digest, as ssh-keygen(1) -l shows it."""
+        encoded = base64.b64encode(hashlib.sha256(self.blob).digest())
+        return f"SHA256:{encoded.decode('ascii').rstrip('=')}"
+
     def fingerprint(self, name: str = "") -> str:
         """Return the line that ssh-keygen(1) -l shows, with a name in place of the comment."""
         kind, bits = _KINDS[self.type]
         if bits is None:
             *_type_and_exponent, modulus = _strings(self.blob)
             bits = int.from_bytes(modulus, "big").bit_length()
-        digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode("ascii").rstrip("=")
-        return f"{bits} SHA256:{digest} {name or self.comment or 'no comment'} ({kind})"
+        return f"{bits} {self.digest} {name or self.comment or 'no comment'} ({kind})"
 
     def sshfp(self) -> tuple[int, int, str]:
         """Return algorithm, digest type and digest of the key's SSHFP record, with SHA-256.

@@ -7,7 +7,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from unit.sites import Site
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
+from unit.sites import KEY, Site
 
 PURGE: dict[str, Any] = {"puffy.vmm.quarantine": {"vms": ["web1", "nobody"]}}
 FILES = (
@@ -44,6 +45,8 @@ def test_a_purged_vm_leaves_its_number_alone(site: Site) -> None:
     (purged,) = (x for text in ledgers for x in text.splitlines() if "vm: web1, since: " in x)
     assert f"since: {datetime.now(UTC).date()}, mac: " in purged
     assert not any(x.startswith("  web1: ") for text in ledgers for x in text.splitlines())
+    (owner,) = (x for text in ledgers for x in text.splitlines() if x.startswith("  puffy: [SHA"))
+    assert owner == f"  puffy: [{parse_ssh_key(KEY).digest}]"
 
     again = site.play(PURGE)
     assert again.returncode == 0, again.stdout

@@ -31,6 +31,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.forwards i
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.interfaces import (
     check_interfaces,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import key_digests
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Ledger
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import (
@@ -100,6 +101,14 @@ def earlier_vm(
     vm = make_vm(file, server, entry, seen=seen)
     # An interface in a network whose address only the ledger had may have lost it.
     return vm if all(nic.ipv4 or not nic.network for nic in vm.interfaces) else None
+
+
+def owner_of(name: str, copy: Copy, server: str) -> dict[str, frozenset[str]]:
+    """Return the owner that a VM had by this copy, with the digests of the keys; {} if unclear."""
+    values = read_vm(name, texts_of(copy), Names({server}), Report()).values
+    if not values.keys() >= {"owner", "ssh_keys"}:
+        return {}
+    return {values["owner"]: key_digests(values["ssh_keys"])}
 
 
 def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.claims import oldest_first
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import Ledger
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import ServerSettings
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.vm import VmFile
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.ssh_keys import parse_ssh_key
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Report
 
 
@@ -59,6 +61,37 @@ def check_names(files: Sequence[VmFile], known: Collection[str], report: Report)
             )
 
 
+def check_former(
+    files: Sequence[VmFile], known: Collection[str], ledgers: Iterable[Ledger], report: Report
+) -> None:
+    """Report new VMs whose owner has the name of somebody whose last VM was purged.
+
+    Servers still have that account, locked, with its home. It is the same person where all keys are
+    among those of then. known are the names of VMs that were there before: an owner who has one of
+    them is checked by check_keys().
+    """
+    there = {file.values.get("owner") for file in files if file.name in known}
+    former: dict[str, list[Ledger]] = {}
+    for ledger in ledgers:
+        for name in ledger.owners:
+            former.setdefault(name, []).append(ledger)
+    for file in files:
+        owner = file.values.get("owner", "")
+        if file.name in known or owner in there or owner not in former:
+            continue
+        digests = {key for ledger in former[owner] for key in ledger.owners[owner]}
+        if digests.issuperset(key_digests(file.values.get("ssh_keys", ()))):
+            continue
+        sources = " and ".join(ledger.source for ledger in former[owner])
+        report.about(vms=[file.name]).add(
+            file.source_of("owner"),
+            "owner",
+            f"{owner} had VMs that were purged, with other keys, and still has an account; name "
+            f"another owner. If it is the same person, or after 'userdel -r {owner}' on the "
+            f"server, take {owner} out of owners in {sources}",
+        )
+
+
 def check_accounts(
     server: ServerSettings, files: Sequence[VmFile], accounts: Mapping[str, str], report: Report
 ) -> None:
@@ -76,6 +109,11 @@ def check_accounts(
                 "owner",
                 f"{owner} is {reason} of {server.name}; name another owner",
             )
+
+
+def key_digests(keys: Iterable[str]) -> frozenset[str]:
+    """Return the digests of these keys, as ledgers have them."""
+    return frozenset(parse_ssh_key(key).digest for key in keys)
 
 
 def bare_keys(file: VmFile) -> frozenset[str]:

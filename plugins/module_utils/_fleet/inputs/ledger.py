@@ -1,14 +1,15 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The ledger of a server: which number, MAC and addresses each VM has, or had."""
+"""The ledger of a server: which number, MAC and addresses each VM has, or had, and whose it was."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
@@ -24,6 +25,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.address_plan im
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ipv4, ipv6, mac
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import (
+    OWNER_PATTERN,
     VM_NAME_PATTERN,
     vm_name,
 )
@@ -57,6 +59,8 @@ LONGEST_FILE = 16 * 1024 * 1024
 _BASE_60 = re.compile("[0-9:]+")
 
 _NO_TEXT = NULLS | TRUE | FALSE | {"y", "n"}
+
+_KEY_DIGEST = re.compile("SHA256:[A-Za-z0-9+/]{43}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,12 @@ def _day(value: object) -> date:
     return day
 
 
+def _key_digest(value: object) -> str:
+    if not isinstance(value, str) or not _KEY_DIGEST.fullmatch(value):
+        raise Refused(f"{shown(value)} is not a fingerprint; ssh-keygen -l shows it as SHA256:...")
+    return value
+
+
 def _number(value: object) -> int:
     return whole_number(value, 1, HIGHEST_NUMBER)
 
@@ -147,14 +157,24 @@ _ABOUT_DISKS = (
 
 @dataclass(frozen=True)
 class Ledger:
-    """The entries of a server by the name of the VM, and what is in quarantine."""
+    """The entries of a server by the name of the VM, and what is in quarantine.
+
+    owners are those of VMs that were purged, with the digests of their keys: the server still has
+    their accounts and homes.
+    """
 
     server: str
     entries: Mapping[str, Entry]
     quarantine: tuple[Purged, ...] = ()
+    owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def purge(self, vm: str, today: date) -> Ledger:
-        """Return the ledger with what the VM had in quarantine; the same if it has nothing."""
+    def purge(
+        self, vm: str, today: date, owners: Mapping[str, frozenset[str]] = MappingProxyType({})
+    ) -> Ledger:
+        """Return the ledger with what the VM had in quarantine; the same if it has nothing.
+
+        owners has the VM's owner, with the digests of the keys, where that is known.
+        """
         entries = dict(self.entries)
         entry = entries.pop(vm, None)
         if entry is None:
@@ -163,7 +183,9 @@ class Ledger:
             *self.quarantine,
             Purged(vm, today, replace(entry, installed=None, disks=(), made=None)),
         )
-        return replace(self, entries=entries, quarantine=quarantine)
+        return replace(
+            self, entries=entries, quarantine=quarantine, owners={**self.owners, **owners}
+        )
 
     def record(self, records: Mapping[str, Installed | None]) -> Ledger:
         """Return the ledger with these records of installations; None takes one out.
@@ -216,6 +238,15 @@ class Ledger:
         ):
             parts = {"vm": _name(purged.vm), "since": purged.since} | _parts(purged.entry)
             lines.append(f"  {parts.pop('number')}: {_flow(parts)}")
+        if self.owners:
+            lines += [
+                "# Owners of purged VMs, with their keys: nobody else gets their accounts.",
+                "owners:",
+            ]
+        lines += [
+            f"  {_name(owner)}: [{', '.join(sorted(keys))}]"
+            for owner, keys in sorted(self.owners.items())
+        ]
         return "\n".join(lines) + "\n"
 
 
@@ -240,28 +271,32 @@ def read_ledger(file: str, text: str, report: Report) -> Ledger | None:
     report.extend(document.problems)
     entries: dict[str, Entry] = {}
     quarantine: list[Purged] = []
-    for field, value in document.fields.items():
-        if field not in _LINES:
-            unknown = "is not a field of a ledger; it has only vms and quarantine"
-            report.add(where, shown(field)[1:-1], unknown)
+    owners: dict[str, frozenset[str]] = {}
+    for section, value in document.fields.items():
+        if section not in _LINES:
+            unknown = "is not a field of a ledger; it has only vms, quarantine and owners"
+            report.add(where, shown(section)[1:-1], unknown)
             continue
-        lines = report.attempt(where, field, _LINES[field], value)
+        lines = report.attempt(where, section, _LINES[section], value)
         for name, line in (lines or {}).items():
-            if field == "vms":
+            if section == "vms":
                 if entry := _read_entry(name, line, where, report):
                     entries[name] = entry
+            elif section == "owners":
+                owners[name] = _read_owner(name, line, where, report)
             elif purged := _read_purged(name, line, where, report):
                 quarantine.append(purged)
     if document.complete and not document.problems and "vms" not in document.fields:
         report.add(where, "vms", "is missing; a ledger without VMs has vms: {}")
     if len(report.problems) > before:
         return None
-    return Ledger(server, entries, tuple(quarantine))
+    return Ledger(server, entries, tuple(quarantine), owners)
 
 
 _LINES = {
     "vms": lambda value: mapping(value, "a line for each VM"),
     "quarantine": lambda value: mapping(value, "a line for each number"),
+    "owners": lambda value: mapping(value, "a line for each owner"),
 }
 
 
@@ -288,6 +323,16 @@ def _read_purged(number: str, line: object, where: str, report: Report) -> Purge
         report.add(where, label, "needs vm, the name it had, and since, the day it was purged")
         return None
     return Purged(parts.pop("vm"), parts.pop("since"), Entry(value, **parts))
+
+
+def _read_owner(name: str, line: object, where: str, report: Report) -> frozenset[str]:
+    label = f"owners: {shown(name)[1:-1]}"
+    if not re.fullmatch(OWNER_PATTERN, name):
+        report.add(where, label, "is not the name of an owner; take the line out")
+    digests = report.attempt(
+        where, label, lambda value: sequence(value, _key_digest, "fingerprints"), line
+    )
+    return frozenset(digests or ())
 
 
 def _read_parts(

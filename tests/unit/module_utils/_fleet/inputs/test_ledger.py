@@ -89,6 +89,47 @@ def test_purging_moves_the_whole_line() -> None:
     assert after.purge("many", date(2026, 11, 25)) == after
 
 
+OWNERS = """\
+vms: {}
+# Owners of purged VMs, with their keys: nobody else gets their accounts.
+owners:
+  'on': [SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIZZH+BJmKeTqr8]
+  puffy: [SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU, \
+SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIZZH+BJmKeTqr8]
+"""
+
+
+def test_owners_read_and_write_the_same() -> None:
+    result = read(OWNERS)
+    assert isinstance(result, Ledger)
+    assert {owner: len(keys) for owner, keys in result.owners.items()} == {"on": 1, "puffy": 2}
+    assert result.render().partition("---\n")[2] == OWNERS
+    assert yaml.safe_load(OWNERS)["owners"]["puffy"][0].startswith("SHA256:+")
+
+
+@pytest.mark.parametrize(("line", "complaint"), [
+    ("puffy: x", "owners: puffy: 'x' is not a list; give a list of fingerprints"),
+    ("puffy: []", "owners: puffy: is an empty list; give a list of fingerprints"),
+    ("puffy: [MD5:00]", "owners: puffy: item 1: 'MD5:00' is not a fingerprint; ssh-keygen -l"),
+    ("9: [SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIZZH+BJmKeTqr8]", "owners: 9: is not the name of"),
+])  # fmt: skip
+def test_malformed_owners(line: str, complaint: str) -> None:
+    result = read(f"vms: {{}}\nowners:\n  {line}\n")
+    assert isinstance(result, list)
+    assert complaint in result[0]
+
+
+def test_purging_keeps_the_owner() -> None:
+    before = read(TEXT)
+    assert isinstance(before, Ledger)
+    old, new = frozenset({"SHA256:old"}), frozenset({"SHA256:new"})
+    after = before.purge("web1", date(2026, 11, 24), {"puffy": old, "mira": old})
+    assert after.purge("many", date(2026, 11, 25), {"puffy": new}).owners == {
+        "puffy": new, "mira": old,
+    }  # fmt: skip
+    assert after.purge("many", date(2026, 11, 25)).owners == after.owners
+
+
 RECORDED = """\
   web1: {number: 7, mac: fe:e1:bb:d1:c8:07, installed: {at: 2026-11-29T03:00:00Z, \
 image: /var/vmm/web1.qcow2, format: qcow2}}
@@ -219,7 +260,7 @@ def test_a_malformed_line_is_named(line: str, complaint: str) -> None:
         ("vms:\n", "vms: '' is not a mapping; give a line for each VM"),
         (
             "servers: {}\nvms: {}\n",
-            "servers: is not a field of a ledger; it has only vms and quarantine",
+            "servers: is not a field of a ledger; it has only vms, quarantine and owners",
         ),
         ("# nothing\n", "line 1: the file is empty; write lines of the form 'field: value'"),
         (
