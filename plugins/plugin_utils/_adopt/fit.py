@@ -24,17 +24,18 @@ _SETTLED: t.Final = ("number", "mac", "ipv4", "ipv6")
 
 
 class Check(t.Protocol):
-    """Builds the fleet as it would be, with settings, VM files and ledgers added to its own.
-
-    Texts are by the names of files.
-    """
+    """How to see whether a fleet would be sound."""
 
     def __call__(
         self,
         settings: Mapping[str, Mapping[str, object]],
         vms: Mapping[str, str],
         ledgers: Mapping[str, str],
-    ) -> Fleet: ...
+    ) -> Fleet:
+        """Return the fleet as it would be with these settings, VM files and ledgers added.
+
+        Texts are by the names of files.
+        """
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,10 @@ _NOTHING: t.Final = "\nNothing was changed."
 
 
 class Execute(t.Protocol):
-    """Run a command on the server with this standard input; return {rc, stdout, stderr}."""
+    """How a command is run on the server."""
 
-    def __call__(self, command: str, in_data: bytes) -> t.Mapping[str, t.Any]: ...
+    def __call__(self, command: str, in_data: bytes) -> t.Mapping[str, t.Any]:
+        """Run it with this standard input; return {rc, stdout, stderr}."""
 
 
 @functools.cache

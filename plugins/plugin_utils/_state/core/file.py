@@ -53,11 +53,16 @@ def edited(paths: t.Iterable[str]) -> list[dict[str, t.Any]]:
 
 class _HasAttributes(t.Protocol):
     @property
-    def mode(self) -> str: ...
+    def mode(self) -> str:
+        """In octal digits, such as 0644."""
+
     @property
-    def owner(self) -> str: ...
+    def owner(self) -> str:
+        """The name of a user."""
+
     @property
-    def group(self) -> str: ...
+    def group(self) -> str:
+        """The name of a group."""
 
 
 def attributes(item: _HasAttributes) -> dict[str, str]:

@@ -66,7 +66,8 @@ class Job(t.Protocol):
     """Work before the transaction that takes long, such as downloads."""
 
     @property
-    def changes(self) -> t.Sequence[Change]: ...
+    def changes(self) -> t.Sequence[Change]:
+        """What it changes."""
 
     def carry_out(self, agent: t.Any, show: t.Callable[[str], None]) -> t.Sequence[Step]:
         """Do it, showing lines of progress; return the steps that put its results into place."""
