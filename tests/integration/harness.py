@@ -60,6 +60,7 @@ class Site:
         """The environment of commands."""
         return {
             **os.environ,
+            "ANSIBLE_CONFIG": str(CHECKOUT / "tests/integration/ansible.cfg"),
             "ANSIBLE_HOME": str(self.directory / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self.control_path,
