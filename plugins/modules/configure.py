@@ -224,7 +224,7 @@ life:
       description: VMs whose installation is under way. Their response files stay.
       type: list
       elements: str
-    clear:
+    forget:
       description: VMs that lose the note of an installation that never began.
       type: list
       elements: str

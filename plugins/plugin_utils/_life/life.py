@@ -71,7 +71,7 @@ class LifePlan:
     written, since it would give them other addresses or another disk.
 
     The order: the images of restore get their names back, the blank ones of create are made, the
-    notes of clear are removed, those to be installed are claimed; all configuration is written,
+    notes of forget are removed, those to be installed are claimed; all configuration is written,
     with only defined in vm.conf(5), without hold and install, and without an owner for suspended
     VMs; then stop, since no owner can start a VM again whose definition names none; then archive
     and purge; then install, start and rescue. VMs of stop that are to be started or installed
@@ -89,7 +89,7 @@ class LifePlan:
     refuse: t.Mapping[str, str] = field(default_factory=dict)
     clashes: tuple[str, ...] = ()
     hold: tuple[str, ...] = ()
-    clear: tuple[str, ...] = ()
+    forget: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     restore: tuple[str, ...] = ()
     create: tuple[str, ...] = ()
@@ -189,7 +189,7 @@ def _deeds(machine: Machine, now: VmFacts, request: Request, bound: bool) -> t.I
     if holds:
         yield "hold"
     if now.begun and not bound and not installs and not archived:
-        yield "clear"
+        yield "forget"
     if now.running and (state != State.PRESENT or verb in _STOPS):
         yield "stop"
     if not archived and _is_put_away(now):

@@ -56,7 +56,7 @@ def _before(plan: LifePlan, machine: Machine, now: VmFacts, by: str) -> t.Iterat
         yield from restore(machine, now)
     if name in plan.create:
         yield from create(machine, now)
-    if name in plan.clear:
+    if name in plan.forget:
         change = change_of(name, "forget", f"an installation of {name} that never began")
         yield from unmark(machine, now, change)
     if name in plan.claim:

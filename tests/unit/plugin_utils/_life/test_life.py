@@ -54,7 +54,7 @@ KNOWN: dict[str, dict[str, t.Any]] = {
     "seen": {"seen": True},
 }
 DEEDS = (
-    "refuse", "hold", "clear", "stop", "restore", "claim", "install", "start", "archive", "purge",
+    "refuse", "hold", "forget", "stop", "restore", "claim", "install", "start", "archive", "purge",
     "rescue", "record", "defined", "lost",
 )  # fmt: skip
 
@@ -148,7 +148,7 @@ def test_a_definition_whose_image_is_gone_makes_way_for_those_of_others() -> Non
 @pytest.mark.parametrize("shows", ["nothing", "blank", "note"])
 def test_without_leave_to_install_a_new_vm_waits_out_of_vm_conf(shows: str) -> None:
     plan = planned(shows, "present", "new", "apply", install=False)
-    assert deeds(plan) <= {"clear"}
+    assert deeds(plan) <= {"forget"}
     assert planned(shows, "present", "new", "reinstall", install=False).install
 
 

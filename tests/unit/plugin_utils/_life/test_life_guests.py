@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, t.Any]] = {
     "iso": {"install_by": "iso", "cdrom": CD},
 }
 DEEDS = (
-    "refuse", "hold", "clear", "stop", "restore", "create", "claim", "install", "start", "archive",
+    "refuse", "hold", "forget", "stop", "restore", "create", "claim", "install", "start", "archive",
     "purge", "rescue", "record", "defined", "lost", "cdrom",
 )  # fmt: skip
 
