@@ -19,10 +19,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity i
     check_sizes,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
+    owner_of,
     read_copies,
     texts_of,
 )
-from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import bare_keys
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import (
+    bare_keys,
+    key_digests,
+)
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.unread import near
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.wishes import Known
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
@@ -129,7 +133,9 @@ class Situation:
                 yield Fault("owner", f"{shown(owner)} is taken; choose another name", group)
                 return
         keys = bare_keys(_vm_file(order)) if "ssh_keys" in order.values else None
+        has_others = False
         for name, theirs in self._keys_of(owner, order.name):
+            has_others = True
             if theirs is None:
                 detail = f"{source(name)} or its order may be of {owner}, and has problems"
                 yield Fault("owner", _LATER, detail)
@@ -142,6 +148,34 @@ class Situation:
                     f"the owner's keys are in {source(name)} or its order",
                 )
                 return
+        if keys is not None and not has_others:
+            yield from self._former_faults(owner, key_digests(keys))
+
+    def _former_faults(self, owner: str, digests: frozenset[str]) -> Iterator[Fault]:
+        """Yield a fault if somebody with other keys had VMs before, whose account is still there.
+
+        Ledgers have such owners; of VMs whose files were removed since the last run, the copies.
+        """
+        known: set[str] = set()
+        for file, text in self.texts.ledgers.items():
+            if text is None or "\\" in text or owner in text:
+                ledger = self._ledger(file)
+                if ledger is None:
+                    yield Fault("owner", _LATER, f"allocations/{file} has problems")
+                    return
+                known |= ledger.owners.get(owner, frozenset())
+        for server, text in self.texts.kept.items():
+            if owner in text:
+                for name, copy in read_copies(text).items():
+                    if f"{name}{SUFFIX}" not in self.texts.vms:
+                        known |= owner_of(name, copy, server).get(owner, frozenset())
+        if known and not digests <= known:
+            yield Fault(
+                "ssh_keys",
+                f"{shown(owner)} was an owner with other keys; give the same keys as then, or name "
+                f"another owner",
+                "the ledger has the fingerprints of the former owner's keys",
+            )
 
     def _keys_of(self, owner: str, but: str) -> Iterator[tuple[str, frozenset[str] | None]]:
         """Yield the VMs of an owner with their keys, None where those are not known.

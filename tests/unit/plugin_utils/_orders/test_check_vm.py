@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.owners import key_digests
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.inventory_copy import (
     Inventory,
 )
@@ -142,6 +143,28 @@ def test_keys_that_cannot_be_read_are_not_overlooked(orders: Orders) -> None:
     orders.write("kept/server6.json", json.dumps({"web1": {"vms": vm()}}))
     assert orders.check(order(owner="puffy")).fields == ["ssh_keys"]
     assert orders.check(order(owner="puffy", ssh_keys=[KEY])).status == 0
+
+
+def test_nobody_else_gets_the_account_of_an_owner_whose_last_vm_was_purged(orders: Orders) -> None:
+    gone = f"{ledger(LINE)}owners:\n  mira: [{', '.join(key_digests([KEY]))}]\n"
+    orders.write("allocations/server6.yml", gone)
+    answer = orders.check(order(owner="mira", ssh_keys=[OTHER_KEY]))
+    assert (answer.status, answer.fields) == (1, ["ssh_keys"])
+    assert "'mira' was an owner with other keys" in answer.messages
+    assert "fingerprints" in answer.operator
+    assert orders.check(order(owner="mira", ssh_keys=[KEY])).status == 0
+    assert orders.check(order(owner="jonas", ssh_keys=[OTHER_KEY])).status == 0
+    orders.write("allocations/server6.yml", gone.replace("SHA256", "MD5"))
+    assert orders.check(order(owner="mira", ssh_keys=[KEY])).fields == ["owner"]
+
+
+def test_nobody_else_gets_the_account_of_an_owner_whose_file_was_removed(orders: Orders) -> None:
+    before = build({"web1.yml": vm(owner="mira")}, {"server6.yml": ledger(LINE)})
+    orders.write("kept/server6.json", before.kept["server6"])
+    (orders.fleet / "vms/web1.yml").unlink()
+    answer = orders.check(order(owner="mira", ssh_keys=[OTHER_KEY]))
+    assert (answer.status, answer.fields) == (1, ["ssh_keys"])
+    assert orders.check(order(owner="mira", ssh_keys=[KEY])).status == 0
 
 
 @pytest.mark.parametrize("owner", ["deploy", "vmowners"])
