@@ -126,7 +126,7 @@ class ActionModule(Action):
         )
         asked = {_VMS: vm_facts.questions(self._machines)}
         if self._args["survey"]:
-            asked[_SURVEY] = survey.questions(self._directories())
+            asked[_SURVEY] = survey.questions(self._machines, self._directories())
         seen = look(self._agent, documents, asked, check_mode=self.check_mode)
         vms = Look.of(seen.raw[_VMS], self._machines, request)
         self._refuse(vms)

@@ -407,6 +407,10 @@ survey:
       description: C(name), C(mac) and C(addresses) of hosts in dhcpd.conf(5) that are not VMs.
       type: list
       elements: dict
+    based:
+      description: Paths of images of the fleet's VMs whose qcow2 header names a base image.
+      type: list
+      elements: str
 roles:
   description: The roles of O(roles) that C(--tags) and C(--skip-tags) left.
   type: list

@@ -221,6 +221,12 @@ def files(site: Site) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in paths if path.name != "inventory.json"}
 
 
+def write_base(server: Server, length: int) -> None:
+    """Write into web1's qcow2 header how long the name of its base is, 0 for no base."""
+    script = f"open F, q(+<), q({IMAGE}); seek F, 8, 0; print F pack q(Q>N), 104, {length}"
+    assert server.run(f"perl -e '{script}'").returncode == 0
+
+
 def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> None:
     first, two = site.server1, site.servers["server2"]
     fleet = files(site)
@@ -240,6 +246,12 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(site: Site) -> No
     two.write(IMAGE, b"somebody's")
     assert "web1: /var/vmm/web1.qcow2 exists on server2 already" in fails(site, *TO2)
     two.remove(IMAGE)
+
+    based = "has a base image, which is not moved"
+    write_base(first, 9)
+    assert f"web1: {IMAGE} of server1 {based}" in fails(site, *TO2, "--check")
+    assert f"web1: {IMAGE} of server1 {based}" in fails(site, "-e", "drain=server1", "--check")
+    write_base(first, 0)
 
     # Somebody else answers there, or this server does not have the address that it is to have.
     key = first.read("/etc/ssh/ssh_host_ed25519_key.pub")

@@ -31,9 +31,8 @@ KEYS = "/home/alice/.ssh/authorized_keys"
 
 def qcow2(size: int, *, based: bool = False) -> bytes:
     """The header of an image for so many bytes."""
-    return struct.pack(">4sIQIIQ", b"QFI\xfb", 3, 512 if based else 0, 0, 16, size).ljust(
-        512, b"\0"
-    )
+    base = (104, 9) if based else (0, 0)
+    return struct.pack(">4sIQIIQ", b"QFI\xfb", 3, *base, 16, size).ljust(512, b"\0")
 
 
 @dataclass

@@ -116,6 +116,7 @@ def survey(place: int, **changes: t.Any) -> dict[str, t.Any]:
         ],
         "strangers": [],
         "hosts": [{"name": "camera", "mac": None, "addresses": [f"10.0.{place}.218"]}],
+        "based": [],
         **changes,
     }
 

@@ -127,7 +127,8 @@ class Planner:
         for name in sorted(names, key=lambda vm: (-vms[vm].memory.bytes, vm)):
             ways, reasons = self._ways(name, others)
             if not ways:
-                short += reasons
+                # What keeps a VM where it is keeps it from each of the others.
+                short += dict.fromkeys(reasons)
                 continue
             best = max(ways, key=self._worth)
             self._settle(best)
@@ -171,16 +172,32 @@ class Planner:
         for server in (source, to):
             if not self._seen(server):
                 raise CannotMove(f"{relocation.before.name}: {server} was not reached")
+        reasons = [*self._bases(relocation)]
         here = self._room(source).release
         if self._room(to).release < here:
             shown = [".".join(map(str, release)) for release in (self._room(to).release, here)]
             return [
+                *reasons,
                 f"{relocation.before.name}: {to} runs OpenBSD {shown[0]}, which is older than "
-                f"{shown[1]} of {source}; upgrade {to} first"
+                f"{shown[1]} of {source}; upgrade {to} first",
             ]
         limited = self.fleet.servers[to].memory_limit is not None
         sizes, present = self._sizes(relocation.before), self._present(relocation, to)
-        return [*self._room(to).obstacles(relocation, sizes, present, limited)]
+        return [*reasons, *self._room(to).obstacles(relocation, sizes, present, limited)]
+
+    def _bases(self, relocation: Relocation) -> t.Iterator[str]:
+        """Yield which images would be incomplete elsewhere, by the path that vmd(8) looks for."""
+        vm = relocation.before
+        based = self.looks[vm.server]["survey"]["based"]
+        for disk in relocation.sources:
+            # A guest may write anything into a raw image, even such a header.
+            if disk.format == "qcow2" and disk.image in based:
+                yield (
+                    f"{vm.name}: {disk.image} of {vm.server} has a base image, which is not moved, "
+                    f"and vmd(8) does not start the VM without it: stop {vm.name}, make one image "
+                    f"of both there ('vmctl create -i {disk.image} qcow2:NEW'), put NEW in the "
+                    f"place of {disk.image}, and run again"
+                )
 
     def _present(self, relocation: Relocation, server: str) -> int:
         """Return the memory of the VMs that a server is to run, without the one that comes."""

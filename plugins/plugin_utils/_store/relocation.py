@@ -59,17 +59,26 @@ class Relocation:
     texts: FleetTexts
     disks: tuple[tuple[RecordedDisk, RecordedDisk], ...]
 
+    @property
+    def sources(self) -> tuple[RecordedDisk, ...]:
+        """The images where they are before the move: an archived VM's have other names."""
+        archived = self.before.state == "archived"
+        return tuple(
+            replace(old, image=in_role(old.image, "archived")) if archived else old
+            for old, _new in self.disks
+        )
+
     def images(self, stamp: str) -> tuple[Image, ...]:
         """Return the paths of all images in the move that began at a time."""
         archived = self.before.state == "archived"
         return tuple(
             Image(
-                in_role(old.image, "archived") if archived else old.image,
+                source.image,
                 in_role(old.image, f"moved-{stamp}"),
                 in_role(new.image, "moving"),
                 in_role(new.image, "archived") if archived else new.image,
             )
-            for old, new in self.disks
+            for source, (old, new) in zip(self.sources, self.disks, strict=True)
         )
 
 

@@ -22,7 +22,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.options impo
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.seen import LONGEST_KEYS, Seen
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     dhcpd_conf,
-    image,
     key_file,
     response_file,
     system,
@@ -34,6 +33,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import
     has_secret,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.vm_conf import Defined
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import image_header
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import BLANK_BYTES
 
 _POWERFUL: t.Final = ("wheel", "operator")
@@ -261,7 +261,7 @@ def _disk(vm: Candidate, disk: Disk, sources: Sources) -> tuple[tuple[str, str] 
         why = f"it {state}, so its size is not known: the VM file has the default"
         vm.remark(notes, f"disk {path}", f"{why}, and nothing is ever made in its place")
         return (path, form), None
-    read = image.read(head, facts["size"], facts["blocks"], disk.format)
+    read = image_header.read(head, facts["size"], facts["blocks"], disk.format)
     if disk.format not in (None, read.format):
         why = f"its image has the format {read.format}"
         vm.stays_out(why, f"disk {path} format {disk.format}")

@@ -19,13 +19,12 @@ from functools import cached_property
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     dhcpd_conf,
     httpd_conf,
-    image,
     response_file,
     system,
     vm_conf,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, rcctl
-from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, image_header
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import ifconfig
 
 PASSWD: t.Final = "/etc/passwd"
@@ -245,7 +244,7 @@ def _beginnings(seen: Seen) -> Iterator[tuple[str, int]]:
     with suppress(ValueError):
         conf = vm_conf.read(seen.files)
         for vm in conf.vms:
-            paths = [(disk.path, image.HEADER_BYTES) for disk in vm.block.disks]
+            paths = [(disk.path, image_header.HEADER_BYTES) for disk in vm.block.disks]
             paths += [(path, 1) for path in (vm.cdrom, vm.boot) if path]
             yield from ((path, size) for path, size in paths if path.startswith("/"))
         owners = {vm.block.owner for vm in conf.vms if vm.block.owner}

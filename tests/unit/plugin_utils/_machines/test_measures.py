@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import base64
+import struct
 import typing as t
 
+import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.measures import (
     Drive,
     FileSystem,
@@ -55,8 +57,34 @@ def measured(**texts: str) -> dict[str, t.Any]:
 
 
 def test_everything_that_is_asked_is_read() -> None:
-    names = {question["name"] for question in questions(["/var/vmm"])["run"]}
+    disks = [{"path": "/data/two.qcow2", "format": "qcow2", "size": "9G", "recorded": True}]
+    vm = machine(disks=disks, detached=["/data/old.img"])
+    asked = questions([vm], ["/var/vmm"])
+    names = {question["name"] for question in asked["run"]}
     assert names == {"memory", "processors", "load", "kernel", "sensors", "df /var/vmm"}
+    assert {question["path"] for question in asked["paths"]} == {
+        "/var/vmm/web1.qcow2", "/var/vmm/web1.archived.qcow2", "/data/two.qcow2",
+        "/data/two.archived.qcow2", "/data/old.img",
+    }  # fmt: skip
+    assert all(question["head"] == 32 for question in asked["paths"])
+
+
+HEADS = {
+    "a base": (b"QFI\xfb", 104, 9),
+    "none": (b"QFI\xfb", 0, 0),
+    "a place without a length, which vmd(8) takes for none": (b"QFI\xfb", 104, 0),
+    "a raw image": (b"\0\0\0\0", 104, 9),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_which_images_have_a_base(name: str) -> None:
+    magic, place, length = HEADS[name]
+    head = struct.pack(">4sIQIIQ", magic, 3, place, length, 16, 50 << 30)
+    texts = {"/a": head, "/b": head[:31], "/c": b""}
+    read = {path: base64.b64encode(text).decode() for path, text in texts.items()}
+    surveyed = survey({**measured(), "read": read}, said(status=STATUS), [], [])
+    assert surveyed["based"] == (["/a"] if name == "a base" else [])
 
 
 def test_a_server_that_says_everything() -> None:

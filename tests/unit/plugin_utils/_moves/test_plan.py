@@ -59,7 +59,12 @@ def look(memory: int = 64, free: int = 500, release: str = "7.8", **used: int) -
         "vms": {
             name: {"image_bytes": [size * GIB], "running": True} for name, size in used.items()
         },
-        "survey": {"memory": memory * GIB, "file_systems": [system], "release": release},
+        "survey": {
+            "memory": memory * GIB,
+            "file_systems": [system],
+            "release": release,
+            "based": [],
+        },
     }
 
 
@@ -155,6 +160,35 @@ def test_limits_of_the_inventory_count_in_place_of_what_there_is() -> None:
 def test_a_server_with_an_older_release_is_refused() -> None:
     with pytest.raises(CannotMove, match="server7 runs OpenBSD 7.8, which is older than 7.10"):
         planner(server6=look(release="7.10")).move("web1", "server7")
+
+
+BASED = r"web1: /var/vmm/web1{}.qcow2 of server6 has a base image.*vmctl create -i /var/vmm/web1"
+
+
+@pytest.mark.parametrize(("state", "role"), [("present", ""), ("archived", ".archived")])
+def test_an_image_with_a_base_stays_with_it(state: str, role: str) -> None:
+    def plan(*based: str) -> Planner:
+        plan = planner()
+        vms = {**plan.texts.vms, "web1.yml": file("web1", "1G", state=state)}
+        plan.texts = replace(plan.texts, vms=vms)
+        plan.looks["server6"]["survey"]["based"] += based
+        return plan
+
+    other, image = f"/var/vmm/web9{role}.qcow2", f"/var/vmm/web1{role}.qcow2"
+    assert plan(other).move("web1", "server7").after.server == "server7"
+    with pytest.raises(CannotMove, match=BASED.format(role)):
+        plan(image).move("web1", "server7")
+    with pytest.raises(CannotMove, match=BASED.format(role)) as error:
+        drained(plan(image))
+    assert str(error.value).count("base image") == 1
+
+
+def test_what_a_guest_writes_into_a_raw_image_is_no_header() -> None:
+    plan = planner()
+    raw = line("web1", 1).replace("qcow2", "img").replace("format: img", "format: raw")
+    plan.texts = replace(plan.texts, ledgers={"server6.yml": ledger(raw)})
+    plan.looks["server6"]["survey"]["based"].append("/var/vmm/web1.img")
+    assert plan.move("web1", "server7").after.server == "server7"
 
 
 def test_a_server_that_was_not_reached_is_none() -> None:

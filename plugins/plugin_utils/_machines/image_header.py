@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import MEBI, scaled
 
-HEADER_BYTES: t.Final = 512
 _MAGIC: t.Final = b"QFI\xfb"
 _HEAD: t.Final = struct.Struct(">4sIQIIQ")
+HEADER_BYTES: t.Final = _HEAD.size
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,18 @@ def read(head: bytes, size: int, blocks: int, said: str | None = None) -> Image:
     size and blocks of 512 bytes are lstat(2)'s, said is the format that vm.conf(5) names. Without
     one, vmd(8) goes by the magic number as well.
     """
-    if len(head) >= _HEAD.size and head[:4] == _MAGIC and said != "raw":
-        _magic, _version, backing, _length, _bits, virtual = _HEAD.unpack_from(head)
-        return Image("qcow2", virtual, size, backing != 0)
+    if said != "raw" and _is_qcow2(head):
+        return Image("qcow2", _HEAD.unpack_from(head)[5], size, has_base(head))
     return Image("raw", size, blocks * 512)
+
+
+def has_base(head: bytes) -> bool:
+    """Return whether a file that begins like this is a qcow2 image with another one below it.
+
+    For vmd(8) it has, if the name of that image has a length (virtio_qcow2_get_base).
+    """
+    return _is_qcow2(head) and _HEAD.unpack_from(head)[3] != 0
+
+
+def _is_qcow2(head: bytes) -> bool:
+    return len(head) >= _HEAD.size and head.startswith(_MAGIC)
