@@ -221,11 +221,11 @@ class Arrival:
                 }
 
     def _read_back(self) -> dict[str, str]:
-        begin, sums = time.monotonic(), dict[str, str]()
+        begin, sums, seconds = time.monotonic(), dict[str, str](), _FIRST_SECONDS
         files: list[dict[str, t.Any]] = [{"path": image.arriving} for image in self.images]
         while files:
-            seconds = _SECONDS if sums else _FIRST_SECONDS
             answers = self.agent.work({"verb": "digest", "seconds": seconds, "files": files})
+            seconds = _SECONDS
             for file in answers["files"]:
                 if "sha256" in file:
                     sums[file["path"]] = file["sha256"]
