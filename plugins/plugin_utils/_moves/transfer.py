@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +38,8 @@ _PAUSE_SECONDS: t.Final = 5
 # How long a forgotten key can be used, and how long it stays without any use.
 _KEY_DAYS: t.Final = 2
 _IDLE_SECONDS: t.Final = 600
+# After how long it is used although nothing is fetched.
+_KEEP_SECONDS: t.Final = _IDLE_SECONDS // 4
 _CONNECT_SECONDS: t.Final = 20
 
 
@@ -222,8 +225,12 @@ class Arrival:
 
     def _read_back(self) -> dict[str, str]:
         begin, sums, seconds = time.monotonic(), dict[str, str](), _FIRST_SECONDS
+        used = begin
         files: list[dict[str, t.Any]] = [{"path": image.arriving} for image in self.images]
         while files:
+            if time.monotonic() - used >= _KEEP_SECONDS:
+                self._keep_key()
+                used = time.monotonic()
             answers = self.agent.work({"verb": "digest", "seconds": seconds, "files": files})
             seconds = _SECONDS
             for file in answers["files"]:
@@ -234,6 +241,14 @@ class Arrival:
             for file in left.values():
                 self._show("is read back", file["offset"], file["size"], begin)
         return sums
+
+    def _keep_key(self) -> None:
+        """Use the key, which the other server would withdraw: it may be needed once more.
+
+        If that server does not answer now, what is here can be read all the same.
+        """
+        with suppress(WorkFailed):
+            self.agent.work(self._request(0))
 
     def _show(self, stage: str, come: int, total: int, begin: float) -> None:
         passed = time.monotonic() - begin

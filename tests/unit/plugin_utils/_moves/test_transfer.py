@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move import Image
@@ -41,14 +42,13 @@ class Server:
         front, _, data = in_data.partition(b"__END__\n")[2].partition(b"\n")
         request = json.loads(data[: int(front.split()[0])])
         self.asked.append(request)
-        left = self.answers.get(request["verb"], [])
-        answer = left.pop(0) if left else {"done": [{"id": "x", "kept": None}], "recovered": None}
+        return {"rc": 0, "stdout": json.dumps(self.answer(request)), "stderr": ""}
+
+    def answer(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         if request["verb"] == "apply":
-            done = [
-                {"id": transaction["id"], "kept": None} for transaction in request["transactions"]
-            ]
-            answer = {"done": done, "recovered": None}
-        return {"rc": 0, "stdout": json.dumps(answer), "stderr": ""}
+            ids = [transaction["id"] for transaction in request["transactions"]]
+            return {"done": [{"id": name, "kept": None} for name in ids], "recovered": None}
+        return self.answers[request["verb"]].pop(0)
 
     def of(self, verb: str) -> list[dict[str, t.Any]]:
         return [request for request in self.asked if request["verb"] == verb]
@@ -173,6 +173,38 @@ def test_what_arrives_wrong_is_sent_once_more_and_then_given_up() -> None:
     assert argv[2:] == ["/var/backups/puffy.vmm/move-web1/progress", ONE.arriving]
     with pytest.raises(OperatorError, match="nothing of it is used"):
         fetch(receive=[whole, whole], digest=[wrong, wrong])
+
+
+@dataclass
+class Reading(Server):
+    """A server that reads for as long as it may, while the other one withdraws a key in time."""
+
+    now: float = 0
+    until: float = 600
+
+    def answer(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        if request["verb"] == "receive" and self.now > self.until:
+            return failed("the connection ended", "root@192.0.2.1: Permission denied (publickey).")
+        self.now += request.get("seconds", 0)
+        if request["verb"] == "receive":
+            self.until = self.now + 600
+            if request["seconds"] == 0:
+                # The last of these calls fails: what is here is read all the same.
+                return {"progress": None} if self.now < 1600 else failed("nothing came")
+        return super().answer(request)
+
+
+def test_the_key_is_kept_however_long_the_copy_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = come(100, sums=[SUM])
+    reading = [{"files": [read(ONE.arriving, offset)]} for offset in range(1, 60)]
+    wrong, right = ({"files": [read(ONE.arriving, 100, sha256)]} for sha256 in (OTHER, SUM))
+    server = Reading({"receive": [whole, whole], "digest": [*reading, wrong, right]})
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(monotonic=lambda: server.now, sleep=id))
+    arrival = Arrival(
+        Agent(server.execute, 7), "web1", (ONE,), PEER, "192.0.2.2", Report(list[str]().append)
+    )
+    assert arrival.fetch() == {ONE.arriving: SUM}
+    assert len(server.of("receive")) < 20
 
 
 def test_what_is_offered_is_these_images_to_this_server_alone() -> None:
