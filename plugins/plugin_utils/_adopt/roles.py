@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
@@ -32,6 +32,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.seen import 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     dhcpd_conf,
     httpd_conf,
+    sshd_config,
     system,
     vm_conf,
 )
@@ -380,7 +381,42 @@ def accounts(group: str, owners: Iterable[str], adopted: Adopted) -> Variables:
         notes.expect("/etc/passwd", f"an account {name} is made, which has no password")
     notes.expect("sshd", "it reads its file again; connections stay")
     notes.expect("/etc/ssh/owners", "the owners' keys, which sshd(8) reads there from now on")
-    notes.expect(system.SSHD_CONFIG, "lines by which it does so, for the owners' group only")
+    notes.expect(sshd_config.PATH, "lines by which it does so, for the owners' group only")
     others = {*seen.groups.get(group, ())} - known - {"root"}
     others = {name for name in others if not seen.in_group(name, "wheel")}
+    _report_keys(known, others, seen, notes)
     return Variables(accounts_others=sorted(others)) if others else Variables()
+
+
+def _report_keys(owners: Collection[str], others: Set[str], seen: Seen, notes: Notes) -> None:
+    """Report what of sshd_config(5) gives accounts other keys than the fleet does, or will."""
+    conf, path = seen.sshd, sshd_config.PATH
+    for number, line in conf.includes:
+        why = "files that it names are not read: places for keys in them are not known"
+        notes.report(path, number, line, why)
+    known = [seen.accounts[name] for name in sorted(owners) if name in seen.accounts]
+    ours = next((place.line for place in conf.places if place.ours), None)
+    for place in conf.places:
+        before = bool(place.criteria) and not place.ours and (ours is None or place.line < ours)
+        answers = {account.name: place.applies(account) for account in known if before}
+        names = ", ".join(name for name, applies in answers.items() if applies is not False)
+        if None in answers.values():
+            why = f"keys there are not read: for {names} that depends on the connection"
+        else:
+            why = (
+                f"it comes before the role's lines: until it is removed, sshd(8) reads the keys of "
+                f"{names} there, and not the fleet's"
+            )
+        if names:
+            criteria, files = " ".join(place.criteria), " ".join(place.files)
+            text = f"AuthorizedKeysFile {files} (Match {criteria})"
+            notes.report(path, place.line, text, why)
+    for name in sorted(others & seen.accounts.keys()):
+        account = seen.accounts[name]
+        if conf.place(account).ours:
+            file = conf.key_files(account)[0]
+            why = (
+                f"{name} owns no VM of the fleet, so the next run removes it, and sshd(8) looks "
+                f"for keys in {account.home}: copy it to .ssh/authorized_keys there first"
+            )
+            notes.report(file, 0, "", why)

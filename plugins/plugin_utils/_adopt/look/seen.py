@@ -20,6 +20,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read import (
     dhcpd_conf,
     httpd_conf,
     response_file,
+    sshd_config,
     system,
     vm_conf,
 )
@@ -43,7 +44,7 @@ _FILES: t.Final = (
     system.SENSORSD_CONF,
     system.PF_CONF,
     system.OWN_PF,
-    system.SSHD_CONFIG,
+    sshd_config.PATH,
     SENSORSD_SCRIPT,
     RC_VMM,
     PASSWD,
@@ -61,13 +62,6 @@ class Service:
 
     enabled: bool = False
     flags: str = ""
-
-
-@dataclass(frozen=True)
-class Account:
-    name: str
-    home: str
-    login_group: str
 
 
 @dataclass(frozen=True)
@@ -131,10 +125,15 @@ class Seen:
         return {row[0]: tuple(name for name in row[3].split(",") if name) for row in rows}
 
     @cached_property
-    def accounts(self) -> dict[str, Account]:
-        groups = {row[2]: row[0] for row in self._rows(GROUP, 4)}
-        rows = self._rows(PASSWD, 7)
-        return {row[0]: Account(row[0], row[5], groups.get(row[3], row[3])) for row in rows}
+    def accounts(self) -> dict[str, sshd_config.Account]:
+        """Accounts with all their groups, by name."""
+        logins = {row[2]: row[0] for row in self._rows(GROUP, 4)}
+        accounts = {}
+        for name, _hash, uid, gid, _gecos, home, *_shell in self._rows(PASSWD, 7):
+            groups = {group for group, members in self.groups.items() if name in members}
+            groups.add(logins.get(gid, gid))
+            accounts[name] = sshd_config.Account(name, home, uid, frozenset(groups))
+        return accounts
 
     def _rows(self, path: str, length: int) -> list[list[str]]:
         """Return the lines of passwd(5) or group(5) with all their fields."""
@@ -143,15 +142,16 @@ class Seen:
 
     def in_group(self, account: str, group: str) -> bool:
         known = self.accounts.get(account)
-        return account in self.groups.get(group, ()) or bool(known and known.login_group == group)
+        return account in self.groups.get(group, ()) or bool(known and group in known.groups)
 
     def key_files(self, account: str) -> list[str]:
         """Return where sshd(8) looks for the keys of an account."""
         known = self.accounts.get(account)
-        if known is None:
-            return []
-        patterns = system.key_paths(self.text(system.SSHD_CONFIG))
-        return system.key_files(patterns, account, known.home)
+        return self.sshd.key_files(known) if known else []
+
+    @cached_property
+    def sshd(self) -> sshd_config.Conf:
+        return sshd_config.read(self.text(sshd_config.PATH))
 
     @property
     def response_directories(self) -> list[str]:

@@ -18,7 +18,6 @@ RC_LOCAL: t.Final = "/etc/rc.local"
 SENSORSD_CONF: t.Final = "/etc/sensorsd.conf"
 PF_CONF: t.Final = "/etc/pf.conf"
 OWN_PF: t.Final = "/etc/pf.puffy.vmm.conf"
-SSHD_CONFIG: t.Final = "/etc/ssh/sshd_config"
 
 
 def is_ours(text: str) -> bool:
@@ -53,23 +52,3 @@ def sysctls(text: str) -> tuple[dict[str, str], list[Remark]]:
         except Refused as refused:
             others.append(Remark(number, line, str(refused)))
     return values, others
-
-
-def key_paths(sshd_config: str) -> tuple[str, ...]:
-    """Return where sshd(8) looks for keys, before any Match; with its tokens."""
-    for _number, line in code_lines(sshd_config):
-        words = line.split()
-        if words[0].lower() == "match":
-            break
-        if words[0].lower() == "authorizedkeysfile":
-            return tuple(word for word in words[1:] if word != "none")
-    return (".ssh/authorized_keys",)
-
-
-def key_files(patterns: tuple[str, ...], account: str, home: str) -> list[str]:
-    """Return the key files of an account; sshd_config(5), TOKENS."""
-    paths = (
-        pattern.replace("%u", account).replace("%h", home).replace("%%", "%")
-        for pattern in patterns
-    )
-    return [path if path.startswith("/") else f"{home}/{path}" for path in paths]

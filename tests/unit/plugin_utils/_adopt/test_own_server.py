@@ -54,7 +54,9 @@ def test_the_example_server() -> None:
     owners = [path.name for path in (GOLDEN / "etc/ssh/owners").iterdir()]
     files["/etc/passwd"] = "".join(f"{owner}:*:1:1::/home/{owner}:/bin/ksh\n" for owner in owners)
     files["/etc/group"] = f"vmdusers:*:900:{','.join(owners)}\n"
-    files["/etc/ssh/sshd_config"] = "AuthorizedKeysFile /etc/ssh/owners/%u\n"
+    # OpenBSD's own lines before those of the role.
+    sshd_config = "AuthorizedKeysFile\t.ssh/authorized_keys\nSubsystem\tsftp\tinternal-sftp\n"
+    files["/etc/ssh/sshd_config"] = sshd_config + files["/etc/ssh/sshd_config"]
     host = Host(
         files,
         {
