@@ -7,6 +7,7 @@ Groups and shared networks are looked through: their hosts and subnets count whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,11 +16,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Unreadable,
     statements,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ether
 
 # Parameters of which there can be several, so that their first value is part of their name.
 _WITH_ARGUMENT = frozenset({"allow", "deny", "not", "option"})
 
 _LOOKED_THROUGH = frozenset({"group", "shared-network"})
+
+_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 
 _NOWHERE = Statement((), None, 0, 0, 0)
 
@@ -28,7 +32,10 @@ Parameters = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Host:
-    """A host with its own parameters; addresses are those of fixed-address."""
+    """A host with its own parameters; addresses are those of fixed-address.
+
+    mac is with two digits an octet, or what is written there, such as a name of ethers(5).
+    """
 
     name: str
     mac: str | None
@@ -82,8 +89,9 @@ def _host(statement: Statement) -> Host:
     kind, *address = parameters.pop("hardware", ()) or ("ethernet",)
     if kind.lower() != "ethernet":
         raise Unreadable(f"line {statement.line}: host {name} has other hardware than ethernet")
-    addresses = parameters.pop("fixed-address", ())
-    return Host(name, address[0] if address else None, addresses, parameters, statement)
+    addresses = tuple(map(_decimal, parameters.pop("fixed-address", ())))
+    written = "".join(address)
+    return Host(name, ether(written) or written or None, addresses, parameters, statement)
 
 
 def _subnet(statement: Statement) -> Subnet:
@@ -91,9 +99,16 @@ def _subnet(statement: Statement) -> Subnet:
     if word.lower() != "netmask" or not netmask:
         raise Unreadable(f"line {statement.line}: a subnet has no netmask")
     block = statement.block or ()
-    ranges = tuple(row.words[1:] for row in block if row.block is None and row.kind == "range")
+    rows = (row for row in block if row.block is None and row.kind == "range")
+    ranges = tuple(tuple(map(_decimal, row.words[1:])) for row in rows)
     parameters = {name: value for name, value in _parameters(block).items() if name != "range"}
-    return Subnet(network, netmask, ranges, parameters, _hosts(block), statement)
+    places = _decimal(network), _decimal(netmask)
+    return Subnet(*places, ranges, parameters, _hosts(block), statement)
+
+
+def _decimal(address: str) -> str:
+    """Return an IPv4 address without leading zeros, which dhcpd(8) allows; all else as it is."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", address) if _IPV4.fullmatch(address) else address
 
 
 def _blocks(rows: Iterable[Statement], kind: str) -> Iterator[Statement]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ether
+
 KEYWORDS = frozenset(
     """
     add agentx allow boot cdrom context delay device disable disk down enable format group id
@@ -38,7 +40,10 @@ class Disk:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface of a VM; tap is None where vmd chooses."""
+    """A network interface of a VM; tap and lladdr are None where vmd chooses.
+
+    lladdr is with two digits an octet, or what is written there if that is not a MAC.
+    """
 
     switch: str | None = None
     lladdr: str | None = None
@@ -178,7 +183,7 @@ def _interface(words: _Words, block: Iterable[_Statement]) -> Interface:
         elif options.take("locked"):
             locked = True
         elif options.take("lladdr"):
-            lladdr = options.word() if options.next_is_string else None
+            lladdr = options.lladdr() if options.next_is_string else None
         elif not options.take(","):
             others.append(options.word())
     return Interface(switch, lladdr, locked, None if tap == "tap" else tap, group, tuple(others))
@@ -220,6 +225,12 @@ class _Words:
         while self.next_is_string:
             parts.append(self.word())
         return "".join(parts)
+
+    def lladdr(self) -> str | None:
+        """Read a MAC; vmd chooses one in place of zeros (usr.sbin/vmd/vmd.c, vm_register)."""
+        word = self.word()
+        mac = ether(word) or word
+        return mac if mac.strip("0:") else None
 
     def rest(self) -> list[_Token]:
         return self._tokens[self._at :]

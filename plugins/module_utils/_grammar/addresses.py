@@ -29,11 +29,21 @@ MAC_PREFIX_PATTERN = "[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){3,4}"
 
 _ADDRESS = "[0-9a-fA-F:.]+"
 _MULTICAST_BIT = 1 << 40
+# Octets may have one digit, as ether_aton(3) and dhcpd(8) read them.
+_OCTET = "(?:0x)?0*[0-9a-f]{1,2}"
+_ETHER = re.compile(f"{_OCTET}(?::{_OCTET}){{5}}", re.IGNORECASE)
 
 
 def mac_text(value: int) -> str:
     """Return a MAC in lower case with colons, as the name of a response file has it."""
     return str(netaddr.EUI(value, version=48, dialect=netaddr.mac_unix_expanded))
+
+
+def ether(text: str) -> str | None:
+    """Return a MAC that others wrote, with two digits an octet; None if it is not one."""
+    if not _ETHER.fullmatch(text):
+        return None
+    return ":".join(f"{int(octet, 16):02x}" for octet in text.split(":"))
 
 
 def mac(value: object) -> str:

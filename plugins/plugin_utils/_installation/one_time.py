@@ -89,5 +89,5 @@ def directories_in(dhcpd_conf: str) -> dict[str, str]:
     for host in conf.all_hosts:
         directory, slash, _name = "".join(host.parameters.get("filename", ())).partition("/")
         if host.mac and slash and ONE_TIME_NAME.fullmatch(directory):
-            directories[host.mac.lower()] = directory
+            directories[host.mac] = directory
     return directories

@@ -74,7 +74,7 @@ def clash(machine: Machine, now: VmFacts) -> str | None:
             f"fleet's has {machine.image}; if they are the same, set vmm_image_directory, "
             f"vmm_preset or disk_format so that this is its image; else rename one of them"
         )
-    mac = ((there.interfaces and there.interfaces[0].lladdr) or "").lower()
+    mac = (there.interfaces and there.interfaces[0].lladdr) or ""
     if mac not in ("", machine.mac) and machine.state != State.ARCHIVED:
         return (
             f"{VM_CONF} has it with the MAC {mac}, and it is to get {machine.mac}: was the "

@@ -268,7 +268,7 @@ def _files(answer: t.Mapping[str, t.Any], stem: str) -> t.Iterator[str]:
 
 def _macs(block: VmBlock) -> frozenset[str]:
     macs = (interface.lladdr for interface in block.interfaces)
-    return frozenset(mac.lower() for mac in macs if mac)
+    return frozenset(filter(None, macs))
 
 
 def vm_conf(answer: t.Mapping[str, t.Any]) -> VmConf:

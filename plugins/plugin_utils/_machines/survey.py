@@ -79,5 +79,5 @@ def _hosts(
     except Unreadable:
         return
     for host in conf.all_hosts:
-        if (host.mac or "").lower() not in ours:
+        if host.mac not in ours:
             yield {"name": host.name, "mac": host.mac, "addresses": list(host.addresses)}

@@ -65,11 +65,29 @@ def test_a_file_of_openbsd_amsterdam() -> None:
     )
 
 
+def test_leading_zeros_are_decimal() -> None:
+    """As dhcpd's parse_numeric_aggregate and inet_pton(3) read them."""
+    (subnet,) = parse_dhcpd_conf(
+        "subnet 010.10.010.000 netmask 255.255.255.00 { range 010.10.010.05 10.10.10.020; }"
+    ).subnets
+    assert (subnet.network, subnet.netmask) == ("10.10.10.0", "255.255.255.0")
+    assert subnet.ranges == (("10.10.10.5", "10.10.10.20"),)
+
+
 @pytest.mark.parametrize(
     ("text", "hosts"),
     [
         ("host a { }", (Host("a", None, (), {}),)),
-        ("HOST a.b{Hardware Ethernet 0:1:2:3:4:5;}", (Host("a.b", "0:1:2:3:4:5", (), {}),)),
+        ("HOST a.b{Hardware Ethernet 0:1:2:3:4:5;}", (Host("a.b", "00:01:02:03:04:05", (), {}),)),
+        (
+            "host a { hardware ethernet FE : e1:ba:d0:0:00a; }",
+            (Host("a", "fe:e1:ba:d0:00:0a", (), {}),),
+        ),
+        # A name of ethers(5), and what dhcpd(8) refuses.
+        ("host a { hardware ethernet web1; }", (Host("a", "web1", (), {}),)),
+        ("host a { hardware ethernet 1:2:3:4:5; }", (Host("a", "1:2:3:4:5", (), {}),)),
+        ("host a { fixed-address 203.0.113.007; }", (Host("a", None, ("203.0.113.7",), {}),)),
+        ("host a { fixed-address 007.example.org; }", (Host("a", None, ("007.example.org",), {}),)),
         ("group { group { host a { } } } # host b { }", (Host("a", None, (), {}),)),
         ("host a { fixed-address x, y; }", (Host("a", None, ("x", "y"), {}),)),
         (

@@ -15,6 +15,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     VmConf,
     parse_vm_conf,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import mac_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def render(conf: VmConf) -> str:
 
 
 STRINGS = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\'))
+MACS = st.none() | st.integers(1, (1 << 48) - 1).map(mac_text)
 VMS = st.builds(
     VmBlock,
     STRINGS,
@@ -163,7 +165,7 @@ VMS = st.builds(
     STRINGS,
     st.sampled_from(["512M", "1G"]),
     st.lists(st.builds(Disk, STRINGS, st.sampled_from(["raw", "qcow2"])), max_size=4).map(tuple),
-    st.lists(st.builds(Interface, STRINGS, STRINGS, st.booleans()), max_size=4).map(tuple),
+    st.lists(st.builds(Interface, STRINGS, MACS, st.booleans()), max_size=4).map(tuple),
 )
 CONFS = st.builds(
     VmConf,
@@ -171,6 +173,20 @@ CONFS = st.builds(
     st.lists(st.builds(SwitchBlock, STRINGS, STRINGS, st.booleans()), max_size=2).map(tuple),
     st.lists(VMS, max_size=3).map(tuple),
 )
+
+
+@pytest.mark.parametrize(
+    ("written", "lladdr"),
+    [
+        ("FE:E1:ba:d0:0:1", "fe:e1:ba:d0:00:01"),
+        ('"0xfe:e1:ba:d0:00:001"', "fe:e1:ba:d0:00:01"),
+        ("0:0:0:0:0:0", None),
+        ("fe:e1:ba:d0:0:100", "fe:e1:ba:d0:0:100"),
+    ],
+)
+def test_a_mac_in_other_words(written: str, lladdr: str | None) -> None:
+    (vm,) = parse_vm_conf(f"vm a {{\n interface {{ lladdr {written} }}\n}}").vms
+    assert vm.interfaces[0].lladdr == lladdr
 
 
 @given(CONFS)
