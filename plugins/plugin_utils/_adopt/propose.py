@@ -102,7 +102,8 @@ def propose(seen: Seen, options: Options) -> Draft:
 def _dhcpd_conf(seen: Seen) -> dhcpd_conf.Conf | None:
     text = seen.text(dhcpd_conf.PATH)
     try:
-        return dhcpd_conf.read(text) if text else None
+        names = seen.text(dhcpd_conf.ETHERS), seen.text(dhcpd_conf.HOSTS)
+        return dhcpd_conf.read(text, *names) if text else None
     except ValueError as error:
         raise ValueError(f"{dhcpd_conf.PATH}: {error}") from None
 
@@ -165,7 +166,7 @@ def _place(
         if network and network is not nets[0]:
             vm.fields["network"] = network.name
         for place, interface in enumerate(vm.interfaces[1:] if len(nets) > 1 else ()):
-            mac = (interface.lladdr or "").lower()
+            mac = interface.lladdr or ""
             host = host_of(dhcp, mac)
             if host is None or host.address is None:
                 continue

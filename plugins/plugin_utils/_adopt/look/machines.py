@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity i
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.interfaces import derived_mac
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import Disk, Interface
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images, names, ssh_keys
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ether
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import DISK, scaled
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.look.options import Options
@@ -122,7 +123,9 @@ def candidate(defined: Defined, sources: Sources) -> Candidate:
     """Return all that is known of a VM."""
     vm = Candidate(defined, reasons=list(defined.reasons))
     block = defined.block
-    vm.mac = (block.interfaces[0].lladdr or "").lower() or None if block.interfaces else None
+    vm.mac = block.interfaces[0].lladdr if block.interfaces else None
+    if vm.mac and not ether(vm.mac):
+        vm.stays_out("this is not a MAC address", f"lladdr {vm.mac}")
     if why := sources.options.without.get(defined.name):
         vm.stays_out(why)
     response = _response(vm, sources)
@@ -290,7 +293,7 @@ def _hardware(vm: Candidate) -> None:
         vm.fields["group"] = block.interfaces[0].group
     further = []
     for place, interface in enumerate(block.interfaces[1:], start=1):
-        mac = (interface.lladdr or "").lower()
+        mac = interface.lladdr or ""
         derived = vm.mac and mac == derived_mac(vm.mac, place)
         mac = "" if derived else mac
         parts = {"switch": interface.switch, "mac": mac, "group": interface.group}
@@ -355,7 +358,13 @@ def _told(vm: Candidate, sources: Sources) -> None:
                 vm.number = int(value) if value.isdigit() else None
             elif name != "ipv6":
                 vm.fields[name] = value
-        elif name not in ("server", "owner") and str(here).lower() != value.lower():
+        elif name not in ("server", "owner") and not _same(str(here), value):
             why = "the server has " + (str(here) if here is not None else "nothing of it")
             line = record.lines.get(name, 0)
             sources.notes.report(record.file, line, f"{name}: {value}", why)
+
+
+def _same(here: str, value: str) -> bool:
+    """Return whether two values are the same, addresses in whatever way they are written."""
+    spellings = (ether(value), _ipv4(value), _ipv6(value), value.lower())
+    return here.lower() in map(str, filter(None, spellings))

@@ -37,6 +37,8 @@ _FILES: t.Final = (
     vm_conf.PATH,
     dhcpd_conf.PATH,
     dhcpd_conf.LEASES,
+    dhcpd_conf.ETHERS,
+    dhcpd_conf.HOSTS,
     httpd_conf.PATH,
     system.SYSCTL_CONF,
     system.RC_CONF_LOCAL,

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -17,10 +18,14 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     unindented,
     without,
 )
+from ansible_collections.puffy.vmm.plugins.module_utils._grammar.addresses import ether
 from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.read.notes import Remark
 
 PATH: t.Final = "/etc/dhcpd.conf"
 LEASES: t.Final = "/var/db/dhcpd.leases"
+# Where names in it are looked up, by ether_hostton(3) and gethostbyname(3).
+ETHERS: t.Final = "/etc/ethers"
+HOSTS: t.Final = "/etc/hosts"
 
 
 @dataclass(frozen=True)
@@ -118,10 +123,17 @@ class Conf:
                 why = "dhcpd_range is one range, of the first network"
                 lines.append(Remark(statement.line, name, why))
             lines += _in_group(statement, name, groups)
+        times = Counter(host.mac for host in self.hosts)
         for host in self.hosts:
+            name, statement = f"host {host.name}", host.statement
+            if host.mac and not ether(host.mac):
+                why = f"{host.mac} is neither a MAC address nor a name in {ETHERS}"
+                lines.append(Remark(statement.line, name, why))
             if host.mac not in macs:
                 continue
-            name, statement = f"host {host.name}", host.statement
+            if times[host.mac] > 1:
+                why = f"several hosts have the MAC {host.mac}, and the role writes one"
+                lines.append(Remark(statement.line, name, why))
             lines += _in_group(statement, name, groups)
             for row in statement.block or ():
                 if why := _unknown_of_host(row, labels.get(host.mac, "")):
@@ -132,23 +144,36 @@ class Conf:
         return lines
 
 
-def read(text: str) -> Conf:
-    """Read a dhcpd.conf(5). Raises ValueError, which names the line."""
+def read(text: str, ethers: str = "", hosts: str = "") -> Conf:
+    """Read a dhcpd.conf(5), with ethers(5) and hosts(5). Raises ValueError that names the line."""
     conf = dhcpd_conf.parse_dhcpd_conf(text)
     shared = list(nested(conf.statements, "shared-network"))
-    subnets = [
-        Subnet(
-            IPv4Network(f"{subnet.network}/{subnet.netmask}"),
-            tuple((ends[0], ends[-1]) for ends in subnet.ranges if ends),
-            subnet.parameters,
-            subnet.statement,
-            next((outer for outer in shared if subnet.statement.within(outer)), None),
-        )
-        for subnet in conf.subnets
-    ]
-    hosts = sorted(conf.all_hosts, key=lambda host: host.statement.begin)
-    top = conf.statements
-    return Conf(text, conf.parameters, tuple(subnets), tuple(map(_host, hosts)), top)
+    subnets = tuple(_subnet(subnet, shared) for subnet in conf.subnets)
+    macs = {row[1]: mac for row in _rows(ethers) if (mac := ether(row[0]))}
+    addresses = {name.lower(): row[0] for row in _rows(hosts) for name in row[1:] if _ipv4(row[0])}
+    rows = sorted(conf.all_hosts, key=lambda host: host.statement.begin)
+    found = tuple(_host(row, macs, addresses) for row in rows)
+    return Conf(text, conf.parameters, subnets, found, conf.statements)
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """Yield lines with an address and names, the last one first: the first one counts."""
+    rows = (line.partition("#")[0].split() for line in reversed(text.splitlines()))
+    return (row for row in rows if len(row) > 1)
+
+
+def _subnet(subnet: dhcpd_conf.Subnet, shared: Iterable[Statement]) -> Subnet:
+    outer = next((outer for outer in shared if subnet.statement.within(outer)), None)
+    try:
+        network = IPv4Network(f"{subnet.network}/{subnet.netmask}")
+        ranges = [
+            [str(IPv4Address(end)) for end in ends if end.lower() != _BOOTP]
+            for ends in subnet.ranges
+        ]
+    except ValueError as error:
+        raise ValueError(f"line {subnet.statement.line}: {error}") from None
+    pairs = tuple((ends[0], ends[-1]) for ends in ranges if ends)
+    return Subnet(network, pairs, subnet.parameters, subnet.statement, outer)
 
 
 def leases(text: str) -> dict[str, str]:
@@ -164,13 +189,20 @@ def leases(text: str) -> dict[str, str]:
     return addresses
 
 
-def _host(host: dhcpd_conf.Host) -> Host:
+def _host(host: dhcpd_conf.Host, macs: Mapping[str, str], addresses: Mapping[str, str]) -> Host:
+    written = host.mac or ""
+    name = host.addresses[0] if len(host.addresses) == 1 else ""
+    # A name that is not in hosts(5) is known to the server's own resolver.
+    address = _ipv4(addresses.get(name.lower(), name))
+    mac = macs.get(written, written)
+    return Host(host.name, mac, address, host.statement, host.parameters)
+
+
+def _ipv4(text: str) -> str | None:
     try:
-        address = str(IPv4Address(host.addresses[0])) if len(host.addresses) == 1 else None
+        return str(IPv4Address(text))
     except ValueError:
-        # A name, which the server's own resolver knows.
-        address = None
-    return Host(host.name, (host.mac or "").lower(), address, host.statement, host.parameters)
+        return None
 
 
 def _in_group(statement: Statement, name: str, groups: Iterable[Statement]) -> Iterator[Remark]:
@@ -191,6 +223,7 @@ _WRITTEN: t.Final = frozenset(
         ("not", "authoritative"),
     }
 )
+_BOOTP: t.Final = "dynamic-bootp"
 # What the role writes for a subnet, or what adds nothing to that.
 _OF_SUBNET: t.Final = frozenset(
     {"range", "next-server", "server-name", "filename", "authoritative"}
@@ -206,14 +239,15 @@ _KNOWN: t.Final = (
 def _unknown(rows: Iterable[Statement], text: str, where: str) -> Iterator[Remark]:
     why = f"it holds for {where}, and the role does not write it"
     for row in rows:
-        if row.block is None and _start(row) not in _KNOWN and row.kind not in _OF_SUBNET:
+        known = _start(row) in _KNOWN or row.kind in _OF_SUBNET
+        if row.block is None and (not known or _start(row) == ("range", _BOOTP)):
             yield Remark(row.line, row.text(text), why)
 
 
 def _unknown_of_host(statement: Statement, label: str) -> str:
     match [word.lower() for word in statement.words]:
         case (
-            ["hardware", "ethernet", _] | ["fixed-address", _] | ["next-server" | "server-name", _]
+            ["hardware", "ethernet", *_] | ["fixed-address", _] | ["next-server" | "server-name", _]
         ):
             return ""
         case ["filename", name] if name.endswith("auto_install"):

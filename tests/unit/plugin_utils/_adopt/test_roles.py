@@ -93,6 +93,15 @@ LEFT = {
         HEAD + SUBNET.format(WEB1.replace("; }", '; option host-name "www"; }')), 5,
     ),
     "another file": (HEAD + SUBNET.format(WEB1.replace("; }", '; filename "pxeboot"; }')), 5),
+    "a host for a MAC that nobody knows": (
+        HEAD + SUBNET.format(WEB1 + "\nhost x { hardware ethernet x; }"), 6,
+    ),
+    "two hosts for a MAC": (
+        HEAD + SUBNET.format(WEB1) + WEB1.replace("web1", "w2").replace("10.10.10.", "192.0.2."), 6,
+    ),
+    "a range for bootp": (
+        HEAD + SUBNET.format(f"range dynamic-bootp 10.10.10.060 10.10.10.61;\n{WEB1}"), 5,
+    ),
     "two ranges": (
         HEAD + SUBNET.format("range 10.10.10.60 10.10.10.61;\n"
                              f"range 10.10.10.70 10.10.10.71;\n{WEB1}"), 3,
@@ -113,6 +122,40 @@ def test_dhcpd_is_left_alone_where_the_role_would_say_less(text: str, line: int)
     assert "dhcpd_extra" not in fitted.variables
     assert f"/etc/dhcpd.conf:{line}: " in said(fitted)
     assert fitted.vms.keys() == {"web1.yml"}
+
+
+SPELLED = {
+    "octets of one digit": ("fe:e1:bb:aa:0:11", "10.10.10.27", "fe:e1:bb:aa:00:11"),
+    "so in vm.conf": ("FE:E1:bb:aa:00:11", "10.10.10.27", "fe:e1:BB:aa:0:11"),
+    "in neither": ("fe:e1:bb:aa:0:11", "10.10.10.027", "FE:E1:BB:AA:0:11"),
+    "names of hosts": ("web1", "web1.example.org", "fe:e1:bb:aa:0:11"),
+}
+
+
+@pytest.mark.parametrize(("hardware", "address", "lladdr"), SPELLED.values(), ids=SPELLED)
+def test_a_vm_keeps_its_address_however_it_is_written(
+    hardware: str, address: str, lladdr: str
+) -> None:
+    text = WEB1.replace("fe:e1:bb:aa:00:11", hardware).replace("10.10.10.27", address)
+    server = made(HEAD + SUBNET.format(text), **{
+        "/etc/ethers": "fe:e1:bb:aa:0:11 web1\nfe:e1:bb:aa:0:12 web1 # never looked at\n",
+        "/etc/hosts": "::1 localhost web1.example.org\n10.10.10.27 www Web1.example.org # x\n",
+    })  # fmt: skip
+    server.files["/etc/vm.conf"] = LAN + vm("web1").replace("fe:e1:bb:aa:00:11", lladdr)
+    fitted = adopt(server)
+    entry = yaml.safe_load(fitted.ledgers["server1.yml"])["vms"]["web1"]
+    assert (entry["mac"], entry["ipv4"]) == ("fe:e1:bb:aa:00:11", "10.10.10.27")
+    for name in ("dhcpd_manage", "dhcpd_extra", "vmm_reserved"):
+        assert name not in fitted.variables
+
+
+def test_what_is_not_a_mac_keeps_its_vm_out() -> None:
+    server = made()
+    odd = vm("odd").replace("fe:e1:bb:aa:00:11", "fe:e1:bb:aa:0:110")
+    server.files["/etc/vm.conf"] += odd
+    fitted = adopt(server)
+    assert fitted.vms.keys() == {"web1.yml"}
+    assert "lladdr fe:e1:bb:aa:0:110: this is not a MAC address" in said(fitted)
 
 
 def test_hosts_with_names_and_where_dhcpd_listens() -> None:
