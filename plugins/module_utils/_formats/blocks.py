@@ -91,6 +91,13 @@ def comments(text: str, *, lines: bool) -> Iterator[tuple[int, str]]:
             yield token.line, token.text.strip()
 
 
+def macros(text: str) -> Iterator[tuple[int, str]]:
+    """Yield words with a `$` outside of quotes, where lines end statements, with their lines."""
+    for token in _tokens(text, lines=True):
+        if token.kind == "word" and "$" in token.text:
+            yield token.line, token.text
+
+
 def without(text: str, gone: Iterable[Statement]) -> str:
     """Return the text without these statements and without the lines that they leave empty."""
     kept, at = [], 0

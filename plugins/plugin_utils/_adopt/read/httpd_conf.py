@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.blocks import (
     Statement,
+    macros,
+    nested,
     statements,
     without,
 )
@@ -60,7 +62,8 @@ def read(text: str) -> Conf:
     """Read an httpd.conf(5). Raises ValueError, which names the line."""
     rows = statements(text, lines=True)
     servers = [row for row in rows if row.kind == "server" and row.block is not None]
-    roots = tuple(dict.fromkeys(_roots(servers)))
+    chroots = [row.words[1] for row in rows if row.kind == "chroot" and len(row.words) == 2]
+    roots = tuple(dict.fromkeys(_roots(servers, [*chroots, CHROOT][0])))
     if not servers:
         return Conf(text, why="it has no server", roots=roots)
     first, *others = servers
@@ -68,6 +71,8 @@ def read(text: str) -> Conf:
     if serving is not first:
         why = "the server with the sets is not the first one, where the role writes its own"
         return Conf(text, None, why, serving.line, roots)
+    if obstacle := next(_obstacles(rows, first, text), None):
+        return Conf(text, None, obstacle.why, obstacle.line, roots)
     try:
         return Conf(text, _installers(first), roots=roots)
     except _Other as other:
@@ -130,6 +135,18 @@ def _sets(location: Statement) -> tuple[str | None, bool]:
     return root, listed
 
 
+def _obstacles(rows: t.Iterable[Statement], server: Statement, text: str) -> t.Iterator[_Other]:
+    """Yield what would mean something else beside the role's own server."""
+    for row in rows:
+        if row.kind == "chroot" and row.words[1:] != (CHROOT,):
+            yield _Other(row, f"the role's directories are below {CHROOT}")
+        if row.kind == "include" and row.begin < server.begin:
+            yield _Other(row, "the role's server comes first, and one in that file may be now")
+    for line, word in macros(server.text(text)):
+        row = replace(server, words=(word,), line=server.line + line - 1)
+        yield _Other(row, "the role writes no macros: write the value itself here")
+
+
 def _location(server: Statement) -> bool:
     return any(
         row.kind == "location" and len(row.words) > 1 and _SETS.fullmatch(row.words[1])
@@ -137,8 +154,8 @@ def _location(server: Statement) -> bool:
     )
 
 
-def _roots(rows: t.Iterable[Statement]) -> t.Iterator[str]:
-    for row in rows:
-        if row.kind == "root" and len(row.words) == 2:
-            yield f"{CHROOT}{row.words[1]}"
-        yield from _roots(row.block or ())
+def _roots(servers: t.Iterable[Statement], chroot: str) -> t.Iterator[str]:
+    for row in nested(servers, "root"):
+        root = "".join((chroot, *row.words[1:]))
+        if len(row.words) == 2 and root.startswith("/") and "$" not in root:
+            yield root

@@ -73,12 +73,15 @@ class Conf:
     def rest(self, gone: Collection[Statement]) -> tuple[str, tuple[str, ...]]:
         """Return what is left without these statements, and elements that are not in it.
 
-        An included file of which something is cut out is written into the text; its `include` is
-        such an element. Macros stay if something that is left uses them.
+        An included file of which something is cut out is written in place of its `include`, which
+        is such an element. Macros stay if something that is left uses them.
         """
         superseded: list[str] = []
         text = self._rest_of(PATH, set(gone), superseded)
-        used = set(_USED.findall(text))
+        left = [text]
+        for path, whole in self.texts.items():
+            left += [whole] if path != PATH and f"include {path}" not in superseded else []
+        used = set(_USED.findall("\n".join(left)))
         unused = [
             row
             for row in statements(text, lines=True)
@@ -88,9 +91,9 @@ class Conf:
 
     def _rest_of(self, path: str, gone: set[Statement], superseded: list[str]) -> str:
         text = self.texts.get(path, "")
-        out = text
-        inner: list[str] = []
-        cut = []
+        parts: list[str] = []
+        cut: list[Statement] = []
+        at = 0
         for row in statements(text, lines=True):
             if row.kind == "include" and len(row.words) > 1 and row.words[1] in self.texts:
                 name = row.words[1]
@@ -98,18 +101,23 @@ class Conf:
                 left = self._rest_of(name, gone, superseded)
                 if left != re.sub(r"\n{3,}", "\n\n", whole):
                     superseded.append(f"include {name}")
-                    cut.append(row)
-                    inner += [left] if left else []
+                    parts += [_without(text[at : row.begin], cut, at), left]
+                    cut, at = [], row.end
             elif row in gone:
                 cut.append(with_comment(text, row))
-        out = without(text, cut)
-        return "\n\n".join(part for part in (out, *inner) if part)
+        parts.append(_without(text[at:], cut, at))
+        return "\n\n".join(filter(None, parts))
+
+
+def _without(text: str, gone: Sequence[Statement], at: int) -> str:
+    """Return a part of a file, which begins there, without these statements."""
+    return without(text, [replace(row, begin=row.begin - at, end=row.end - at) for row in gone])
 
 
 def includes(text: str) -> tuple[str, ...]:
-    """Return the paths that a file includes."""
+    """Return the absolute paths that a file includes."""
     rows = (row for row in statements(text, lines=True) if row.kind == "include")
-    return tuple(row.words[1] for row in rows if len(row.words) > 1)
+    return tuple(path for row in rows for path in row.words[1:2] if path.startswith("/"))
 
 
 def read(texts: Mapping[str, str]) -> Conf:
@@ -157,6 +165,11 @@ def _all(
         raise ValueError(f"{path}: {error}") from None
     for row in rows:
         if row.kind == "include" and len(row.words) > 1:
+            if len(row.words) > 2 or not row.words[1].startswith("/"):
+                raise ValueError(
+                    f"{path}: line {row.line}: {' '.join(row.words)}: an include is followed if it "
+                    f"has an absolute path, without macros"
+                )
             if row.words[1] not in texts:
                 missing.append((path, row))
             yield from _all(texts, row.words[1], seen, missing)

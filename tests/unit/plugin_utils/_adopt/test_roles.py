@@ -223,6 +223,10 @@ OTHERS = {
     "another location": SEED_HTTPD.replace("\tlocation", '\tlocation "/x" { block }\n\tlocation'),
     "not the first": 'server "www" {\n\tlisten on * port 80\n}\n' + SEED_HTTPD,
     "what nobody can read": 'server "www" {\n',
+    "a macro": 'ext = "192.0.2.1"\n' + SEED_HTTPD.replace("on *", "on $ext"),
+    "a macro for a directory": SEED_HTTPD.replace('"/htdocs/amd64"', "$sets"),
+    "another chroot": 'chroot "/srv"\n' + SEED_HTTPD,
+    "an include before it": 'include "/etc/httpd/www.conf"\n' + SEED_HTTPD,
 }  # fmt: skip
 
 
@@ -233,6 +237,27 @@ def test_httpd_is_left_alone_where_it_is_something_else(text: str) -> None:
     fitted = adopt(server)
     assert fitted.variables["httpd_manage"] is False
     assert "/etc/httpd.conf" in said(fitted)
+
+
+def test_what_in_httpd_conf_the_role_cannot_write_is_said() -> None:
+    text = f"""ext = "192.0.2.1"
+chroot "/var/www"
+types {{ include "/usr/share/misc/mime.types" }}
+{SEED_HTTPD.replace("on *", "on $ext")}"""
+    server = made(**{"/etc/httpd.conf": text})
+    server.services["httpd"] = ""
+    assert "/etc/httpd.conf:5: $ext: the role writes no macros" in said(adopt(server))
+    server.files["/etc/httpd.conf"] = text.replace("$ext", "192.0.2.1")
+    variables = adopt(server).variables
+    assert variables["httpd_listen"] == "192.0.2.1"
+    assert "httpd_manage" not in variables
+    server.files["/etc/httpd.conf"] = text.replace("/var/www", "/srv")
+    server.files["/srv/htdocs/install/fe:e1:bb:aa:00:11-install.conf"] = "System hostname = www\n"
+    fitted = adopt(server)
+    assert "/etc/httpd.conf:2: chroot /srv: the role's directories are below /var/www" in said(
+        fitted
+    )
+    assert yaml.safe_load(fitted.vms["web1.yml"])["hostname"] == "www.example.org"
 
 
 def test_a_text_that_would_be_a_template_is_none() -> None:

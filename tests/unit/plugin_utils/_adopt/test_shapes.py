@@ -114,6 +114,34 @@ def test_included_files() -> None:
     assert made.looks <= 4
 
 
+def test_macros_are_where_they_are_used() -> None:
+    """What is left of a file that vm.conf(5) includes stands in the place of the line."""
+    text = (
+        'sw = "lan"\nodd = 1\n' + LAN.replace('"lan"', "$sw")
+        + 'include "/etc/vm/web1.conf"\ninclude "/etc/vm/theirs.conf"\n'
+        + vm("last", "memory $mem", interface='interface tap { switch "lan" rdomain 3 }')
+    )  # fmt: skip
+    made = with_images(host(text, DHCP), "web1.img")
+    made.files |= {
+        "/etc/vm/web1.conf": 'mem = "1G"\n' + vm("web1", "memory $mem"),
+        "/etc/vm/theirs.conf": vm("theirs", interface="interface tap { switch lan rdomain $odd }"),
+    }
+    fitted = adopt(made)
+    assert fitted.vms.keys() == {"web1.yml"}
+    extra = fitted.variables["vmd_extra"]
+    # sw is used by nothing that is left, odd by a file that is still included.
+    assert [row for row in extra.splitlines() if row[:1] not in ("\t", "}")] == [
+        "odd = 1", "", 'mem = "1G"', "", 'include "/etc/vm/theirs.conf"', 'vm "last" {',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ['"/etc/" "web1.conf"', "$file", '"web1.conf"'])
+def test_an_include_that_cannot_be_followed(words: str) -> None:
+    made = host(f'file = "/etc/vm/web1.conf"\n{LAN}include {words}\n', DHCP)
+    with pytest.raises(OperatorError, match=r"/etc/vm\.conf: line 5: include .*absolute path"):
+        adopt(made)
+
+
 KEPT = {
     "an instance": (vm("web1", "allow instance { boot }".replace("; ", "\n")), "allow instance"),
     "a part for an interface": (
