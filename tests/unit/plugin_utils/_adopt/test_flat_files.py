@@ -149,3 +149,18 @@ def test_beside_a_server_the_server_is_right() -> None:
     assert "web1.txt:9: ipv4: 10.10.10.9: the server has 10.10.10.27" in said
     assert "web1.txt:8: disk: 80G: the server has 5G" in said
     assert "gone1.txt: gone1: vm.conf(5) of this server has no such VM" in said
+
+
+def test_the_same_address_in_other_words() -> None:
+    mapping = "fields: {mac: mac, ip: ipv4, ip6: ipv6}\n"
+    mapped = flat_files.read_mapping("m", mapping)
+    text = "mac: fe:e1:BB:aa:0:11\nip: 10.10.10.27\nip6: 2001:DB8:0::9\n"
+    notes = Notes()
+    record = flat_files.read("web1.txt", "web1", text, mapped, notes)
+    conf = (
+        'option domain-name "example.org";\nsubnet 10.10.10.0 netmask 255.255.255.0 {\n'
+        "\thost web1 { hardware ethernet fe:e1:bb:aa:00:11; fixed-address 10.10.10.27; }\n}\n"
+    )
+    made = host(LAN + vm("web1"), conf)
+    made.images["/var/vmm/web1.img"] = (b"\0" * 512, 5 << 30)
+    assert "web1.txt" not in reported(adopt(made, records={"web1": record}))
