@@ -50,6 +50,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._adopt.roles import Adop
 def propose(seen: Seen, options: Options) -> Draft:
     """Return what the fleet would say of the server. Raises OperatorError if that is nothing."""
     notes = Notes()
+    if flags := seen.service("vmd").reads_otherwise:
+        raise OperatorError(
+            f"vmd_flags={flags}: {vm_conf.PATH} is not all that vmd(8) reads; put files and macros "
+            f"of its flags in there, remove these flags, and adopt the server again"
+        )
     try:
         conf = vm_conf.read(seen.files)
         dhcp = _dhcpd_conf(seen)

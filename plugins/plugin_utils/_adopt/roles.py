@@ -256,7 +256,9 @@ def httpd(adopted: Adopted) -> Variables:
         notes.report(path, 0, "", str(error))
         return {"httpd_manage": False}
     rest = conf.rest
-    if conf.installers is None:
+    if flags := seen.service("httpd").reads_otherwise:
+        notes.report(path, 0, f"httpd_flags={flags}", "it is not all that httpd(8) reads")
+    elif conf.installers is None:
         notes.report(path, conf.line, "", conf.why)
     elif not rest or _copied(rest, path, notes):
         return _installers(conf, conf.installers, rest, adopted)

@@ -65,6 +65,11 @@ class Service:
     enabled: bool = False
     flags: str = ""
 
+    @property
+    def reads_otherwise(self) -> str:
+        """Return the flags of vmd(8) or httpd(8) if they name a file (-f) or macros (-D)."""
+        return self.flags if re.search(r"(?:^|\s)-[a-z]*[fD]", self.flags) else ""
+
 
 @dataclass(frozen=True)
 class Seen:

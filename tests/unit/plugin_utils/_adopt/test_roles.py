@@ -247,6 +247,9 @@ types {{ include "/usr/share/misc/mime.types" }}
     server = made(**{"/etc/httpd.conf": text})
     server.services["httpd"] = ""
     assert "/etc/httpd.conf:5: $ext: the role writes no macros" in said(adopt(server))
+    server.services["httpd"] = "-v -D ext=192.0.2.1"
+    assert "/etc/httpd.conf: httpd_flags=-v -D ext=192.0.2.1: it is not all" in said(adopt(server))
+    server.services["httpd"] = "-v"
     server.files["/etc/httpd.conf"] = text.replace("$ext", "192.0.2.1")
     variables = adopt(server).variables
     assert variables["httpd_listen"] == "192.0.2.1"

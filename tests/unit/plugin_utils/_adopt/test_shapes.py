@@ -298,6 +298,16 @@ def test_two_vms_of_one_name() -> None:
     assert "vm.conf(5) has two VMs of this name" in reported(fitted)
 
 
+def test_a_vmd_that_reads_something_else() -> None:
+    made = with_images(host(LAN + vm("web1"), DHCP), "web1.img")
+    made.services["vmd"] = "-i 8"
+    assert adopt(made).vms
+    for flags in ("-f /etc/vm/main.conf", "-Dsw=lan"):
+        made.services["vmd"] = flags
+        with pytest.raises(OperatorError, match=f"vmd_flags={flags}: .*is not all that vmd"):
+            adopt(made)
+
+
 def test_a_vmd_that_does_not_answer() -> None:
     """Nobody knows then what runs, so nothing is said of the server."""
     made = host(LAN + vm("web1"), DHCP)
