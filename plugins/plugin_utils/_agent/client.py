@@ -393,7 +393,7 @@ def _recovered(recovered: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     who = f"{recovered.get('name') or 'an earlier run'} of {recovered.get('by')} was cut off"
     if recovered["left"]:
         yield _shown(
-            f"{who} and was undone, except what somebody else changed or used since: "
+            f"{who} and was undone, except what somebody else changed or may use since: "
             f"{_left(recovered)}; look at it"
         )
     if recovered["problems"]:

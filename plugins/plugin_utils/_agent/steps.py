@@ -104,6 +104,17 @@ def run(title: str, argv: t.Sequence[t.Any], change: Change | None = None, **fie
     return Step("run", title, {"argv": list(argv), **fields}, change=change)
 
 
-def undo(*argv: str, ok: t.Sequence[int] = (), timeout: int = SERVICE_SECONDS) -> dict[str, t.Any]:
-    """Return a program that undoes a step; any exit status will do unless `ok` lists some."""
-    return {"argv": list(argv), "ok": list(ok), "timeout": timeout}
+def undo(
+    *argv: str,
+    ok: t.Sequence[int] = (),
+    timeout: int = SERVICE_SECONDS,
+    at_once: bool = False,
+) -> dict[str, t.Any]:
+    """Return a program that undoes a step; any exit status will do unless `ok` lists some.
+
+    One that takes away what somebody may use soon is only for `at_once`: the next run, which may be
+    days later, leaves it out when it undoes a run that was cut off, and says so. A transaction that
+    has to be confirmed is always undone whole, since it may have cut the server off.
+    """
+    back = {"argv": list(argv), "ok": list(ok), "timeout": timeout}
+    return {**back, "at_once": 1} if at_once else back

@@ -58,6 +58,9 @@ sub type_of ($mode) {
 	    :                  'other';
 }
 
+# Where an account has its home, or will have it.
+sub home_of ($name) { return (getpwnam $name)[7] // "/home/$name" }
+
 sub name_of ($id, $lookup) {
 	state %seen;
 	return $seen{"$lookup $id"} //= ($lookup eq 'user' ? getpwuid $id : getgrgid $id) // "$id";

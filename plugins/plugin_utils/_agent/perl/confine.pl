@@ -20,7 +20,7 @@ sub confine ($request) {
 	push @runs,  {argv => $UNAME}, map { @{$_->{run} // []} } @asks;
 	push @paths, map { $_->{path} } map { map { @{$_ // []} } @{$_}{qw(paths list log)} } @asks;
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files;
-	push @paths, map { $_->{unused} ? @{$_->{unused}}{qw(path like)} : () } @backs;
+	push @paths, map { (home_of($_->{user}), $_->{like}) } grep { defined } map { $_->{unused} } @backs;
 	push @paths, '/etc/rc.firsttime' if grep { $_->{confirm} } @all;
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;

@@ -24,8 +24,9 @@ sub alike ($path, $like) {
 sub undo_run ($step, $id) {
 	for my $back (@{$step->{undo} // []}) {
 		my ($unless, $unused) = @{$back}{qw(unless unused)};
-		leave($unused->{path})
-		    if $unused && look($unused->{path}, 0) && !alike(@{$unused}{qw(path like)});
+		leave("\"@{$back->{argv}}\" was not run") if $back->{at_once} && $step->{late};
+		my $home = $unused ? home_of($unused->{user}) : undef;
+		leave($home) if $unused && look($home, 0) && !alike($home, $unused->{like});
 		next if $unless && run($unless->{argv})->{stdout} =~ /$unless->{match}/xms;
 		check_run($back, run($back->{argv}, %{$back}));
 	}
@@ -140,7 +141,8 @@ sub recover () {
 	return {confirmed => conclude($journal)} if -e "$PENDING/confirmed";
 	my %begun = -e "$PENDING/begun" ? map { $_ => 1 } split q{ }, slurp("$PENDING/begun") : ();
 	my @steps = grep { $_->{do} ne 'run' || $begun{$_->{n}} } @{$journal->{steps}};
-	$_->{keep} = 1 for @steps;
+	# What may have cut the server off is put back whole, however late that is.
+	@{$_}{qw(keep late)} = (1, !$journal->{confirm}) for @steps;
 	my $outcome = put_back($journal, [reverse @steps]);
 	if (my @problems = @{$outcome->{problems}}) {
 		fail("an earlier run ($journal->{by}) was cut off and there is no room to undo it: @problems; "

@@ -247,11 +247,13 @@ def _create(account: Account, lines: _GroupLines, out: Planning) -> Step:
     groups_option = ["-G", ",".join(more)] if more else []
     # Without -p the password is '*': keys work, passwords do not.
     command = ["/usr/sbin/useradd", "-m", "-g", login, *groups_option]
+    # Never the home of somebody who has used it.
+    unused = {"user": account.name, "like": "/etc/skel"}
     return run(
         out.title(f"account {account.name}"),
         [*command, "-s", account.shell, "-c", account.name, account.name],
         change=Change("create account", account.name, vms=account.vms, joint=True),
-        undo=[undo("/usr/sbin/userdel", "-r", account.name)],
+        undo=[{**undo("/usr/sbin/userdel", "-r", account.name), "unused": unused}],
     )
 
 

@@ -52,7 +52,7 @@ class Devices(Simple[tuple[str, ...]]):
             change=Change("make device nodes", " ".join(missing)),
             cwd="/dev",
             timeout=_SECONDS,
-            undo=[undo("/bin/rm", "-f", *(f"/dev/{name}" for name in missing))],
+            undo=[undo("/bin/rm", "-f", *(f"/dev/{name}" for name in missing), at_once=True)],
             undo_always=True,
         )
         made = [Step("expect", title, {"path": f"/dev/{name}", "type": _NODE}) for name in missing]

@@ -37,7 +37,7 @@ class Groups(Simple[tuple[str, ...]]):
         for name in desired:
             if name not in facts.groups and not out.made("group", name):
                 change = Change("create group", name, vms=NOBODYS)
-                back = [undo("/usr/sbin/groupdel", name)]
+                back = [undo("/usr/sbin/groupdel", name, at_once=True)]
                 argv = ["/usr/sbin/groupadd", name]
                 out.step(
                     Phase.PREPARE, run(out.title(f"group {name}"), argv, change=change, undo=back)

@@ -221,19 +221,20 @@ def _settings(service: Service, facts: ServiceFacts, out: Planning) -> t.Iterato
     title = out.title(name)
     if service.enabled != facts.enabled:
         verb, reverse = ("enable", "disable") if service.enabled else ("disable", "enable")
-        yield _rcctl(verb, reverse, name, out)
+        yield _rcctl(verb, reverse, service, out)
     if not service.enabled:
         return
     for variable, value in {"flags": service.flags, "timeout": service.timeout}.items():
         old = str(getattr(facts, variable))
         if value is None or str(value).split() == old.split():
             continue
-        back = [undo(*rcctl("set", name, variable, *old.split()))] if facts.enabled else []
+        at_once = bool(service.never_stopped)
+        back = undo(*rcctl("set", name, variable, *old.split()), at_once=at_once)
         yield run(
             title,
             rcctl("set", name, variable, *str(value).split()),
             change=Change("set", f"{variable} of {name}", f"to {value}"),
-            undo=back,
+            undo=[back] if facts.enabled else [],
         )
 
 
@@ -245,11 +246,13 @@ def _state(
         if not service.running and facts.running:
             if service.never_stopped:
                 raise out.error(name, service.never_stopped)
-            yield _rcctl("stop", "start", name, out)
+            yield _rcctl("stop", "start", service, out)
         return
     if not facts.running:
         fields = {"undo_always": True, "explain": LOG, "timeout": SERVICE_SECONDS}
-        yield _rcctl("start", "stop", name, out, **fields)
+        # VMs may run as soon as vmd(8) does, and it would stop them with itself.
+        reverse = None if service.never_stopped else "stop"
+        yield _rcctl("start", reverse, service, out, **fields)
         return
     how = service.on_change if out.files_changed else "nothing"
     new_flags = service.flags is not None and service.flags.split() != facts.flags.split()
@@ -259,8 +262,12 @@ def _state(
         yield _read_again(service, how, out)
 
 
-def _rcctl(verb: str, reverse: str, name: str, out: Planning, **fields: t.Any) -> Step:
-    back = [undo(*rcctl(reverse, name))]
+def _rcctl(
+    verb: str, reverse: str | None, service: Service, out: Planning, **fields: t.Any
+) -> Step:
+    name = service.name
+    takes_away = reverse in ("stop", "disable")
+    back = [undo(*rcctl(reverse, name), at_once=takes_away)] if reverse else []
     return run(out.title(name), rcctl(verb, name), Change(verb, name), undo=back, **fields)
 
 
@@ -268,6 +275,7 @@ def _read_again(service: Service, how: str, out: Planning) -> Step:
     """Make a running service read its files: `how` is reload or restart."""
     name = service.name
     command, seconds = rcctl(how, name), SERVICE_SECONDS
+    at_once = bool(service.never_stopped)
     if how == "reload" and service.reload:
         command, seconds = [*service.reload], service.reload_seconds
     return run(
@@ -276,7 +284,10 @@ def _read_again(service: Service, how: str, out: Planning) -> Step:
         change=Change(how, name, vms=NOBODYS, consequence=True),
         ok=list(service.reload_ok) if how == "reload" else [0],
         timeout=seconds,
-        undo=[undo(*command, timeout=seconds), undo(*rcctl("start", name), ok=[0])],
+        undo=[
+            undo(*command, timeout=seconds, at_once=at_once),
+            undo(*rcctl("start", name), ok=[0], at_once=at_once),
+        ],
         undo_always=True,
         explain=LOG,
     )

@@ -99,6 +99,8 @@ def test_an_apply_and_its_way_back_keep_to_what_they_name(host: WatchedHost) -> 
     (host.srv / "a").write_text("old")
     (host.srv / "s").write_text("stray")
     (host.srv / "image").write_text("data")
+    with (host.etc / "passwd").open("a") as accounts:
+        accounts.write("puffy:*:1001:1001::/usr/share/perl:/bin/ksh\n")
     steps = [
         {"do": "directory", "path": "/srv/new", **ME, "mode": "0755"},
         *put("/srv/new/b", "b"),
@@ -108,13 +110,13 @@ def test_an_apply_and_its_way_back_keep_to_what_they_name(host: WatchedHost) -> 
         {"do": "rename", "from": "/srv/image", "path": "/srv/archived"},
         {"do": "expect", "path": "/srv/archived", "type": "file"},
         sh("true", undo=[{"argv": ["/bin/touch", "/srv/undone"]}]),
-        sh("true", undo=[{"argv": ["/bin/true"], "unused": {"path": "/etc", "like": "/opt"}}]),
+        sh("true", undo=[{"argv": ["/bin/true"], "unused": {"user": "puffy", "like": "/opt"}}]),
         {"do": "wait", "argv": ["/bin/cat", "/srv/a"], "match": ["new"], "seconds": 5},
     ]
     fails = sh("exit 1", explain=["/usr/bin/tail", "-n", "1", "/srv/a"])
     answer = host.apply(*steps, fails)
     assert (answer["failed"]["problems"], answer["failed"]["explain"]) == ([], "new")
-    assert answer["failed"]["left"] == ["/etc"]
+    assert answer["failed"]["left"] == ["/usr/share/perl"]
     assert sorted(path.name for path in host.srv.iterdir()) == ["a", "image", "s", "undone"]
     (host.srv / "undone").unlink()
     assert "failed" not in host.apply(*steps, id=f"{RUN_ID}2")

@@ -148,6 +148,24 @@ def kill_waiter(host: Host, *steps: dict[str, t.Any]) -> None:
     assert answer["waits"] == RUN_ID
 
 
+@pytest.mark.parametrize("when", ["at once", "later", "unconfirmed"])
+def test_what_somebody_may_use_by_then_is_only_taken_away_at_once(host: Host, when: str) -> None:
+    undo = [{"argv": ["/bin/touch", f"/srv/{name}"], "at_once": name == "b"} for name in "ab"]
+    steps = [sh("true", undo=undo[1:]), sh("true", undo=undo[:1])]
+    said = None
+    if when == "at once":
+        said = host.apply(*steps, sh("exit 1"))["failed"]["left"]
+    elif when == "later":
+        host.kill(request(*steps, sh("exec sleep 60")), host.begun(2))
+    else:
+        # It may have cut the server off.
+        kill_waiter(host, *steps)
+    if said is None:
+        said = host.apply()["recovered"]["left"]
+    assert said == (['"/bin/touch /srv/b" was not run'] if when == "later" else [])
+    assert sorted(host.tree()) == (["a"] if when == "later" else ["a", "b"])
+
+
 OTHERS = ("", "echo theirs >>/srv/said\n", "echo theirs >>/srv/said")
 
 
@@ -365,7 +383,8 @@ USES = {
 
 
 @pytest.mark.parametrize("use", USES)
-def test_an_account_whose_home_was_used_stays(host: Host, use: str) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_an_account_whose_home_was_used_stays(host: Host, use: str, later: bool) -> None:
     script, used = USES[use]
     skeleton = host.etc / "skel/.ssh"
     skeleton.mkdir(parents=True)
@@ -373,10 +392,16 @@ def test_an_account_whose_home_was_used_stays(host: Host, use: str) -> None:
     (skeleton.parent / ".profile").write_text("PATH=x\n")
     for path in (skeleton / "authorized_keys", skeleton.parent / ".profile"):
         os.utime(path, (10**9, 10**9))
-    unused = {"path": "/srv/home", "like": "/etc/skel"}
+    with (host.etc / "passwd").open("a") as accounts:
+        accounts.write("puffy:*:1001:1001::/srv/home:/bin/ksh\n")
+    unused = {"user": "puffy", "like": "/etc/skel"}
     back = {"argv": ["/bin/rm", "-rf", "/srv/home", "/srv/account"], "unused": unused}
     add = sh("cp -a /etc/skel /srv/home; touch /srv/account", undo=[back])
-    answer = host.apply(add, sh(script), sh("exit 1"))
-    assert answer["failed"]["left"] == (["/srv/home"] if used else [])
-    assert answer["failed"]["problems"] == []
+    if later:
+        host.kill(request(add, sh(script), sh("exec sleep 60")), host.begun(2))
+        outcome = host.apply()["recovered"]
+    else:
+        outcome = host.apply(add, sh(script), sh("exit 1"))["failed"]
+    assert outcome["left"] == (["/srv/home"] if used else [])
+    assert outcome["problems"] == []
     assert (host.srv / "account").exists() is used

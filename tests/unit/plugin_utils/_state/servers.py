@@ -256,12 +256,13 @@ def commands(made: Plan) -> list[str]:
     return [text.removeprefix("run ") for text in steps(made) if text.startswith("run ")]
 
 
-def undos(made: Plan) -> list[str]:
-    """The way back, in its order."""
+def undos(made: Plan, *, later: bool = False) -> list[str]:
+    """The way back, in its order; `later`: what a later run still does after one was cut off."""
     return [
         " ".join([PurePosixPath(back["argv"][0]).name, *back["argv"][1:]])
         for step in reversed(made.steps)
         for back in step.fields.get("undo", ())
+        if not (later and back.get("at_once"))
     ]
 
 

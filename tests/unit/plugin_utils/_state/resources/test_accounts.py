@@ -135,6 +135,9 @@ def test_a_new_owner() -> None:
         "groupadd vmdusers", "useradd -m -g =uid -G vmdusers -s /bin/ksh -c puffy puffy",
     ]  # fmt: skip
     assert undos(made) == ["userdel -r puffy", "groupdel vmdusers"]
+    (back,) = (step for step in made.steps if str(step.change) == "create account puffy")
+    assert back.fields["undo"][0]["unused"] == {"user": "puffy", "like": "/etc/skel"}
+    assert undos(made, later=True) == ["userdel -r puffy"]
     assert staged(made) == {f"{KEYS}/puffy": f"restrict,pty {KEY}\n", ROSTER: "puffy\n"}
     (keys,) = (x for x in made.steps if x.do == "stage" and x.fields["path"] == f"{KEYS}/puffy")
     # Root's file: its owner cannot change it, and sshd(8) reads it as that user.

@@ -106,6 +106,18 @@ def test_a_service_that_fails_is_brought_back() -> None:
     assert restart.fields["undo"][1]["ok"] == [0]
 
 
+def test_what_may_be_used_by_then_is_not_taken_away_later() -> None:
+    server = Server(outputs=service("dhcpd", enabled=False, running=False))
+    made = plan_on(of(DHCPD), server)
+    assert undos(made) == ["rcctl stop dhcpd", "rcctl disable dhcpd"]
+    assert undos(made, later=True) == []
+    off = of({**DHCPD, "enabled": False, "running": False})
+    made = plan_on(off, Server(outputs=service("dhcpd")))
+    assert undos(made, later=True) == ["rcctl start dhcpd", "rcctl enable dhcpd"]
+    made = plan_on(of(DHCPD, files=[CONF]), Server(outputs=service("dhcpd", flags="vport42")))
+    assert undos(made, later=True) == undos(made) != []
+
+
 def test_whose_a_change_is() -> None:
     server = Server(outputs=service("dhcpd", enabled=False, running=False))
     made = plan_on(of(DHCPD), server)
