@@ -5,6 +5,24 @@
 
 use v5.36;
 
+# Where a path leads by the links on its way, and where it is itself if it is a link.
+# Following a link, the kernel forgets what was unveiled before it (vfs_lookup.c).
+sub places ($path) {
+	my ($at, $links, @places) = (q{}, 0);
+	my @rest = grep { length } split m{/}xms, $path;
+	while (defined(my $name = shift @rest)) {
+		my $to = readlink "$at/$name";
+		if ($name eq q{..}) { $at =~ s{/[^/]+\z}{}xms }
+		elsif (!defined $to || ++$links > 32) { $at .= $name eq q{.} ? q{} : "/$name" }
+		else {
+			push @places, $at if !@rest;
+			$at = q{} if $to =~ m{\A/}xms;
+			unshift @rest, grep { length } split m{/}xms, $to;
+		}
+	}
+	return ($at, @places);
+}
+
 # Confines this program, where OpenBSD can do that, to what the request names and
 # what a journal that must be put back names.
 sub confine ($request) {
@@ -27,14 +45,12 @@ sub confine ($request) {
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
 	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain raw)} } @runs;
 	# unveil(2) takes 128 paths, so the top directory stands for all below it. What is made later in
-	# a directory that does not exist yet could not be seen, so its parent stands for that.
-	for my $path (grep { defined } @paths) {
-		my ($top) = $path =~ m{\A(/var/[^/]+|/[^/]+)}xms;
-		next if !$top;
-		$top =~ s{/[^/]+\z}{}xms while length $top && !-e $top;
-		# A link stands for what it leads to, and is itself in the directory above.
-		my @tops = -l $top ? ($top, $top =~ s{/[^/]+\z}{}rxms) : $top;
-		$sight{$_ || q{/}} = $changes ? 'rwc' : 'r' for @tops;
+	# a directory that does not exist yet could not be seen, so its parent stands for that, and so
+	# it does for a file, which is replaced by another one from beside it.
+	for my $place (map { places($_) } grep { defined } @paths) {
+		my ($top) = $place =~ m{\A(/var/[^/]+|/[^/]+|)}xms;
+		$top =~ s{/[^/]+\z}{}xms while length $top && !($changes ? -d $top : -e $top);
+		$sight{$top || q{/}} = $changes ? 'rwc' : 'r';
 	}
 	for my $path (sort keys %sight) {
 		OpenBSD::Unveil::unveil($path, $sight{$path}) or $!{ENOENT} or fail("unveil $path: $!");

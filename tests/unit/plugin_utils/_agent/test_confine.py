@@ -50,6 +50,47 @@ def test_a_probe_keeps_to_what_it_asks_for(host: WatchedHost) -> None:
     assert (answer["paths"]["/none/x"], answer["paths"]["/"]["type"]) == (None, "directory")
 
 
+LINKS = {
+    "absolute": "/usr/share/perl",
+    "relative": "../" * 20 + "usr/share/perl",
+    "by another one": "first",
+    "by one on the way": "third/share/perl",
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_what_a_link_below_the_top_leads_to_is_seen(
+    host: WatchedHost, tmp_path: Path, link: str
+) -> None:
+    (tmp_path / "first").symlink_to("second")
+    (tmp_path / "second").symlink_to("/usr/share/perl")
+    (tmp_path / "third").symlink_to("/usr")
+    place = tmp_path / "link"
+    place.symlink_to(LINKS[link])
+    answer = host.probe(f"{place}", f"{place}/.", f"{place}/none/x")
+    types = [path and path["type"] for path in answer["paths"].values()]
+    assert sorted(types, key=str) == [None, "directory", "link"]
+
+
+def test_a_link_that_leads_to_itself_is_seen_and_nothing_else(
+    host: WatchedHost, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("link")
+    (path,) = host.probe(f"{tmp_path}/link")["paths"].values()
+    assert path["type"] == "link"
+
+
+def test_a_file_in_a_top_directory_is_replaced_from_beside_it(
+    host: WatchedHost, tmp_path: Path
+) -> None:
+    place = tmp_path / "var"
+    (place / "backups").mkdir(parents=True)
+    (place / "x.conf").write_text("old")
+    host = host.having("--bind", str(place), "/var", "--bind", str(host.backups), "/var/backups")
+    assert "failed" not in host.apply(*put("/var/x.conf", "new", "old"))
+    assert (place / "x.conf").read_text() == "new"
+
+
 def test_who_asks_for_generations_sees_what_is_kept(host: WatchedHost) -> None:
     (host.srv / "a").write_text("old")
     host.apply(*put("/srv/a", "new", "old"))
