@@ -61,7 +61,7 @@ options:
         type: list
         elements: str
       mode: &mode
-        description: Permission bits in octal, quoted.
+        description: Permission bits, three or four octal digits, quoted.
         type: str
         default: "0644"
       owner: &owner
@@ -132,7 +132,7 @@ options:
         type: list
         elements: str
       mode:
-        description: Permission bits in octal, quoted.
+        description: Permission bits, three or four octal digits, quoted.
         type: str
         default: "0755"
       owner: *owner
@@ -426,7 +426,7 @@ options:
         type: str
         required: true
       mode:
-        description: Permission bits in octal, quoted.
+        description: Permission bits, three or four octal digits, quoted.
         type: str
         default: "0600"
       owner: *owner

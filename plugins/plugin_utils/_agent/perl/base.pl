@@ -22,6 +22,7 @@ our $STATE   = '/var/backups/puffy.vmm';    # lock, journal, old files
 our $PENDING = "$STATE/pending";            # a transaction under way
 our $JSON    = JSON::PP->new->ascii->canonical;
 our $UNAME   = ['/usr/bin/uname', '-sr'];
+our $CHMOD   = ['/bin/chmod'];
 our %VERB;                                  # the sub for each verb of a request
 our $stop    = q{};                         # name of a signal that came in
 our $undoing = 0;                           # putting back is not interrupted

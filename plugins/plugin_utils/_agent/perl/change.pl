@@ -41,7 +41,9 @@ sub write_file ($path, $content, %how) {
 sub attributes ($path, %how) {
 	chown(id_of($how{owner}, 'user'), id_of($how{group}, 'group'), $path) == 1
 	    or fail("chown $how{owner}:$how{group} $path: $!");
-	chmod(oct $how{mode}, $path) == 1 or fail("chmod $how{mode} $path: $!");
+	# Under pledge(2), chmod(2) silently sets no more than 0777.
+	if (oct $how{mode} > oct 777) { check_run({}, run([@{$CHMOD}, $how{mode}, $path])) }
+	else { chmod(oct $how{mode}, $path) == 1 or fail("chmod $how{mode} $path: $!") }
 	return;
 }
 

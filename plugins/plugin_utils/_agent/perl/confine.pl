@@ -35,6 +35,7 @@ sub confine ($request) {
 	my @backs   = map { @{$_->{undo} // []} } @steps;
 	my @runs    = (@steps, @files, @backs, map({ $_->{unless} // () } @backs), map { $_->{send} // () } @steps);
 	my @paths   = ("$STATE/lock", map { (@{$_->{open} // []}, @{$_->{rosters} // []}) } @asks);
+	push @runs,  {argv => $CHMOD} if @steps;
 	push @runs,  {argv => $UNAME}, map { @{$_->{run} // []} } @asks;
 	push @paths, map { $_->{path} } map { map { @{$_ // []} } @{$_}{qw(paths list log)} } @asks;
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files;

@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Operato
 Options = dict[str, t.Any]
 
 _PATH: t.Final = re.compile(r"\A(/[A-Za-z0-9_.,:@%+=-]+)+\Z")
+_MODE: t.Final = re.compile(r"[0-7]{3,4}")
 _PLACE: t.Final = re.compile(r"<([a-z_][a-z0-9_]*)>")
 
 ATTRIBUTES: t.Final[Options] = {
@@ -52,6 +53,15 @@ class Context:
             )
         return text
 
+    def mode(self, path: str, text: str) -> str:
+        """Return the permission bits for a path. Raises DocumentError where they are not octal."""
+        if not _MODE.fullmatch(text):
+            raise DocumentError(
+                f"{self.name}: {path}: {text!r} is not a valid mode; use three or four octal "
+                'digits in quotes, such as "0644"'
+            )
+        return text
+
 
 def declared(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return what an argument sets, lists as tuples, without what it leaves to defaults."""
@@ -79,6 +89,8 @@ def each(
             if key in filled:
                 filled[key] = _fill(filled[key], values, context)
         filled["path"] = context.path(filled["path"].rstrip("/"))
+        if "mode" in filled:
+            context.mode(filled["path"], filled["mode"])
         if vms is not None:
             filled["vms"] = frozenset(
                 name if values is None else _fill(name, values, context) for name in vms

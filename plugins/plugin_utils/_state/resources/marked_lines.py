@@ -45,7 +45,10 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
     def desired(self, options: t.Any, context: Context) -> tuple[MarkedLines, ...]:
         return tuple(
             MarkedLines(
-                context.path(item["path"]), tuple(item["lines"]), item.get("validate"), item["mode"]
+                context.path(item["path"]),
+                tuple(item["lines"]),
+                item.get("validate"),
+                context.mode(item["path"], item["mode"]),
             )
             for item in options
         )

@@ -119,7 +119,7 @@ class VmConf:
         file = File(
             context.path(options["path"]),
             context.template(options["template"], {}).encode(),
-            options["mode"],
+            context.mode(options["path"], options["mode"]),
             options["owner"],
             options["group"],
             options.get("validate"),

@@ -83,6 +83,9 @@ _NAMES = {
     "utimensat": "utimes",
 }
 
+# dofchmodat() and others of vfs_syscalls.c mask a mode under pledge(2) and say nothing.
+_MASKED = re.compile(r"[, ]0[1-7][0-7]{3}\b")
+
 # With getpw, OpenBSD lets libc read its own files; these are what Linux does in their place.
 _GETPW_FILES = re.compile(r"/etc/(passwd|shadow|group|nsswitch\.conf)$")
 _GETPW_CALLS = re.compile(r'AF_UNIX, SOCK_STREAM|/run/nscd/socket|^AT_FDCWD(<[^>]*>)?, "/", ')
@@ -180,6 +183,8 @@ def _refused(process: _Process, name: str, args: str, paths: list[str]) -> Itera
     for promise in dict.fromkeys(_promises(name, args)):
         if held is not None and promise not in held:
             yield f'pledge "{promise}"'
+    if held is not None and name in ("chmod", "fchmod") and _MASKED.search(args):
+        yield "pledge masks the mode"
     for path, permissions in _wanted(name, args, paths):
         place = _real(path, follow=name not in _NOFOLLOW and "NOFOLLOW" not in args)
         if _ALWAYS.search(path) or (libc and _GETPW_FILES.search(path)):

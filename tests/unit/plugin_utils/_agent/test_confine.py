@@ -91,6 +91,24 @@ def test_a_file_in_a_top_directory_is_replaced_from_beside_it(
     assert (place / "x.conf").read_text() == "new"
 
 
+def test_all_bits_of_a_mode_are_set_and_put_back(host: WatchedHost) -> None:
+    (host.srv / "a").write_text("old")
+    (host.srv / "a").chmod(0o4750)
+    (host.srv / "d").mkdir()
+    (host.srv / "d").chmod(0o1777)
+    steps = [
+        {"do": "directory", "path": "/srv/d", **ME, "mode": "0755"},
+        *put("/srv/a", "new", "old", mode="2755"),
+    ]
+    assert host.apply(*steps, sh("exit 1"))["failed"]["problems"] == []
+    assert (host.srv / "a").read_text() == "old"
+    modes = [(host.srv / name).stat().st_mode & 0o7777 for name in "ad"]
+    assert modes == [0o4750, 0o1777]
+    assert "failed" not in host.apply(*steps)
+    modes = [(host.srv / name).stat().st_mode & 0o7777 for name in "ad"]
+    assert modes == [0o2755, 0o755]
+
+
 def test_who_asks_for_generations_sees_what_is_kept(host: WatchedHost) -> None:
     (host.srv / "a").write_text("old")
     host.apply(*put("/srv/a", "new", "old"))
@@ -267,6 +285,7 @@ def test_what_sends_images_sees_nothing_else(host: WatchedHost, tmp_path: Path) 
         ("require Socket", 'pledge "prot_exec"'),
         ("mkdir '/srv/x'", 'pledge "cpath"'),
         ("open my $in, '+<', '/srv/a'", "unveil /srv/a lacks rw"),
+        ("chmod 01777, '/srv/a'", "pledge masks the mode"),
         ("exec '/bin/ls'", "unveil /usr/bin/ls lacks x"),
     ],
 )

@@ -241,3 +241,22 @@ def test_notes_do_not_make_a_service_read_its_file_again() -> None:
     made = plan_on(document, Server({"/etc/httpd.conf": HTTPD}, service("httpd")))
     assert steps(made) == [f"stage {WRITTEN}", f"commit {WRITTEN}"]
     assert changes(made) == []
+
+
+@pytest.mark.parametrize("mode", ["0888", "u=rw", "493", "64", "00644", "-0644", ""])
+@pytest.mark.parametrize("option", ["files", "directories", "marked_lines", "vm_conf"])
+def test_modes_that_are_not_octal(option: str, mode: str) -> None:
+    more: dict[str, t.Any] = {
+        "files": {"content": ""},
+        "marked_lines": {"lines": []},
+        "vm_conf": {"template": "x", "service": "vmd"},
+    }
+    item = {"path": "/etc/x", "mode": mode, **more.get(option, {})}
+    document: dict[str, t.Any] = {option: item if option == "vm_conf" else [item]}
+    with pytest.raises(DocumentError, match=f"/etc/x: '{mode}' is not a valid mode"):
+        wants(texts={"x": ""}, **document)
+
+
+@pytest.mark.parametrize("mode", ["0644", "644", "4755"])
+def test_modes_that_are_octal(mode: str) -> None:
+    assert wants(files=[{"path": "/etc/x", "mode": mode, "content": ""}])
