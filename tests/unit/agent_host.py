@@ -95,7 +95,9 @@ class Host:
 
     def boot(self) -> str:
         """Runs rc.firsttime as rc(8) does; what it said."""
-        script = "cd /etc && mv rc.firsttime rc.firsttime.run && sh rc.firsttime.run 2>&1"
+        script = (
+            "export INRC=1; cd /etc && mv rc.firsttime rc.firsttime.run && sh rc.firsttime.run 2>&1"
+        )
         out, _err = self.popen("sh", "-c", f"{script}; rm -f /etc/rc.firsttime.run").communicate()
         return out.decode()
 

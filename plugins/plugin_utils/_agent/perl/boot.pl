@@ -7,6 +7,8 @@
 use v5.36;
 
 $undoing = 1;
+# With that of rc(8), rc.subr(8) starts what already runs once more.
+delete local $ENV{INRC};
 my $ok = eval {
 	my $lock      = lock_server({by => 'the boot of this server'});
 	my $recovered = recover() // {};

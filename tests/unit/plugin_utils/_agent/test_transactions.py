@@ -179,7 +179,7 @@ def test_a_change_that_waits_while_the_server_reboots_is_put_back_at_boot(
         at_boot.chmod(0o640)
     (host.srv / "a").write_text("old")
     (host.srv / "b").write_text("0")
-    undo = [{"argv": ["/bin/sh", "-c", "cat /srv/a >/srv/undone"]}]
+    undo = [{"argv": ["/bin/sh", "-c", "echo $INRC $(cat /srv/a) >/srv/undone"]}]
     steps = [*put("/srv/a", "new", "old"), *put("/srv/b", "1", "0"), sh("true", undo=undo)]
     kill_waiter(host, *steps)
     (host.srv / "b").write_text("somebody's")
@@ -190,7 +190,7 @@ def test_a_change_that_waits_while_the_server_reboots_is_put_back_at_boot(
     assert "left as it is: /srv/b" in said
     assert not at_boot.exists()
     theirs_said = {"said": b"theirs\n"} if theirs else {}
-    assert host.tree() == {"a": b"old", "b": b"somebody's", "undone": b"old", **theirs_said}
+    assert host.tree() == {"a": b"old", "b": b"somebody's", "undone": b"old\n", **theirs_said}
     assert host.apply()["recovered"] is None
 
 
