@@ -40,6 +40,8 @@ sub confine ($request) {
 	push @paths, map { $_->{path} } map { map { @{$_ // []} } @{$_}{qw(paths list log)} } @asks;
 	push @paths, map { @{$_}{qw(path from cwd)} } @steps, @files;
 	push @paths, map { (home_of($_->{user}), $_->{like}) } grep { defined } map { $_->{unused} } @backs;
+	# What is on record is compared with what is there (verify.pl).
+	push @paths, keys %{json_of("$STATE/verified") // {}} if grep { $_->{do} eq 'verified' } @steps;
 	push @paths, '/etc/rc.firsttime' if grep { $_->{confirm} } @all;
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;

@@ -91,6 +91,19 @@ def test_a_file_in_a_top_directory_is_replaced_from_beside_it(
     assert (place / "x.conf").read_text() == "new"
 
 
+def test_a_record_of_what_is_elsewhere_stays(host: WatchedHost, tmp_path: Path) -> None:
+    for place in (tmp_path, host.srv):
+        (place / "set").write_text("content")
+    for path in (f"{tmp_path}/set", "/srv/set"):
+        files = {path: digest(b"content")}
+        step = {"do": "verified", "path": str(Path(path).parent), "files": files}
+        assert "failed" not in host.apply(step)
+    assert sorted(json.loads((host.state / "verified").read_text())) == [
+        "/srv/set",
+        f"{tmp_path}/set",
+    ]
+
+
 def test_all_bits_of_a_mode_are_set_and_put_back(host: WatchedHost) -> None:
     (host.srv / "a").write_text("old")
     (host.srv / "a").chmod(0o4750)
