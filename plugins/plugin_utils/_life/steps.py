@@ -143,7 +143,13 @@ def boot_installer(
         change=change_of(vm.name, "boot the installer in", vm.name),
         ok=[0, 124],
         timeout=_LOAD_SECONDS,
-        undo=[undo(TOOLS["vmctl"], "stop", "-f", vm.name, timeout=30)],
+        undo=[
+            {
+                **undo(TOOLS["vmctl"], "stop", "-f", vm.name, timeout=30),
+                # It has another disk by then: it is not the installer that runs.
+                "unless": {"argv": ["/bin/ls", vm.installing], "match": r"\A\Z"},
+            }
+        ],
         undo_always=True,
         explain=_LOG,
     )

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life import steps as vm_steps
@@ -46,6 +48,24 @@ def test_a_console_is_recorded_before_the_vm_prints_anything() -> None:
     steps = [*vm_steps.start(VM, record=True)]
     assert [step.do for step in steps] == ["run", "record", "run", "wait"]
     assert "record" not in [step.do for step in vm_steps.start(VM)]
+
+
+def test_only_a_vm_that_has_the_installers_disk_is_ended_when_it_is_undone(tmp_path: Path) -> None:
+    (load,) = (
+        step
+        for step in vm_steps.boot_installer(VM, NOTHING, b"", {}, "me")
+        if step.do == "run" and "load" in step.fields["argv"]
+    )
+    (back,) = load.fields["undo"]
+    assert back["argv"][1:] == ["stop", "-f", "web1"]
+    program, path = back["unless"]["argv"]
+    assert path == VM.installing
+    place = tmp_path / "web1.qcow2"
+    for there in (False, True):
+        if there:
+            place.touch()
+        done = subprocess.run([program, place], capture_output=True, text=True, check=False)
+        assert bool(re.search(back["unless"]["match"], done.stdout)) is not there
 
 
 STATUS = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
