@@ -57,7 +57,8 @@ class Sysctls:
             if old == value:
                 continue
             change = Change("set", name, f"from {old} to {value}")
-            back = [undo(_TOOL, f"{name}={old}")]
+            # VMs may depend on it by then, such as on forwarding.
+            back = [undo(_TOOL, f"{name}={old}", at_once=True)]
             words = [_TOOL, f"{name}={value}"]
             fields = {
                 "argv": [_TOOL, "-n", name],

@@ -35,6 +35,7 @@ def test_a_variable_is_set_read_back_and_kept() -> None:
         f"wait sysctl -n {NAME}",
     ]  # fmt: skip
     assert undos(made) == [f"sysctl {NAME}=50"]
+    assert undos(made, later=True) == []
     assert {found.vms for _name, found in made.changes} == {EVERYBODYS}
     assert staged(made) == {"/etc/sysctl.conf": f"{NAME}=256\n"}
     assert made.steps[-1].fields["match"] == [r"\A256$"]
