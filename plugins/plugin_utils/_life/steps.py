@@ -168,7 +168,7 @@ def record_console(vm: Machine) -> t.Iterator[Step]:
         "path": vm.console,
         "limit": _CONSOLE_BYTES,
         "argv": [TOOLS["vmctl"], "status"],
-        "device": rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ](tty[A-Za-z0-9]+)[ ][^\n]*[ ]{re.escape(name)}$",
+        "device": _terminal(name),
         "raw": [TOOLS["stty"], "raw", "-echo"],
         "from": "/dev",
         "wait": _RECORD_WAIT_SECONDS,
@@ -176,6 +176,14 @@ def record_console(vm: Machine) -> t.Iterator[Step]:
     }
     yield from end_record(vm)
     yield Step("record", f"{name}: record its console", fields)
+
+
+def _terminal(name: str) -> str:
+    """Return a pattern for `vmctl status` that captures the terminal of a VM with a process.
+
+    Columns are counted from the end, since an account, which is in the next one, may have any name.
+    """
+    return rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ](tty[A-Za-z0-9]+)(?:[ ]+\S+){{2}}[ ]+{re.escape(name)}$"
 
 
 def end_record(vm: Machine) -> t.Iterator[Step]:

@@ -73,6 +73,8 @@ TERMINALS = {
     "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n": "ttyp0",
     "    1 123     1    1.0G   17.0M   ttypZ    a:b:c:d:e running web1\n": "ttypZ",
     "    1   -     1    1.0G       -       -         root stopped web1\n": "",
+    "    1 123     1    1.0G   17.0M   ttyp0        ttyp3 running web1\n": "ttyp0",
+    "    1 123     1    1.0G   17.0M       -        ttyp3 running web1\n": "",
     "    1 123     1    1.0G   17.0M   ttyp0         root running web11\n": "",
     "    1 123     1    1.0G   17.0M   ttyp0         root running xweb1\n": "",
 }
