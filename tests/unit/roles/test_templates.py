@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import (
@@ -74,7 +75,7 @@ def render(template: str, **variables: Any) -> str:
     environment.filters["quote"] = shlex.quote
     text = (ROLES / template).read_text(encoding="utf-8")
     extra = {f"{name}_extra": "" for name in ("dhcpd", "vmd")}
-    return environment.from_string(text).render(**extra, **variables)
+    return environment.from_string(text).render(extra | variables)
 
 
 def variables(vms: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -131,17 +132,22 @@ def test_vm_conf(vms: dict[str, dict[str, Any]]) -> None:
     )
 
 
-def test_agentx_is_in_vm_conf_if_it_is_asked_for() -> None:
+@pytest.mark.parametrize(("extra", "owner"), [("", "root"), ("socket owner alice", "alice")])
+def test_agentx_and_the_sockets_owner_in_vm_conf(extra: str, owner: str) -> None:
     described = variables({})
     text = render(
         "vmd/templates/vm.conf.j2",
         **described,
         vmd_vms=[],
+        vmd_extra=extra,
         vmd_group="",
         vmd_locked_lladdr=True,
         vmd_agentx=True,
     )
-    assert parse_vm_conf(text).others == ("agentx",)
+    conf = parse_vm_conf(text)
+    assert conf.others == ("agentx",)
+    # vmd(8) would keep a group that its socket has if the statement was missing.
+    assert conf.socket_owner == owner
 
 
 @given(VMS)
