@@ -1,6 +1,6 @@
 # Copyright (c) 2026 puffy.vmm contributors
 # SPDX-License-Identifier: ISC
-"""The paths of all OpenBSD programs that this collection calls by name."""
+"""The paths of all OpenBSD programs that this collection calls by name, and of their records."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ _DIRECTORIES = {
 TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names
 }
+
+
+def runfile(service: str) -> str:
+    """Return where rc.subr(8) keeps how a service was started, until it is stopped."""
+    return f"/var/run/rc.d/{service}"
 
 
 def rcctl(*words: str) -> list[str]:

@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar import images
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, runfile
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Disk, Machine
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.marker import Marker
 
@@ -30,8 +30,9 @@ BLANK_BYTES: t.Final = 1 << 20
 BLOCK: t.Final = 512
 _HEADER: t.Final = re.compile(r"\s*ID\s+PID\s")
 
-# Names of VMs that run with an older definition than vm.conf's, a line each.
+# Names of VMs that run with an older definition than vm.conf's, a line each; see since_start().
 PENDING_FILE: t.Final = "/var/db/puffy.vmm.pending"
+_STARTED: t.Final = runfile("vmd")
 
 VM_CONF: t.Final = "/etc/vm.conf"
 DHCPD_CONF: t.Final = "/etc/dhcpd.conf"
@@ -196,7 +197,7 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
         needed += machine.detached
         paths += map(stat, needed)
     places = directories(machines)
-    paths += map(stat, (*places, BIOS))
+    paths += map(stat, (*places, BIOS, _STARTED))
     paths += map(read, (PENDING_FILE, VM_CONF, DHCPD_CONF))
     runs = [
         {"name": "status", "argv": [TOOLS["vmctl"], "status"], "timeout": 20},
@@ -286,7 +287,21 @@ def text(answer: t.Mapping[str, t.Any], path: str) -> str:
 
 def pending(answer: t.Mapping[str, t.Any]) -> list[str]:
     """Return the names of VMs that run with an older definition than vm.conf's."""
-    return text(answer, PENDING_FILE).split()
+    started, written = (
+        (answer["paths"].get(path) or {}).get("mtime") for path in (_STARTED, PENDING_FILE)
+    )
+    return since_start(text(answer, PENDING_FILE), written, started)
+
+
+def since_start(note: str, written: int | None, started: int | None) -> list[str]:
+    """Return the lines of a note on what vmd(8) does not use yet, without its comments.
+
+    Once vmd has started after it was written, it uses all that its file says, so there are none.
+    Both times are in seconds since 1970, or None where there is no such file.
+    """
+    if started is not None and written is not None and started > written:
+        return []
+    return [line for line in note.splitlines() if not line.startswith("#")]
 
 
 def _marker(path: str, answer: t.Mapping[str, t.Any]) -> Marker | None:

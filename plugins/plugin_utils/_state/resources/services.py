@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import rcctl
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import rcctl, runfile
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
     NOBODYS,
     SERVICE_SECONDS,
@@ -134,11 +134,6 @@ def _service(fields: dict[str, t.Any]) -> Service:
     return Service(**fields, **foreign)
 
 
-def runfile(service: str) -> str:
-    """Return where rc.subr(8) keeps how a service was started, until it is stopped."""
-    return f"/var/run/rc.d/{service}"
-
-
 def service_questions(service: Service) -> Questions:
     verbs = ("get", "check")
     runs = [{"name": f"{verb} {service.name}", "argv": rcctl(verb, service.name)} for verb in verbs]
@@ -164,10 +159,13 @@ def service_facts(name: str, answer: Answer) -> ServiceFacts:
     )
 
 
-def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
+def plan_service(
+    service: Service, facts: ServiceFacts, out: Planning, *, reread: bool = False
+) -> bool:
     """Plan to enable, configure, start or reload a service; return whether there is anything to do.
 
-    A running service must still run afterwards.
+    A running service must still run afterwards. With `reread`, it reads its files again even if
+    none of them changes.
     """
     if not facts.exists:
         raise out.error(service.name, "rcctl(8) does not know this service on this server")
@@ -184,7 +182,7 @@ def plan_service(service: Service, facts: ServiceFacts, out: Planning) -> bool:
         )
     _record_of_start(service, facts, out)
     settings = list(_settings(service, facts, out))
-    state = list(_state(service, facts, out, running=running))
+    state = list(_state(service, facts, out, running=running, reread=reread))
     out.step(Phase.SERVICE, *settings, *state)
     title = out.title(f"{service.name} does not run after the change")
     # A daemon may go to the background before it reads its file: a good start proves nothing.
@@ -239,7 +237,7 @@ def _settings(service: Service, facts: ServiceFacts, out: Planning) -> t.Iterato
 
 
 def _state(
-    service: Service, facts: ServiceFacts, out: Planning, *, running: bool
+    service: Service, facts: ServiceFacts, out: Planning, *, running: bool, reread: bool
 ) -> t.Iterator[Step]:
     name = service.name
     if not running:
@@ -254,7 +252,7 @@ def _state(
         reverse = None if service.never_stopped else "stop"
         yield _rcctl("start", reverse, service, out, **fields)
         return
-    how = service.on_change if out.files_changed else "nothing"
+    how = service.on_change if out.files_changed or reread else "nothing"
     new_flags = service.flags is not None and service.flags.split() != facts.flags.split()
     if new_flags and not service.never_stopped:
         how = "restart"

@@ -19,16 +19,16 @@ from ansible_collections.puffy.vmm.plugins.module_utils._formats.vm_conf import 
     parse_vm_conf,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS, runfile
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
     PENDING_FILE,
     refuse_silence,
+    since_start,
     status_lines,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
-    PathFacts,
     Questions,
     merged,
 )
@@ -49,7 +49,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.resources.service
     Service,
     ServiceFacts,
     plan_service,
-    runfile,
     service_facts,
     service_questions,
 )
@@ -144,12 +143,8 @@ class VmConf:
         refuse_silence({"stdout": status.stdout}, {"rc": check.rc})
         lines = status_lines(status.stdout)
         running = frozenset(vm for vm, line in lines.items() if line.pid is not None)
-        noted = answer.text(WAITING_FILE).splitlines()
-        waiting = [line for line in noted if not line.startswith("#")]
-        if _started_since(answer.paths.get(runfile(name)), answer.paths.get(WAITING_FILE)):
-            waiting = []
-        pending = tuple(answer.text(PENDING_FILE).split())
-        return Facts(service_facts(name, answer), running, pending, tuple(waiting))
+        pending, waiting = (_noted(answer, path, name) for path in (PENDING_FILE, WAITING_FILE))
+        return Facts(service_facts(name, answer), running, pending, waiting)
 
     def plan(self, desired: Desired, facts: Facts, out: Planning) -> None:
         path = desired.file.path
@@ -161,14 +156,15 @@ class VmConf:
         out.file(replace(desired.file, vms=frozenset(changed), gone=gone))
         running = {name for name in facts.running if not out.made("stopped VM", name)}
         pending = _pending(facts.pending, running, old != new, changed)
-        if pending or out.path(PENDING_FILE):
-            out.edit(
-                PENDING_FILE, "".join(f"{name}\n" for name in pending), internal=True, stays=True
-            )
         out.pending += pending
-        acted = plan_service(desired.service, facts.service, out)
-        waiting = [*facts.waiting, *(_waits(old, new) if facts.service.running else ())]
-        _note(dict.fromkeys(waiting), desired.service, out)
+        reread = {*pending} != {*facts.pending}
+        acted = plan_service(desired.service, facts.service, out, reread=reread)
+        waiting = [*facts.waiting, *_waits(old, new)] if facts.service.running else []
+        for line in dict.fromkeys(waiting):
+            text = f"changed; it waits for the next start of {desired.service.name}"
+            out.warn(line, text)
+        _note(PENDING_FILE, pending, desired.service, out)
+        _note(WAITING_FILE, dict.fromkeys(waiting), desired.service, out)
         if acted and desired.shows and _runs(desired, out):
             match = [f"\\s{re.escape(name)}$" for name in desired.shows]
             fields = {"argv": _STATUS, "ok": [], "match": match, "seconds": 60, "explain": LOG}
@@ -196,21 +192,22 @@ def _runs(desired: Desired, out: Planning) -> bool:
     return desired.service.name not in out.unable
 
 
-def _started_since(started: PathFacts | None, noted: PathFacts | None) -> bool:
-    return started is None or noted is None or started.mtime > noted.mtime
+def _noted(answer: Answer, path: str, service: str) -> tuple[str, ...]:
+    """Return what a file of _note() says, nothing if the service was started since then."""
+    facts = (answer.paths.get(path), answer.paths.get(runfile(service)))
+    written, started = (each.mtime if each else None for each in facts)
+    return tuple(since_start(answer.text(path), written, started))
 
 
-def _note(waiting: t.Collection[str], service: Service, out: Planning) -> None:
-    """Keep what waits, in a file that is newer than rc.subr(8)'s record of the start.
+def _note(path: str, lines: t.Collection[str], service: Service, out: Planning) -> None:
+    """Keep what vmd does not use yet, in a file newer than rc.subr(8)'s record of its start.
 
     That record is also written for another time limit, so the file has the limit too.
     """
-    for line in waiting:
-        out.warn(line, f"changed; it waits for the next start of {service.name}")
-    if waiting or out.path(WAITING_FILE):
-        head = f"# {service.name} has a time limit of {service.timeout} s\n" if waiting else ""
-        text = head + "".join(f"{line}\n" for line in waiting)
-        out.edit(WAITING_FILE, text, internal=True, quiet=True, stays=True)
+    if lines or out.path(path):
+        head = f"# {service.name} has a time limit of {service.timeout} s\n" if lines else ""
+        text = head + "".join(f"{line}\n" for line in lines)
+        out.edit(path, text, internal=True, quiet=True, stays=True)
 
 
 def _pending(

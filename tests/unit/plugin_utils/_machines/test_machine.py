@@ -12,11 +12,13 @@ import pytest
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.facts import (
+    PENDING_FILE,
     DiskFacts,
     Image,
     Silent,
     UnreadableConf,
     parse,
+    pending,
     questions,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine, State
@@ -112,6 +114,16 @@ def test_the_questions_ask_of_every_machine_once() -> None:
     assert {IMAGE, "/var/vmm/web1.img", "/var/vmm/db1.img", "/var/vmm", "/etc/vm.conf"} <= {*paths}
     assert asked["list"] == [{"path": "/var/vmm"}]
     assert "verb" not in asked
+
+
+@pytest.mark.parametrize(
+    ("started", "then"),
+    [({"mtime": 200}, ["web1"]), ({"mtime": 201}, []), (None, ["web1"])],
+)
+def test_a_start_of_vmd_ends_what_waits_for_a_restart(started: object, then: list[str]) -> None:
+    said = answer({PENDING_FILE: {"mtime": 200}, "/var/run/rc.d/vmd": started})
+    said["read"][PENDING_FILE] = base64.b64encode(b"# a comment\nweb1\n").decode()
+    assert pending(said) == then
 
 
 def test_what_the_answer_says() -> None:

@@ -101,6 +101,7 @@ def now(old: str, pending: str | None = None, running: str = "", **things: Thing
     return Server(there, {**service("vmd"), "vmctl status": (0, status(running))})
 
 
+HEAD = "# vmd has a time limit of None s\n"
 SAME = vm_conf(a="1G", b="1G")
 OTHER = vm_conf(a="2G", b="1G")
 
@@ -119,12 +120,12 @@ OTHER = vm_conf(a="2G", b="1G")
     ],
 )
 def test_pending(old: str, new: str, noted: str, running: str, then: list[str]) -> None:
-    (part,) = plan_on(vmd(new), now(old, noted, running)).parts
+    (part,) = plan_on(vmd(new), now(old, HEAD + noted, running)).parts
     assert list(part.pending) == then
 
 
 def test_the_definition_of_a_vm_that_is_stopped_first_is_loaded() -> None:
-    server = now(SAME, "a\n", "a b")
+    server = now(SAME, f"{HEAD}a\n", "a b")
     documents = [vmd(SAME)]
     answers = server.answers(questions(documents))
     assert plan(documents, answers).steps == ()
@@ -134,13 +135,27 @@ def test_the_definition_of_a_vm_that_is_stopped_first_is_loaded() -> None:
 
 
 def test_a_vm_that_stopped_gets_its_new_definition_by_a_reload() -> None:
-    made = plan_on(vmd(SAME), now(SAME, "a\n", "b"))
+    made = plan_on(vmd(SAME), now(SAME, f"{HEAD}a\n", "b"))
     assert changes(made) == ["reload vmd"]
     assert staged(made) == {PENDING_FILE: ""}
 
 
 def test_nothing_is_reloaded_while_the_vm_still_runs() -> None:
-    assert plan_on(vmd(SAME), now(SAME, "a\n", "a b")).steps == ()
+    assert plan_on(vmd(SAME), now(SAME, f"{HEAD}a\n", "a b")).steps == ()
+
+
+def test_after_a_start_of_vmd_no_vm_runs_with_an_older_definition() -> None:
+    """As after a boot: vmd(8) has registered every VM from the present file."""
+    noted = Content(f"{HEAD}a\n".encode(), mtime=200)
+    before = now(SAME, running="a b").plus({PENDING_FILE: noted})
+    started = Content(b"daemon_timeout=30\n", mtime=201)
+    made = plan_on(vmd(SAME), before.plus({RUNFILE: started}))
+    assert (made.parts[0].pending, changes(made)) == ((), [])
+    assert staged(made) == {PENDING_FILE: ""}
+    # A vmd(8) that rc.subr(8) did not start leaves no record.
+    for record in (None, Content(started.data, mtime=200)):
+        made = plan_on(vmd(SAME), before.plus({RUNFILE: record}))
+        assert (made.parts[0].pending, made.steps) == (("a",), ())
 
 
 def test_a_server_where_nothing_ever_waited_has_no_list_of_it() -> None:
@@ -221,7 +236,7 @@ def test_a_vmd_that_lives_and_does_not_say_what_runs() -> None:
     assert issubclass(Silent, OperatorError)
 
 
-NOTED = "# vmd has a time limit of None s\nswitch uplink\n"
+NOTED = HEAD + "switch uplink\n"
 
 
 def waits(made: Plan) -> list[str]:
@@ -267,15 +282,19 @@ def test_nothing_waits_for_a_vmd_that_is_about_to_start() -> None:
 
 
 def test_another_time_limit_is_not_taken_for_a_start_of_vmd() -> None:
-    """The record of the start is written again for it, so the note must be younger."""
+    """The record of the start is written again for it, so the notes must be younger."""
     moved = vm_conf(interface="veb1", a="1G", b="1G")
     noted = Content(NOTED.encode(), mtime=200)
     record = Content(b"daemon_timeout=30\n", mtime=100)
-    server = now(moved).plus({WAITING_FILE: noted, RUNFILE: record})
+    pending = Content(f"{HEAD}a\n".encode(), mtime=200)
+    server = now(moved, running="a").plus(
+        {WAITING_FILE: noted, PENDING_FILE: pending, RUNFILE: record}
+    )
     made = plan_on(vmd(moved, timeout=600), server)
     staging = [text for text in steps(made) if text.startswith("stage")]
-    assert staging == [f"stage {RUNFILE}", f"stage {WAITING_FILE}"]
+    assert staging == [f"stage {path}" for path in (RUNFILE, PENDING_FILE, WAITING_FILE)]
     assert len(waits(made)) == 1
+    assert made.parts[0].pending == ("a",)
 
 
 def test_a_run_for_one_vm_names_the_others_it_would_touch() -> None:
