@@ -28,7 +28,8 @@ options:
       - What to do.
       - V(install) boots the installer from a new image, shows the progress, and gives the image its
         name once it is proven that the installer finished, by its last words on the recorded
-        console or by a call from C(install.site). Until then the old image is unchanged. An
+        console, or by a call from C(install.site) if nothing was recorded. Until then the old image
+        is unchanged. An
         installer that had no network and left the disk alone is started once more. An installation
         that was cut off is continued. VMs that are not installed are in RV(failures) and do not
         fail the task, since others may be.

@@ -132,8 +132,9 @@ def _advice(name: str, end: End, now: Progress) -> str:
         )
     if end is End.HANGS:
         return (
-            f"{kept}. Stop it as root on the server (vmctl stop -f {name}) and run again, which "
-            "takes it as installed."
+            f"{kept}. Stop it as root on the server (vmctl stop {name}) and run again: if its "
+            "kernel still writes to the disk what it has to, it counts as installed; otherwise it "
+            "is installed again."
         )
     correct = {
         End.REPEATS: "correct the answer in its VM file (timezone, install_options), ",

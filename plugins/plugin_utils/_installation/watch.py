@@ -105,8 +105,12 @@ class Progress:
 
     @property
     def proven(self) -> bool:
-        """Whether it is proven that the installer came to its end."""
-        return self.console.done or self.called_home
+        """Whether it is proven that the installer came to its end.
+
+        A call only counts where the console was not recorded, since it comes before the kernel
+        writes out the file systems, which the installer mounts asynchronously.
+        """
+        return self.console.done or (self.called_home and not self.recorded)
 
     def __str__(self) -> str:
         return f"{self.stage} ({self.detail})" if self.detail else self.stage

@@ -56,6 +56,11 @@ VERDICTS: dict[str, tuple[Progress, Elapsed, End | None]] = {
     "gone a moment ago": (ended(DONE + DOWN, absent_looks=1), FRESH, None),
     "the last words, and gone": (ended(DONE + DOWN), FRESH, End.INSTALLED),
     "a call from install.site, and gone": (ended(called_home=True), FRESH, End.INSTALLED),
+    "a call, and gone before the disks were synced": (
+        ended(DONE, called_home=True, recorded=99),
+        FRESH,
+        End.STOPPED,
+    ),
     "all sets were fetched, and gone": (ended("Installing base78.tgz"), FRESH, End.STOPPED),
     "all sets were fetched, and nothing was recorded": (ended(), FRESH, End.STOPPED),
     "gone before the disks were synced": (ended(DONE), FRESH, End.STOPPED),
@@ -149,7 +154,7 @@ MESSAGES = {
     "it hangs": (
         End.HANGS, progress(DONE),
         ["the installer has finished, and the VM has not rebooted for 100 s",
-         "vmctl stop -f web1) and run again, which takes it as installed"],
+         "(vmctl stop web1) and run again: if its kernel still writes"],
     ),
 }  # fmt: skip
 

@@ -201,6 +201,7 @@ def recorded(look: dict[str, t.Any], console: str) -> dict[str, t.Any]:
 ENDS = {
     "the console says so": (DONE + DOWN, "", True, False),
     "install.site has called": ("", HOME, True, False),
+    "it has called, and ended before its disks were synced": (DONE, HOME, False, False),
     "another's call": ("", HOME.replace("203.0.113.1", "203.0.113.9"), False, False),
     "a call that failed": ("", fetched("/index.txt?installed", 404), False, False),
     "all sets, and no word": ("Installing base78.tgz", fetched("/base78.tgz"), False, False),
