@@ -255,7 +255,10 @@ class Installer:
             )
 
     def _begins_again(self, vm: Machine, watch: Watch, outcome: Outcome) -> bool:
-        stop = vm_steps.stop(vm.name, seconds=_FORCED_STOP_SECONDS, force=True)
+        stop = [
+            *vm_steps.stop(vm.name, seconds=_FORCED_STOP_SECONDS, force=True),
+            vm_steps.end_of_forced_stop(vm.name),
+        ]
         return self._carry_out(vm.name, stop, outcome) and self._boots(
             vm, self._now(vm), watch.begin_again(vm.name), outcome
         )

@@ -41,7 +41,7 @@ _RECORD_WAIT_SECONDS: t.Final = 60
 _RECORD_SECONDS: t.Final = 86_400
 
 
-def shows(title: str, pattern: str, seconds: int) -> Step:
+def shows(title: str, pattern: str, seconds: int, **more: t.Any) -> Step:
     """Wait until `vmctl status` shows a pattern, for so many seconds."""
     fields = {
         "argv": [TOOLS["vmctl"], "status"],
@@ -50,6 +50,7 @@ def shows(title: str, pattern: str, seconds: int) -> Step:
         "seconds": seconds,
         "timeout": 20,
         "explain": _LOG,
+        **more,
     }
     return Step("wait", title, fields)
 
@@ -87,6 +88,16 @@ def stop_for_good(name: str) -> t.Iterator[Step]:
 def still_stopped(name: str) -> t.Iterator[Step]:
     """Fail if the VM runs after all."""
     yield shows(f"{name}: runs; stop it first", does_not_run(name), 0)
+
+
+def end_of_forced_stop(name: str) -> Step:
+    """Wait until vmd(8) has taken note of the end of a VM that was stopped by force.
+
+    vmm(4) forgets it at once, and vmd still takes it for a running one until its process has
+    exited: until then it is in no list, and a reload keeps it (vmd_reload, vmm_sighdlr in
+    usr.sbin/vmd).
+    """
+    return shows(f"{name}: does not stop", does_not_run(name), 30, settle=3)
 
 
 def start(vm: Machine, *, kernel: str | None = None, record: bool = False) -> t.Iterator[Step]:

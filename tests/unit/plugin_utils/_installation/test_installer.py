@@ -172,6 +172,8 @@ def test_who_had_no_network_is_started_once_more_and_not_twice() -> None:
     ]
     assert 'waits for an answer to "Response file location?"' in outcome.failures["web1"]
     assert [words[0] for words in server.applied] == ["stage", "stop", "stage"]
+    # vmd(8) must have taken note of its end, since it forgets only those that it knows as stopped.
+    assert server.applied[1] == ["stop", "wait", "wait"]
     assert "load" in server.applied[2]
 
 

@@ -68,6 +68,13 @@ def test_only_a_vm_that_has_the_installers_disk_is_ended_when_it_is_undone(tmp_p
         assert bool(re.search(back["unless"]["match"], done.stdout)) is not there
 
 
+def test_the_end_of_a_vm_is_believed_when_it_has_lasted() -> None:
+    """After a stop by force, a VM is in no list for a moment, as if vmd(8) had never known it."""
+    step = vm_steps.end_of_forced_stop("web1")
+    assert (step.do, step.fields["settle"]) == ("wait", 3)
+    assert step.fields["seconds"] > 3
+
+
 STATUS = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
 TERMINALS = {
     "    1 123     1    1.0G   17.0M   ttyp0         root running web1\n": "ttyp0",
