@@ -16,8 +16,8 @@ AT = datetime(2026, 11, 29, 7, 16, tzinfo=UTC)
 TODAY = date(2026, 11, 29)
 VERSION = "0.1.0"
 GIB = 1 << 30
-# As many as a /24 has room for, with what else is in it.
-_ON_ONE = 140
+# As many as vmd(8) can run.
+_ON_ONE = 100
 _OWNERS = ("mira", "jonas", "puffy", "ada", "grace", "linus", "edsger", "barbara")
 _LOST = "Failed to connect to the host via ssh: connect to host server3 port 22: No route to host"
 

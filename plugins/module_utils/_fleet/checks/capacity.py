@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.fields import AUTOINSTALL
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.server import (
+    MOST_RUNNING,
     MOST_TAPS,
     ServerSettings,
 )
@@ -58,7 +59,8 @@ def check_capacity(
     """Report what is too much for a server; files are those of its VMs.
 
     VMs need memory while they are present; their disks' images exist in every state. When it is too
-    much, new VMs wait; where no VM is new, the problem is the server's.
+    much, new VMs wait; where no VM is new, the problem is the server's. More VMs than vmd(8) can
+    start are left as they are, as long as none is new.
     """
 
     def about(counted: Sequence[VmFile]) -> Report:
@@ -66,6 +68,14 @@ def check_capacity(
         return report.about(vms=new) if new else report.about(server=server.name)
 
     present = [file for file in files if file.state == "present"]
+    new = [file.name for file in present if file.name not in known]
+    if new and len(present) > MOST_RUNNING:
+        report.about(vms=new).add(
+            server.name,
+            "",
+            f"has {len(present)} present VMs, and vmd(8) may be unable to start more than "
+            f"{MOST_RUNNING}; put the new ones on another server",
+        )
     configured = [file for file in files if file.state in ("present", "suspended")]
     taps = _interfaces(present)
     if taps > MOST_TAPS:

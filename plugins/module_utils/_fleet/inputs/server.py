@@ -59,9 +59,15 @@ from ansible_collections.puffy.vmm.plugins.module_utils._problems import Refused
 # Prefix of all variables of this collection that describe servers and VMs.
 PREFIX = "vmm_"
 
-# MAX_TAP of usr.sbin/vmd/vmd.h: where vmd stops looking for a free one. It is reached before the
-# kernel's limit of 512 vCPUs, one per VM (sys/dev/vmm/vmm.h).
+# MAX_TAP of usr.sbin/vmd/vmd.h: where vmd stops looking for a free one.
 MOST_TAPS = 256
+
+# vmd's process vmm has a socket for each VM that runs, and gives the process of one that starts the
+# number of another, which must not be above 128, however many files it may open (vmm_start_vm() and
+# main() of usr.sbin/vmd). It has 7 descriptors of its own, and up to 12 of the VM that starts: its
+# kernel, CD, terminal, 4 disks, 4 tap(4), and its end of the socket. The rest is for VMs that the
+# fleet does not have. The kernel's limit is 512 vCPUs (sys/dev/vmm/vmm.h).
+MOST_RUNNING = 100
 
 # Days.
 _LONGEST_QUARANTINE = 36_500

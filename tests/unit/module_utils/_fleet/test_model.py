@@ -203,15 +203,34 @@ def test_the_most_interfaces() -> None:
         ipv4_gateway="10.0.0.1",
         ipv4_range=None,
     )
-    vms = {f"web{number}.yml": vm() for number in range(255)}
-    vms["web0.yml"] = vm("interfaces: [{switch: uplink}, {switch: uplink}]")
+    further = ", ".join(["{switch: uplink}"] * 3)
+    vms = {f"web{number}.yml": vm(f"interfaces: [{further}]") for number in range(64)}
+    vms["web64.yml"] = vm()
     assert problems(vms, servers={"server6": big}) == [
-        "server6: has 257 interfaces of 255 present VMs; vmd(8) uses at most 256 tap(4), so move "
+        "server6: has 257 interfaces of 65 present VMs; vmd(8) uses at most 256 tap(4), so move "
         "some to another server"
     ]
     vms["web1.yml"] = vm("state: suspended")
     fleet = build(vms, servers={"server6": big})
     assert server_variables(fleet, "server6")["vmm_host"]["tap_count"] == 256
+
+
+def test_the_most_vms_that_vmd_can_run() -> None:
+    """Those that a server has already stay, however many they are."""
+    servers = {"server6": server(ipv4_network="10.0.0.0/16", ipv4_gateway="10.0.0.1",
+                                 ipv4_range=None)}  # fmt: skip
+    suspended = {f"web{number}.yml": vm("state: suspended") for number in range(101)}
+    ledgers = ledger_texts(sound(build(suspended, servers=servers)))
+    present = dict.fromkeys(suspended, vm())
+    assert problems(present, ledgers, servers) == []
+    refused = "server6: has {} present VMs, and vmd(8) may be unable to start more than 100; "
+    advice = "put the new ones on another server"
+    assert problems(present, servers=servers) == [refused.format(101) + advice]
+    fleet = build({**present, "new.yml": vm()}, ledgers, servers)
+    assert [str(problem) for problem in fleet.problems] == [refused.format(102) + advice]
+    assert {f"{each.name}.yml" for each in fleet.vms} == {*present}
+    del present["web0.yml"]
+    assert problems(present, servers=servers) == []
 
 
 def test_two_vms_on_one_image() -> None:

@@ -124,7 +124,7 @@ HEADLINES: dict[str, tuple[Report, list[str]]] = {
     "three": (sample(3), ["3 VMs deployed", "on 1 server", "29 November 2026, 07:16 UTC",
                           "0 wait for a restart", "All servers are as the fleet says."]),
     "many": (sample(300), [
-        "280 VMs deployed", "on 3 servers", "2 wait for a restart", "3 differences",
+        "282 VMs deployed", "on 3 servers", "2 wait for a restart", "3 differences",
         "1 drive not OK", "Live data of 1 server is missing.", "server3 was not reached",
         "No route to host", "Not of this fleet: by-hand", "change /etc/dhcpd.conf",
         "degraded (sd3)", "OpenBSD 7.8", "1.8 × 10¹⁹ free", "overcommitted",

@@ -243,7 +243,7 @@ def test_a_full_range(changes: dict[str, object], count: int, complaint: str) ->
 
 
 def test_a_full_prefix() -> None:
-    vms = {f"web{number}.yml": vm() for number in range(256)}
+    vms = {f"web{number}.yml": vm("state: suspended") for number in range(256)}
     servers = {
         "server6": server(ipv4_network="10.0.0.0/8", ipv4_gateway="10.0.0.1", ipv4_range=None)
     }
