@@ -4,8 +4,8 @@
 
 When vmd(8) reads its file, it registers a stopped VM again, and keeps the old definition of a
 running one, even after that has stopped, until the next reload. It does not replace a switch that
-it knows, nor begin to use agentx, before its next start. It shows none of that, so the names of
-such VMs, and what else waits, are kept in files on the server.
+it knows before its next start. It shows none of that, so the names of such VMs and switches are
+kept in files on the server.
 """
 
 from __future__ import annotations
@@ -233,5 +233,3 @@ def _waits(old: str, new: str) -> t.Iterator[str]:
     for switch in after.switches:
         if switch.name in known and known[switch.name] != switch:
             yield f"switch {switch.name}"
-    if ("agentx" in before.others) != ("agentx" in after.others):
-        yield "agentx"
