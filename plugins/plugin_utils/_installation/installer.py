@@ -270,7 +270,7 @@ class Installer:
             self.report.step(name, "has rebooted", elapsed.total)
             self._conclude(vm, self._now(vm), outcome)
         else:
-            outcome.failures[name] = explain(name, end, progress, elapsed, self.limits)
+            outcome.failures[name] = explain(vm, end, progress, elapsed, self.limits)
 
     def _conclude(self, vm: Machine, facts: VmFacts, outcome: Outcome) -> None:
         steps = vm_steps.conclude_install(vm, facts, stamp())

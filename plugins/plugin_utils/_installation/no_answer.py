@@ -9,6 +9,7 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch import (
     NO_REQUEST,
     Progress,
+    its_console,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
@@ -32,7 +33,7 @@ def explain(vm: Machine, now: Progress, reason: str, seconds: int) -> str:
 
 
 def _advice(vm: Machine, now: Progress, reason: str) -> str:
-    console = f"its console (as root on the server: vmctl console {vm.name})"
+    console = its_console(vm, now)
     see = f"See {console}"
     if now.state is None:
         return (

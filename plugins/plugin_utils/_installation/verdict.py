@@ -15,7 +15,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch impo
     RESPONSE,
     SETS,
     Progress,
+    its_console,
 )
+from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import Machine
 
 # vmd(8) starts what it has loaded a moment later.
 _START_SECONDS: t.Final = 60
@@ -90,7 +92,7 @@ def may_begin_again(end: End, now: Progress) -> bool:
     return gave_up and now.blank and bool(now.console.no_network)
 
 
-def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits) -> str:
+def explain(vm: Machine, end: End, now: Progress, elapsed: Elapsed, limits: Limits) -> str:
     """Return what was seen, what is kept, and what to try."""
     seen = [
         f"{elapsed.total:.0f} s after this run began to watch",
@@ -100,8 +102,8 @@ def explain(name: str, end: End, now: Progress, elapsed: Elapsed, limits: Limits
     if now.sets.shown:
         seen.insert(1, f"sets: {now.sets.shown}")
     return (
-        f"{name}: {_reason(end, now, limits)} while it {now} ({'; '.join(seen)}). "
-        f"{_advice(name, end, now)}{now.console_end}"
+        f"{vm.name}: {_reason(end, now, limits)} while it {now} ({'; '.join(seen)}). "
+        f"{_advice(vm, end, now)}{now.console_end}"
     )
 
 
@@ -123,7 +125,7 @@ def _reason(end: End, now: Progress, limits: Limits) -> str:
     return str(end.value)
 
 
-def _advice(name: str, end: End, now: Progress) -> str:
+def _advice(vm: Machine, end: End, now: Progress) -> str:
     kept = "The old image, the response file and the note of the installation are kept as they are"
     if end is End.STOPPED:
         return (
@@ -132,7 +134,7 @@ def _advice(name: str, end: End, now: Progress) -> str:
         )
     if end is End.HANGS:
         return (
-            f"{kept}. Stop it as root on the server (vmctl stop {name}) and run again: if its "
+            f"{kept}. Stop it as root on the server (vmctl stop {vm.name}) and run again: if its "
             "kernel still writes to the disk what it has to, it counts as installed; otherwise it "
             "is installed again."
         )
@@ -145,7 +147,6 @@ def _advice(name: str, end: End, now: Progress) -> str:
     stalls = end in (End.SILENT, End.TOO_LONG, End.WAITS, End.GAVE_UP)
     look = f"look {look_at}, " if look_at and stalls else ""
     return (
-        f"{kept}, and it still runs: see its console (as root on the server: vmctl console "
-        f"{name}), {look}{correct}stop it (vmctl stop -f {name}) and run again to install it "
-        "again, or run again to continue watching."
+        f"{kept}, and it still runs: see {its_console(vm, now)}, {look}{correct}stop it (vmctl "
+        f"stop -f {vm.name}) and run again to install it again, or run again to continue watching."
     )

@@ -139,6 +139,12 @@ class Progress:
         return _NEXT[self.stage]
 
 
+def its_console(vm: Machine, now: Progress) -> str:
+    """Return how root opens a VM's console; a recorder of it would take some of the output."""
+    end = "" if now.recorded is None else f"rm {vm.console}, which ends its recording, and then "
+    return f"its console (as root on the server: {end}vmctl console {vm.name})"
+
+
 def log_sizes(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
     """Return the sizes of the logs in bytes; 0 for one that is not there."""
     return {log: (answer["paths"].get(log) or {"size": 0})["size"] for log in LOGS}

@@ -47,8 +47,11 @@ CAUSES: dict[str, tuple[Progress, str, list[str]]] = {
         ["it does not run any more", "/var/log/daemon", "run again to start it again"],
     ),
     "its kernel has crashed": (
-        now("panic: oh\r\nStopped at x\r\nddb> ", lease=LEASE, has_address=True), TIMED_OUT,
-        ["Its kernel has crashed", "vmctl stop -f web1", "verb=reinstall", "    ddb>"],
+        now("panic: oh\r\nStopped at x\r\nddb> ", lease=LEASE, has_address=True, recorded=9),
+        TIMED_OUT,
+        ["Its kernel has crashed. Look at its console (as root on the server: rm /var/vmm/.web1.",
+         "console, which ends its recording, and then vmctl console web1), ",
+         "vmctl stop -f web1", "verb=reinstall", "    ddb>"],
     ),
     "nothing boots": (
         now("Booting from Hard Disk...\r\nNo bootable device.\r\n"), TIMED_OUT,

@@ -25,7 +25,9 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.watch impo
     Progress,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import Sets
+from unit.machines import machine
 
+VM = machine()
 DONE = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!\r\n"
 DOWN = "syncing disks... done\r\nrebooting...\r\n"
 GAVE_UP = "failed; check /tmp/ai/ai.log\r\n"
@@ -148,7 +150,13 @@ MESSAGES = {
     ),
     "silence after the sets": (
         End.SILENT, progress(stage=UNPACKS),
-        ["vmctl console web1), stop it (vmctl stop -f web1)"],
+        ["see its console (as root on the server: vmctl console web1), stop it",
+         "(vmctl stop -f web1)"],
+    ),
+    "silence of a console that is recorded": (
+        End.SILENT, progress(stage=UNPACKS, recorded=0),
+        ["(as root on the server: rm /var/vmm/.web1.console, which ends its recording, and then "
+         "vmctl console web1), stop it"],
     ),
     "too long": (End.TOO_LONG, progress(), ["it takes too long, more than 1000 s, while it"]),
     "it hangs": (
@@ -162,6 +170,6 @@ MESSAGES = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_messages(name: str) -> None:
     end, now, texts = MESSAGES[name]
-    message = explain("web1", end, now, Elapsed(261, 5, 5), LIMITS)
+    message = explain(VM, end, now, Elapsed(261, 5, 5), LIMITS)
     for text in texts:
         assert text in message, message
