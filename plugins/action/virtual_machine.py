@@ -9,6 +9,7 @@ import typing as t
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import fetch_firmware
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
     Action,
@@ -83,7 +84,7 @@ class ActionModule(Action):
         self, step: str, vms: t.Sequence[Machine], facts: t.Mapping[str, VmFacts]
     ) -> None:
         """Stop what needs /etc/firmware/vmm-bios, unless the VM has a kernel of its own."""
-        advice = f"{BIOS} is missing on this server; run 'fw_update vmm' there"
+        advice = f"{BIOS} is missing on this server; {fetch_firmware('vmm')}"
         stopped = [vm.name for vm in vms if not facts[vm.name].running]
         # A real run has installed it by now, or has reported it before.
         if step == "start" and stopped and not self.check_mode:

@@ -77,6 +77,8 @@ def test_a_server_without_what_vms_need_is_left_as_it_is(site: Site) -> None:
 
     server.run("mkdir /home/fw")
     provide_firmware(server, "/home/fw")
+    # It was there before, and fw_update(8) has it on record still.
+    server.run("mkdir -p /var/db/pkg/vmm-firmware-1.0")
     check = site.play("site", *SOME, "--check", "-e", "vmd_firmware_url=/home/fw")
     assert "would fetch firmware vmm" in check.stdout
     assert server.run(f"test -e {BIOS}").returncode != 0

@@ -32,6 +32,14 @@ TOOLS: t.Final[t.Mapping[str, str]] = {
 }
 
 
+def fetch_firmware(driver: str) -> str:
+    """Return what to do on a server where a file of firmware is missing, for people.
+
+    fw_update(8) keeps what it has on record, whether its files are there or not.
+    """
+    return f"run 'fw_update -d {driver}' and 'fw_update {driver}' there"
+
+
 def runfile(service: str) -> str:
     """Return where rc.subr(8) keeps how a service was started, until it is stopped."""
     return f"/var/run/rc.d/{service}"

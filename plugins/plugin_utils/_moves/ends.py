@@ -14,6 +14,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.move impor
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.images import stem
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import read, stat
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import fetch_firmware
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, change_of, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._life.steps import still_stopped
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines import facts, measures
@@ -147,7 +148,7 @@ def there(
             f"no VM of this name is being installed there"
         )
     if not paths.get(BIOS):
-        obstacles.append(f"{BIOS} is missing on {move.to}; run 'fw_update vmm' there")
+        obstacles.append(f"{BIOS} is missing on {move.to}; {fetch_firmware('vmm')}")
     for path in _directories(move):
         if not paths.get(path):
             continue

@@ -9,7 +9,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.answers import stat
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import (
+    TOOLS,
+    fetch_firmware,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import Answer, Questions
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments import (
@@ -80,15 +83,14 @@ class FirmwareFiles(Simple[tuple[Firmware, ...]]):
             if facts.paths.get(item.path):
                 continue
             if item.missing == "ignore":
-                out.warn(
-                    item.path,
-                    f"is missing: {item.without} until you run 'fw_update {item.driver}' there",
-                )
+                text = f"is missing: {item.without} until you {fetch_firmware(item.driver)}"
+                out.warn(item.path, text)
                 continue
-            advice = f"run 'fw_update {item.driver}' there{', ' * bool(item.advice)}{item.advice}"
+            advice = f"{fetch_firmware(item.driver)}{', ' * bool(item.advice)}{item.advice}"
             if item.missing == "fail":
                 raise out.error(item.path, f"is missing on this server: {item.without}; {advice}")
             source = ["-p", item.source] if item.source else []
+            forget = [TOOLS["fw_update"], "-d", item.driver]
             argv = [TOOLS["fw_update"], *source, item.driver]
             title = out.title(item.path)
             change = Change("fetch firmware", item.driver)
@@ -96,6 +98,7 @@ class FirmwareFiles(Simple[tuple[Firmware, ...]]):
             expected = {"path": item.path, "type": "file", "lacking": lacking}
             out.step(
                 Phase.NEED,
+                run(title, forget, timeout=_FETCH_SECONDS, ok=[]),
                 run(title, argv, change=change, timeout=_FETCH_SECONDS, ok=[]),
                 Step("expect", title, expected),
             )

@@ -21,33 +21,34 @@ PACKAGES = "/var/db/pkg"
 WORLD = "http://firmware.openbsd.org/firmware/7.8"
 
 
-class GiveUp(Exception):
-    """Nothing more is tried; the text is what is warned of."""
-
-
 def _fetch(machine: Machine, source: str, name: str) -> bytes:
     place = f"{source}/{name}"
     if (url := re.match(r"(?:ftp|https?)://([^/:]+)", source)) is not None:
-        raise GiveUp(f"Cannot fetch {place}\nftp: {url[1]}: no address associated with name\n")
+        raise LookupError(f"Cannot fetch {place}\nftp: {url[1]}: no address associated with name\n")
     if not machine.files.exists(place):
-        raise GiveUp(f"Cannot fetch {place} (404 Not Found)\n")
+        raise LookupError(f"Cannot fetch {place} (404 Not Found)\n")
     return machine.files.read_bytes(place)
 
 
 def fw_update(machine: Machine, call: Call) -> Result:
-    options = getopt(call.argv[1:], "p:")
-    if call.uid != 0:
-        return Result(1, "", "need root privileges\n")
+    options = getopt(call.argv[1:], "dp:")
     source = (options.last("p") or WORLD).rstrip("/")
     (driver,) = options.operands
+    kept = [name for name in machine.files.listdir(PACKAGES) if name.startswith(f"{driver}-")]
+    if options.has("d"):
+        for name in kept:
+            machine.files.remove(f"{PACKAGES}/{name}")
+        return Result(0)
     try:
         listed = _fetch(machine, source, LIST).decode()
         names = re.findall(rf"\(({re.escape(driver)}-firmware-.*\.tgz)\)", listed)
         if not names:
-            raise GiveUp(f"Unable to find firmware for {driver}\n")
-        package = f"{PACKAGES}/{names[-1].removesuffix('.tgz')}"
+            raise LookupError(f"Unable to find firmware for {driver}\n")
+        if (name := names[-1].removesuffix(".tgz")) in kept:
+            return Result(0, f"fw_update: add none; update none; keep {driver}\n")
+        package = f"{PACKAGES}/{name}"
         content = _fetch(machine, source, names[-1])
-    except GiveUp as warning:
+    except LookupError as warning:
         return Result(1, "fw_update: failed.\n", str(warning))
     machine.files.mkdir(package, parents=True)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:

@@ -125,7 +125,7 @@ THERE: dict[str, tuple[dict[str, t.Any], bool, bool, list[str]]] = {
         shown("/home/vm/.web1.install.conf", other=HOME), False, False,
         ["is the note of an installation"],
     ),
-    "no firmware": (shown(other={**HOME, BIOS: None}), False, False, ["run 'fw_update vmm' there"]),
+    "no firmware": (shown(other={**HOME, BIOS: None}), False, False, ["; run 'fw_update -d vmm'"]),
 }  # fmt: skip
 
 

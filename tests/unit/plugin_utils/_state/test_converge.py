@@ -202,7 +202,7 @@ def test_notices_and_pending_restarts() -> None:
     firmware = {"path": BIOS, "driver": "vmm", "missing": "ignore", "without": "x"}
     document = wants("vmd", firmware=[firmware])
     outcome = run(FakeAgent(), document)
-    text = f"{BIOS}: is missing: x until you run 'fw_update vmm' there"
+    text = f"{BIOS}: is missing: x until you run 'fw_update -d vmm' and 'fw_update vmm' there"
     assert outcome.warnings == (f"vmd: {text}",)
     assert outcome.result(diffs=False)["notices"] == [{"document": "vmd", "text": text}]
     result = replace(outcome, pending=("web1",)).result(diffs=False)

@@ -98,7 +98,8 @@ def test_what_must_be_there_comes_before_all_documents() -> None:
     second = wants("b", firmware=[{"path": BIOS, "driver": "vmm"}], confirm=30)
     made = plan_on([first, second])
     assert steps(made) == [
-        "run fw_update vmm", f"expect {BIOS}", "stage /etc/x", "commit /etc/x",
+        "run fw_update -d vmm", "run fw_update vmm", f"expect {BIOS}", "stage /etc/x",
+        "commit /etc/x",
     ]  # fmt: skip
     needs, own = made.transactions({})
     assert (needs.name, own.name) == ("b", "a")
