@@ -41,6 +41,8 @@ def test_converge_drift_and_a_cut_connection(bare: Site) -> None:
     assert recap(first, "server1")["changed"] == 2, messages(first)
     text = server.read("/etc/pf.conf")
     assert text.startswith(foreign)
+    # OpenBSD's own pf.conf has a rule whose states hold on any interface.
+    assert "Write set state-policy if-bound before the first rule" in messages(first)
     assert b'load anchor "puffy.vmm" from "/etc/pf.puffy.vmm.conf"' in text[len(foreign) :]
     assert said(server, f"ls -l {RULES}").startswith("-rw-------")
     assert 'anchor "puffy.vmm"' in said(server, "pfctl -s rules")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -36,7 +36,12 @@ OFFER = Packet(SERVER, WEB1, "udp", 67, 68)
 HTTP = Packet(WEB1, SERVER, "tcp", 40000, 80)
 
 
-def rules(uplinks: tuple[str, ...] = ("vio1",), forward: str = "[]", **changes: Any) -> str:
+def rules(
+    uplinks: tuple[str, ...] = ("vio1",),
+    forward: str = "[]",
+    clients: Sequence[str] = (),
+    **changes: Any,
+) -> str:
     """The rules for web1 and db1, behind vio1."""
     fleet = build(
         {"db1.yml": vm("number: 2"), "web1.yml": vm("number: 1", f"forward: {forward}")},
@@ -54,7 +59,7 @@ def rules(uplinks: tuple[str, ...] = ("vio1",), forward: str = "[]", **changes: 
         pf_nat=[NETWORK] if described["vmm_host"]["preset"] == "nat" else [],
         pf_egress="egress",
         pf_httpd=described["vmm_host"]["ipv4"]["server"],
-        pf_httpd_clients=[],
+        pf_httpd_clients=clients,
         pf_sources={"db1": ["192.0.2.0/28"]},
     )
 
@@ -166,7 +171,22 @@ def test_requests_for_sets_have_a_rate(wire: Wire) -> None:
         for rule in wire.machine.pf.anchors["puffy.vmm"]
         if rule.action == "pass" and rule.source.host == WEB1 and rule.target.ports == (80, 80)
     )
-    assert rule.endswith("keep state (source-track rule, max-src-conn-rate 100/60)")
+    states = "source-track rule, max-src-conn 20, max-src-conn-rate 100/60, if-bound, src.track 60"
+    assert rule.endswith(f" flags S/SA keep state ({states})")
+
+
+@pytest.mark.parametrize("preset", ["veb", "nat"])
+def test_no_state_of_a_rule_lets_another_vm_take_part(preset: str, wire: Wire) -> None:
+    """pf_find_state() of sys/net/pf.c takes a floating state on any tap, before rules are read."""
+    forward = "[{port: 2201, to: 22}]" if preset == "nat" else "[]"
+    load(wire.machine, rules(forward=forward, clients=["192.0.2.9"], preset=preset))
+    try:
+        loaded = [str(rule) for rule in wire.machine.pf.anchors["puffy.vmm"]]
+    finally:
+        load(wire.machine, rules())
+    stateful = [line for line in loaded if line.startswith("pass") and "no state" not in line]
+    assert len([line for line in stateful if "port = 80" in line]) == 3
+    assert [line for line in stateful if "if-bound" not in line] == []
 
 
 @pytest.mark.parametrize(

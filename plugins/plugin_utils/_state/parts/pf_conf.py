@@ -26,6 +26,7 @@ _IF_BOUND: t.Final = re.compile(r"\bif-bound\b")
 # A port of a veb(4) that leads to the server itself, and the rule that translates for VMs.
 _OUR_PORT: t.Final = re.compile(r"^pass quick on (pair\d+) no state$", re.MULTILINE)
 _OUR_NAT: t.Final = re.compile(r"^pass out quick on (\S+) inet from .* nat-to ", re.MULTILINE)
+_KEEPS_STATE: t.Final = re.compile(r"pass\b(?!.*\bno state\b)")
 _PASS_OUT: t.Final = re.compile(r"pass\b(?!.*\bin\b)(?=.*\bquick\b)(?:.*\bon (\S+))?")
 _HTTP: t.Final = {"80", "http", "www"}
 
@@ -103,12 +104,19 @@ def _untranslated(
 
 
 def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
-    """Yield translations whose states hold on any interface, so on a port of the switch too."""
+    """Yield rules whose states hold on any interface, so on ports of the switch too.
+
+    For connections that are not translated, one line for the first such rule: as the default of
+    OpenBSD's own pf.conf is one, nearly every file has them.
+    """
     port, nat = _OUR_PORT.search(rules), _OUR_NAT.search(rules)
+    if port is None:
+        return
+    first = ""
     for statement in statements:
         bound = _IF_BOUND.search(statement)
-        if port is None or (bound and statement.startswith("set ")):
-            return
+        if bound and statement.startswith("set "):
+            break
         translates = _TRANSLATES.search(statement)
         if translates and not bound and not (translates[0] == "nat-to" and nat):
             yield (
@@ -117,6 +125,15 @@ def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
                 f"the server, and connections stall: end a pass rule with keep state (if-bound), "
                 f"or write set state-policy if-bound before it"
             )
+        elif _KEEPS_STATE.match(statement) and not bound:
+            first = first or statement
+    if first:
+        yield (
+            f"/etc/pf.conf: {first!r} has states that hold on any interface, and pf(4) looks for a "
+            f"state before it reads a rule, on VMs' taps too: a VM that claims another's address "
+            f"with ARP can take part in connections of that VM. Write set state-policy if-bound "
+            f"before the first rule"
+        )
 
 
 def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) -> bool:

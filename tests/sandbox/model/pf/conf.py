@@ -21,7 +21,7 @@ _PROTOCOLS = ("tcp", "udp", "icmp", "icmp6")
 _SERVICES = {"ssh": 22, "domain": 53, "bootps": 67, "bootpc": 68, "http": 80, "www": 80}
 _KEYWORDS = frozenset("pass block match in out on from to port proto no keep state all".split())
 _UIDS = {"root": 0, "_pbuild": 55, "www": 67}
-_SET = ("skip", "limit", "block-policy", "loginterface", "optimization")
+_SET = ("skip", "limit", "block-policy", "loginterface", "optimization", "state-policy")
 
 
 @dataclass(frozen=True)
@@ -250,10 +250,11 @@ class Reader:
                     words.expect("state")
                     options["state"] = state
                     if state == "keep" and words.accept("("):
-                        tracked = str(words.accept("if-bound"))
-                        if not tracked:
-                            words.expect("max-src-conn-rate")
-                            tracked = f"source-track rule, max-src-conn-rate {self._rate(words)}"
+                        words.expect(tracked := "if-bound")
+                        if words.accept(","):
+                            words.expect("max-src-conn", "20", ",", "max-src-conn-rate")
+                            tracked = f"max-src-conn 20, max-src-conn-rate {self._rate(words)}"
+                            tracked = f"source-track rule, {tracked}, if-bound, src.track 60"
                         words.expect(")")
                         options["rates"] = f"keep state ({tracked})"
                 case "max-pkt-rate" as word:

@@ -26,6 +26,7 @@ LINKS = {
     "veb42": Interface("veb42", groups=("veb",)),
 }
 PASS = "pass in on egress proto tcp"
+BOUND = "set state-policy if-bound"
 FAQ = "match out on egress inet from !(egress:network) nat-to (egress:0)"
 
 
@@ -48,7 +49,7 @@ def test_interfaces_that_are_skipped(line: str, word: str, whom: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["set skip on lo", "set skip on { lo0 enc }", "# set skip on tap", "set skip on em0", "pass"],
+    ["set skip on lo", "set skip on { lo0 enc }", "# set skip on tap", "set skip on em0", "block"],
 )
 def test_other_interfaces_may_be_skipped(line: str) -> None:
     assert list(notices([line], RULES, LINKS)) == []
@@ -110,16 +111,16 @@ def test_translations_whose_states_a_switch_has_too(line: str, rules: str) -> No
     (told,) = notices([line, f"{line} keep state (if-bound)"], rules, LINKS)
     assert told.startswith(f"/etc/pf.conf: {line!r} has states that hold on any interface. ")
     assert "translated on pair84 already" in told
-    assert list(notices(["set state-policy if-bound", line], rules, LINKS)) == []
+    assert list(notices([BOUND, line], rules, LINKS)) == []
     without_pf_on_ports = rules.replace("pass quick on pair84 no state\n", "")
     assert list(notices([line], without_pf_on_ports, LINKS)) == []
 
 
 @pytest.mark.parametrize("line", ["pass out quick inet", "pass quick", "pass out quick on em0"])
 def test_what_leaves_before_it_is_translated(line: str) -> None:
-    (told,) = notices([line], WITH_NAT, LINKS)
+    (told,) = notices([BOUND, line], WITH_NAT, LINKS)
     assert told.startswith(f"/etc/pf.conf: {line!r} has quick and comes before the anchor, so VMs'")
-    assert list(notices([line], RULES, LINKS)) == []
+    assert list(notices([BOUND, line], RULES, LINKS)) == []
 
 
 @pytest.mark.parametrize(
@@ -135,12 +136,48 @@ def test_what_leaves_before_it_is_translated(line: str) -> None:
     ],
 )
 def test_what_is_translated_as_before(lines: list[str]) -> None:
-    assert list(notices(lines, WITH_NAT, LINKS)) == []
+    assert list(notices([BOUND, *lines], WITH_NAT, LINKS)) == []
 
 
 def test_a_router_as_the_faq_has_it() -> None:
     """Its states float, which does no harm on a bridge(4)."""
     lines = [FAQ, "pass out quick inet"]
-    assert len(list(notices(lines, WITH_NAT, LINKS))) == 1
+    assert len(list(notices([BOUND, *lines], WITH_NAT, LINKS))) == 1
     on_a_bridge = WITH_NAT.replace("pass quick on pair84 no state\n", "")
     assert list(notices(lines, on_a_bridge, LINKS)) == []
+
+
+STATES = "has states that hold on any interface, and pf(4) looks for a state before it reads a rule"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # OpenBSD's own pf.conf.
+        ["set skip on lo", "block return", "pass # establish keep-state", "block in on ! lo0"],
+        ["pass", "pass in on egress proto tcp", BOUND],
+        ["block", "pass inet proto icmp no state", "pass", "set block-policy return"],
+        ["set state-policy floating", "pass"],
+        [f"{PASS} to port 22 keep state (if-bound)", "pass", "match out nat-to (egress)"],
+    ],
+)
+def test_states_that_ports_of_a_switch_have_too(lines: list[str]) -> None:
+    """pf_find_state() of sys/net/pf.c: pf_test() of a tap(4) takes any state that is floating."""
+    (told,) = notices(lines, WITH_NAT, LINKS)
+    assert told.startswith(f"/etc/pf.conf: 'pass' {STATES}, on VMs' taps too: a VM that claims ")
+    assert told.endswith("Write set state-policy if-bound before the first rule")
+    assert list(notices([BOUND, *lines], WITH_NAT, LINKS)) == []
+    on_a_bridge = WITH_NAT.replace("pass quick on pair84 no state\n", "")
+    assert list(notices(lines, on_a_bridge, LINKS)) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["block return", "pass no state", f"{PASS} to port 22 keep state (if-bound)"],
+        ["set state-defaults if-bound", "pass"],
+        ["set skip on lo", "block", "match in all scrub (no-df)"],
+    ],
+)
+def test_states_of_one_interface_each(lines: list[str]) -> None:
+    assert list(notices(lines, RULES, LINKS)) == []
