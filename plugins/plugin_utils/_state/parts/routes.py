@@ -23,51 +23,63 @@ QUESTION: t.Final = {"name": "routes", "argv": [TOOLS["route"], "-n", "show"]}
 _SECONDS: t.Final = 30
 
 
-def steps(title: str, link: Link, own: t.Iterable[str] | None, live: Routes) -> t.Iterator[Step]:
-    """Yield the steps for a link whose file has these lines of ours; the kernel has `live`.
+def ours(own: t.Iterable[str] | None) -> set[str]:
+    """Return the words of the routes in lines of ours."""
+    return {value for word, value in hostname_if.read_all(own) if word == "route"}
+
+
+def deletions(
+    title: str, link: Link, own: t.Iterable[str] | None, live: Routes
+) -> t.Iterator[Step]:
+    """Yield the steps for a link whose file has these lines of ours; the kernel has `live`."""
+    lines = tuple(own or ())
+    vms = hostname_if.vms_of_routes(lines)
+    for words in sorted(ours(lines) - {route.words(link.name) for route in link.routes or ()}):
+        to, way = _ends(words)
+        if way in live.get(to, ()):
+            yield _step(title, "delete", words, vms.get(("route", words)))
+
+
+def additions(title: str, link: Link, before: t.Iterable[str], live: Routes) -> t.Iterator[Step]:
+    """Yield the steps after all deletions; the lines of all links had `before`.
 
     Raises PlanError where somebody else's route to a network leads elsewhere.
     """
-    lines = tuple(own or ())
-    had = hostname_if.vms_of_routes(lines)
-    before = {value for word, value in hostname_if.read_all(lines) if word == "route"}
-    desired = {route.words(link.name): route for route in link.routes or ()}
-    for words in sorted(before - desired.keys()):
-        to, _space, by = words.partition(" ")
-        if live.get(to) == _gateway(by):
-            yield _step(title, "delete", words, had.get(("route", words)))
-    for words, route in desired.items():
-        now = live.get(route.to)
-        if now == (route.by or ""):
+    had = {_ends(words) for words in before}
+    for route in link.routes or ():
+        words = route.words(link.name)
+        to, way = _ends(words)
+        if way in live.get(to, ()):
             continue
-        if now is not None and not any(
-            text.startswith(f"{route.to} ") and _gateway(text.partition(" ")[2]) == now
-            for text in before
-        ):
-            raise PlanError(
-                f"{title}: there is a route to {route.to} by {now or 'an interface'} already; "
-                f"delete it, and what makes it at the next boot"
-            )
+        for other in live.get(to, ()):
+            if (to, other) not in had:
+                raise PlanError(
+                    f"{title}: there is a route to {to} by {other} already; delete it, and what "
+                    f"makes it at the next boot"
+                )
         yield _step(title, "add", words, route.vm)
 
 
-def _gateway(by: str) -> str:
-    return "" if by.startswith("-") else by
+def _ends(words: str) -> tuple[str, str]:
+    """Return a route's destination, and its gateway or interface."""
+    to, _space, by = words.partition(" ")
+    return to, by.removeprefix("-cloning -link -iface ")
 
 
 def _step(title: str, verb: str, words: str, vm: str | None) -> Step:
     other = {"add": "delete", "delete": "add"}[verb]
     argv = {name: _argv(name, words) for name in (verb, other)}
-    to, _space, by = words.partition(" ")
-    by = by.removeprefix("-cloning -link -iface ")
+    to, way = _ends(words)
     vms = frozenset({vm}) if vm else EVERYBODYS
-    change = Change(f"{verb} the route", to, f"by {by}", vms=vms)
+    change = Change(f"{verb} the route", to, f"by {way}", vms=vms)
     back = [undo(*argv[other], timeout=_SECONDS)]
     return run(title, argv[verb], change=change, undo=back, timeout=_SECONDS)
 
 
 def _argv(verb: str, words: str) -> list[str]:
     to, *way = words.split()
-    if verb == "delete":
-        way = [word for word in way[:1] if not word.startswith("-")]
+    if verb == "delete" and len(way) > 1:
+        # Without a priority, it would be the ARP entry of a single address: rt_clone() of
+        # sys/net/route.c puts that before the route.
+        way = ["-priority", "static"]
     return [TOOLS["route"], "-n", verb, hostname_if.family(words), to, *way]

@@ -131,11 +131,17 @@ class Links:
         for name, interface in facts.links.items():
             out.world.links.setdefault(name, interface)
         retired = {link.name for link in desired if link.retired}
+        before: set[str] = set()
+        for link in desired:
+            own = LinkPlanner(link, out).parts.own
+            before |= routes.ours(own)
+            gone = routes.deletions(out.title(link.name), link, own, facts.routes)
+            out.step(Phase.KERNEL, *gone)
         for link in desired:
             planner = LinkPlanner(link, out, retired)
             out.step(Phase.KERNEL, *planner.steps())
-            own = planner.parts.own
-            out.step(Phase.KERNEL, *routes.steps(out.title(link.name), link, own, facts.routes))
+            added = routes.additions(out.title(link.name), link, before, facts.routes)
+            out.step(Phase.KERNEL, *added)
             planner.file()
             _warn(link, out)
             planner.note()

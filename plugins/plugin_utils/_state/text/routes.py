@@ -7,18 +7,32 @@ from __future__ import annotations
 import typing as t
 from ipaddress import ip_network
 
-# Gateways by destination, written network/length; empty where the network is directly connected.
-Routes = t.Mapping[str, str]
+# The ways to each destination, which is written network/length: the address of a gateway, or the
+# name of the interface that a route leads to directly.
+Routes = t.Mapping[str, tuple[str, ...]]
 
 
-def parse(text: str) -> dict[str, str]:
-    """Return the routes of the listing; the first of several to a destination counts."""
-    routes: dict[str, str] = {}
+def parse(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the routes of the listing."""
+    routes: dict[str, tuple[str, ...]] = {}
     for words in (line.split() for line in text.splitlines()):
         network = _network(words[0]) if len(words) > 2 else ""
-        if network:
-            routes.setdefault(network, words[1].partition("%")[0] if "G" in words[2] else "")
+        way = _way(words[1], words[2], words[-1]) if network else ""
+        if way:
+            routes[network] = (*routes.get(network, ()), way)
     return routes
+
+
+def _way(gateway: str, flags: str, interface: str) -> str:
+    """Return where an entry leads, "" for what is not a route but follows from one.
+
+    Entries of ARP and of the server's own addresses are neither G nor C (RTF_CLONING), and S only
+    with L, where somebody made them: rt_clone() of sys/net/route.c, sbin/route/show.c. The network
+    of an interface has no S (RTF_STATIC).
+    """
+    if "C" in flags and "G" not in flags:
+        return interface if "S" in flags else f"the network of {interface}"
+    return gateway.partition("%")[0] if "G" in flags or ("S" in flags and "L" not in flags) else ""
 
 
 def _network(word: str) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.hostname_if
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.plan import Plan
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text.routes import parse
 from unit.plugin_utils._state.resources.switches import EM0, LO0, VPORT42, now
-from unit.plugin_utils._state.servers import changes, commands, plan_on, staged, wants
+from unit.plugin_utils._state.servers import changes, commands, plan_on, staged, undos, wants
 
 # As show.c of OpenBSD 7.8 prints them: IPv4 networks without octets that are 0 at their end.
 TABLE = """Routing tables
@@ -41,11 +41,28 @@ OURS = """# begin of puffy.vmm rad
 """
 
 
+# A single address that is routed to vport42, as the kernel lists it once somebody asked by ARP.
+SINGLE = {"to": "198.51.100.241/32", "vm": "web1"}
+OUR_SINGLE = """# begin of puffy.vmm rad
+# VM web1
+!route -q add -inet 198.51.100.241/32 -cloning -link -iface vport42
+# end of puffy.vmm rad
+"""
+ENTRY = "198.51.100.241     fe:e1:bb:d1:c8:07  UHLc       0        3     -     7 vport42\n"
+ROUTE = "198.51.100.241     link#6             UHCS       0        3     -     8 vport42\n"
+
+
 def planned(*routes: dict[str, str], file: str = "", table: str = TABLE) -> Plan:
-    link = {"name": "vport42", "create": False, "up": False, "routes": list(routes)}
-    server = now(LO0 + EM0 + VPORT42, {"vport42": file} if file else {})
-    server = server.plus(outputs={"route -n show": (0, table)})
-    return plan_on(wants("rad", links={"interfaces": [link]}), server)
+    return planned_on({"vport42": file} if file else {}, table, vport42=routes)
+
+
+def planned_on(files: dict[str, str], table: str, **links: t.Sequence[dict[str, str]]) -> Plan:
+    wanted = [
+        {"name": name, "create": False, "up": False, "routes": list(routes)}
+        for name, routes in links.items()
+    ]
+    server = now(LO0 + EM0 + VPORT42, files).plus(outputs={"route -n show": (0, table)})
+    return plan_on(wants("rad", links={"interfaces": wanted}), server)
 
 
 def whose(plan: Plan) -> set[frozenset[str]]:
@@ -53,13 +70,67 @@ def whose(plan: Plan) -> set[frozenset[str]]:
 
 
 def test_a_table_of_routes() -> None:
-    assert parse(TABLE) == {
-        "10.0.2.0/24": "",
-        "198.51.100.48/29": "",
-        "203.0.113.9/32": "",
-        "::/96": "::1",
-        "2001:db8:100:7::/64": "2001:db8:6::16",
+    more = """192.0.2.9          00:00:5e:00:53:07  UHLS       0        0     -     8 em0
+192.0.2.10         fe:e1:bb:d1:c8:00  UHLl       0        0     -     1 em0
+192.0.2.11         192.0.2.10         UHS        0        0     -     8 em0
+192.0.2.255        192.0.2.10         UHb        0        0     -     1 em0
+"""
+    assert parse(TABLE + ENTRY + ROUTE + more) == {
+        "10.0.2.0/24": ("the network of em0",),
+        "192.0.2.11/32": ("192.0.2.10",),
+        "198.51.100.48/29": ("vport42",),
+        "198.51.100.241/32": ("vport42",),
+        "::/96": ("::1",),
+        "2001:db8:100:7::/64": ("2001:db8:6::16",),
     }
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ENTRY,
+        # Where the address is one of the server's own network outside: ARP, answered or not.
+        ENTRY.replace("vport42", "em0"),
+        ENTRY.replace("vport42", "em0").replace("UHLc ", "UHRLc"),
+    ],
+)
+def test_an_entry_of_arp_is_not_a_route(entry: str) -> None:
+    add = "route -n add -inet 198.51.100.241/32 -cloning -link -iface vport42"
+    assert commands(planned(SINGLE, file=OUR_SINGLE, table=entry)) == [add]
+    assert commands(planned(SINGLE, file=OUR_SINGLE, table=entry + ROUTE)) == []
+    # It is gone with what it followed from.
+    assert commands(planned(file=OUR_SINGLE, table=entry)) == []
+
+
+def test_a_single_address_that_goes_away() -> None:
+    """Without its priority, route(8) would delete the entry of ARP and leave the route."""
+    plan = planned(file=OUR_SINGLE, table=ENTRY + ROUTE)
+    delete = "route -n delete -inet 198.51.100.241/32 -priority static"
+    assert commands(plan) == [delete]
+    assert undos(planned(SINGLE, table="")) == [delete]
+
+
+def test_a_route_that_moves_to_another_interface() -> None:
+    """The kernel takes no second route of the same priority."""
+    files = {"vport42": OUR_SINGLE}
+    plan = planned_on(files, ENTRY + ROUTE, em0=[SINGLE], vport42=[])
+    assert commands(plan) == [
+        "route -n delete -inet 198.51.100.241/32 -priority static",
+        "route -n add -inet 198.51.100.241/32 -cloning -link -iface em0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "by"),
+    [
+        (ROUTE.replace("vport42", "em0"), "em0"),
+        (ROUTE.replace("vport42", "em0").replace("UHCS", "UCn "), "the network of em0"),
+        (ROUTE.replace("link#6", "192.0.2.9").replace("UHCS", "UGHS"), "192.0.2.9"),
+    ],
+)
+def test_a_route_of_somebody_else_to_a_single_address(entry: str, by: str) -> None:
+    with pytest.raises(PlanError, match=f"a route to 198.51.100.241/32 by {by} already; delete"):
+        planned(SINGLE, table=ENTRY + entry)
 
 
 def test_what_is_lacking_is_added() -> None:
