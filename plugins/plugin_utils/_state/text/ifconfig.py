@@ -15,7 +15,7 @@ _MEMBER = re.compile(r"\t(\S+) flags=[0-9a-f]+<")
 _PORT = re.compile(r"\t\t(\S+) port ")
 _PROTOCOL = re.compile(r"\ttrunk: trunkproto (\S+)")
 _INET = re.compile(r"\tinet (\S+)(?: --> \S+)? netmask 0x([0-9a-f]{8})")
-_INET6 = re.compile(r"\tinet6 ([0-9a-f:.]+)(?:%\S+)?(?: -> \S+)? prefixlen ([0-9]+)")
+_INET6 = re.compile(r"\tinet6 ([0-9a-f:.]+)(?:%\S+)?(?: --> \S*)? prefixlen ([0-9]+)")
 _PATCH = re.compile(r"\tpatch: (\S+)")
 _CARRIER = re.compile(r"\tstatus: (.+)")
 

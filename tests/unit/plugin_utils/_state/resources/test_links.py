@@ -62,6 +62,24 @@ def test_what_ifconfig_tells() -> None:
     assert (found["aggr0"].ports, found["aggr0"].protocol) == (("em1", "em2"), "lacp")
 
 
+def test_addresses_of_an_interface_with_one_other_end() -> None:
+    """in_alias() and in6_alias() of sbin/ifconfig/ifconfig.c."""
+    text = """gif0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 1280
+\tindex 9 priority 0 llprio 6
+\tencap: txprio payload rxprio payload
+\tgroups: gif
+\ttunnel: inet 192.0.2.1 --> 192.0.2.2 ttl 64 nodf ecn
+\tinet 198.51.100.1 --> 198.51.100.2 netmask 0xffffffff
+\tinet6 fe80::fce1:baff:fed0:2737%gif0 -->  prefixlen 64 scopeid 0x9
+\tinet6 2001:db8:7::1 --> 2001:db8:7::2 prefixlen 128
+"""
+    assert interface_listing.parse(text)["gif0"].addresses == (
+        "198.51.100.1/32",
+        "fe80::fce1:baff:fed0:2737/64",
+        "2001:db8:7::1/128",
+    )
+
+
 def test_a_server_without_anything_gets_it_all_and_a_way_back() -> None:
     made = planned(EM0, files={"em0": "inet autoconf\n"})
     assert commands(made) == [
