@@ -503,6 +503,11 @@ options:
             description: Addresses with their lengths, such as C(203.0.113.1/24).
             type: list
             elements: str
+          first_address:
+            description:
+              - The IPv4 address, without a length, that comes before all others of the interface.
+                Those that come before it are moved to the end. dhcpd(8) answers from the first one.
+            type: str
           routes:
             description:
               - Routes, live and in the file. A route is removed only if our lines of the file put

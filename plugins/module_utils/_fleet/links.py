@@ -102,7 +102,9 @@ def _host(wire: Wire) -> Iterator[Link]:
         retired = {"name": former, "create": False, "up": False, "retired": True}
         yield {**retired, "addresses": own["addresses"]}
     port = host_port(host)
-    yield {"name": host, **own} | ({"patch": port} if port else {})
+    # On a veb(4), pf(4) sees what the server sends, and knows this address only.
+    first = {} if host.startswith("vether") else {"first_address": str(wire.server_ipv4)}
+    yield {"name": host, **own, **first} | ({"patch": port} if port else {})
 
 
 def _uplink(uplink: Uplink | None) -> Iterator[Link]:

@@ -22,5 +22,10 @@ def ifconfig(
     **fields: t.Any,
 ) -> Step:
     """Return the step for an interface; `fields` are further ones of the commands that undo it."""
-    undoing = [{**undo(IFCONFIG, name, *old, timeout=_SECONDS), **fields} for old in back]
-    return run(title, [IFCONFIG, name, *words], change=change, undo=undoing, timeout=_SECONDS)
+    way_back = undoing(name, *back, **fields)
+    return run(title, [IFCONFIG, name, *words], change=change, undo=way_back, timeout=_SECONDS)
+
+
+def undoing(name: str, *back: t.Iterable[str], **fields: t.Any) -> list[dict[str, t.Any]]:
+    """Return what a step for an interface is undone by, in this order."""
+    return [{**undo(IFCONFIG, name, *old, timeout=_SECONDS), **fields} for old in back]

@@ -47,7 +47,8 @@ class Route:
 class Link:
     """A network interface, live and in its hostname.if(5) file; what is not set stays as it is.
 
-    Addresses are written address/length. With `create` false, it must exist already. No flag is set
+    Addresses are written address/length. The IPv4 address `first_address`, without a length, comes
+    before all others there. With `create` false, the interface must exist already. No flag is set
     while a switch has members that are not in `known`, nor taps of VMs or of `other_vms`. `patch`
     is the other end of a pair(4). A `retired` interface gives its `addresses` to another one of
     the document; `without` are interfaces that a switch loses. All taps in a switch are put into
@@ -63,6 +64,7 @@ class Link:
     protocol: str | None = None
     ports: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    first_address: str | None = None
     routes: tuple[Route, ...] | None = None
     members: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import host
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.ifconfig import (
     IFCONFIG,
     ifconfig,
+    undoing,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts.link import Link
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marked
@@ -57,6 +58,15 @@ class LinkPlanner:
     def file(self) -> None:
         """Plan the hostname.if(5) file with our present lines."""
         parts = hostname_if.adopt(self.parts, self.link)
+        earlier = [hostname_if.read(line) or () for line in parts.before.splitlines()]
+        addresses = [value for said in earlier for word, value in said if word == "inet"]
+        for address in self._before_first([*addresses, *_ipv4(self.link.addresses)]):
+            self.out.warn(
+                self.path,
+                f"gives {self.link.name} the address {address} before {self.link.first_address}, "
+                "so after the next boot dhcpd(8) answers VMs from there, which pf(4) drops: move "
+                f"that line to the end of the file, as inet alias {address}",
+            )
         own = hostname_if.lines(self.link, parts.foreign)
         text = marked.join(replace(parts, own=own), self.out.name)
         if not own and text == self.out.text(self.path):
@@ -251,17 +261,47 @@ class LinkPlanner:
         yield self._wait(encap, "the kernel does not take this VLAN")
 
     def _addresses(self) -> t.Iterator[Step]:
-        name, now = self.link.name, self.now
-        for address in self.link.addresses:
-            if address in now.addresses:
-                continue
+        """Give and take addresses, and keep the first one of IPv4 the first."""
+        link, now = self.link, self.now
+        new = [text for text in link.addresses if text not in now.addresses]
+        # An address with another netmask is the same one for the kernel.
+        replaced = {_bare(text) for text in new}
+        gone = [text for text in self._gone("inet", "inet6") if text in now.addresses]
+        gone = [text for text in gone if _bare(text) not in replaced]
+        left = [text for text in now.addresses if text not in gone and _bare(text) not in replaced]
+        before = self._before_first(_ipv4((*left, *new)))
+        steps = [*self._given(new), *self._without(gone), *self._moved(before)]
+        old = _ipv4(now.addresses)
+        if len(old) > 1 and (before or _ipv4(left) != old):
+            # What undoes the first step comes last, when all of them are there again.
+            fields = steps[0].fields
+            back = undoing(link.name, *map(_address, old))
+            steps[0] = replace(steps[0], fields={**fields, "undo": [*fields["undo"], *back]})
+        yield from steps
+
+    def _given(self, addresses: t.Iterable[str]) -> t.Iterator[Step]:
+        for address in addresses:
             self._refuse_elsewhere(address)
-            old = [text for text in now.addresses if _bare(text) == _bare(address)]
+            old = [text for text in self.now.addresses if _bare(text) == _bare(address)]
             back = [_address(text) for text in old] or [_no_address(address)]
-            change = Change("give", name, f"the address {address}")
+            change = Change("give", self.link.name, f"the address {address}")
             yield self._run(change, _address(address), *back)
-        gone = self._gone("inet", "inet6")
-        yield from self._without(text for text in gone if text in now.addresses)
+
+    def _before_first(self, addresses: t.Sequence[str]) -> t.Sequence[str]:
+        """Return those of the IPv4 addresses that come before the one that has to be the first.
+
+        dhcpd(8) answers from the first one (discover_interfaces() of usr.sbin/dhcpd/dispatch.c),
+        and a ping to 224.0.0.1 comes from it (in_pcbselsrc() of sys/netinet/in_pcb.c).
+        """
+        bare = [_bare(text) for text in addresses]
+        first = self.link.first_address
+        return addresses[: bare.index(first)] if first in bare else ()
+
+    def _moved(self, addresses: t.Iterable[str]) -> t.Iterator[Step]:
+        """Give addresses again: in_ifinit() of sys/netinet/in.c moves them to the end."""
+        for address in addresses:
+            change = Change("move the address", address, f"of {self.link.name} to the end")
+            yield self._run(change, _address(address))
 
     def _refuse_elsewhere(self, address: str) -> None:
         """Refuse an address that another interface has."""
@@ -309,6 +349,10 @@ class LinkPlanner:
 
 def _bare(address: str) -> str:
     return address.partition("/")[0]
+
+
+def _ipv4(addresses: t.Iterable[str]) -> list[str]:
+    return [text for text in addresses if ":" not in text]
 
 
 def _address(address: str) -> list[str]:

@@ -46,6 +46,7 @@ _INTERFACES: t.Final[Options] = list_of(
         "protocol": {"type": "str"},
         "ports": {"type": "list", "elements": "str"},
         "addresses": {"type": "list", "elements": "str"},
+        "first_address": {"type": "str"},
         "routes": list_of(
             {"to": {"type": "str", "required": True}, "by": {"type": "str"}, "vm": {"type": "str"}}
         ),

@@ -48,14 +48,12 @@ def ping(machine: Machine, call: Call) -> Result:
         raise NotModelled(" ".join(call.argv[1:]))
     source = options.last("I") or ""
     network = machine.network
-    names = [
-        name
-        for name in network.interfaces
-        if any(str(own.ip) == source for own in network.addresses(name))
-    ]
+    ends = {name: [str(own.ip) for own in network.addresses(name)] for name in network.interfaces}
+    names = [name for name, own in ends.items() if source in own]
     if not names:
         return Result(1, stderr="ping: bind: Can't assign requested address\n")
-    packet = Packet(source, _ALL_HOSTS, "icmp", kind="echoreq", to_all=True)
+    # -I only names the interface, whose first address it is (in_pcbselsrc() of in_pcb.c).
+    packet = Packet(ends[names[0]][0], _ALL_HOSTS, "icmp", kind="echoreq", to_all=True)
     machine.wire.send(names[0], packet)
     call.sleep(machine.clock.real(float(options.last("w", "10") or 10)))
     return Result(1)

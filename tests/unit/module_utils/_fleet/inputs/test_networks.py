@@ -68,7 +68,12 @@ def test_each_switch_with_networks_has_an_interface_of_the_server() -> None:
     assert links["veb1"] == {
         "name": "veb1", "members": ["pair2"], "without": ["vport1"], "prove": "198.51.100.1",
     }  # fmt: skip
-    assert links["pair3"] == {"name": "pair3", "addresses": ["198.51.100.1/24"], "patch": "pair2"}
+    assert links["pair3"] == {
+        "name": "pair3",
+        "addresses": ["198.51.100.1/24"],
+        "first_address": "198.51.100.1",
+        "patch": "pair2",
+    }
     # What there is for one network is as it was: the role has its proof.
     assert "prove" not in links["veb0"]
     assert [switch["group"] for switch in described["switches"]] == ["vmswitch", "vmswitch"]

@@ -96,6 +96,7 @@ def test_all_defaults() -> None:
             {
                 "name": "pair1",
                 "addresses": ["203.0.113.1/24", "2001:db8:6::1/64"],
+                "first_address": "203.0.113.1",
                 "patch": "pair0",
             },
         ],
@@ -181,7 +182,12 @@ def veb(number: int, addresses: list[str], *members: str) -> list[dict[str, obje
             "retired": True,
             "addresses": addresses,
         },
-        {"name": f"pair{2 * number + 1}", "addresses": addresses, "patch": port},
+        {
+            "name": f"pair{2 * number + 1}",
+            "addresses": addresses,
+            "first_address": addresses[0].partition("/")[0],
+            "patch": port,
+        },
     ]
 
 

@@ -24,6 +24,7 @@ from unit.plugin_utils._state.resources.switches import (
     OWN,
     UPLINK,
     VLAN,
+    VPORT42,
     Link,
     marked,
     now,
@@ -125,6 +126,89 @@ def test_a_pair_that_is_there_stays() -> None:
 
 STRANGER = ALL.replace("web1", "stranger")
 GROUP: Link = {"flags": [], "tap_group": "vmswitch"}
+
+
+ADDRESS = "\tinet {} netmask 0xffffff00 broadcast {}.255\n"
+A, B, NEW, OTHER = "203.0.113.2", "198.51.100.2", "203.0.113.9", "192.0.2.7"
+
+
+def readdressed(live: str, *addresses: str, foreign: str = "", first: str = "") -> Plan:
+    """A plan for pair85 with these addresses, where our lines have A and B."""
+    files = {"pair85": foreign + marked(f"inet alias {A}/24\ninet alias {B}/24\nup\n")}
+    host: Link = {"name": "pair85", "addresses": [f"{text}/24" for text in addresses]}
+    host["first_address"] = first or addresses[0]
+    return planned(live, host, files=files)
+
+
+def shown(*addresses: str) -> str:
+    lines = "".join(ADDRESS.format(text, text.rpartition(".")[0]) for text in addresses)
+    head, _inet, _rest = (
+        VPORT42.replace("vport42", "pair85").replace("vport", "pair").partition("\tinet ")
+    )
+    return head + lines
+
+
+def alias(address: str) -> str:
+    return f"ifconfig pair85 inet {address}/24 alias"
+
+
+@pytest.mark.parametrize(
+    ("live", "desired", "does", "undoes"),
+    [
+        # Another address, and a network that comes first from now on.
+        ((A, B), (NEW, B), [alias(NEW), f"ifconfig pair85 inet {A} -alias", alias(B)],
+         [alias(A), f"ifconfig pair85 inet {NEW} -alias", alias(A), alias(B)]),
+        ((A, B), (NEW, A, B), [alias(NEW), alias(A), alias(B)],
+         [f"ifconfig pair85 inet {NEW} -alias", alias(A), alias(B)]),
+        ((A,), (NEW, A), [alias(NEW), alias(A)], [f"ifconfig pair85 inet {NEW} -alias"]),
+        # Somebody else's address, which stays.
+        ((OTHER, A, B), (A, B), [alias(OTHER)], [alias(OTHER), alias(A), alias(B)]),
+        ((A, OTHER), (NEW,), [alias(NEW), f"ifconfig pair85 inet {A} -alias", alias(OTHER)],
+         [alias(A), f"ifconfig pair85 inet {NEW} -alias", alias(A), alias(OTHER)]),
+        # The first is the first.
+        ((A, OTHER), (A, B), [alias(B)], [f"ifconfig pair85 inet {B} -alias"]),
+        ((A, OTHER, B), (A, B), [], []),
+    ],
+)  # fmt: skip
+def test_the_servers_first_address_is_the_first_there_is(
+    live: t.Sequence[str], desired: t.Sequence[str], does: list[str], undoes: list[str]
+) -> None:
+    """dhcpd(8) answers from it, and a ping to all hosts comes from it."""
+    made = readdressed(shown(*live), *desired)
+    assert commands(made) == does
+    assert undos(made) == undoes
+
+
+def test_other_interfaces_keep_the_order_of_their_addresses() -> None:
+    host = {"name": "pair85", "addresses": [f"{A}/24"]}
+    assert commands(planned(shown(OTHER), host, files={})) == [alias(A)]
+    # The server has its first address already, from lines of somebody else.
+    assert commands(readdressed(shown(OTHER, A), A, B, first=OTHER)) == [alias(B)]
+    assert commands(readdressed(shown(A, OTHER), A, B, first=OTHER)) == [alias(B), alias(A)]
+    assert commands(readdressed(shown(A), A, B, first=OTHER)) == [alias(B)]
+
+
+def test_a_line_that_puts_another_address_first_at_the_next_boot() -> None:
+    made = readdressed(shown(A, OTHER), A, B, foreign=f"inet {OTHER} 255.255.255.0\n")
+    (text,) = notices(made)
+    assert text.startswith(
+        f"network: /etc/hostname.pair85: gives pair85 the address {OTHER}/24 before {A}, so after "
+    )
+    assert text.endswith(f"move that line to the end of the file, as inet alias {OTHER}/24")
+    lines = marked(f"inet alias {A}/24\nup\n") + f"inet alias {OTHER}/24\n"
+    host = {"name": "pair85", "addresses": [f"{A}/24"], "first_address": A}
+    after = planned(shown(A, OTHER), host, files={"pair85": lines})
+    assert (after.steps, notices(after)) == ((), [])
+
+
+def test_an_address_with_another_netmask_stays() -> None:
+    made = planned(
+        shown(A),
+        {"name": "pair85", "addresses": [f"{A}/25"]},
+        files={"pair85": marked(f"inet alias {A}/24\nup\n")},
+    )
+    assert commands(made) == [f"ifconfig pair85 inet {A}/25 alias"]
+    assert undos(made) == [alias(A)]
 
 
 def of_pf(ifconfig: str, **more: t.Any) -> Plan:
