@@ -499,6 +499,13 @@ options:
             description: Ports of an aggr(4) or trunk(4).
             type: list
             elements: str
+          lro:
+            description:
+              - V(false) turns off large receive offload, live and in the file (C(-tcplro) in
+                ifconfig(8)). A switch could not send these packets on. It turns that off for its
+                ports, but at boot not for what is behind an aggr(4), trunk(4) or vlan(4).
+            type: bool
+            default: true
           addresses:
             description: Addresses with their lengths, such as C(203.0.113.1/24).
             type: list

@@ -111,7 +111,7 @@ def _uplink(uplink: Uplink | None) -> Iterator[Link]:
     if uplink is None:
         return
     for name in uplink.members or (uplink.parent,):
-        yield {"name": name, "create": False}
+        yield {"name": name, "create": False, "lro": False}
     if uplink.members:
         link: Link = {"name": uplink.parent, "ports": list(uplink.members)}
         yield link | ({"protocol": uplink.protocol} if uplink.protocol else {})

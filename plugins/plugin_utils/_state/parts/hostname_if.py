@@ -23,7 +23,7 @@ _ROUTE = re.compile(r"!route -q add -inet6? (\S+ .+)")
 # Comes before a route that belongs to a VM.
 _VM = "# VM "
 _WITH_VALUE = ("add", "trunkport", "trunkproto", "vnetid", "parent", "patch")
-_ALONE = ("up", "link0", "link1", "link2")
+_ALONE = ("up", "link0", "link1", "link2", "-tcplro")
 # An address brings its interface up, as autoconf(4) does.
 _BRINGS_UP = ("inet", "inet6", "dhcp", "up")
 
@@ -34,7 +34,9 @@ def path(name: str) -> str:
 
 def directives(link: Link) -> tuple[Directive, ...]:
     """Return what a link's file has to say, in the order in which it must be done."""
-    result: list[Directive] = []
+    # netstart(8) puts aggr(4), trunk(4) and vlan(4) into a switch before they lead anywhere. So the
+    # switch turns this off for nothing behind them: veb_add_port() of sys/net/if_veb.c.
+    result: list[Directive] = [] if link.lro else [("-tcplro", "")]
     if link.protocol:
         result.append(("trunkproto", link.protocol))
     result += [("trunkport", port) for port in link.ports]
@@ -56,10 +58,10 @@ def lines(link: Link, foreign: t.Iterable[str]) -> tuple[str, ...]:
     if link.retired:
         return ()
     desired = directives(link)
-    if not link.create and desired == (("up", ""),):
+    if not link.create and {*desired} <= {("up", ""), ("-tcplro", "")}:
         words = [line.split() for line in foreign if not line.lstrip().startswith("#")]
         up = any(set(_BRINGS_UP) & {*line[:1], *line[-1:]} for line in words)
-        return () if up else ("up",)
+        return tuple(word for word, _value in desired if word != "up" or not up)
     whose = {("route", route.words(link.name)): route.vm for route in link.routes or ()}
     own: list[str] = []
     for directive in desired:

@@ -48,17 +48,19 @@ class Link:
     """A network interface, live and in its hostname.if(5) file; what is not set stays as it is.
 
     Addresses are written address/length. The IPv4 address `first_address`, without a length, comes
-    before all others there. With `create` false, the interface must exist already. No flag is set
-    while a switch has members that are not in `known`, nor taps of VMs or of `other_vms`. `patch`
-    is the other end of a pair(4). A `retired` interface gives its `addresses` to another one of
-    the document; `without` are interfaces that a switch loses. All taps in a switch are put into
-    `tap_group`. `prove` is the server's own IPv4 address: a change of a switch that has it ends
-    with a packet from there that must arrive at a port.
+    before all others there. Without `lro`, hardware does not join TCP packets that it receives,
+    as a switch could not send them on. With `create` false, the interface must exist already. No
+    flag is set while a switch has members that are not in `known`, nor taps of VMs or of
+    `other_vms`. `patch` is the other end of a pair(4). A `retired` interface gives its `addresses`
+    to another one of the document; `without` are interfaces that a switch loses. All taps in a
+    switch are put into `tap_group`. `prove` is the server's own IPv4 address: a change of a switch
+    that has it ends with a packet from there that must arrive at a port.
     """
 
     name: str
     create: bool = True
     up: bool = True
+    lro: bool = True
     vnetid: int | None = None
     parent: str | None = None
     protocol: str | None = None

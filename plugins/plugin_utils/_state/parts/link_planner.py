@@ -116,6 +116,8 @@ class LinkPlanner:
             unless = {"argv": [IFCONFIG, link.name], "match": r"^\t\S+\ flags="}
             change = Change("create interface", link.name)
             yield self._run(change, ["create"], ["destroy"], unless=unless)
+        if not link.lro and "LRO" in now.flags:
+            yield self._run(Change("turn off LRO of", link.name), ["-tcplro"], ["tcplro"])
         yield from self._ports()
         vlan = list(self._vlan())
         yield from vlan

@@ -41,6 +41,7 @@ _INTERFACES: t.Final[Options] = list_of(
         "name": {"type": "str", "required": True},
         "create": {"type": "bool", "default": True},
         "up": {"type": "bool", "default": True},
+        "lro": {"type": "bool", "default": True},
         "vnetid": {"type": "int"},
         "parent": {"type": "str"},
         "protocol": {"type": "str"},

@@ -95,6 +95,8 @@ class _Command:
                 self._kernel(f"{name}: SIOCIFDESTROY", lambda: network.destroy(name))
             case ["up" | "down" as word, *rest]:
                 self._kernel(f"{name}: SIOCSIFFLAGS", lambda: self._set(up=word == "up"))
+            case ["-tcplro", *rest]:
+                pass
             case [word, *rest] if word.removeprefix("-") in LINKS:
                 self._kernel(f"{name}: SIOCSIFFLAGS", lambda: self._flag(word))
             case ["description", text, *rest]:

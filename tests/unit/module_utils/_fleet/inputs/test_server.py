@@ -165,7 +165,8 @@ def test_the_preset_of_2019() -> None:
 
 BEHIND_EM0 = {"uplink": {"vlan": 42, "parent": "em0"}, "server_ipv4": "203.0.113.2"}
 IPV6 = {"ipv6_network": "2001:db8:6::/64", "ipv6_gateway": "2001:db8:6::1"}
-EM0 = {"name": "em0", "create": False}
+EM0 = {"name": "em0", "create": False, "lro": False}
+EM1 = {**EM0, "name": "em1"}
 VLAN42 = {"name": "vlan42", "vnetid": 42, "parent": "em0"}
 
 
@@ -198,7 +199,7 @@ LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
     ),
     "veb, an interface of its own": (
         {**BEHIND_EM0, "uplink": {"parent": "em1"}},
-        [{"name": "em1", "create": False}, *veb(0, ["203.0.113.2/24"], "em1")],
+        [EM1, *veb(0, ["203.0.113.2/24"], "em1")],
     ),
     "bridge: the vlan has the address": (
         {**BEHIND_EM0, "preset": "bridge"},
@@ -212,7 +213,7 @@ LINKS: dict[str, tuple[dict[str, object], list[dict[str, object]]]] = {
     ),
     "several interfaces as one": (
         {**BEHIND_EM0, "uplink": {"vlan": 42, "parent": "aggr0", "members": ["em0", "em1"]}},
-        [EM0, {"name": "em1", "create": False}, {"name": "aggr0", "ports": ["em0", "em1"]},
+        [EM0, EM1, {"name": "aggr0", "ports": ["em0", "em1"]},
          {"name": "vlan42", "vnetid": 42, "parent": "aggr0"},
          *veb(0, ["203.0.113.2/24"], "vlan42")],
     ),

@@ -44,6 +44,7 @@ from unit.plugin_utils._state.servers import (
     commands,
     notices,
     plan_on,
+    staged,
     undos,
     wants,
 )
@@ -235,6 +236,19 @@ def test_ports_of_an_aggregated_uplink() -> None:
     made = planned(EM1 + EM2, *AGGR[:2], trunk, files={})
     assert "ifconfig trunk0 trunkproto failover" in commands(made)
     assert written(made, "trunk0").splitlines()[1] == "trunkproto failover"
+
+
+def test_packets_that_hardware_has_joined_reach_no_switch() -> None:
+    """netstart(8) leads an aggr(4) to its ports only after a switch has it: LRO would stay on."""
+    em1 = EM1.replace("8802<", "2008802<").replace("MULTICAST>", "MULTICAST,LRO>")
+    ports = tuple({**port, "lro": False} for port in AGGR[:2])
+    made = planned(em1 + EM2, *ports, *AGGR[2:], files={"em2": "inet autoconf\n"})
+    assert commands(made)[:3] == ["ifconfig em1 -tcplro", "ifconfig em1 up", "ifconfig em2 up"]
+    assert undos(made)[-1] == "ifconfig em1 tcplro"
+    assert written(made, "em1") == marked("-tcplro\nup\n")
+    assert written(made, "em2") == "inet autoconf\n" + marked("-tcplro\n")
+    files = {name: written(made, name) for name in ("em1", "em2")}
+    assert staged(planned(EM1 + EM2, *ports, files=files)) == {}
 
 
 def test_what_our_lines_put_there_is_taken_away_and_nothing_else() -> None:
