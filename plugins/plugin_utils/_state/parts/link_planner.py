@@ -104,6 +104,13 @@ class LinkPlanner:
         gone = self._gone(*words)
         return tuple(dict.fromkeys((*(name for name in now if name not in gone), *desired)))
 
+    @property
+    def lost(self) -> list[str]:
+        """The addresses that it loses; with another netmask, it is the same one for the kernel."""
+        kept = {_bare(text) for text in self.link.addresses}
+        gone = [text for text in self._gone("inet", "inet6") if text in self.now.addresses]
+        return [text for text in gone if _bare(text) not in kept]
+
     def steps(self) -> t.Iterator[Step]:
         link, now = self.link, self.now
         if link.retired:
@@ -266,10 +273,8 @@ class LinkPlanner:
         """Give and take addresses, and keep the first one of IPv4 the first."""
         link, now = self.link, self.now
         new = [text for text in link.addresses if text not in now.addresses]
-        # An address with another netmask is the same one for the kernel.
         replaced = {_bare(text) for text in new}
-        gone = [text for text in self._gone("inet", "inet6") if text in now.addresses]
-        gone = [text for text in gone if _bare(text) not in replaced]
+        gone = self.lost
         left = [text for text in now.addresses if text not in gone and _bare(text) not in replaced]
         before = self._before_first(_ipv4((*left, *new)))
         steps = [*self._given(new), *self._without(gone), *self._moved(before)]

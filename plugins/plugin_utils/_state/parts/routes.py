@@ -29,18 +29,32 @@ def ours(own: t.Iterable[str] | None) -> set[str]:
 
 
 def deletions(
-    title: str, link: Link, own: t.Iterable[str] | None, live: Routes
+    title: str,
+    link: Link,
+    own: t.Iterable[str] | None,
+    live: Routes,
+    again: t.Collection[str] = (),
 ) -> t.Iterator[Step]:
-    """Yield the steps for a link whose file has these lines of ours; the kernel has `live`."""
+    """Yield the steps for a link whose file has these lines of ours; the kernel has `live`.
+
+    Routes of `again` are deleted although they are desired, for the additions to make them again.
+    """
     lines = tuple(own or ())
     vms = hostname_if.vms_of_routes(lines)
-    for words in sorted(ours(lines) - {route.words(link.name) for route in link.routes or ()}):
+    desired = {route.words(link.name) for route in link.routes or ()}
+    for words in sorted(ours(lines)):
         to, way = _ends(words)
-        if way in live.get(to, ()):
+        if (words in again or words not in desired) and way in live.get(to, ()):
             yield _step(title, "delete", words, vms.get(("route", words)))
 
 
-def additions(title: str, link: Link, before: t.Iterable[str], live: Routes) -> t.Iterator[Step]:
+def additions(
+    title: str,
+    link: Link,
+    before: t.Iterable[str],
+    live: Routes,
+    again: t.Collection[str] = (),
+) -> t.Iterator[Step]:
     """Yield the steps after all deletions; the lines of all links had `before`.
 
     Raises PlanError where somebody else's route to a network leads elsewhere.
@@ -49,7 +63,7 @@ def additions(title: str, link: Link, before: t.Iterable[str], live: Routes) -> 
     for route in link.routes or ():
         words = route.words(link.name)
         to, way = _ends(words)
-        if way in live.get(to, ()):
+        if way in live.get(to, ()) and words not in again:
             continue
         for other in live.get(to, ()):
             if (to, other) not in had:

@@ -134,15 +134,21 @@ class Links:
             out.world.links.setdefault(name, interface)
         retired = {link.name for link in desired if link.retired}
         before: set[str] = set()
+        again: set[str] = set()
         for link in desired:
-            own = LinkPlanner(link, out).parts.own
-            before |= routes.ours(own)
-            gone = routes.deletions(out.title(link.name), link, own, facts.routes)
+            planner = LinkPlanner(link, out)
+            own = planner.parts.own
+            ours = routes.ours(own)
+            before |= ours
+            # The kernel deletes an address with its routes: rt_ifa_purge() of sys/net/route.c.
+            families = {hostname_if.family(text) for text in planner.lost}
+            again |= {words for words in ours if hostname_if.family(words) in families}
+            gone = routes.deletions(out.title(link.name), link, own, facts.routes, again)
             out.step(Phase.KERNEL, *gone)
         for link in desired:
             planner = LinkPlanner(link, out, retired)
             out.step(Phase.KERNEL, *planner.steps())
-            added = routes.additions(out.title(link.name), link, before, facts.routes)
+            added = routes.additions(out.title(link.name), link, before, facts.routes, again)
             out.step(Phase.KERNEL, *added)
             planner.file()
             _warn(link, out)

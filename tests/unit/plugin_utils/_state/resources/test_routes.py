@@ -120,6 +120,32 @@ def test_a_route_that_moves_to_another_interface() -> None:
     ]
 
 
+def test_an_address_takes_its_routes_with_it() -> None:
+    """rt_ifa_purge() of sys/net/route.c deletes them when the address goes."""
+    delete = "route -n delete -inet 198.51.100.241/32 -priority static"
+    add = "route -n add -inet 198.51.100.241/32 -cloning -link -iface vport42"
+    own = OUR_SINGLE.replace("# VM", "inet alias 203.0.113.2/24\n# VM")
+    link = {"name": "vport42", "create": False, "up": False, "routes": [SINGLE]}
+    link["addresses"] = ["203.0.113.9/24"]
+    server = now(LO0 + EM0 + VPORT42, {"vport42": own})
+    server = server.plus(outputs={"route -n show": (0, ENTRY + ROUTE)})
+    plan = plan_on(wants("rad", links={"interfaces": [link]}), server)
+    give = "ifconfig vport42 inet 203.0.113.9/24 alias"
+    take = "ifconfig vport42 inet 203.0.113.2 -alias"
+    assert commands(plan) == [delete, give, take, add]
+    # The address is there again before the route is.
+    assert undos(plan)[0] == delete
+    assert undos(plan)[-1] == add
+    # What belongs to other families stays.
+    link["routes"] = [WEB1]
+    server = now(
+        LO0 + EM0 + VPORT42, {"vport42": OURS.replace("# VM", "inet alias 203.0.113.2/24\n# VM")}
+    )
+    server = server.plus(outputs={"route -n show": (0, TABLE)})
+    plan = plan_on(wants("rad", links={"interfaces": [link]}), server)
+    assert commands(plan) == [give, take]
+
+
 @pytest.mark.parametrize(
     ("entry", "by"),
     [
