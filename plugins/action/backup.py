@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible import constants
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import size_text
-from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
+from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError, shown_text
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Step, stamp
 from ansible_collections.puffy.vmm.plugins.plugin_utils._ansible.action import (
@@ -134,14 +134,12 @@ class ActionModule(Action):
         facts = self._facts(machines)
         taken: list[Backup] = []
         changes: list[str] = []
-        failures: list[str] = []
-        if not self.check_mode:
-            for name in self._agent.backup(request("free", self._place.path, ""))[0]["freed"]:
-                self._display.warning(
-                    f"{name} did not run, since a backup was cut off; it runs again"
-                )
+        held = {} if self.check_mode else self._free()
+        failures = [f"{name}: {text}" for name, text in held.items()]
         for machine in machines:
             now = facts[machine.name]
+            if machine.name in held:
+                continue
             if plan.nothing_to_copy(machine, now):
                 self._report.say(f"{machine.name} has no system yet, so there is nothing to copy")
             elif reason := plan.obstacle(machine, now, self._args["mode"]):
@@ -159,6 +157,15 @@ class ActionModule(Action):
         if failures:
             raise OperatorError("\n".join(failures), **result)
         return result
+
+    def _free(self) -> dict[str, str]:
+        """Have VMs run again that a backup held which was cut off; return which do not, and why."""
+        answer, _piece = self._agent.backup(request("free", self._place.path, ""))
+        for name in answer["freed"]:
+            self._display.warning(f"{name} did not run, since a backup was cut off; it runs again")
+        for name, text in answer["stopped"].items():
+            self._display.warning(shown_text(f"{name}: {text}"))
+        return {name: shown_text(str(text)) for name, text in sorted(answer["held"].items())}
 
     def _intent(self, machine: Machine, now: VmFacts) -> str:
         mode, limit = self._args["mode"], self._args["pause_limit"]

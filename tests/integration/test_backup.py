@@ -107,6 +107,21 @@ def test_modes_and_what_stays(installed: Site) -> None:
     assert "web1 was copied" in done(back_up(installed, "--limit", "server1"))
 
 
+def test_what_a_backup_left_of_one_vm_keeps_no_other_from_its_own(installed: Site) -> None:
+    server = installed.server1
+    hold = {"how": "stop", "owner": "puffy", "stop_seconds": 1, "awake_seconds": 1, "since": 0}
+    for name, program in (("gone1", "/usr/sbin/vmctl"), ("gone2", "/usr/bin/nothing")):
+        note = json.dumps({**hold, "vm": name, "vmctl": program})
+        server.write(f"/var/backups/puffy.vmm/backup-{name}.hold", note.encode())
+    result = back_up(installed)
+    refused(result, "gone2: vmctl status printed nothing")
+    said = " ".join((result.stdout + result.stderr).split())
+    assert "gone1: it was stopped for a backup and stays stopped: vm.conf(5) does not" in said
+    assert [backup["vm"] for backup in index(installed)] == ["web1"]
+    left = server.run("ls /var/backups/puffy.vmm | grep hold").stdout.split()
+    assert left == [b"backup-gone2.hold"]
+
+
 def test_another_server_and_the_controller(installed: Site) -> None:
     server, image = installed.server1, installed.server1.read(IMAGE)
     here = installed.directory / "copies"

@@ -52,6 +52,7 @@ class Jobs:
         answer, _piece = self._agent.backup({**job, **limits})
         if "busy" in answer:
             self._join(job, answer["busy"])
+        self._say_stopped(job["vm"], answer)
         look = {key: job[key] for key in ("place", "vm", "files", "vmctl", "df")}
         step, shown, shown_at = "", "", -float(LINE_SECONDS)
         while True:
@@ -59,6 +60,7 @@ class Jobs:
             now, _piece = self._agent.backup(ask)
             passed = time.monotonic() - begun
             if now["state"] == "done":
+                self._say_stopped(job["vm"], now)
                 return t.cast(dict[str, t.Any], now["backup"])
             if now["state"] == "failed":
                 text = shown_text(str(now["text"]))
@@ -68,6 +70,11 @@ class Jobs:
             if now["step"] != step or (known != shown and passed - shown_at >= LINE_SECONDS):
                 step, shown, shown_at = now["step"], known, passed
                 self._report.step(job["vm"], step, passed, known=known, waits_for="", **figures)
+
+    def _say_stopped(self, vm: str, answer: t.Mapping[str, t.Any]) -> None:
+        """Say why a VM that was stopped for a backup was not started again."""
+        if answer.get("stopped"):
+            self._report.say(f"{vm}: {shown_text(str(answer['stopped']))}")
 
     def _join(self, job: Request, busy: t.Mapping[str, t.Any]) -> None:
         by = shown_text(str(busy.get("by", "somebody")))

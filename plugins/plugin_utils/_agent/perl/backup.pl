@@ -120,50 +120,43 @@ sub take ($job) {
 	my ($vm, $directory) = ($job->{vm}, "$job->{place}/$job->{vm}");
 	my ($partial, $final) = ("$directory/$job->{id}.partial", "$directory/$job->{id}");
 	mkdir $partial, 0700 or fail("$partial: $!");
-	my $ok = eval {
-		my @disks = @{$job->{disks}};
-		my ($total, $blocks) = (0, 0);
-		for my $is (map { look($_->{path}, 0) // fail("$_->{path} is not there") } @disks) {
-			$total  += $is->{size};
-			$blocks += $is->{blocks};
-		}
-		room_for($job, $directory, 2 * 512 * $blocks);
-		my $how    = hold_still($job);
-		my @at     = gmtime;
-		my $before = $how eq 'crash-consistent' ? undef : settled($job);
-		my $held   = (json_of(of_job($vm, 'hold')) // {})->{how};
-		my $step   = $held ? "is $how and is copied" : "is copied ($how)";
-		my $count  = counter($job, $step, $total, ($held // q{}) eq 'pause' ? $job->{hold_seconds} : undef);
-		copy_image($_->{path}, "$partial/$_->{name}", $count) for @disks;
-		fail('it ran and wrote to its disk while it was copied, so the copy is useless')
-		    if defined $before && ($before ne settled($job) || state_of($job) ne $how);
-		my $seconds = let_go($vm) // 0;
-		$count = counter($job, 'is packed', $total);
-		my @packed;
-		for my $disk (@disks) {
-			my $copy = "$partial/$disk->{name}";
-			check_image($copy, @{$disk}{qw(format disk)});
-			my $is = pack_image($copy, "$copy.gz", $count);
-			unlink $copy or fail("$copy: $!");
-			push @packed, {%{$is}, name => "$disk->{name}.gz", image => $disk->{path}, %{$disk}{qw(format disk)}};
-		}
-		my %is = (
-			%{$job->{about}}, %{$job}{qw(vm id by)},
-			mode        => $how,
-			stood_still => int $seconds + 0.5,
-			taken       => sprintf('%04d-%02d-%02dT%02d:%02d:%02dZ', $at[5] + 1900, $at[4] + 1, @at[3, 2, 1, 0]),
-			disks       => \@packed,
-		);
-		complete($job->{place}, $final, \%is);
-		report($job, state => 'done', backup => \%is);
-		1;
-	};
-	return if $ok;
-	my $error = $@;
-	# The VM comes first, then what is left of its copy.
-	my $freed = eval { let_go($vm); 1 };
-	remove_tree($partial);
-	die $error;
+	$job->{clean} = sub { remove_tree($partial) };
+	my @disks = @{$job->{disks}};
+	my ($total, $blocks) = (0, 0);
+	for my $is (map { look($_->{path}, 0) // fail("$_->{path} is not there") } @disks) {
+		$total  += $is->{size};
+		$blocks += $is->{blocks};
+	}
+	room_for($job, $directory, 2 * 512 * $blocks);
+	my $how    = hold_still($job);
+	my @at     = gmtime;
+	my $before = $how eq 'crash-consistent' ? undef : settled($job);
+	my $held   = (json_of(of_job($vm, 'hold')) // {})->{how};
+	my $step   = $held ? "is $how and is copied" : "is copied ($how)";
+	my $count  = counter($job, $step, $total, ($held // q{}) eq 'pause' ? $job->{hold_seconds} : undef);
+	copy_image($_->{path}, "$partial/$_->{name}", $count) for @disks;
+	fail('it ran and wrote to its disk while it was copied, so the copy is useless')
+	    if defined $before && ($before ne settled($job) || state_of($job) ne $how);
+	my $was = let_go($vm) // {seconds => 0};
+	$count = counter($job, 'is packed', $total);
+	my @packed;
+	for my $disk (@disks) {
+		my $copy = "$partial/$disk->{name}";
+		check_image($copy, @{$disk}{qw(format disk)});
+		my $is = pack_image($copy, "$copy.gz", $count);
+		unlink $copy or fail("$copy: $!");
+		push @packed, {%{$is}, name => "$disk->{name}.gz", image => $disk->{path}, %{$disk}{qw(format disk)}};
+	}
+	my %is = (
+		%{$job->{about}}, %{$job}{qw(vm id by)},
+		mode        => $how,
+		stood_still => int $was->{seconds} + 0.5,
+		taken       => sprintf('%04d-%02d-%02dT%02d:%02d:%02dZ', $at[5] + 1900, $at[4] + 1, @at[3, 2, 1, 0]),
+		disks       => \@packed,
+	);
+	complete($job->{place}, $final, \%is);
+	report($job, state => 'done', backup => \%is, stopped => $was->{stopped});
+	return;
 }
 
 # Unpacks a backup beside the images that it is for; the next request renames them.
@@ -206,11 +199,11 @@ sub begin ($request) {
 		return {busy => json_of(of_job($vm, 'status')) // {}} if now() >= $until;
 		select undef, undef, undef, 0.1;
 	}
-	let_go($vm);
+	my $was = let_go($vm) // {};
 	own_directory($_) for $request->{place}, "$request->{place}/$vm";
 	clear_partial("$request->{place}/$vm");
 	start_job($request, sub { $JOB{$request->{do}}->($request) });
-	return {};
+	return {stopped => $was->{stopped}};
 }
 
 # Adds to the record of a backup, such as when it was tested.
@@ -287,7 +280,7 @@ my %DOES = (
 	take    => \&begin,
 	restore => \&begin,
 	watch   => sub ($request) { watch_job(@{$request}{qw(vm seen seconds)}) },
-	free    => sub ($request) { {freed => [let_all_go()]} },
+	free    => sub ($request) { let_all_go() },
 	list    => sub ($request) { {backups => [kept($request->{place})]} },
 	amend   => \&amend,
 	drop    => \&drop,

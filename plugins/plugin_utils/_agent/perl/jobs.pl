@@ -28,21 +28,24 @@ sub report ($job, %is) {
 	return;
 }
 
-# The state of a VM that vmctl(8) shows; "stopped" too for a VM that vmd(8) does
-# not know. Only an answer counts, which begins with a header.
-sub state_of ($job) {
+# What vmctl(8) shows of a VM: its state and its owner. One that vmd(8) does not know
+# is "stopped" and has no owner. Only an answer counts, which begins with a header.
+sub shown_of ($job) {
 	for (1 .. 3) {
 		my $said = run([$job->{vmctl}, 'status'], timeout => 20)->{stdout};
 		next if $said !~ /\A\s*ID\s+PID\s/xms;
 		for my $line (split /\n/xms, $said) {
 			my @words = split q{ }, $line;
 			next if @words < 9 || $words[-1] ne $job->{vm};
-			return $words[1] =~ /\A\d+\z/xms ? $words[-2] : 'stopped';
+			my $runs = $words[1] =~ /\A\d+\z/xms;
+			return {state => $runs ? $words[-2] : 'stopped', owner => $words[-3]};
 		}
-		return 'stopped';
+		return {state => 'stopped'};
 	}
 	return fail('vmctl status printed nothing, so nobody knows whether the VM runs; look into /var/log/daemon');
 }
+
+sub state_of ($job) { return shown_of($job)->{state} }
 
 # Waits until a VM has one of some states; returns the state that it has in the end.
 sub await ($job, $seconds, @states) {
@@ -69,11 +72,22 @@ sub ask_until ($job, $verb, $seconds, @states) {
 	return;
 }
 
-# Makes a VM run again that a job paused or stopped. Fails where it does not.
+# Returns why a VM that a job stopped must not be started any more. One that was
+# suspended meanwhile has no owner in vm.conf(5), which vmctl(8) shows as root; one
+# that was archived, moved or purged is not there.
+sub left_stopped ($hold) {
+	my $owner = shown_of($hold)->{owner} // return 'vm.conf(5) does not have it any more';
+	return if $owner eq $hold->{owner};
+	return "its owner was $hold->{owner} and is $owner now, so it may have been suspended meanwhile";
+}
+
+# Makes a VM run again that a job paused or stopped. Fails where it does not. Returns
+# nothing if no job did that, else for how many seconds it was held, and why it was
+# left stopped.
 sub let_go ($vm) {
 	my $path = of_job($vm, 'hold');
 	my $hold = json_of($path) or return;
-	my $is;
+	my ($is, $why);
 	if ($hold->{how} eq 'pause') {
 		# The pause may still be coming: vmd(8) takes requests in order.
 		$is = ask_until($hold, 'unpause', $hold->{awake_seconds}, qw(running stopped));
@@ -81,39 +95,45 @@ sub let_go ($vm) {
 	else {
 		$is = await($hold, 3, qw(stopping stopped));
 		$is = await($hold, $hold->{stop_seconds}, 'stopped') if $is eq 'stopping';
-		if ($is eq 'stopped') {
+		$why = left_stopped($hold) if $is eq 'stopped';
+		if ($is eq 'stopped' && !defined $why) {
 			run([$hold->{vmctl}, 'start', $vm], timeout => $hold->{awake_seconds});
 			$is = await($hold, $hold->{awake_seconds}, 'running');
 		}
 	}
-	my $as_before = $hold->{how} eq 'pause' ? $is ne 'paused' : $is eq 'running';
+	my $as_before = $hold->{how} eq 'pause' ? $is ne 'paused' : $is eq 'running' || defined $why;
 	fail("it is $is and should be running: as root on the server, vmctl "
 		. ($hold->{how} eq 'pause' ? 'unpause' : 'start') . " $vm") if !$as_before;
 	unlink $path or fail("$path: $!");
-	return now() - $hold->{since};
+	$why = "it was stopped for a backup and stays stopped: $why" if defined $why;
+	return {seconds => now() - $hold->{since}, stopped => $why};
 }
 
-# Makes the VMs run again that killed processes left paused or stopped.
+# Makes the VMs run again that killed processes left paused or stopped. One that does
+# not is no reason not to care for the others.
 sub let_all_go () {
-	my @freed;
+	my (@freed, %stopped, %held);
 	for my $vm (map { /\Abackup-(.+)[.]hold\z/xms } @{names_in($STATE) // []}) {
 		my $lock = lock_job($vm) or next;
-		let_go($vm);
-		push @freed, $vm;
+		my $was;
+		if (!eval { $was = let_go($vm); 1 }) { $held{$vm} = failure()->{text} }
+		elsif (defined $was->{stopped}) { $stopped{$vm} = $was->{stopped} }
+		else { push @freed, $vm }
 	}
-	return @freed;
+	return {freed => \@freed, stopped => \%stopped, held => \%held};
 }
 
 # Pauses or stops a VM, as its mode says; returns how its images can be copied.
 sub hold_still ($job) {
-	my $is = state_of($job);
+	my $shown = shown_of($job);
+	my $is    = $shown->{state};
 	return 'stopped' if $is eq 'stopped';
 	return $job->{mode} if $job->{mode} eq 'crash-consistent';
 	return 'paused' if $job->{mode} eq 'paused' && $is eq 'paused';
 	fail("is $is; run again when it runs or is stopped") if $is ne 'running';
 	my $how = $job->{mode} eq 'paused' ? 'pause' : 'stop';
 	my %hold = map { $_ => $job->{$_} } qw(vm vmctl by stop_seconds awake_seconds);
-	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, how => $how, since => now()}));
+	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, owner => $shown->{owner}, how => $how, since => now()}));
 	report($job, step => $how eq 'pause' ? 'is being paused' : 'is being stopped', done => 0, total => 0);
 	if ($how eq 'pause') {
 		$is = ask_until($job, $how, $job->{rest_seconds}, 'paused');
@@ -138,13 +158,20 @@ sub start_job ($job, $work) {
 	});
 }
 
-# Does the work of a job, and reports why it failed.
+# Makes a VM run again after a failure; returns what that adds to its text.
+sub let_go_after ($vm) {
+	my $was;
+	return '; ' . failure()->{text} if !eval { $was = let_go($vm); 1 };
+	return defined $was->{stopped} ? "; $was->{stopped}" : q{};
+}
+
+# Does the work of a job, and reports why it failed. The VM comes first, then what is
+# left of its copy.
 sub work ($job, $work) {
-	my $ok = eval { $work->(); 1 };
+	return if eval { $work->(); 1 };
 	my $error = failure();
-	my $freed = eval { let_go($job->{vm}); 1 };
-	return if $ok;
-	$error->{text} .= '; ' . failure()->{text} if !$freed;
+	$error->{text} .= let_go_after($job->{vm});
+	$job->{clean}->() if $job->{clean};
 	report($job, state => 'failed', text => $error->{text}, damaged => $error->{damaged});
 	return;
 }
@@ -159,12 +186,10 @@ sub keep ($job, $worker) {
 		    if $hold && $hold->{how} eq 'pause' && now() - $hold->{since} > $job->{hold_seconds} + $KEEPER_SECONDS;
 		select undef, undef, undef, $WATCH;
 	}
-	my $ok = eval { let_go($job->{vm}); 1 };
-	my $text = $ok ? q{} : '; ' . failure()->{text};
+	my $text = let_go_after($job->{vm});
 	my $is = json_of(of_job($job->{vm}, 'status')) // {};
 	$job->{report} = $is;
-	report($job, state => 'failed', text => "its process was killed$text")
-	    if ($is->{state} // q{}) eq 'works' || !$ok;
+	report($job, state => 'failed', text => "its process was killed$text") if ($is->{state} // q{}) eq 'works';
 	return;
 }
 

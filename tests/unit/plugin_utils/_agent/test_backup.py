@@ -33,7 +33,7 @@ status)
     pid=4711; state=$(cat state)
     [ $state = stopped ] && pid=-
     echo '   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME'
-    echo "    1 $pid     1    1.0G     16M   ttyp0         root $state web1";;
+    [ -e gone ] || echo "    1 $pid     1    1.0G     16M   ttyp0    $(cat owner) $state web1";;
 pause) [ -e busy ] || echo paused >state; [ ! -e hangs ] || sleep 60;;
 unpause) echo running >state;;
 stop) [ -e busy ] || echo stopped >state;;
@@ -54,6 +54,7 @@ class Server:
         self.free(1 << 40)
         self.script("vmctl", VMCTL)
         self.is_in("running")
+        self.is_of("puffy")
 
     def script(self, name: str, text: str) -> None:
         path = self.host.srv / name
@@ -66,6 +67,9 @@ class Server:
 
     def is_in(self, state: str) -> None:
         (self.vm / "state").write_text(f"{state}\n")
+
+    def is_of(self, owner: str) -> None:
+        (self.vm / "owner").write_text(f"{owner}\n")
 
     @property
     def state(self) -> str:
@@ -190,7 +194,7 @@ WAYS: dict[str, tuple[str, str, str, list[str], str]] = {
         "running", "stopped", "busy", ["stop web1"], "is still running 3 s after it was asked to",
     ),
     "does not start again": (
-        "running", "stopped", "broken", ["stop web1", "start web1", "start web1", "start web1"],
+        "running", "stopped", "broken", ["stop web1", "start web1", "start web1"],
         "it is stopped and should be running: as root on the server, vmctl start web1",
     ),
     "is stopping": ("stopping", "paused", "", [], "is stopping; run again"),
@@ -258,7 +262,7 @@ def test_whoever_is_killed_the_vm_runs_again(slow: Server, killed: str, mode: st
     if killed == "both":
         until(lambda: not slow.processes())
         assert slow.state == mode
-        assert slow.ask("free") == {"freed": ["web1"]}
+        assert slow.ask("free") == {"freed": ["web1"], "stopped": {}, "held": {}}
     # Who copies comes to the end of the image now.
     os.truncate(slow.image, MIB)
     until(lambda: slow.state == "running")
@@ -266,6 +270,54 @@ def test_whoever_is_killed_the_vm_runs_again(slow: Server, killed: str, mode: st
     # What was left is cleared, and all goes well.
     assert slow.take(mode)["state"] == "done"
     assert [path.name for path in (slow.host.srv / "place/web1").iterdir()] == [ID]
+
+
+# What was done with a VM while it was stopped for a backup, and what is said of it.
+MEANWHILE: dict[str, tuple[t.Callable[[Server], object], str]] = {
+    "suspended": (lambda server: server.is_of("root"), "its owner was puffy and is root now"),
+    "archived": (lambda server: (server.vm / "gone").touch(), "does not have it any more"),
+}
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+@pytest.mark.parametrize("name", MEANWHILE)
+def test_what_must_not_run_any_more_stays_stopped(slow: Server, name: str, cut_off: bool) -> None:
+    change, text = MEANWHILE[name]
+    assert "failed" not in slow.begin("stopped")
+    slow.until_copying()
+    processes = slow.at_work()
+    if cut_off:
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        until(lambda: not slow.processes())
+    change(slow)
+    if cut_off:
+        answer = slow.ask("free")
+        assert text in answer["stopped"].pop("web1")
+        assert answer == {"freed": [], "stopped": {}, "held": {}}
+    else:
+        os.truncate(slow.image, MIB)
+        slow.image.touch()
+        assert text in slow.end()["text"]
+    assert (slow.calls, slow.state) == (["stop web1"], "stopped")
+    assert not list(slow.host.state.glob("*.hold"))
+
+
+def test_a_vm_that_does_not_run_again_is_no_matter_of_the_others(server: Server) -> None:
+    """Its failure is reported, and what is noted of others is cared for."""
+    server.is_in("stopped")
+    (server.vm / "broken").touch()
+    server.host.state.mkdir(mode=0o700)
+    for name in ("web1", "web2"):
+        hold = {"vm": name, "vmctl": "/srv/vmctl", "how": "stop", "owner": "puffy", "since": 0}
+        hold |= {"stop_seconds": 1, "awake_seconds": 1}
+        (server.host.state / f"backup-{name}.hold").write_text(json.dumps(hold))
+    answer = server.ask("free")
+    assert answer["freed"] == []
+    assert "vmctl start web1" in answer["held"].pop("web1")
+    assert "stays stopped: vm.conf(5) does not have it" in answer["stopped"].pop("web2")
+    assert answer["held"] == answer["stopped"] == {}
+    assert [path.name for path in server.host.state.glob("*.hold")] == ["backup-web1.hold"]
 
 
 def test_a_signal_ends_it_at_once(slow: Server) -> None:
@@ -281,7 +333,7 @@ def test_two_do_not_meet(slow: Server) -> None:
     slow.until_copying()
     busy = slow.begin()["busy"]
     assert (busy["do"], busy["by"], busy["state"]) == ("take", "a test", "works")
-    assert slow.ask("free") == {"freed": []}
+    assert slow.ask("free") == {"freed": [], "stopped": {}, "held": {}}
     assert slow.state == "paused"
     os.kill(slow.at_work()[1], signal.SIGTERM)
     until(lambda: not slow.processes())
