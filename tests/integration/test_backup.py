@@ -122,6 +122,14 @@ def test_what_a_backup_left_of_one_vm_keeps_no_other_from_its_own(installed: Sit
     assert left == [b"backup-gone2.hold"]
 
 
+def test_a_paused_vm_shuts_down_before_it_starts_again(installed: Site) -> None:
+    """Else vmd(8) ends it, and shows the next one as paused, too."""
+    assert installed.server1.run("vmctl pause web1").returncode == 0
+    assert state(installed) == "paused"
+    done(installed.play("vm", *WEB1, "-e", "verb=restart"))
+    assert state(installed) == "running"
+
+
 def test_another_server_and_the_controller(installed: Site) -> None:
     server, image = installed.server1, installed.server1.read(IMAGE)
     here = installed.directory / "copies"

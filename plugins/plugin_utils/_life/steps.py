@@ -35,6 +35,7 @@ _LOG: t.Final = ["/usr/bin/tail", "-n", "8", "/var/log/daemon"]
 # vmd(8) gives a guest 3 s to answer and 120 s to shut down before it ends it.
 STOP_SECONDS: t.Final = 180
 _LOAD_SECONDS: t.Final = 8
+_UNPAUSE_SECONDS: t.Final = 60
 _CONSOLE_BYTES: t.Final = 32 * 1024
 # How long a recording waits for the VM to start, and how long it lasts at most.
 _RECORD_WAIT_SECONDS: t.Final = 60
@@ -68,8 +69,26 @@ def does_not_run(name: str) -> str:
     return rf"\A[ ]*ID[ ](?!.*{runs(name)})"
 
 
+def is_not_paused(name: str) -> str:
+    """Return a pattern for `vmctl status` in which the VM is not paused, or has no process."""
+    paused = rf"^[ ]*\d+[ ]+\d+[ ][^\n]*[ ]paused[ ]{re.escape(name)}$"
+    return rf"\A[ ]*ID[ ](?!.*{paused})"
+
+
+def unpause(name: str) -> Step:
+    """Have a VM run that is paused, as for a backup; nothing is done with others.
+
+    A paused guest cannot answer, so vmd(8) would end it 3 s after it was asked to shut down; and
+    the VM would be shown as paused when it runs again (vmmci_ctl, vm_stop in usr.sbin/vmd).
+    """
+    ask = [TOOLS["vmctl"], "unpause", name]
+    return shows(f"{name}: is still paused", is_not_paused(name), _UNPAUSE_SECONDS, ask=ask)
+
+
 def stop(name: str, *, seconds: int = STOP_SECONDS, force: bool = False) -> t.Iterator[Step]:
     """Ask the guest to shut down and wait; vmd ends it after its own timeouts."""
+    if not force:
+        yield unpause(name)
     argv = [TOOLS["vmctl"], "stop", *(["-f"] if force else []), name]
     yield run(f"{name}: stop", argv, change=change_of(name, "stop", name), ok=_ANY, timeout=30)
     yield shows(f"{name}: does not stop", does_not_run(name), seconds)

@@ -105,8 +105,8 @@ def hold(seen: Seen, journal: Journal) -> t.Iterator[Step]:
 
 def stop(names: t.Sequence[str]) -> t.Iterator[Step]:
     """Have all of them shut down at the same time, and wait until they have."""
-    steps = [step for name in names for step in life.stop(name)]
-    yield from sorted(steps, key=lambda step: step.do == "wait")
+    for alike in zip(*(life.stop(name) for name in names), strict=True):
+        yield from alike
 
 
 def reboot() -> t.Iterator[Step]:

@@ -46,7 +46,7 @@ sub confine ($request) {
 
 	my %sight = map { $_ => 'r' } grep { -d } @INC;
 	@sight{'/usr/libexec/ld.so', '/dev/null'} = ('r', 'rw');
-	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv explain raw)} } @runs;
+	$sight{$_->[0]} = 'rx' for grep { defined } map { @{$_}{qw(argv ask explain raw)} } @runs;
 	# unveil(2) takes 128 paths, so the top directory stands for all below it. What is made later in
 	# a directory that does not exist yet could not be seen, so its parent stands for that, and so
 	# it does for a file, which is replaced by another one from beside it.

@@ -136,7 +136,7 @@ sub hold_still ($job) {
 	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, owner => $shown->{owner}, how => $how, since => now()}));
 	report($job, step => $how eq 'pause' ? 'is being paused' : 'is being stopped', done => 0, total => 0);
 	if ($how eq 'pause') {
-		$is = ask_until($job, $how, $job->{rest_seconds}, 'paused');
+		$is = ask_until($job, $how, $job->{rest_seconds}, qw(paused stopping stopped));
 		return $is if $is eq 'paused';
 		fail("is still $is $job->{rest_seconds} s after it was asked to pause: vmd(8) pauses a VM "
 			. 'when its processor idles, and it did not; use backup_mode=stopped');

@@ -105,9 +105,9 @@ class Guests:
             self._say(guest, "No active partition")
 
     def shut_down(self, vm: Known) -> None:
-        """The request of vmmci(4); without a driver for it the machine is ended at once."""
+        """The request of vmmci(4), to which no answer comes without a driver, or while paused."""
         guest = self.running[vm.name]
-        if guest.kind in (BIOS, FOREIGN):
+        if guest.kind in (BIOS, FOREIGN) or vm.paused:
             self._end(guest, reboot=False)
             return
         seconds = _GOODBYE.get(guest.kind, SHUTDOWN)

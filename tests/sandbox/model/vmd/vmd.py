@@ -289,7 +289,7 @@ class Vmd(Daemon):
     def _release(self, vm: Known, *, keep_tty: bool) -> None:
         for tap in vm.taps:
             self.machine.network.close_tap(tap)
-        vm.running = vm.shutdown = vm.paused = False
+        vm.running = vm.shutdown = False
         vm.pid, vm.taps, vm.once = 0, [], ""
         if not keep_tty:
             if vm.tty:

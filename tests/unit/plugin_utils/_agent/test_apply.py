@@ -193,6 +193,15 @@ def test_wait_judges_by_status_and_output_until_the_deadline(host: Host) -> None
     assert answer["failed"]["text"] == "the expected state was not reached in time"
 
 
+def test_wait_asks_for_the_state_that_it_waits_for_only_if_it_has_to(host: Host) -> None:
+    ask = ["/bin/sh", "-c", "echo up >>/srv/state; sleep 60"]
+    wait = {"do": "wait", "argv": ["/bin/cat", "/srv/state"], "match": ["up"], "ask": ask}
+    (host.srv / "state").write_text("down\n")
+    for _time in range(2):
+        assert "failed" not in host.apply({**wait, "seconds": 20})
+        assert (host.srv / "state").read_text() == "down\nup\n"
+
+
 def test_a_lost_connection_is_noticed_and_everything_put_back(host: Host) -> None:
     (host.srv / "a").write_text("old")
     wait = sh("while [ ! -e /srv/go ]; do sleep 0.05; done; rm /srv/go")

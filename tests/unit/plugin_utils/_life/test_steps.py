@@ -99,6 +99,39 @@ def test_the_terminal_is_the_vms_own(line: str) -> None:
     assert done.stdout == TERMINALS[line]
 
 
+# What `vmctl status` shows of the VM; whether it has to be unpaused before it is stopped.
+ROWS = {
+    "    1 123     1    1.0G   17.0M   ttyp0         root   paused web1\n": True,
+    "    1 123     1    1.0G   17.0M   ttyp0         root  running web1\n": False,
+    "    1 123     1    1.0G   17.0M   ttyp0         root stopping web1\n": False,
+    "    1   -     1    1.0G       -       -         root   paused web1\n": False,
+    "    1 123     1    1.0G   17.0M   ttyp0         root   paused web11\n": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_vm_that_is_paused_runs_before_it_is_asked_to_stop(row: str) -> None:
+    """It could not answer, and vmd(8) would end it 3 s later."""
+    wait, stop, *_ = vm_steps.stop("web1")
+    assert (wait.do, wait.fields["ask"]) == ("wait", ["/usr/sbin/vmctl", "unpause", "web1"])
+    assert stop.fields["argv"] == ["/usr/sbin/vmctl", "stop", "web1"]
+    script = "exit(do { local $/; <STDIN> } !~ /$ARGV[0]/xms)"
+    others = "    9 999     1    1.0G   17.0M   ttyp9         root   paused db1\n"
+    done = subprocess.run(
+        ["perl", "-e", script, *wait.fields["match"]],
+        input=STATUS + others + row + others, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 1) == ROWS[row]
+    assert subprocess.run(
+        ["perl", "-e", script, *wait.fields["match"]], input="", text=True, check=False
+    ).returncode == 1  # fmt: skip
+
+
+def test_a_vm_that_is_ended_has_nothing_to_answer() -> None:
+    assert [step.do for step in vm_steps.stop("web1", force=True)] == ["run", "wait"]
+
+
 def test_the_proof_goes_when_all_else_is_done() -> None:
     steps = [*vm_steps.conclude_install(VM, NOTHING, "20261124T231000")]
     assert steps[-1].fields["argv"] == ["/bin/rm", "-f", "/var/vmm/.web1.console"]
