@@ -100,7 +100,7 @@ def test_modes_and_what_stays(installed: Site) -> None:
     refused(back_up(installed, "-e", "backup_mode=crash-consistent"), "is a qcow2 image, whose")
     # mail1's BIOS has nothing to boot: its processor never idles.
     result = installed.play("backup", "-e", "vm=mail1,web1", "-e", f"backup_to={PLACE}")
-    refused(result, "mail1: is still running 15 s after it was asked to pause")
+    refused(result, "mail1: its processor did not idle once in 15 s")
     assert (state(installed, "mail1"), len(index(installed))) == ("running", 3)
     refused(installed.play("backup", *WEB1), "say where backups are")
     refused(back_up(installed, "-e", "vm=wbe1"), "vm=wbe1: the fleet has no VM of this name")

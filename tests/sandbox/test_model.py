@@ -113,13 +113,8 @@ def test_rdr_to_counts_as_the_last_match_only(machine: Machine) -> None:
 def switch(machine: Machine, host: str) -> None:
     """veb42 with the server's own interface, and a pair for somebody who listens."""
     port = "pair84" if host == "pair85" else host
-    ok(
-        machine,
-        *(
-            f"ifconfig {interface} create"
-            for interface in dict.fromkeys(("veb42", port, host, "pair8", "pair9"))
-        ),
-    )
+    interfaces = dict.fromkeys(("veb42", port, host, "pair8", "pair9"))
+    ok(machine, *(f"ifconfig {interface} create" for interface in interfaces))
     if port != host:
         ok(machine, f"ifconfig {host} patch {port}", f"ifconfig {port} up")
     ok(machine, f"ifconfig {host} inet {SERVER}/24", "ifconfig pair9 patch pair8 up")

@@ -25,7 +25,7 @@ _DIRECTORIES = {
     ),
     "/sbin": ("ifconfig", "pfctl", "ping", "route", "sysctl"),
     "/usr/bin": ("doas", "ftp", "signify", "ssh", "ssh-keygen", "ssh-keyscan", "tail"),
-    "/bin": ("df", "sh", "stty"),
+    "/bin": ("df", "ps", "sh", "stty"),
 }
 TOOLS: t.Final[t.Mapping[str, str]] = {
     name: f"{directory}/{name}" for directory, names in _DIRECTORIES.items() for name in names

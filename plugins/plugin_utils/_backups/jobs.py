@@ -17,6 +17,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._installation.report imp
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.sets import of_bytes
 
+_TOOLS: t.Final = ("vmctl", "df", "ps")
 # How long a connection is held for a look.
 _LOOK_SECONDS: t.Final = 5
 # Within so many seconds a VM's processor has to be idle once, so that vmd(8) pauses it.
@@ -29,7 +30,7 @@ Request = dict[str, t.Any]
 
 def request(do: str, place: str, vm: str, *paths: str, **more: t.Any) -> Request:
     """Return a request of the agent's verb backup, with what it may see and run."""
-    tools = {"vmctl": TOOLS["vmctl"], "df": TOOLS["df"]}
+    tools = {name: TOOLS[name] for name in _TOOLS}
     files: list[dict[str, t.Any]] = [{"path": path} for path in (place, NOTE, *paths)]
     files += [{"path": place, "argv": [tool]} for tool in tools.values()]
     return {"do": do, "place": place, "vm": vm, "files": files, **tools, **more}
@@ -53,7 +54,7 @@ class Jobs:
         if "busy" in answer:
             self._join(job, answer["busy"])
         self._say_stopped(job["vm"], answer)
-        look = {key: job[key] for key in ("place", "vm", "files", "vmctl", "df")}
+        look = {key: job[key] for key in ("place", "vm", "files", *_TOOLS)}
         step, shown, shown_at = "", "", -float(LINE_SECONDS)
         while True:
             ask = {**look, "do": "watch", "seen": step, "seconds": _LOOK_SECONDS}

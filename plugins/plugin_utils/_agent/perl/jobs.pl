@@ -28,8 +28,9 @@ sub report ($job, %is) {
 	return;
 }
 
-# What vmctl(8) shows of a VM: its state and its owner. One that vmd(8) does not know
-# is "stopped" and has no owner. Only an answer counts, which begins with a header.
+# What vmctl(8) shows of a VM: its state, its owner and its process. One that vmd(8)
+# does not know is "stopped" and has no owner. Only an answer counts, which begins
+# with a header.
 sub shown_of ($job) {
 	for (1 .. 3) {
 		my $said = run([$job->{vmctl}, 'status'], timeout => 20)->{stdout};
@@ -38,9 +39,9 @@ sub shown_of ($job) {
 			my @words = split q{ }, $line;
 			next if @words < 9 || $words[-1] ne $job->{vm};
 			my $runs = $words[1] =~ /\A\d+\z/xms;
-			return {state => $runs ? $words[-2] : 'stopped', owner => $words[-3]};
+			return {state => $runs ? $words[-2] : 'stopped', owner => $words[-3], pid => $words[1]};
 		}
-		return {state => 'stopped'};
+		return {state => 'stopped', pid => q{-}};
 	}
 	return fail('vmctl status printed nothing, so nobody knows whether the VM runs; look into /var/log/daemon');
 }
@@ -72,6 +73,21 @@ sub ask_until ($job, $verb, $seconds, @states) {
 	return;
 }
 
+# Waits until a VM's processor idles, while its process sleeps. Returns whether it did;
+# it is true for a VM that does not run.
+sub idles ($job) {
+	my $until = now() + $job->{rest_seconds};
+	while (1) {
+		my $shown = shown_of($job);
+		return 1 if $shown->{state} eq 'stopped';
+		my $said = run([$job->{ps}, '-o', 'state=', '-p', $shown->{pid}], timeout => $CALL_SECONDS);
+		return 1 if $said->{stdout} =~ /\A\s*[DIS]/xms;
+		return 0 if now() >= $until;
+		select undef, undef, undef, $WATCH;
+	}
+	return;
+}
+
 # Returns why a VM that a job stopped must not be started any more. One that was
 # suspended meanwhile has no owner in vm.conf(5), which vmctl(8) shows as root; one
 # that was archived, moved or purged is not there.
@@ -89,8 +105,14 @@ sub let_go ($vm) {
 	my $hold = json_of($path) or return;
 	my ($is, $why);
 	if ($hold->{how} eq 'pause') {
+		my $was_paused = $hold->{paused} || state_of($hold) eq 'paused';
 		# The pause may still be coming: vmd(8) takes requests in order.
 		$is = ask_until($hold, 'unpause', $hold->{awake_seconds}, qw(running stopped));
+		# What idles has paused and continued since; another process was not asked.
+		fail('it was asked to pause, and may get no interrupts until its processor idles, which was not '
+			. "seen yet: if it does not answer, as root on the server, vmctl stop -f $vm and vmctl start $vm; "
+			. 'else run again when it has less to do')
+		    if $is eq 'running' && !$was_paused && shown_of($hold)->{pid} eq $hold->{pid} && !idles($hold);
 	}
 	else {
 		$is = await($hold, 3, qw(stopping stopped));
@@ -124,6 +146,11 @@ sub let_all_go () {
 }
 
 # Pauses or stops a VM, as its mode says; returns how its images can be copied.
+#
+# vmd(8) pauses a VM at the next HLT of its guest. Until then, the thread that waits for
+# that handles neither interrupts nor requests: a guest that never idles would hang, and
+# could not even be unpaused (pause_vm and vcpu_run_loop in usr.sbin/vmd/vm.c). So only
+# a VM that idles is asked.
 sub hold_still ($job) {
 	my $shown = shown_of($job);
 	my $is    = $shown->{state};
@@ -132,14 +159,18 @@ sub hold_still ($job) {
 	return 'paused' if $job->{mode} eq 'paused' && $is eq 'paused';
 	fail("is $is; run again when it runs or is stopped") if $is ne 'running';
 	my $how = $job->{mode} eq 'paused' ? 'pause' : 'stop';
-	my %hold = map { $_ => $job->{$_} } qw(vm vmctl by stop_seconds awake_seconds);
-	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, owner => $shown->{owner}, how => $how, since => now()}));
 	report($job, step => $how eq 'pause' ? 'is being paused' : 'is being stopped', done => 0, total => 0);
+	fail("its processor did not idle once in $job->{rest_seconds} s, and vmd(8) can pause a VM only then; "
+		. 'run again when it has less to do, or use backup_mode=stopped') if $how eq 'pause' && !idles($job);
+	my %hold = map { $_ => $job->{$_} } qw(vm vmctl ps by rest_seconds stop_seconds awake_seconds);
+	%hold = (%hold, %{$shown}{qw(owner pid)}, how => $how, since => now());
+	replace_file(of_job($job->{vm}, 'hold'), $JSON->encode(\%hold));
 	if ($how eq 'pause') {
 		$is = ask_until($job, $how, $job->{rest_seconds}, qw(paused stopping stopped));
-		return $is if $is eq 'paused';
-		fail("is still $is $job->{rest_seconds} s after it was asked to pause: vmd(8) pauses a VM "
-			. 'when its processor idles, and it did not; use backup_mode=stopped');
+		fail("is $is; run again when it runs or is stopped") if $is =~ /\Astop/xms;
+		fail("is still $is $job->{rest_seconds} s after it was asked to pause") if $is ne 'paused';
+		replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, paused => 1}));
+		return $is;
 	}
 	run([$job->{vmctl}, $how, $job->{vm}], timeout => $CALL_SECONDS);
 	$is = await($job, $job->{stop_seconds}, 'stopped');

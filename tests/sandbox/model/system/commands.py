@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"s": "OpenBSD", "r": "7.8", "v": "GENERIC#0", "m": "amd64"}
 # Blocks of 1,024 bytes.
-_DISK = {
-    "device": "/dev/sd0a", "blocks": 1032160336, "used": 2240430, "available": 978311890,
-}  # fmt: skip
+_DISK = {"device": "/dev/sd0a", "blocks": 1032160336, "used": 2240430, "available": 978311890}
 _TAP_MAJOR, _ALL_TAPS = 93, ("tap0", "tap1", "tap2", "tap3")
 _LOG_FILES = {"daemon": "daemon", "auth": "authlog", "user": "messages"}
 

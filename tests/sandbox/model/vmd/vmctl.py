@@ -239,4 +239,11 @@ def _shown(number: int) -> str:
     return f"{whole}.{tenths}{_UNITS[unit]}"
 
 
-COMMANDS: dict[str, Handler] = {"/usr/sbin/vmctl": run}
+def ps(machine: Machine, call: Call) -> Result:
+    """ps -o state= -p PID of a VM: its process sleeps while its guest's processor idles."""
+    pid = getopt(call.argv[1:], "o:p:").last("p")
+    guests = [each for each in machine.vmd.guests.running.values() if str(each.vm.pid) == pid]
+    return Result(0, "".join("R\n" if each.kind in (BIOS, NO_ROOT) else "S\n" for each in guests))
+
+
+COMMANDS: dict[str, Handler] = {"/usr/sbin/vmctl": run, "/bin/ps": ps}

@@ -34,12 +34,18 @@ status)
     [ $state = stopped ] && pid=-
     echo '   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME'
     [ -e gone ] || echo "    1 $pid     1    1.0G     16M   ttyp0    $(cat owner) $state web1";;
-pause) [ -e busy ] || echo paused >state; [ ! -e hangs ] || sleep 60;;
+pause) [ -e busy -o -e deaf ] || echo paused >state; [ ! -e hangs ] || sleep 60;;
 unpause) echo running >state;;
 stop) [ -e busy ] || echo stopped >state;;
 start) [ -e broken ] || echo running >state;;
 esac
 [ -z "$(cat ${1}ed-writes 2>/dev/null)" ] || echo x >>/srv/image
+"""
+# Whether the VM's process sleeps. A deaf one had something to do just when it was asked to pause.
+PS: t.Final = """#!/bin/sh
+cd /srv/vm
+[ "$*" = '-o state= -p 4711' ] || exit 1
+[ ! -e busy ] && ! { [ -e deaf ] && grep -q pause calls; } && echo Ssp || echo R/1sp
 """
 
 
@@ -53,6 +59,7 @@ class Server:
         self.image.write_bytes(image)
         self.free(1 << 40)
         self.script("vmctl", VMCTL)
+        self.script("ps", PS)
         self.is_in("running")
         self.is_of("puffy")
 
@@ -85,7 +92,7 @@ class Server:
         return self.host.srv / "place/web1" / ID
 
     def request(self, do: str, **more: t.Any) -> bytes:
-        tools = {"vmctl": "/srv/vmctl", "df": "/srv/df"}
+        tools = {name: f"/srv/{name}" for name in ("vmctl", "df", "ps")}
         files = [{"path": "/srv", "argv": [tool]} for tool in tools.values()]
         return payload(
             {"verb": "backup", "do": do, "by": "a test", "place": PLACE, "vm": "web1",
@@ -187,8 +194,7 @@ WAYS: dict[str, tuple[str, str, str, list[str], str]] = {
         "running", "paused", "hangs", ["pause web1", "unpause web1"], "paused",
     ),
     "never idles": (
-        "running", "paused", "busy", ["pause web1", "unpause web1"],
-        "is still running 2 s after it was asked to pause",
+        "running", "paused", "busy", [], "its processor did not idle once in 2 s",
     ),
     "does not stop": (
         "running", "stopped", "busy", ["stop web1"], "is still running 3 s after it was asked to",
@@ -220,6 +226,20 @@ def test_a_way(server: Server, name: str) -> None:
     if name != "does not start again":
         assert server.calls == calls
         assert server.state == before
+
+
+def test_a_vm_that_waits_for_its_pause_is_held(server: Server) -> None:
+    """It is shown as running, and hears nothing, not even that it shall continue."""
+    (server.vm / "deaf").touch()
+    text = "it was asked to pause, and may get no interrupts until its processor idles"
+    became = server.take()
+    assert f"is still running 2 s after it was asked to pause; {text}" in became["text"]
+    assert server.calls[-1] == "unpause web1"
+    until(lambda: not server.processes())
+    assert text in server.ask("free")["held"]["web1"]
+    (server.vm / "deaf").unlink()
+    assert server.ask("free") == {"freed": ["web1"], "stopped": {}, "held": {}}
+    assert not list(server.host.state.glob("*.hold"))
 
 
 def test_what_is_written_meanwhile_is_no_copy(server: Server) -> None:
