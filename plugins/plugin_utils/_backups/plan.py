@@ -26,26 +26,25 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
 
 @dataclass(frozen=True)
 class Source:
-    """An image of a VM, where it is now; disk is what its guest sees, in bytes."""
+    """An image of a VM, where it is now."""
 
     path: str
     format: str
-    disk: int
 
     def wire(self, number: int) -> dict[str, t.Any]:
         name = f"disk{number}.{IMAGE_SUFFIXES[self.format]}"
-        return {"path": self.path, "format": self.format, "disk": self.disk, "name": name}
+        return {"path": self.path, "format": self.format, "name": name}
 
 
 def sources(machine: Machine, now: VmFacts) -> list[Source]:
     """Return all images of a VM, the first disk's first."""
     put_away = now.image == Image.ABSENT and now.archived != Image.ABSENT
     first = machine.archived if put_away else machine.image
-    images = [Source(first, machine.image_format, machine.disk)]
+    images = [Source(first, machine.image_format)]
     for disk, facts in zip(machine.disks, now.disks, strict=True):
         if not facts.gone:
             path = disk.image if facts.there else disk.archived
-            images.append(Source(path, disk.format, disk.bytes))
+            images.append(Source(path, disk.format))
     return images
 
 
@@ -108,7 +107,6 @@ class Target:
 
     image: str
     format: str
-    disk: int
     there: bool
 
     @property
@@ -121,9 +119,9 @@ class Target:
 
 
 def targets(machine: Machine, now: VmFacts) -> list[Target]:
-    first = Target(machine.image, machine.image_format, machine.disk, now.image != Image.ABSENT)
+    first = Target(machine.image, machine.image_format, now.image != Image.ABSENT)
     pairs = zip(machine.disks, now.disks, strict=True)
-    further = (Target(disk.image, disk.format, disk.bytes, facts.there) for disk, facts in pairs)
+    further = (Target(disk.image, disk.format, facts.there) for disk, facts in pairs)
     return [first, *further]
 
 
@@ -150,10 +148,10 @@ def restore_obstacle(backup: Backup, machine: Machine, now: VmFacts, overwrite: 
     if len(there) != len(backup.disks):
         return f"has {len(there)} disk(s), and the backup has {len(backup.disks)}; see its VM file"
     for target, disk in zip(there, backup.disks, strict=True):
-        if (target.format, target.disk) != (disk.format, disk.disk):
+        if target.format != disk.format:
             return (
-                f"{target.image} is to be {target.format} with {target.disk} bytes, and the backup "
-                f"is {disk.format} with {disk.disk}; see disk and disk_format in its VM file"
+                f"{target.image} is to be {target.format}, and the backup is {disk.format}; see "
+                f"disk_format in its VM file"
             )
     if overwrite != name and any(target.there for target in there):
         return f"has images, and they are put aside for a backup only on request: overwrite={name}"

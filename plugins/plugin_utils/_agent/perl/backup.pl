@@ -121,7 +121,8 @@ sub take ($job) {
 	my ($partial, $final) = ("$directory/$job->{id}.partial", "$directory/$job->{id}");
 	mkdir $partial, 0700 or fail("$partial: $!");
 	$job->{clean} = sub { remove_tree($partial) };
-	my @disks = @{$job->{disks}};
+	# The image knows its size best: that of the VM file is for making it.
+	my @disks = map { +{%{$_}, disk => disk_of(@{$_}{qw(path format)})} } @{$job->{disks}};
 	my ($total, $blocks) = (0, 0);
 	for my $is (map { look($_->{path}, 0) // fail("$_->{path} is not there") } @disks) {
 		$total  += $is->{size};

@@ -138,23 +138,37 @@ sub table_at ($in, $path, $place, $count) {
 	return unpack 'Q>*', $data;
 }
 
+# What the header of a qcow2 image says that vmd(8) could start from, as in
+# usr.sbin/vmd/vioqcow2.c: the size of its disk and of its clusters, and where its
+# first table is. Fails for any other.
+sub qcow2_header ($in, $path) {
+	my $size = sysread($in, my $header, 104) // fail("$path: $!");
+	my ($magic, $version, $based, $bits, $disk, undef, $count, $place) = unpack 'a4 N x8 N N Q> N N Q>', $header;
+	fail("$path is not a qcow2 image") if $size < 48 || $magic ne "QFI\xfb" || $version < 2 || $version > 3;
+	fail("$path is based on another image, so it is incomplete without it") if $based;
+	fail("$path: the size of its clusters is not valid") if $bits < 9 || $bits > 21;
+	fail("$path: its first table is incomplete")
+	    if $count << (2 * $bits - 3) < $disk || $place + 8 * $count > -s $in;
+	return ($disk, $bits, $count, $place);
+}
+
+# The size of the disk that an image is, by its header alone, which does not change
+# while a VM runs. Fails for an image that could not be a backup.
+sub disk_of ($path, $format) {
+	my $in = open_image($path);
+	return -s $in if $format eq 'raw';
+	my ($disk) = qcow2_header($in, $path);
+	return $disk;
+}
+
 # Fails for an image that vmd(8) could not start from. A raw image has no format of
-# its own; tables of qcow2 are read as in usr.sbin/vmd/vioqcow2.c.
+# its own.
 sub check_image ($path, $format, $disk) {
 	my $in   = open_image($path);
 	my $size = -s $in;
-	if ($format eq 'raw') {
-		fail("$path: its size is $size bytes, and its disk has $disk") if $size != $disk;
-		return;
-	}
-	sysread($in, my $header, 104) // fail("$path: $!");
-	my ($magic, $version, $based, $bits, $has, undef, $count, $place) = unpack 'a4 N x8 N N Q> N N Q>', $header;
-	fail("$path is not a qcow2 image") if $magic ne "QFI\xfb" || $version < 2 || $version > 3;
-	fail("$path is based on another image, so it is incomplete without it") if $based;
+	my ($has, $bits, $count, $place) = $format eq 'raw' ? $size : qcow2_header($in, $path);
 	fail("$path: its disk has $has bytes instead of $disk") if $has != $disk;
-	fail("$path: the size of its clusters is not valid") if $bits < 9 || $bits > 21;
-	fail("$path: its first table is incomplete")
-	    if $count << (2 * $bits - 3) < $disk || $place + 8 * $count > $size;
+	return if $format eq 'raw';
 	for my $table (map { $_ & $PLACE } table_at($in, $path, $place, $count)) {
 		next if !$table;
 		my @data = map { $_ & $PLACE } table_at($in, $path, $table, 1 << $bits - 3);
