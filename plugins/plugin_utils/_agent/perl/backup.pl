@@ -168,10 +168,10 @@ sub restore ($job) {
 	my @to    = @{$job->{to}};
 	fail("it has @{[scalar @disks]} disk(s), and @{[scalar @to]} should be restored") if @disks != @to;
 	my $ok = eval {
-		my ($size, $packed) = (0, 0);
-		for my $disk (@disks) { $size += $disk->{size}; $packed += $disk->{packed} }
+		my ($data, $packed) = (0, 0);
+		for my $disk (@disks) { $data += $disk->{data} // $disk->{size}; $packed += $disk->{packed} }
 		unlink @to;
-		room_for($job, $to[0] =~ s{/[^/]+\z}{}xmsr, $size);
+		room_for($job, $to[0] =~ s{/[^/]+\z}{}xmsr, $data);
 		my $count = counter($job, $job->{discard} ? 'is unpacked for a test' : 'is unpacked', $packed);
 		for my $number (0 .. $#disks) {
 			my $disk = $disks[$number];

@@ -36,13 +36,23 @@ sub each_piece ($in, $path, $take) {
 	return;
 }
 
+# Calls $take with the pieces of a stretch that are not all zeros, and where each begins
+# in the image. They are cut at the same places however the image comes in stretches,
+# so that those that are counted are those that are written.
+sub each_data ($stretch, $offset, $take) {
+	return if $stretch eq $NOTHING;
+	my $at = 0;
+	while ($at < length $stretch) {
+		my $piece = substr $stretch, $at, $PIECE - ($offset + $at) % $PIECE;
+		$take->($offset + $at, $piece) if $piece ne substr $ZEROS, 0, length $piece;
+		$at += length $piece;
+	}
+	return;
+}
+
 # Writes a stretch without the pieces that are all zeros; returns its end.
 sub put_sparse ($out, $offset, $stretch) {
-	return $offset + length $stretch if $stretch eq $NOTHING;
-	for (my $at = 0; $at < length $stretch; $at += $PIECE) {
-		my $piece = substr $stretch, $at, $PIECE;
-		write_piece($out, $offset + $at, $piece) if $piece ne substr $ZEROS, 0, length $piece;
-	}
+	each_data($stretch, $offset, sub ($at, $piece) { write_piece($out, $at, $piece) });
 	return $offset + length $stretch;
 }
 
@@ -62,7 +72,8 @@ sub copy_image ($from, $to, $each) {
 	return;
 }
 
-# Packs an image; returns size and SHA-256 of both files.
+# Packs an image; returns size and SHA-256 of both files, and how many bytes of the
+# image will not be in holes when it is unpacked.
 sub pack_image ($from, $to, $each) {
 	my ($in, $out) = (open_image($from), new_image($to));
 	my ($sum, $packed_sum) = map { Digest::SHA->new(256) } 1 .. 2;
@@ -72,7 +83,7 @@ sub pack_image ($from, $to, $each) {
 		-Bufsize    => $STRETCH,
 	);
 	fail("$to: cannot be packed: $status") if !$deflate;
-	my ($size, $packed) = (0, 0);
+	my ($size, $held, $packed) = (0, 0, 0);
 	my $write = sub ($data) {
 		$packed_sum->add($data);
 		write_piece($out, $packed, $data);
@@ -80,6 +91,7 @@ sub pack_image ($from, $to, $each) {
 	};
 	each_piece($in, $from, sub ($piece) {
 		$sum->add($piece);
+		each_data($piece, $size, sub ($at, $data) { $held += length $data });
 		$size += length $piece;
 		$deflate->deflate($piece, my $data) == Z_OK or fail("$to: cannot be packed");
 		$write->($data);
@@ -90,6 +102,7 @@ sub pack_image ($from, $to, $each) {
 	finish($out, $to, $packed);
 	return {
 		size          => $size,
+		data          => $held,
 		sha256        => $sum->hexdigest,
 		packed        => $packed,
 		packed_sha256 => $packed_sum->hexdigest,

@@ -388,6 +388,19 @@ def test_what_was_copied_comes_back_with_its_holes(server: Server) -> None:
     assert not path.exists()
 
 
+def test_a_restore_needs_room_for_data_and_not_for_holes(server: Server) -> None:
+    data = server.image.stat().st_size
+    os.truncate(server.image, 200 * MIB)
+    became = server.take()
+    (disk,) = became["backup"]["disks"]
+    assert disk["size"] == 200 * MIB
+    assert data - 3 * MIB < disk["data"] < data
+    server.free(70 * MIB)
+    assert restored(server)["state"] == "done"
+    server.free(65 * MIB)
+    assert "has 65 MiB free, and this needs 65 MiB" in restored(server)["text"]
+
+
 def damage_a_byte(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
