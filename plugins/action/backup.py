@@ -142,9 +142,13 @@ class ActionModule(Action):
                 continue
             if plan.nothing_to_copy(machine, now):
                 self._report.say(f"{machine.name} has no system yet, so there is nothing to copy")
-            elif reason := plan.obstacle(machine, now, self._args["mode"]):
+                continue
+            if reason := plan.obstacle(machine, now, self._args["mode"]):
                 failures.append(f"{machine.name}: {reason}")
-            elif self.check_mode:
+                continue
+            if warning := plan.warning(machine, now, self._args["mode"]):
+                self._display.warning(f"{machine.name}: {warning}")
+            if self.check_mode:
                 changes.append(self._intent(machine, now))
             else:
                 try:

@@ -46,7 +46,8 @@ options:
     description:
       - How a VM that runs is copied. V(paused) has vmd(8) pause it while its images are copied on
         the server. Its disks are then as after a loss of power at that moment.
-      - V(stopped) has it shut down, and starts it again after the copy.
+      - V(stopped) has it shut down, and starts it again after the copy. A guest other than OpenBSD
+        cannot be shut down by vmd(8) and loses its power at once; V(paused) is better for it.
       - V(crash-consistent) copies raw images while it runs. The guest has to cope with parts from
         different moments. It is refused for qcow2 images.
       - A VM that does not run is copied as it is, and its backup is V(stopped), whatever was asked

@@ -24,6 +24,9 @@ _LOOK_SECONDS: t.Final = 5
 _REST_SECONDS: t.Final = 15
 # Within so many seconds it has to run again, once vmd(8) was asked for that.
 _AWAKE_SECONDS: t.Final = 60
+# vmd(8) ends a guest that has acknowledged its shutdown so many seconds ago
+# (VMMCI_TIMEOUT_LONG of usr.sbin/vmd/virtio.h).
+_GRACE_SECONDS: t.Final = 120
 
 Request = dict[str, t.Any]
 
@@ -49,11 +52,15 @@ class Jobs:
         what failed, and with `damaged` among its fields where the backup itself is damaged.
         """
         begun = time.monotonic()
-        limits = {"rest_seconds": _REST_SECONDS, "awake_seconds": _AWAKE_SECONDS}
+        limits = {
+            "rest_seconds": _REST_SECONDS,
+            "awake_seconds": _AWAKE_SECONDS,
+            "grace_seconds": _GRACE_SECONDS,
+        }
         answer, _piece = self._agent.backup({**job, **limits})
         if "busy" in answer:
             self._join(job, answer["busy"])
-        self._say_stopped(job["vm"], answer)
+        self._say_more(job["vm"], answer)
         look = {key: job[key] for key in ("place", "vm", "files", *_TOOLS)}
         step, shown, shown_at = "", "", -float(LINE_SECONDS)
         while True:
@@ -61,7 +68,7 @@ class Jobs:
             now, _piece = self._agent.backup(ask)
             passed = time.monotonic() - begun
             if now["state"] == "done":
-                self._say_stopped(job["vm"], now)
+                self._say_more(job["vm"], now)
                 return t.cast(dict[str, t.Any], now["backup"])
             if now["state"] == "failed":
                 text = shown_text(str(now["text"]))
@@ -72,10 +79,11 @@ class Jobs:
                 step, shown, shown_at = now["step"], known, passed
                 self._report.step(job["vm"], step, passed, known=known, waits_for="", **figures)
 
-    def _say_stopped(self, vm: str, answer: t.Mapping[str, t.Any]) -> None:
-        """Say why a VM that was stopped for a backup was not started again."""
-        if answer.get("stopped"):
-            self._report.say(f"{vm}: {shown_text(str(answer['stopped']))}")
+    def _say_more(self, vm: str, answer: t.Mapping[str, t.Any]) -> None:
+        """Say why a VM that was stopped was not started again, and that it had to be ended."""
+        for key in ("stopped", "ended"):
+            if answer.get(key):
+                self._report.say(f"{vm}: {shown_text(str(answer[key]))}")
 
     def _join(self, job: Request, busy: t.Mapping[str, t.Any]) -> None:
         by = shown_text(str(busy.get("by", "somebody")))

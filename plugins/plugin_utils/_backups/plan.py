@@ -73,6 +73,16 @@ def obstacle(machine: Machine, now: VmFacts, mode: str) -> str | None:
     return None
 
 
+def warning(machine: Machine, now: VmFacts, mode: str) -> str | None:
+    """Return what may be lost although nothing goes wrong; None if it is nothing."""
+    if mode != STOPPED or not now.running or machine.autoinstalled:
+        return None
+    return (
+        f"vmd(8) cuts off a guest without vmmci(4) at once instead of shutting it down, and others "
+        f"than OpenBSD have none; backup_mode={PAUSED} is better for such a guest"
+    )
+
+
 def intent(machine: Machine, now: VmFacts, mode: str, place: str, pause_limit: int) -> str:
     """Return what a run would do, in words."""
     size = f"{now.disk_bytes >> 20} MiB"

@@ -156,7 +156,7 @@ sub take ($job) {
 		disks       => \@packed,
 	);
 	complete($job->{place}, $final, \%is);
-	report($job, state => 'done', backup => \%is, stopped => $was->{stopped});
+	report($job, state => 'done', backup => \%is, stopped => $was->{stopped}, ended => $job->{ended});
 	return;
 }
 

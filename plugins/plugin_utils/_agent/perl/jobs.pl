@@ -172,8 +172,11 @@ sub hold_still ($job) {
 		replace_file(of_job($job->{vm}, 'hold'), $JSON->encode({%hold, paused => 1}));
 		return $is;
 	}
+	my $asked = now();
 	run([$job->{vmctl}, $how, $job->{vm}], timeout => $CALL_SECONDS);
 	$is = await($job, $job->{stop_seconds}, 'stopped');
+	$job->{ended} = "it did not shut down within $job->{grace_seconds} s and was ended by vmd(8), "
+	    . 'so this copy is as after a power failure' if now() - $asked >= $job->{grace_seconds};
 	return $is if $is eq 'stopped';
 	return fail("is still $is $job->{stop_seconds} s after it was asked to stop");
 }

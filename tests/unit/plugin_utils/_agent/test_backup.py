@@ -36,7 +36,7 @@ status)
     [ -e gone ] || echo "    1 $pid     1    1.0G     16M   ttyp0    $(cat owner) $state web1";;
 pause) [ -e busy -o -e deaf ] || echo paused >state; [ ! -e hangs ] || sleep 60;;
 unpause) echo running >state;;
-stop) [ -e busy ] || echo stopped >state;;
+stop) [ ! -e slow ] || sleep 2; [ -e busy ] || echo stopped >state;;
 start) [ -e broken ] || echo running >state;;
 esac
 [ -z "$(cat ${1}ed-writes 2>/dev/null)" ] || echo x >>/srv/image
@@ -107,7 +107,7 @@ class Server:
         about = {"owner": "puffy", "server": "server1"}
         fields: dict[str, t.Any] = {"id": ID, "mode": mode, "disks": [disk], "about": about}
         fields |= {"rest_seconds": 2, "hold_seconds": 60, "stop_seconds": 3, "awake_seconds": 2}
-        fields |= more
+        fields |= {"grace_seconds": 60, **more}
         return self.ask("take", **fields)
 
     def end(self) -> dict[str, t.Any]:
@@ -252,6 +252,18 @@ def test_what_is_written_meanwhile_is_no_copy(server: Server) -> None:
     assert "it ran and wrote to its disk while it was copied" in became["text"]
     assert (server.calls, server.state) == (["pause web1", "unpause web1"], "running")
     assert not list((server.host.srv / "place/web1").iterdir())
+
+
+@pytest.mark.parametrize("grace", [1, 60])
+def test_a_guest_that_does_not_shut_down_in_time_loses_its_power(
+    server: Server, grace: int
+) -> None:
+    (server.vm / "slow").touch()
+    became = server.take("stopped", grace_seconds=grace)
+    assert became["state"] == "done", became
+    text = "it did not shut down within 1 s and was ended by vmd(8)"
+    assert (became["ended"] or "").startswith(text if grace == 1 else "")
+    assert bool(became["ended"]) == (grace == 1)
 
 
 def test_a_pause_has_an_end(slow: Server) -> None:
@@ -563,7 +575,7 @@ def test_it_keeps_to_what_the_request_names(tmp_path: Path) -> None:
     server = Server(host, image())
     process, prefix = host.begin(server.request(
         "take", id=ID, mode="paused", about={}, rest_seconds=9, hold_seconds=60, stop_seconds=9,
-        awake_seconds=9,
+        awake_seconds=9, grace_seconds=9,
         disks=[{"path": "/srv/image", "name": "d.img", "format": "raw"}],
     ))  # fmt: skip
     assert "failed" not in host.answer(process)

@@ -71,6 +71,18 @@ def test_what_was_never_installed_has_nothing_to_copy() -> None:
     assert not plan.nothing_to_copy(machine(), shown(status=RUNS))
 
 
+@pytest.mark.parametrize(("install", "now", "mode", "warns"), [
+    ("autoinstall", RUNNING, "stopped", False),
+    ("iso", RUNNING, "stopped", True),
+    ("none", RUNNING, "stopped", True),
+    ("none", RUNNING, "paused", False),
+    ("none", SYSTEM, "stopped", False),
+])  # fmt: skip
+def test_guests_that_may_lose_power(install: str, now: VmFacts, mode: str, warns: bool) -> None:
+    text = plan.warning(machine(install_by=install), now, mode)
+    assert bool(text) == warns == ("backup_mode=paused" in (text or ""))
+
+
 def test_intents() -> None:
     def said(now: VmFacts, mode: str) -> str:
         return plan.intent(machine(), now, mode, "/b", 300)
