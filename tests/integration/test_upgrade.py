@@ -219,6 +219,40 @@ def test_cut_off_anywhere_it_continues(old: Site) -> None:
     assert server.run(f"test -e {JOURNAL}.ran").returncode != 0
 
 
+def errata(server: Server) -> set[str]:
+    """What syspatch(8) can revert."""
+    kept = server.run("ls -d /var/syspatch/*/rollback.tgz").stdout.decode().split()
+    return {path.split("/")[3] for path in kept}
+
+
+def test_errata_that_were_there_before_stay(old: Site) -> None:
+    """The power fails, an erratum is left incomplete, and the mirror is gone for a while."""
+    server, base = old.server1, {"78-000_a", "78-000_b"}
+    for name in base:
+        server.run(f"mkdir -p /var/syspatch/{name}; touch /var/syspatch/{name}/rollback.tgz")
+    server.fault("slow", "syspatch", "3")
+    upgrade(old, *ONE, until=reaches(server, "preparing", server.stop))
+    boots(server)
+    assert errata(server) == base
+    # It never came to keeping the old files of this one.
+    server.run("mkdir -p /var/syspatch/78-001_syspatch")
+    server.fault("fail", "syspatch", "1", "syspatch: no route to host")
+    for _run in range(2):
+        failed = upgrade(old, *ONE)
+        assert failed.returncode == 2
+        assert "No VM was stopped; run again to continue" in failed.said
+        assert "syspatch -r" not in failed.said
+        assert errata(server) == base
+    server.clear("fail")
+
+    # Of the errata of this upgrade, the newest may be incomplete.
+    server.run("touch /var/syspatch/78-001_syspatch/rollback.tgz")
+    said = succeeds(old, *ONE)
+    assert "run syspatch -r to revert 78-001_syspatch, which may be incomplete" in said
+    assert "errata installed: 78-001_syspatch, 78-002_vmd" in said
+    assert errata(server) == {*base, "78-001_syspatch", "78-002_vmd"}
+
+
 @pytest.mark.parametrize("when", ["preparing", "stopping"])
 def test_a_server_that_loses_its_power_meanwhile(old: Site, when: str) -> None:
     server, slow = old.server1, next(fault for fault, name in CUTS if name == when)
@@ -303,7 +337,7 @@ def test_owners_are_told_before(old: Site) -> None:
     # What was announced and is not needed any more goes, too.
     server.fault("errata", "009_late")
     succeeds(old, *ONE, "-e", "announce_hours=48")
-    server.run("mkdir -p /var/syspatch/78-009_late")
+    server.run("mkdir -p /var/syspatch/78-009_late; touch /var/syspatch/78-009_late/rollback.tgz")
     assert "is installed already" in succeeds(old, *ONE)
     assert server.read("/etc/motd").strip() == motd.strip()
     assert not begun(server)
@@ -330,6 +364,10 @@ def test_what_is_refused_leaves_the_server_as_it_was(old: Site) -> None:
     assert "No space left on device" in messages(refused)
     server.clear("disk_full")
     assert state(server) == before
+    server.write("/var/backups/puffy.vmm/backup-db1.hold", "{}\n")
+    refused = old.play("upgrade", *ONE)
+    assert "db1: paused or stopped for a backup" in messages(refused)
+    server.remove("/var/backups/puffy.vmm/backup-db1.hold")
     server.run("echo '# by hand' >>/etc/dhcpd.conf")
     refused = old.play("upgrade", *ONE)
     assert "not as the fleet says (change /etc/dhcpd.conf)" in messages(refused)

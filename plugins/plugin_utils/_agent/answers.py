@@ -7,8 +7,8 @@ Questions; each key may be missing:
     paths    [{path, hash?, read?, head?, verified?}]: `hash` 0 for no SHA-256, `read` for the
              content too, `head` for so many of its first bytes; with `verified`, a file that is as
              it was when a step recorded its SHA-256 is not read again
-    list     [{path, within?}]: the names in a directory, and in those of its directories whose
-             names match the regular expression `within`
+    list     [{path, within?, hash?}]: the names in a directory, and in those of its directories
+             whose names match the regular expression `within`, which `paths` has then too
     open     [path]: whether open(2) succeeds
     run      [{name, argv, cwd?, timeout?}]: a program, which runs once for all that ask for it,
              for at most `timeout` seconds (60)

@@ -31,8 +31,8 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan impor
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen import (
     ANSWERS,
+    UPGRADE_KERNEL,
     Seen,
-    UpgradeKernel,
     parse,
     questions,
 )
@@ -40,7 +40,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.seen impor
 # How often syspatch(8) may replace itself before it installs the rest.
 _PATCH_ROUNDS: t.Final = 3
 _CHECK_SECONDS: t.Final = 300
-_PATCH: t.Final = re.compile(r"^\d+_\w+$", re.MULTILINE)
+_PATCH: t.Final = re.compile(r"^\d+_[\w-]+$", re.MULTILINE)
 Asks = t.Mapping[str, t.Any]
 
 
@@ -174,6 +174,9 @@ class Upgrade:
                 owners.setdefault(vm.owner, []).append(vm.name)
         # Before it is noted: an owner who gets two mails is better off than one who gets none.
         for owner, vms in sorted(owners.items()):
+            if reason := words.no_mail_to(owner):
+                self._say(f"not notified: {reason}")
+                continue
             try:
                 self._carry_out(steps.mail(owner, words.mail(self.server.name, due, vms)))
             except ApplyError as error:
@@ -184,6 +187,10 @@ class Upgrade:
     def _prepare(self, seen: Seen, *, resumes: bool) -> None:
         for line in words.warnings(seen, self.machines):
             self._say(line)
+        if resumes and seen.under_way.ran:
+            # An earlier run stopped them, and its boot has to wait.
+            self._bring_back(seen.under_way)
+            seen = self._look()
         before = seen.journal if resumes else None
         journal = before or Journal(
             Phase.PREPARING,
@@ -200,32 +207,45 @@ class Upgrade:
             if journal.to:
                 self._carry_out(steps.fetch_release(journal.to))
             else:
-                self._patch(revert=resumes and seen.patches != journal.patches)
+                self._patch(plan.doubtful(seen, journal))
         except ApplyError as error:
             reason = str(error).removesuffix(UNCHANGED)
             raise OperatorError(f"{reason}\nNo VM was stopped; run again to continue") from error
         seen = self._look()
-        if journal.to and seen.upgrade_kernel != UpgradeKernel.READY:
+        if journal.to and not seen.armed:
             raise OperatorError(
-                f"sysupgrade(8) ended, and there is no {ANSWERS} with a /bsd.upgrade that boots: "
-                "see what it says on the server (sysupgrade -n), and run again"
+                f"sysupgrade(8) ended, and there is no {ANSWERS} with a {UPGRADE_KERNEL} that "
+                "boots: see what it says on the server (sysupgrade -n), and run again"
             )
         prepared = replace(journal, phase=Phase.PREPARED, linked=seen.linked != linked)
         self._carry_out(steps.note(seen, prepared))
 
-    def _patch(self, *, revert: bool) -> None:
+    def _patch(self, doubtful: str) -> None:
+        if doubtful:
+            # Without the mirror, it could not be installed again.
+            self._missing()
+            try:
+                self._carry_out(steps.revert(doubtful))
+            except ApplyError as error:
+                if not error.failed:
+                    raise
+                reason = str(error).removesuffix(UNCHANGED)
+                raise OperatorError(words.not_reverted(doubtful, reason)) from error
         for _round in range(_PATCH_ROUNDS):
-            self._carry_out(steps.patch(revert=revert))
-            revert = False
-            checks = self._check(self._look(), None)
-            if checks.unreachable:
-                raise OperatorError(f"{checks.unreachable}; run again to continue")
-            if not checks.missing:
+            self._carry_out(steps.patch())
+            missing = self._missing()
+            if not missing:
                 return
         raise OperatorError(
             f"syspatch(8) ended {_PATCH_ROUNDS} times, and these are still not installed: "
-            f"{', '.join(checks.missing)}; see what it says on the server, and run again"
+            f"{', '.join(missing)}; see what it says on the server, and run again"
         )
+
+    def _missing(self) -> tuple[str, ...]:
+        checks = self._check(self._look(), None)
+        if checks.unreachable:
+            raise OperatorError(f"{checks.unreachable}; run again to continue")
+        return checks.missing
 
     def _stop(self, seen: Seen) -> None:
         before, names = seen.under_way, seen.running
@@ -258,11 +278,7 @@ class Upgrade:
         names = ", ".join(sorted(journal.ran))
         reason = str(error).removesuffix(UNCHANGED)
         try:
-            seen = self._look()
-            again = plan.down(seen)
-            self._start(again)
-            back = replace(journal, phase=Phase.PREPARED, ran={})
-            self._carry_out(steps.resume(seen, back))
+            again = self._bring_back(journal)
         except OperatorError as other:
             return OperatorError(
                 f"{reason}\nThe VMs that were stopped could not be started again: {other}\n"
@@ -272,6 +288,14 @@ class Upgrade:
         return OperatorError(
             f"{reason}\nThe server was not restarted. {started}Run again to continue"
         )
+
+    def _bring_back(self, journal: Journal) -> list[str]:
+        """Start the VMs again that were stopped for a boot that does not come now."""
+        seen = self._look()
+        again = [name for name in self._startable(journal, seen) if name in plan.down(seen)]
+        self._start(again)
+        self._carry_out(steps.resume(seen, replace(journal, phase=Phase.PREPARED, ran={})))
+        return again
 
     def _return(self, seen: Seen) -> None:
         self._wait_for_boot(seen.under_way)

@@ -73,15 +73,24 @@ def begin(seen: Seen, journal: Journal) -> t.Iterator[Step]:
     yield run(f"{TITLE}: {MARKER}", ["/usr/bin/touch", MARKER])
 
 
-def patch(*, revert: bool) -> t.Iterator[Step]:
-    """Install errata. With `revert`, remove the newest first: it may be installed only in part."""
-    wait = ["/usr/bin/pgrep", "-f", "reorder_kernel"]
-    fields = {"argv": wait, "ok": [1], "seconds": _LINK_SECONDS, "timeout": 20}
-    yield Step("wait", f"{TITLE}: the kernel is still being linked since the last boot", fields)
-    if revert:
-        yield _tool("syspatch", "-r")
+def patch() -> t.Iterator[Step]:
+    """Install errata."""
+    yield _linked()
     # 2: there are none, or syspatch(8) installed a newer syspatch(8) and has to run again.
     yield _tool("syspatch", ok=[0, 2])
+
+
+def revert(name: str) -> t.Iterator[Step]:
+    """Remove the newest erratum, which has this name."""
+    yield _linked()
+    yield _tool("syspatch", "-r", detail=f"to revert {name}, which may be incomplete")
+
+
+def _linked() -> Step:
+    # As syspatch(8) looks for it, but whoever else gives a process this name is not waited for.
+    wait = ["/usr/bin/pgrep", "-u", "root", "-xf", "/bin/ksh .*reorder_kernel"]
+    fields = {"argv": wait, "ok": [1], "seconds": _LINK_SECONDS, "timeout": 20}
+    return Step("wait", f"{TITLE}: the kernel is still being linked since the last boot", fields)
 
 
 def fetch_release(to: str) -> t.Iterator[Step]:
@@ -89,11 +98,12 @@ def fetch_release(to: str) -> t.Iterator[Step]:
     yield _tool("sysupgrade", "-n", "-R", to)
 
 
-def _tool(name: str, *words: str, ok: t.Sequence[int] = (0,)) -> Step:
+def _tool(name: str, *words: str, ok: t.Sequence[int] = (0,), detail: str = "") -> Step:
     """Run what is never interrupted, not even when the connection is lost."""
     bounds = {"ok": list(ok), "timeout": _TOOL_SECONDS, "watched": 1, "outlives": 1}
     argv = [TOOLS[name], *words]
-    return run(f"{TITLE}: {name}(8)", argv, Change("run", " ".join((name, *words))), **bounds)
+    change = Change("run", " ".join((name, *words)), detail)
+    return run(f"{TITLE}: {name}(8)", argv, change, **bounds)
 
 
 def hold(seen: Seen, journal: Journal) -> t.Iterator[Step]:

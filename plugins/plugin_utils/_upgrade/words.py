@@ -45,6 +45,16 @@ def mail(server: str, due: int, vms: t.Iterable[str]) -> str:
     )
 
 
+def no_mail_to(owner: str) -> str:
+    """Return why a mail would not arrive, "" if it would: lka_expand() of usr.sbin/smtpd."""
+    if owner == owner.lower():
+        return ""
+    return (
+        f"{owner}: smtpd(8) looks for an account in lower case, so a mail would be lost, or reach "
+        "another owner"
+    )
+
+
 def foreseen(upcoming: Next, seen: Seen, request: Request, checks: Checks) -> t.Iterator[str]:
     """Yield what a run would do, in order: "would" goes before each."""
     if upcoming.do in (Do.NOTHING, Do.AWAIT):
@@ -55,12 +65,18 @@ def foreseen(upcoming: Next, seen: Seen, request: Request, checks: Checks) -> t.
     todo = list(_ORDER[_ORDER.index(upcoming.do) :])
     if upcoming.do == Do.ANNOUNCE:
         yield "announce it to the owners on /etc/motd and by mail, and wait for that time"
+    # VMs that were stopped for a boot that has to wait.
+    again = plan.down(seen) if upcoming.do == Do.PREPARE and upcoming.resumes else []
+    if again:
+        yield f"start {', '.join(again)} until the boot"
     if Do.PREPARE in todo and to:
         yield f"fetch and verify OpenBSD {to} from {seen.mirror}: sysupgrade -n -R {to}"
     elif Do.PREPARE in todo:
+        if upcoming.resumes and journal and (name := plan.doubtful(seen, journal)):
+            yield f"revert {name}, which may be incomplete, to install it again: syspatch -r"
         yield f"install the errata {', '.join(checks.missing) or 'that are left'}: syspatch"
     if Do.STOP in todo:
-        names = seen.running
+        names = sorted({*seen.running, *again})
         yield f"stop at the same time {', '.join(names)}" if names else "stop no VM: none runs"
     if Do.REBOOT in todo:
         yield "reboot, and wait until the server is back"
@@ -96,6 +112,15 @@ def warnings(seen: Seen, machines: t.Iterable[Machine]) -> t.Iterator[str]:
             f"{', '.join(others)}: vmd(8) cuts off a guest without vmmci(4) at once, and others "
             "than OpenBSD have none; shut such a guest down from inside before"
         )
+
+
+def not_reverted(name: str, reason: str) -> str:
+    """Return the error for an erratum that may be incomplete and was not reverted."""
+    return (
+        f"{reason}\n{name} may be installed only in part, and was not reverted. No VM was stopped; "
+        f"run again to continue. If /var/syspatch/{name}/rollback.tgz is damaged, remove its "
+        "directory on the server before: syspatch(8) then installs the erratum over what is there"
+    )
 
 
 def not_back(journal: Journal, lacks: str, seconds: int) -> str:

@@ -61,7 +61,7 @@ sub answer_to ($ask) {
 			$answer{paths}{$sub} = look($sub) // next;
 			next if $answer{paths}{$sub}{type} ne 'directory';
 			$answer{list}{$sub} = names_in($sub) // next;
-			$answer{paths}{"$sub/$_"} = look("$sub/$_") for @{$answer{list}{$sub}};
+			$answer{paths}{"$sub/$_"} = look("$sub/$_", $list->{hash} // 1) for @{$answer{list}{$sub}};
 		}
 	}
 	# Only opening a device shows whether it works.

@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 
+# Here the agent keeps its notes, also which VMs are held for a backup.
+NOTES: t.Final = "/var/backups/puffy.vmm"
 JOURNAL: t.Final = "/var/backups/puffy.vmm/upgrade"
 # The VMs that are to start when the server boots: /etc/rc.vmm reads it, and removes it afterwards.
 RAN: t.Final = "/var/backups/puffy.vmm/upgrade.ran"

@@ -105,7 +105,8 @@ def next_step(seen: Seen, request: Request, checks: Checks) -> Next:
     # A server that came back with the new release needs nothing prepared, whoever booted it.
     if seen.booted and (journal.phase != Phase.PREPARING or journal.to == seen.release):
         return Next(Do.RETURN)
-    if journal.phase == Phase.PREPARING:
+    # Somebody may have removed /bsd.upgrade: the boot would only be an outage.
+    if journal.phase == Phase.PREPARING or (journal.to and not seen.armed):
         return Next(Do.PREPARE, resumes=True)
     if reasons := tuple(_against_stopping(seen)):
         return Next(Do.REFUSE, reasons)
@@ -120,6 +121,14 @@ def needs_boot(seen: Seen) -> bool:
     """Return whether something that only a boot brings into use was, or will be, installed."""
     journal = seen.journal
     return journal is not None and (bool(journal.to) or seen.patches != journal.patches)
+
+
+def doubtful(seen: Seen, journal: Journal) -> str:
+    """Return the erratum that may be installed only in part, after syspatch(8) was cut off.
+
+    That is the newest, and nothing that was there before; empty if there is none.
+    """
+    return next((name for name in seen.patches[-1:] if name not in journal.patches), "")
 
 
 def goal(request: Request, seen: Seen) -> str | None:
@@ -193,8 +202,16 @@ def _against_stopping(seen: Seen) -> t.Iterator[str]:
     if seen.moving:
         names = ", ".join(seen.moving)
         yield f"{names}: being moved to another server; finish that first (puffy.vmm.vm)"
+    # A VM that this upgrade has found running starts again, whatever a backup does.
+    held = [name for name in seen.held if not seen.journal or name not in seen.journal.ran]
+    if held:
+        yield (
+            f"{', '.join(held)}: paused or stopped for a backup, and the boot would leave it "
+            "stopped; run again when the backup has ended. If none is being made, the next one on "
+            "this server (puffy.vmm.backup) makes the VM run again"
+        )
     for name, vm in sorted(seen.statuses.items()):
-        if vm.state == "paused":
+        if vm.state == "paused" and name not in held:
             yield f"{name}: paused, perhaps for a backup; run again when that has ended"
         if vm.pid is not None and name not in seen.defined and name not in seen.installing:
             yield (

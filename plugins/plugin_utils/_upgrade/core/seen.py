@@ -19,6 +19,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._machines.machine import
 from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.journal import (
     JOURNAL,
     MARKER,
+    NOTES,
     RAN,
     Journal,
 )
@@ -34,7 +35,11 @@ _DEFAULT_MIRROR: t.Final = "https://cdn.openbsd.org/pub/OpenBSD"
 _ONCE: t.Final = tuple(
     f"/etc/rc.{name}{more}" for name in ("sysmerge", "firsttime") for more in ("", ".run")
 )
+# syspatch(8) counts an erratum as installed once its old files are kept in rollback.tgz.
 _PATCHES: t.Final = "/var/syspatch"
+_PATCH: t.Final = r"\A\d+-\d+_[\w-]+\z"
+# A VM is paused or stopped for a backup, and is to run again: perl/jobs.pl.
+_HOLD: t.Final = re.compile(r"backup-(.+)\.hold")
 # sysmerge(8) leaves what it could not merge in /tmp/sysmerge.XXXXXXXXXX.
 _MERGE: t.Final = re.compile(r"sysmerge\.\w{10}")
 DIRECTORIES: t.Final = ("/", "/home", "/usr", "/var")
@@ -54,11 +59,13 @@ class Seen:
 
     `journal_sha256`, `list_sha256` and `motd_sha256` are of those files as they were read, None
     if there is none; the list is RAN. `marked` says that it has not booted since the journal was
-    begun. `statuses` are all VMs that vmd(8) knows, `facts` those of the fleet, `defined` the names
-    in vm.conf(5), `moving` those that go to another server. `patches` are installed, `once` are
-    scripts that rc(8) has not finished, `leftovers` are sysmerge(8)'s. `free` has, by directory,
-    where its file system is mounted and the bytes that are free there. `linked` changes when the
-    kernel is linked again. `starts_listed` says that /etc/rc.vmm knows the list.
+    begun. `answers` says that ANSWERS is there. `statuses` are all VMs that vmd(8) knows, `facts`
+    those of the fleet, `defined` the names in vm.conf(5), `moving` those that go to another server,
+    `held` those that a backup keeps from running. `patches` are the errata of the release that
+    syspatch(8) can revert, the newest last. `once` are scripts that rc(8) has not finished,
+    `leftovers` are sysmerge(8)'s. `free` has, by directory, where its file system is mounted and
+    the bytes that are free there. `linked` changes when the kernel is linked again.
+    `starts_listed` says that /etc/rc.vmm knows the list.
     """
 
     release: str
@@ -69,11 +76,13 @@ class Seen:
     marked: bool = False
     list_sha256: str | None = None
     upgrade_kernel: UpgradeKernel = UpgradeKernel.ABSENT
+    answers: bool = False
     vmd: bool = True
     statuses: t.Mapping[str, VmStatus] = field(default_factory=dict)
     facts: t.Mapping[str, VmFacts] = field(default_factory=dict)
     defined: frozenset[str] = frozenset()
     moving: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     patches: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -100,6 +109,11 @@ class Seen:
         return tuple(sorted(name for name, vm in self.statuses.items() if vm.pid is not None))
 
     @property
+    def armed(self) -> bool:
+        """Whether the next boot installs a release, without a question at the console."""
+        return self.upgrade_kernel == UpgradeKernel.READY and self.answers
+
+    @property
     def booted(self) -> bool:
         """Whether the server has booted since the upgrade began."""
         return self.journal is not None and not self.marked
@@ -114,8 +128,9 @@ def questions(machines: t.Sequence[Machine]) -> dict[str, t.Any]:
     """Return what is asked of the server."""
     asks = facts.questions(machines)
     asks["paths"] += map(read, (JOURNAL, RAN, MOTD, _AUTOSTART, _INSTALLURL))
-    asks["paths"] += map(stat, (MARKER, UPGRADE_KERNEL, _KERNEL, *_ONCE))
-    asks["list"] += [{"path": _PATCHES}, {"path": "/tmp"}]
+    asks["paths"] += map(stat, (MARKER, UPGRADE_KERNEL, ANSWERS, _KERNEL, *_ONCE))
+    asks["list"] += [{"path": _PATCHES, "within": _PATCH, "hash": 0}]
+    asks["list"] += [{"path": "/tmp"}, {"path": NOTES}]
     asks["run"] += [
         measures.kernel_question(),
         {"name": "machine", "argv": ["/usr/bin/uname", "-m"]},
@@ -129,8 +144,10 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
     paths, run = answer["paths"], answer["run"]
     vms = facts.parse(answer, machines)
     systems = (measures.file_system(answer, directory) for directory in DIRECTORIES)
-    installed = sorted(answer["list"].get(_PATCHES, ()))
+    prefix = f"{_PATCHES}/{release.replace('.', '')}-"
+    kept = sorted(str(path) for path in paths if path.startswith(prefix))
     leftovers = sorted(filter(_MERGE.fullmatch, answer["list"].get("/tmp", ())))
+    holds = map(_HOLD.fullmatch, answer["list"].get(NOTES, ()))
     raw = {path: base64.b64decode(text) for path, text in answer["read"].items()}
     return Seen(
         release=release,
@@ -141,12 +158,14 @@ def parse(answer: t.Mapping[str, t.Any], machines: t.Sequence[Machine], release:
         marked=paths.get(MARKER) is not None,
         list_sha256=digest(raw[RAN]) if RAN in raw else None,
         upgrade_kernel=_upgrade_kernel(paths.get(UPGRADE_KERNEL)),
+        answers=paths.get(ANSWERS) is not None,
         vmd=run["check"]["rc"] == 0,
         statuses=facts.status_lines(run["status"]["stdout"]),
         facts=vms,
         defined=frozenset(vm.name for vm in facts.vm_conf(answer).vms),
         moving=tuple(vm.name for vm in machines if vm.moving),
-        patches=tuple(name for name in installed if re.fullmatch(r"\d+-\d+_\w+", name)),
+        held=tuple(sorted(hold[1] for hold in holds if hold)),
+        patches=tuple(path.split("/")[3] for path in kept if path.endswith("/rollback.tgz")),
         once=tuple(path for path in _ONCE if paths.get(path) is not None),
         leftovers=tuple(f"/tmp/{name}" for name in leftovers),
         free={system.directory: (system.mount, system.free) for system in systems if system},

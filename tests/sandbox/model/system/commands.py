@@ -88,20 +88,21 @@ def makedev(machine: Machine, call: Call) -> Result:
 
 def syspatch(machine: Machine, call: Call) -> Result:
     """The fault `errata` says what is on the mirror; 2: nothing to do (usr.sbin/syspatch)."""
-    options, files = getopt(call.argv[1:], "cr"), machine.files
-    errata = {name: f"/var/syspatch/78-{name}" for (name,) in machine.faults.arguments("errata")}
-    there = [path for path in errata.values() if files.exists(path)]
-    missing = [name for name, path in errata.items() if path not in there]
+    options, files, place = getopt(call.argv[1:], "cr"), machine.files, "/var/syspatch"
+    names = sorted(files.listdir(place)) if files.exists(place) else []
+    there = [name for name in names if files.exists(f"{place}/{name}/rollback.tgz")]
+    errata = [name for (name,) in machine.faults.arguments("errata")]
+    missing = [name for name in errata if f"78-{name}" not in there]
     if options.has("c"):
         return Result(0, "".join(f"{name}\n" for name in missing))
-    if options.has("r"):
-        files.remove(there[-1])
-        return Result()
-    for name in missing:
-        files.mkdir(errata[name], parents=True)
+    for name in there[-1:] if options.has("r") else set(names) - {*there}:
+        files.remove(f"{place}/{name}")
+    for name in [] if options.has("r") else missing:
+        files.mkdir(f"{place}/78-{name}", parents=True)
+        files.write_text(f"{place}/78-{name}/rollback.tgz", "")
         if name.endswith("_syspatch"):
             return Result(2, "", "syspatch: updated itself, run it again\n")
-    return Result(0 if missing else 2)
+    return Result(0 if missing or options.has("r") else 2)
 
 
 def sysupgrade(machine: Machine, call: Call) -> Result:

@@ -16,6 +16,7 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._upgrade.core.plan impor
     Do,
     Request,
     came_back_old,
+    doubtful,
     down,
     following,
     lacking,
@@ -46,10 +47,12 @@ def journal(phase: Phase, **changes: t.Any) -> Journal:
 
 
 def at(phase: Phase, *, marked: bool = True, to: str | None = None, **changes: t.Any) -> Seen:
-    """A server on which an upgrade is under way."""
-    return replace(FRESH, journal=journal(phase, to=to), marked=marked, **changes)
+    """A server on which an upgrade is under way, and which would boot /bsd.upgrade for it."""
+    armed = {**ARMED, **changes} if to else changes
+    return replace(FRESH, journal=journal(phase, to=to), marked=marked, **armed)
 
 
+ARMED: dict[str, t.Any] = {"upgrade_kernel": UpgradeKernel.READY, "answers": True}
 STOPPED: dict[str, t.Any] = {"statuses": {}}
 NEW: dict[str, t.Any] = {"release": "7.9"}
 PATCHED: dict[str, t.Any] = {"patches": ("78-001_kernel",)}
@@ -66,6 +69,12 @@ TABLE: list[tuple[Seen, Request, Do]] = [
     (at(Phase.PREPARED), ASKS, Do.FINISH),
     (at(Phase.PREPARED, **PATCHED), ASKS, Do.STOP),
     (at(Phase.PREPARED, to="7.9"), RELEASE, Do.STOP),
+    # Somebody removed it, or what keeps the installer from asking questions.
+    (at(Phase.PREPARED, to="7.9", upgrade_kernel=UpgradeKernel.ABSENT), RELEASE, Do.PREPARE),
+    (at(Phase.PREPARED, to="7.9", upgrade_kernel=UpgradeKernel.SPENT), RELEASE, Do.PREPARE),
+    (at(Phase.STOPPING, to="7.9", answers=False), RELEASE, Do.PREPARE),
+    (at(Phase.STOPPED, to="7.9", answers=False, **STOPPED), RELEASE, Do.PREPARE),
+    (at(Phase.STOPPED, to="7.9", **STOPPED), RELEASE, Do.REBOOT),
     (at(Phase.PREPARED, marked=False, **PATCHED), ASKS, Do.RETURN),
     (at(Phase.STOPPING), ASKS, Do.STOP),
     (at(Phase.STOPPING, **STOPPED), ASKS, Do.STOP),
@@ -103,6 +112,25 @@ def test_nothing_is_to_be_done() -> None:
 def test_what_was_begun_resumes() -> None:
     assert not next_step(FRESH, ASKS, ERRATA).resumes
     assert next_step(at(Phase.PREPARING), ASKS, ERRATA).resumes
+    assert next_step(at(Phase.PREPARED, to="7.9", answers=False), RELEASE, ERRATA).resumes
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "name"),
+    [
+        ((), (), ""),
+        (("78-001_a",), ("78-001_a", "78-002_b"), "78-002_b"),
+        (("78-001_a",), ("78-001_a",), ""),
+        # Somebody reverted more: what was there before is complete, whatever is missing.
+        (("78-001_a", "78-002_b"), ("78-001_a",), ""),
+        (("78-001_a", "78-002_b"), (), ""),
+    ],
+)
+def test_only_an_erratum_of_this_upgrade_is_doubtful(
+    before: tuple[str, ...], now: tuple[str, ...], name: str
+) -> None:
+    seen = at(Phase.PREPARING, patches=now)
+    assert doubtful(seen, journal(Phase.PREPARING, patches=before)) == name
 
 
 def why(seen: Seen, request: Request = ASKS, checks: Checks = ERRATA) -> str:
@@ -118,6 +146,10 @@ OBSTACLES: list[tuple[dict[str, t.Any], str]] = [
     ({"facts": {"web1": INSTALLS}}, "web1: being installed"),
     ({"moving": ("web1",)}, "web1: being moved to another server"),
     ({"statuses": {"web1": PAUSED}}, "web1: paused, perhaps for a backup"),
+    (
+        {"held": ("db1",)},
+        "db1: paused or stopped for a backup, and the boot would leave it stopped",
+    ),
     ({"statuses": {"guest": RUNS}}, "guest: runs, and vm.conf(5) does not have it"),
     ({"starts_listed": False}, "/etc/rc.vmm on the server does not know which VMs ran"),
     ({"free": {**FREE, "/usr": ("/usr", GIB // 8)}}, "/usr: 128 MiB are free"),
@@ -130,9 +162,16 @@ def test_what_stands_against_beginning(changes: dict[str, t.Any], text: str) -> 
     assert text in why(replace(FRESH, **changes))
 
 
-@pytest.mark.parametrize(("changes", "text"), OBSTACLES[:5])
+@pytest.mark.parametrize(("changes", "text"), OBSTACLES[:6])
 def test_what_stands_against_stopping(changes: dict[str, t.Any], text: str) -> None:
     assert text in why(at(Phase.PREPARED, **{**PATCHED, **changes}))
+
+
+def test_a_vm_that_starts_again_anyway_may_be_held_for_a_backup() -> None:
+    seen = at(Phase.STOPPED, held=("web1",), **STOPPED)
+    assert "web1: paused or stopped for a backup" in why(seen)
+    ran = replace(seen, journal=journal(Phase.STOPPED, ran={"web1": True}))
+    assert next_step(ran, ASKS, ERRATA).do == Do.REBOOT
 
 
 def test_all_obstacles_are_named_at_once() -> None:

@@ -57,6 +57,13 @@ def test_what_is_foreseen_is_in_order_from_where_the_server_is() -> None:
     ]  # fmt: skip
     assert whole[1].endswith("https://cdn.openbsd.org/pub/OpenBSD: sysupgrade -n -R 7.9")
     down = replace(fresh, statuses={}, marked=True, journal=replace(DONE, phase=Phase.STOPPED))
+    assert foreseen(down, Request("7.9"), Checks())[:3] == [
+        "start mail1, web1 until the boot",
+        "fetch and verify OpenBSD 7.9 from https://cdn.openbsd.org/pub/OpenBSD: "
+        "sysupgrade -n -R 7.9",
+        "stop at the same time mail1, web1",
+    ]
+    down = replace(down, upgrade_kernel=UpgradeKernel.READY, answers=True)
     assert foreseen(down, Request("7.9"), Checks()) == [
         "reboot, and wait until the server is back",
         "start again mail1, web1",
@@ -66,6 +73,17 @@ def test_what_is_foreseen_is_in_order_from_where_the_server_is() -> None:
     assert foreseen(fresh, Request(), Checks()) == [
         "do nothing: OpenBSD 7.8 with all errata is installed already"
     ]
+
+
+def test_an_erratum_that_may_be_incomplete_is_named() -> None:
+    cut = replace(DONE, phase=Phase.PREPARING, to=None, patches=("78-001_a",), ran={})
+    seen = Seen("7.8", journal=cut, marked=True, patches=("78-001_a", "78-002_b"))
+    assert foreseen(seen, Request(), Checks())[:2] == [
+        "revert 78-002_b, which may be incomplete, to install it again: syspatch -r",
+        "install the errata that are left: syspatch",
+    ]
+    said = words.not_reverted("78-002_b", "tar: failed")
+    assert "If /var/syspatch/78-002_b/rollback.tgz is damaged" in said
 
 
 def test_the_summary_says_what_else_is_to_be_done() -> None:
