@@ -99,6 +99,17 @@ def test_owners_come_and_go(site: Site) -> None:
     assert "changed=0" in play(site)
 
 
+def test_a_locked_owner_leaves_the_login_group_too(site: Site) -> None:
+    play(site)
+    site.server1.run("usermod -g vmdusers -S '' mira")
+    assert account(site, "mira") == ("/bin/ksh", "vmdusers")
+    play(site, owners=("jonas", "puffy"))
+    assert account(site, "mira") == ("/bin/ksh-", "nogroup")
+    assert "changed=0" in play(site, owners=("jonas", "puffy"))
+    assert "unlock account mira" in play(site)
+    assert account(site, "mira") == ("/bin/ksh", "vmdusers")
+
+
 def test_a_failed_run_locks_nobody(site: Site) -> None:
     play(site)
     before = state(site.server1)

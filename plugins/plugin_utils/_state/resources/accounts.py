@@ -43,6 +43,8 @@ _NAME: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,30}")
 _USERMOD: t.Final = "/usr/sbin/usermod"
 # usermod(8) -Z adds it to the path of the shell, which then does not exist.
 _LOCKED: t.Final = "-"
+# The login group of a locked account that had one of ours: usermod(8) -S leaves that alone.
+_NO_GROUP: t.Final = "nogroup"
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,15 @@ def _lock(
 ) -> t.Iterator[Step]:
     """Take the login, by whatever key, and the document's groups away; the home stays."""
     rest = [group for group in user.groups if group not in groups]
-    if user.shell.endswith(_LOCKED) and len(rest) == len(user.groups):
+    logs_in = user.group in groups
+    if user.shell.endswith(_LOCKED) and len(rest) == len(user.groups) and not logs_in:
         return
+    login, back = (["-g", _NO_GROUP], ["-g", user.group]) if logs_in else ([], [])
     yield run(
         out.title(f"account {name}"),
-        [_USERMOD, "-Z", "-S", ",".join(rest), name],
+        [_USERMOD, "-Z", *login, "-S", ",".join(rest), name],
         change=Change("lock account", name, vms=vms, joint=True),
-        undo=[undo(_USERMOD, "-U", "-S", ",".join(user.groups), name)],
+        undo=[undo(_USERMOD, "-U", *back, "-S", ",".join(user.groups), name)],
         undo_always=True,
     )
 
@@ -279,28 +283,42 @@ def _change(
                 f"after 'groupadd {missing[0]}' where the group does not exist"
             )
         )
-    for group in missing:
+    # It left its login group when it was locked.
+    login = missing[:1] if user.group == _NO_GROUP else []
+    more = missing[len(login) :]
+    for group in more:
         if lines.full(group, account.name):
             raise PlanError(
                 f"{title}: the line of group {group} in group(5) has no room for it; make it the "
                 f"login group: usermod -g {group} {account.name}"
             )
-    lines.add(account.name, missing)
+    lines.add(account.name, more)
     if missing or (user.shell.endswith(_LOCKED) and account.name in known):
-        yield _join(title, account, user, missing)
+        yield _join(title, account, user, login, more)
 
 
-def _join(title: str, account: Account, user: UserFacts, groups: t.Sequence[str]) -> Step:
-    """Put an account back into its groups, and unlock it where _lock() had locked it."""
-    joined, before = ",".join(groups), ",".join(user.groups)
+def _join(
+    title: str,
+    account: Account,
+    user: UserFacts,
+    login: t.Sequence[str],
+    groups: t.Sequence[str],
+) -> Step:
+    """Put an account back into its groups, and unlock it where _lock() had locked it.
+
+    `login` is its login group, if that differs.
+    """
+    joined, before = ",".join([*login, *groups]), ",".join(user.groups)
     if user.shell.endswith(_LOCKED):
         words, back = ["-U"], ["-Z"]
         change = Change("unlock account", account.name, vms=account.vms, joint=True)
     else:
         words, back = [], []
         change = Change("add account", account.name, f"to {joined}", vms=account.vms, joint=True)
+    if login:
+        words, back = [*words, "-g", *login], [*back, "-g", user.group]
     if groups:
-        words, back = [*words, "-G", joined], [*back, "-S", before]
+        words, back = [*words, "-G", ",".join(groups)], [*back, "-S", before]
     return run(
         title,
         [_USERMOD, *words, account.name],

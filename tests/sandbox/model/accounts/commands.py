@@ -147,9 +147,11 @@ def _usermod(run: _Run) -> None:
     if old is None:
         raise Refused(f"No such user `{name}'")
     run.need_lock()
+    if (login := known.group(run.option("g") or old.gid)) is None:
+        raise Refused(f"group {run.option('g')} not found")
     new = replace(
         old, password=run.option("p", old.password), gecos=run.option("c", old.gecos),
-        shell=run.option("s", old.shell),
+        shell=run.option("s", old.shell), gid=login.gid,
     )  # fmt: skip
     if options.has("Z"):
         password = new.password if new.password.startswith("*") else "*" + new.password
@@ -297,7 +299,7 @@ def su(machine: Machine, call: Call) -> Reply:
 
 COMMANDS: dict[str, Handler] = {
     "/usr/sbin/useradd": _program("mG:c:g:p:s:u:", _useradd),
-    "/usr/sbin/usermod": _program("G:S:UZc:p:s:", _usermod),
+    "/usr/sbin/usermod": _program("G:S:UZc:g:p:s:", _usermod),
     "/usr/sbin/userdel": _program("r", _userdel),
     "/usr/sbin/groupadd": _program("", _groupadd),
     "/usr/sbin/groupdel": _program("", _groupdel),

@@ -91,8 +91,7 @@ def syspatch(machine: Machine, call: Call) -> Result:
     options, files, place = getopt(call.argv[1:], "cr"), machine.files, "/var/syspatch"
     names = sorted(files.listdir(place)) if files.exists(place) else []
     there = [name for name in names if files.exists(f"{place}/{name}/rollback.tgz")]
-    errata = [name for (name,) in machine.faults.arguments("errata")]
-    missing = [name for name in errata if f"78-{name}" not in there]
+    missing = [name for (name,) in machine.faults.arguments("errata") if f"78-{name}" not in there]
     if options.has("c"):
         return Result(0, "".join(f"{name}\n" for name in missing))
     for name in there[-1:] if options.has("r") else set(names) - {*there}:

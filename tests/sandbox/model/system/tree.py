@@ -47,6 +47,7 @@ www:*:67:
 _dhcp:*:77:
 _nsd:*:97:
 _vmd:*:107:
+nogroup:*:32766:
 nobody:*:32767:
 """
 USERS = """\

@@ -72,6 +72,26 @@ CASES: dict[str, tuple[Document, Server, list[str], list[str]]] = {
         owners(), server({"puffy": user()}, "puffy\n"),
         ["lock account puffy"], ["usermod -Z -S  puffy"],
     ),
+    "one with the group as its login group": (
+        owners(), server({"puffy": user("www", group="vmdusers")}, "puffy\n"),
+        ["lock account puffy"], ["usermod -Z -g nogroup -S www puffy"],
+    ),
+    "one that was locked and kept its login group": (
+        owners(), server({"puffy": user(group="vmdusers", shell="/bin/ksh-")}, "puffy\n"),
+        ["lock account puffy"], ["usermod -Z -g nogroup -S  puffy"],
+    ),
+    "one that was locked and has left its login group": (
+        owners(), server({"puffy": user(group="nogroup", shell="/bin/ksh-")}, "puffy\n"), [], [],
+    ),
+    "an owner who has a VM again, and had the group as login group": (
+        owners(PUFFY),
+        server({"puffy": user("www", group="nogroup", shell="/bin/ksh-")}, "puffy\n"),
+        ["unlock account puffy"], ["usermod -U -g vmdusers puffy"],
+    ),
+    "the same, unlocked by hand": (
+        owners(PUFFY), server({"puffy": user(group="nogroup")}, "puffy\n"),
+        ["add account puffy to vmdusers"], ["usermod -g vmdusers puffy"],
+    ),
     "one that became an operator": (
         owners(), server({"puffy": user("vmdusers", "wheel")}, "puffy\n"),
         [], [],
@@ -192,6 +212,11 @@ def test_the_way_back() -> None:
     assert undos(made) == ["usermod -Z -S www puffy"]
     made = plan_on(owners(), server({"puffy": user("www", "vmdusers")}, "puffy\n"))
     assert undos(made) == ["usermod -U -S www,vmdusers puffy"]
+    made = plan_on(owners(), server({"puffy": user("www", group="vmdusers")}, "puffy\n"))
+    assert undos(made) == ["usermod -U -g vmdusers -S www puffy"]
+    locked = user(group="nogroup", shell="/bin/ksh-")
+    made = plan_on(owners(PUFFY), server({"puffy": locked}, "puffy\n"))
+    assert undos(made) == ["usermod -Z -g nogroup puffy"]
 
 
 def test_keys_of_one_owner_keep_nobody_from_theirs() -> None:
@@ -246,6 +271,9 @@ def test_a_group_that_libc_would_not_find_any_more_is_a_login_group() -> None:
     # Locked with its login group, it comes back without joining anything.
     there = there.plus(users={"puffy": user(shell="/bin/ksh-", group="vmdusers")})
     assert commands(plan_on(desired, there)) == ["usermod -U puffy"]
+    # Its login group needs no room in the line.
+    there = there.plus(users={"puffy": user(shell="/bin/ksh-", group="nogroup")})
+    assert commands(plan_on(desired, there)) == ["usermod -U -g vmdusers puffy"]
 
 
 def test_two_hundred_owners_are_more_than_libc_finds() -> None:
