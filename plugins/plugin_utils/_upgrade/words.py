@@ -119,7 +119,7 @@ def not_reverted(name: str, reason: str) -> str:
     return (
         f"{reason}\n{name} may be installed only in part, and was not reverted. No VM was stopped; "
         f"run again to continue. If /var/syspatch/{name}/rollback.tgz is damaged, remove its "
-        "directory on the server before: syspatch(8) then installs the erratum over what is there"
+        "directory on the server first: syspatch(8) then installs the erratum over what is there"
     )
 
 
