@@ -215,7 +215,7 @@ def _lock(
         out.title(f"account {name}"),
         [_USERMOD, "-Z", *login, "-S", ",".join(rest), name],
         change=Change("lock account", name, vms=vms, joint=True),
-        undo=[undo(_USERMOD, "-U", *back, "-S", ",".join(user.groups), name)],
+        undo=[undo(_USERMOD, "-U", *back, "-S", ",".join(user.groups), name, at_once=True)],
         undo_always=True,
     )
 
@@ -323,6 +323,6 @@ def _join(
         title,
         [_USERMOD, *words, account.name],
         change=change,
-        undo=[undo(_USERMOD, *back, account.name)],
+        undo=[undo(_USERMOD, *back, account.name, at_once=True)],
         undo_always=True,
     )
