@@ -199,6 +199,24 @@ def test_a_private_mirror_that_nobody_signs_is_agreed_to(
     )
 
 
+@pytest.mark.parametrize("available", ["site78.tgz", "site78-mail.tgz", "both", "neither"])
+def test_a_mirror_may_have_any_of_the_site_sets(
+    tmp_path: Path, sets: SetsOf, available: str
+) -> None:
+    rig = Rig(tmp_path)
+    built = sets()
+    names = [name for name in ("site78.tgz", "site78-mail.tgz") if available in (name, "both")]
+    for name in names:
+        rig.machine.files.write_bytes(f"{SETS}/{name}", built[name])
+    index = "".join(f"-rw-r--r--  1 root  wheel  1 Jan  1 00:00:00 2000 {name}\n" for name in names)
+    rig.machine.files.write_text(f"{SETS}/index.txt", index)
+    rendered = sets(autoinstall_site_sets=False, autoinstall_mirror_site_sets=True)
+    (response,) = (text for name, text in rendered.items() if name.startswith(MAIL1))
+    rig.machine.files.write_bytes(RESPONSE, response)
+    assert rig.run() == "reboot", rig.tail(8)
+    assert rig.disk.written[-1]["unverified"] == names
+
+
 def unpack(server: Server, packed: dict[str, bytes]) -> None:
     """As install_files() of install.sub does, common set first."""
     for name in ("site78.tgz", "site78-mail.tgz"):
