@@ -119,7 +119,7 @@ def test_a_vm_is_told_what_it_needs_and_nobody_else_anything(name: str, tmp_path
             "siaddr": server,
             "boot_file": host.parameters["filename"][0],
             "hostname": host.parameters["option host-name"][0],
-            "domain": conf.parameters["option domain-name"][0],
+            "domain": {**conf.parameters, **host.parameters}["option domain-name"][0],
             "router": subnet.parameters["option routers"][0],
             "dns": " ".join(conf.parameters["option domain-name-servers"]),
         }

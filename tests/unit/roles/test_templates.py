@@ -60,7 +60,10 @@ VMS = st.dictionaries(
             "install": st.sampled_from(["autoinstall", "none", "iso"]),
             "cdrom": st.just("/home/iso/a.iso"),
         },
-        optional={"boot": st.just("/bsd.gdb")},
+        optional={
+            "boot": st.just("/bsd.gdb"),
+            "hostname": st.sampled_from(["www", "www.example.org", "www.sub.example.com"]),
+        },
     ),
     max_size=5,
 )
@@ -196,6 +199,12 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
                     else {"filename": (f"once-{vm['number']}/auto_install",)}
                 ),
                 "option host-name": (host_label(vm["name"]),),
+                # The installer takes the domain from the lease, not from its answers.
+                **(
+                    {"option domain-name": ("sub.example.com",)}
+                    if vm["hostname"] == "www.sub.example.com"
+                    else {}
+                ),
             },
         )
         for vm in described["vmm_vms"]

@@ -317,9 +317,13 @@ def _system(vm: Candidate, response: response_file.Response | None, sources: Sou
         values: dict[str, t.Any] = {"user": response.user, "timezone": response.timezone}
         values |= {"sets": response.sets, "install_options": response.options}
         vm.fields |= {key: value for key, value in values.items() if value}
+    parameters = host.parameters if host else {}
     hostname = response.hostname if response else None
-    hostname = hostname or (host.parameters.get("option host-name", ("",))[-1] if host else "")
-    vm.fields["hostname"] = _hostname(hostname or vm.name, sources.domain)
+    hostname = hostname or parameters.get("option host-name", ("",))[-1] or vm.name
+    if domain := parameters.get("option domain-name", ("",))[-1]:
+        # The installer takes it from the lease, whatever the host name says.
+        hostname = hostname.partition(".")[0]
+    vm.fields["hostname"] = _hostname(hostname, domain or sources.domain)
     starts = defined.block.enabled or vm.name in sources.seen.started
     if not starts and "state" not in vm.fields:
         vm.fields["autostart"] = False

@@ -250,6 +250,8 @@ def _unknown_of_host(statement: Statement, label: str) -> str:
             ["hardware", "ethernet", *_] | ["fixed-address", _] | ["next-server" | "server-name", _]
         ):
             return ""
+        case ["option", "domain-name", _]:
+            return ""
         case ["filename", name] if name.endswith("auto_install"):
             return ""
         case ["option", "host-name", name]:

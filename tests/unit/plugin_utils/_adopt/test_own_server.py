@@ -100,6 +100,11 @@ def test_the_example_server() -> None:
     assert (adopted["mail1"].pop("number"), expected["mail1"].pop("number")) == (0x99, 2)
     assert (adopted["shop1"].pop("owner"), adopted["shop1"]["state"]) == ("puffy", "suspended")
     del expected["shop1"]["owner"]
+    domains = {name: vm["hostname"].partition(".")[2] for name, vm in expected.items()}
+    assert domains == {"db1": "example.org", "mail1": "example.net", "shop1": "example.com"}
+    assert {name: adopted[name]["hostname"] for name in domains} == {
+        name: f"{name}.{domain}" for name, domain in domains.items()
+    }
     for name, vm in expected.items():
         same = {key: value for key, value in vm.items() if key in KEPT}
         assert {key: value for key, value in adopted[name].items() if key in KEPT} == same
