@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.model import server_variables
 from ansible_collections.puffy.vmm.plugins.module_utils._formats import quoting
 from ansible_collections.puffy.vmm.plugins.module_utils._formats.dhcpd_conf import (
@@ -75,7 +76,7 @@ def render(template: str, **variables: Any) -> str:
     )
     for name in ("vm_conf_string", "dhcpd_string"):
         environment.filters[f"puffy.vmm.{name}"] = getattr(quoting, name)
-    environment.filters["quote"] = shlex.quote
+    environment.filters |= {"quote": shlex.quote, "bool": bool}
     text = (ROLES / template).read_text(encoding="utf-8")
     extra = {f"{name}_extra": "" for name in ("dhcpd", "vmd")}
     return environment.from_string(text).render(extra | variables)
@@ -209,3 +210,25 @@ def test_dhcpd_conf(vms: dict[str, dict[str, Any]]) -> None:
         )
         for vm in described["vmm_vms"]
     )
+
+
+def test_switches_may_be_given_as_text() -> None:
+    """`-e NAME=false` is text, and text is true."""
+    switches = [
+        name
+        for path in ROLES.glob("*/meta/argument_specs.yml")
+        for name, option in yaml.safe_load(path.read_text())["argument_specs"]["main"][
+            "options"
+        ].items()
+        if option["type"] == "bool"
+    ]
+    converted = r"(?! \| (?:default\([^)]*\) \| )?bool)"
+    bare = re.compile(rf"\b(?:{'|'.join(switches)})\b{converted}")
+    playbooks = ROLES.parent / "playbooks"
+    written = [*playbooks.rglob("*.yml"), *ROLES.glob("*/*/*.yml"), *ROLES.glob("*/templates/*")]
+    assert {
+        f"{path.name}: {expression}"
+        for path in written
+        for expression in re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
+        if bare.search(expression)
+    } == set()
