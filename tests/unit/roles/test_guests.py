@@ -171,7 +171,7 @@ def test_requests_for_sets_have_a_rate(wire: Wire) -> None:
         for rule in wire.machine.pf.anchors["puffy.vmm"]
         if rule.action == "pass" and rule.source.host == WEB1 and rule.target.ports == (80, 80)
     )
-    states = "source-track rule, max-src-conn 20, max-src-conn-rate 100/60, if-bound, src.track 60"
+    states = "source-track rule, max-src-conn 50, max-src-conn-rate 100/60, if-bound, src.track 60"
     assert rule.endswith(f" flags S/SA keep state ({states})")
 
 

@@ -252,8 +252,8 @@ class Reader:
                     if state == "keep" and words.accept("("):
                         words.expect(tracked := "if-bound")
                         if words.accept(","):
-                            words.expect("max-src-conn", "20", ",", "max-src-conn-rate")
-                            tracked = f"max-src-conn 20, max-src-conn-rate {self._rate(words)}"
+                            words.expect("max-src-conn", "50", ",", "max-src-conn-rate")
+                            tracked = f"max-src-conn 50, max-src-conn-rate {self._rate(words)}"
                             tracked = f"source-track rule, {tracked}, if-bound, src.track 60"
                         words.expect(")")
                         options["rates"] = f"keep state ({tracked})"
