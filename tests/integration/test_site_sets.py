@@ -294,6 +294,19 @@ def test_a_step_that_fails_stops_the_installation(system: Server, sets: SetsOf) 
     assert system.run("/install.site").returncode == 3
 
 
+def test_the_last_step_calls_the_server_in_the_network_of_the_vm(
+    system: Server, sets: SetsOf
+) -> None:
+    unpack(system, sets())
+    lease = "version: 2\nip: 10.9.0.7\nnext-server: 10.9.0.1\nfilename: x\n"
+    system.run("mkdir -p /var/db/dhcpleased")
+    system.write("/var/db/dhcpleased/vio0", lease)
+    # A server at that address is not needed to see what is asked for.
+    done = system.run("sed 's,^ftp .* -o /dev/null \\([^ ]*\\) .*,echo \\1,' /install.site | sh -s")
+    called = b"http://10.9.0.1/pub/OpenBSD/7.8/amd64/index.txt?installed\n"
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", called)
+
+
 @pytest.mark.parametrize("doas", ["password", "nopass", "none"])
 def test_the_script_is_plain_sh(tmp_path: Path, sets: SetsOf, doas: str) -> None:
     script = tmp_path / "install.site"

@@ -168,8 +168,7 @@ class SetsQuestions:
             fetched[name] = content
             if f"SHA256 ({name}) = {hashlib.sha256(content).hexdigest()}" not in sums:
                 unverified.append(name)
-                question = f"Checksum test for {name} failed. Continue anyway?"
-                if not self.dialog.ask_yes(question):
+                if not self.dialog.ask_yes(f"Checksum test for {name} failed. Continue anyway?"):
                     self.dialog.exit()
         return "", fetched, unverified
 
@@ -203,7 +202,8 @@ class SetsQuestions:
         if name in self.missing:
             self.missing.remove(name)
         if name in self.site and (script := files.get("install.site")):
-            text = script.decode("utf-8", "replace")
+            server = str(self.network.lease and self.network.lease.next_server)
+            text = script.decode("utf-8", "replace").replace("$server", server)
             self.calls = re.findall(r"^\s*ftp .*?(http://[^\s'\"]+)", text, re.MULTILINE)
         if name != "BUILDINFO":
             self.installed.sets.append(name)
