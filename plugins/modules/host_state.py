@@ -195,6 +195,10 @@ options:
         required: true
       validate: *validate
       mode: *mode
+      quiet:
+        description: No service of the document reads this file, so a change of it reloads none.
+        type: bool
+        default: false
   site_sets: &site_sets
     description:
       - Site sets for the installer, as M(puffy.vmm.site_set) builds them, and their C(index.txt).

@@ -59,3 +59,14 @@ def test_a_bad_value_is_refused_before_anything_is_touched(converged: Site) -> N
         assert told in json.loads(f'"{refused[role]}"'), role
     assert "Traceback" not in messages(result)
     assert state(converged.server1) == before
+
+
+def test_a_line_for_newsyslog_cuts_off_no_download(converged: Site) -> None:
+    """Which a reload of httpd(8) would."""
+    server = converged.server1
+    before = server.read("/etc/newsyslog.conf")
+    server.write("/etc/newsyslog.conf", before.partition(b"# begin of puffy.vmm")[0])
+    said = messages(converged.play("site", "--limit", "server1"))
+    assert "change /etc/newsyslog.conf" in said, said
+    assert "reload httpd" not in said
+    assert server.read("/etc/newsyslog.conf") == before

@@ -21,12 +21,13 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.text import marke
 
 @dataclass(frozen=True)
 class MarkedLines:
-    """Lines for the end of a file, in their order; none to remove ours again."""
+    """Lines for the end of a file, in their order; none to remove ours again. `quiet` see File."""
 
     path: str
     lines: tuple[str, ...]
     validate: str | None
     mode: str
+    quiet: bool
 
 
 class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
@@ -39,6 +40,7 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
             "lines": {"type": "list", "elements": "str", "required": True},
             "validate": {"type": "str"},
             "mode": {"type": "str", "default": "0644"},
+            "quiet": {"type": "bool", "default": False},
         }
     )
 
@@ -49,6 +51,7 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
                 tuple(item["lines"]),
                 item.get("validate"),
                 context.mode(item["path"], item["mode"]),
+                item["quiet"],
             )
             for item in options
         )
@@ -67,4 +70,5 @@ class MarkedBlocks(Simple[tuple[MarkedLines, ...]]):
                 continue
             if parts.own != own:
                 text = marked.join(replace(parts, own=item.lines), out.name)
-                out.edit(item.path, text, new_mode=item.mode, validate=item.validate)
+                how = {"validate": item.validate, "quiet": item.quiet}
+                out.edit(item.path, text, new_mode=item.mode, **how)

@@ -71,6 +71,13 @@ def test_a_service_reads_them() -> None:
     assert changes(made) == [f"change {PATH}", "reload sshd"]
 
 
+def test_no_service_reads_a_quiet_file() -> None:
+    item = {"path": PATH, "lines": LINES, "quiet": True}
+    services = [{"name": "httpd", "on_change": "reload"}]
+    document = wants("httpd", marked_lines=[item], services=services)
+    assert changes(plan_on(document, Server({PATH: ""}, service("httpd")))) == [f"change {PATH}"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
