@@ -190,6 +190,7 @@ def test_a_private_mirror_that_nobody_signs(site: Site, mirror: Mirror) -> None:
     mirror.files = {name: mirror.files[name] for name in ("bsd", "bsd.rd", BIG, "INSTALL.amd64")}
     few = ("-e", "sets_verify=none", "-e", f"{{sets_names: [bsd, bsd.rd, {BIG}, INSTALL.amd64]}}")
     mirror.cut = {BIG: 300_000}
+    server.run(f"mkdir -p {SETS}; echo of a release >{SETS}/SHA256.sig")
     done = play(site, mirror, *few)
     assert done.returncode == 0, messages(done)
     assert served(server) == mirror.files

@@ -93,12 +93,23 @@ def asks(mirror: Mirror) -> list[dict[str, t.Any]]:
     others = [mirror.directory, partial(mirror)]
     if with_sums:
         others.append(list_path(mirror, mirror.directory))
-    return [*files, *map(stat, others)]
+    unwanted = [{"path": path} for path in unwanted_lists(mirror)]
+    return [*files, *map(stat, others), *unwanted]
 
 
 def list_path(mirror: Mirror, directory: str) -> str:
     """Return the path of the list of checksums in a directory."""
     return f"{directory}/{LISTS.get(mirror.verify, '')}"
+
+
+def unwanted_lists(mirror: Mirror) -> list[str]:
+    """Return the path of the signed list, if a mirror of unsigned files must not have one.
+
+    The installer believes it, and stops at each file that differs (install.sub, install_http).
+    """
+    name = LISTS["signify"]
+    unwanted = mirror.verify != "signify" and name not in mirror.names
+    return [place(mirror, name)] if unwanted else []
 
 
 def list_questions(mirror: Mirror, directory: str) -> Questions:

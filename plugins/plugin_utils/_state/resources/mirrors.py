@@ -17,7 +17,12 @@ from ansible_collections.puffy.vmm.plugins.module_utils._grammar.sizes import si
 from ansible_collections.puffy.vmm.plugins.module_utils._problems import OperatorError
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.client import Agent
 from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.programs import TOOLS
-from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import Change, Step, run
+from ansible_collections.puffy.vmm.plugins.plugin_utils._agent.steps import (
+    EVERYBODYS,
+    Change,
+    Step,
+    run,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.answer import (
     Answer,
     PathFacts,
@@ -31,7 +36,11 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.arguments im
     list_of,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.file import attributes
-from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import Phase, Planning
+from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.planning import (
+    Phase,
+    Planning,
+    removal,
+)
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.core.resource import Simple
 from ansible_collections.puffy.vmm.plugins.plugin_utils._state.parts import (
     release_directory as release,
@@ -103,6 +112,11 @@ class Mirrors(Simple[tuple[Mirror, ...]]):
                 out.jobs.append(Download(mirror, tuple(names), sums, facts.paths))
             elif sums and release.unrecorded(mirror, facts.paths):
                 out.step(Phase.COMMIT, _record(mirror, sums))
+            for path in release.unwanted_lists(mirror):
+                if file := facts.paths.get(path):
+                    title = out.title(path)
+                    step = removal(title, path, file, sensitive=False, vms=EVERYBODYS)
+                    out.purge(path, step)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,25 @@ def test_what_is_wanted(name: str) -> None:
     assert {change.vms for _name, change in made.changes} <= {EVERYBODYS}
 
 
+LEFT: dict[str, tuple[dict[str, t.Any], list[str]]] = {
+    "signed": ({}, []),
+    "unsigned": (UNSIGNED, [f"remove {SETS}/SHA256.sig"]),
+    "with a list that nobody signed": (
+        {"verify": "sha256", "key": None}, [f"remove {SETS}/SHA256.sig"],
+    ),
+    "signed with the operator's own key": (
+        {**UNSIGNED, "names": ["bsd", "base78.tgz", "SHA256.sig"]}, [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_no_old_list_is_left_for_the_installer_to_believe(name: str) -> None:
+    fields, made = LEFT[name]
+    files = {**ALL, "SHA256": listing(SUMS), "SHA256.sig": "of the release"}
+    assert changes(plan_on(sets(**fields), now(files, SUMS))) == made
+
+
 class FakeAgent:
     """A server that answers a fetch with what a test says, in this order."""
 
