@@ -14,8 +14,9 @@ import typing as t
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+# A backslash at the end of a line continues comments, too (lgetc() of parse.y).
 _OF_LINES: t.Final = re.compile(
-    r"""(?P<comment>\#[^\n]*) | (?P<blank>[ \t\r\f\v]+ | \\(?:\n|\Z))
+    r"""(?P<comment>\#(?:\\.?|[^\\\n])*) | (?P<blank>[ \t\r\f\v]+ | \\(?:\n|\Z))
     | "(?P<double>(?:[^"\\]|\\.)*)"
     | '(?P<single>[^']*)' | (?P<mark>[{}\n]) | (?P<word>(?:\\[^\n]|[^\s{}"'\#\\])+)""",
     re.VERBOSE | re.DOTALL | re.ASCII,

@@ -49,11 +49,16 @@ def notices(
             )
 
 
+def uncommented(lines: t.Iterable[str]) -> t.Iterator[str]:
+    """Yield lines without comments; a backslash continues both (lgetc() of pfctl's parse.y)."""
+    for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
+        yield line.split("#")[0]
+
+
 def _statements(lines: t.Iterable[str]) -> t.Iterator[str]:
     """Yield the statements, on one line each, with the values of macros filled in."""
     macros: dict[str, str] = {}
-    text = re.sub(r"\\\n", " ", "\n".join(line.split("#")[0].rstrip() for line in lines))
-    for line in text.splitlines():
+    for line in uncommented(lines):
         statement = re.sub(r"\$(\w+)", lambda match: macros.get(match[1], match[0]), line).strip()
         if macro := _MACRO.fullmatch(statement):
             macros[macro[1]] = macro[2]

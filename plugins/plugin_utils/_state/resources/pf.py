@@ -194,7 +194,7 @@ def _main(pf: Pf, out: Planning) -> None:
     It names the file of our rules, so it can only be checked once that is in place.
     """
     parts = marked.split(PF_CONF, out.text(PF_CONF), out.name)
-    foreign = {" ".join(line.split("#")[0].split()) for line in parts.foreign}
+    foreign = {" ".join(line.split()) for line in pf_conf.uncommented(parts.foreign)}
     own = tuple(line for line in _lines(pf) if line not in foreign)
     text = marked.join(replace(parts, own=own), out.name)
     out.edit(PF_CONF, text, new_mode="0600", validate=_CHECK, check_last=True)

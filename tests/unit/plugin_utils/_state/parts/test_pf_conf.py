@@ -55,6 +55,10 @@ def test_other_interfaces_may_be_skipped(line: str) -> None:
     assert list(notices([line], RULES, LINKS)) == []
 
 
+def test_a_backslash_continues_a_comment() -> None:
+    assert list(notices(["# off: \\", "set skip on tap", "block"], RULES, LINKS)) == []
+
+
 def test_the_interface_that_translates_is_skipped() -> None:
     (told,) = notices(["set skip on em0"], WITH_NAT, LINKS)
     assert told.startswith("/etc/pf.conf: 'set skip on em0' keeps pf(4) from egress, ")

@@ -135,6 +135,10 @@ MAINS: dict[str, tuple[str | None, str | None]] = {
         'anchor  "puffy.vmm" # here\npass\n'
         + MARKED.replace('anchor "puffy.vmm"\nload', "load"),
     ),
+    "lines that are part of a comment": (
+        f"# off \\\n{LINES}", f"# off \\\n{LINES}" + MARKED.replace(
+            f'load anchor "puffy.vmm" from "{PATH}"\n', ""),
+    ),
     "a load line that is commented out": (f"#{LINES}", f"#{LINES}" + MARKED.replace(
         f'load anchor "puffy.vmm" from "{PATH}"\n', "")),
 }  # fmt: skip
