@@ -172,7 +172,8 @@ class Converger:
         changes = (*_changes(before), *made.changes, *_changes(after))
         shown = diff.diffs(made.shown, self._old(made)) if self.diff else []
         notices = tuple((part.name, notice) for part in made.parts for notice in part.warnings)
-        warnings = [*seen.warnings, *(f"{name}: {notice}" for name, notice in notices)]
+        advice = ((part.name, notice) for part in made.parts for notice in part.advice)
+        warnings = [*seen.warnings, *(f"{name}: {text}" for name, text in (*notices, *advice))]
         pending = tuple(name for part in made.parts for name in part.pending)
         if pending:
             names = ", ".join(pending)

@@ -43,6 +43,7 @@ class Part:
     warnings: tuple[Notice, ...] = ()
     pending: tuple[str, ...] = ()
     error: str | None = None
+    advice: tuple[Notice, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -157,4 +158,5 @@ def _part(document: Document, answers: Answers, world: World) -> Part:
         tuple(out.after),
         tuple(out.warnings),
         tuple(out.pending),
+        advice=tuple(out.advice),
     )

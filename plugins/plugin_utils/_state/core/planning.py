@@ -105,6 +105,7 @@ class Planning:
         self.name = name
         self.world = world
         self.warnings: list[Notice] = []
+        self.advice: list[Notice] = []
         self.pending: list[str] = []
         self.jobs: list[Job] = []
         # Services that this server cannot run, and why.
@@ -144,6 +145,10 @@ class Planning:
 
     def warn(self, subject: str, text: str) -> None:
         self.warnings.append(Notice(subject, text))
+
+    def advise(self, subject: str, text: str) -> None:
+        """Add what a run shows, but what does not make the server differ from what it should be."""
+        self.advice.append(Notice(subject, text))
 
     def makes(self, kind: str, name: str) -> None:
         self.world.made.add((kind, name))

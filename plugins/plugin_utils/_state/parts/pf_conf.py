@@ -49,6 +49,27 @@ def notices(
             )
 
 
+def advice(lines: t.Iterable[str], rules: str) -> t.Iterator[str]:
+    """Yield what would be safer, for the first rule whose states hold on any interface.
+
+    OpenBSD's own pf.conf has such rules, so this is no difference from what a server should be.
+    """
+    if not _OUR_PORT.search(rules):
+        return
+    for statement in _statements(lines):
+        bound = _IF_BOUND.search(statement)
+        if bound and statement.startswith("set "):
+            return
+        if _KEEPS_STATE.match(statement) and not bound:
+            yield (
+                f"/etc/pf.conf: {statement!r} has states that hold on any interface, and pf(4) "
+                f"looks for a state before it reads a rule, on VMs' taps too: a VM that claims "
+                f"another's address with ARP can take part in connections of that VM. Write set "
+                f"state-policy if-bound before the first rule"
+            )
+            return
+
+
 def uncommented(lines: t.Iterable[str]) -> t.Iterator[str]:
     """Yield lines without comments; a backslash continues both (lgetc() of pfctl's parse.y)."""
     for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
@@ -109,19 +130,12 @@ def _untranslated(
 
 
 def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
-    """Yield rules whose states hold on any interface, so on ports of the switch too.
-
-    For connections that are not translated, one line for the first such rule: as the default of
-    OpenBSD's own pf.conf is one, nearly every file has them.
-    """
+    """Yield translations whose states hold on any interface, so on a port of the switch too."""
     port, nat = _OUR_PORT.search(rules), _OUR_NAT.search(rules)
-    if port is None:
-        return
-    first = ""
     for statement in statements:
         bound = _IF_BOUND.search(statement)
-        if bound and statement.startswith("set "):
-            break
+        if port is None or (bound and statement.startswith("set ")):
+            return
         translates = _TRANSLATES.search(statement)
         if translates and not bound and not (translates[0] == "nat-to" and nat):
             yield (
@@ -130,15 +144,6 @@ def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
                 f"the server, and connections stall: end a pass rule with keep state (if-bound), "
                 f"or write set state-policy if-bound before it"
             )
-        elif _KEEPS_STATE.match(statement) and not bound:
-            first = first or statement
-    if first:
-        yield (
-            f"/etc/pf.conf: {first!r} has states that hold on any interface, and pf(4) looks for a "
-            f"state before it reads a rule, on VMs' taps too: a VM that claims another's address "
-            f"with ARP can take part in connections of that VM. Write set state-policy if-bound "
-            f"before the first rule"
-        )
 
 
 def _is_closed(statement: str, closed: str, links: t.Mapping[str, Interface]) -> bool:

@@ -114,6 +114,8 @@ class PfRules:
         foreign = marked.split(PF_CONF, out.text(PF_CONF), out.name).foreign
         for text in pf_conf.notices(foreign, desired.rules.decode(), facts.links):
             out.warn("pf(4)", text)
+        for text in pf_conf.advice(foreign, desired.rules.decode()):
+            out.advise("pf(4)", text)
         had_main, had_rules = out.path(PF_CONF) is not None, out.path(desired.path) is not None
         old = out.text(desired.path).encode("utf-8", "surrogateescape")
         rules = _rules(desired)

@@ -182,6 +182,14 @@ def test_pf_that_is_disabled_is_shown_or_enabled() -> None:
     assert plan_on(pf(enable=True), now(ALL)).steps == ()
 
 
+def test_what_would_be_safer_is_no_difference() -> None:
+    """OpenBSD's own pf.conf has states that hold on any interface: a check must not fail for it."""
+    made = plan_on(pf("pass quick on pair84 no state\n"), now({PF_CONF: FOREIGN}, shows()))
+    assert notices(made) == []
+    (advice,) = (notice for part in made.parts for notice in part.advice)
+    assert "Write set state-policy if-bound before the first rule" in str(advice)
+
+
 def test_whose_a_change_is() -> None:
     web2 = f"{RULES}\n# VM web2\nblock in quick on vm2nic\n"
     made = plan_on(pf(web2), now(ALL))
