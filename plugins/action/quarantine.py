@@ -7,11 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
-    owner_of,
+    owners_of,
     read_copies,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.ledger import (
-    Ledger,
     read_ledger,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._grammar.names import vm_name
@@ -26,7 +25,6 @@ from ansible_collections.puffy.vmm.plugins.plugin_utils._store.directory import 
     ORDERS,
     VMS,
     FleetDirectory,
-    FleetTexts,
 )
 from ansible_collections.puffy.vmm.plugins.plugin_utils._store.load import today
 from ansible_collections.puffy.vmm.plugins.plugin_utils._tasks.fleet_directory import (
@@ -75,19 +73,13 @@ def _purged(fleet: FleetDirectory, names: t.Collection[str]) -> dict[str, str]:
     files, texts = fleet.read(), dict[str, str]()
     for file, text in files.ledgers.items():
         ledger = None if text is None else read_ledger(file, text, report)
-        if ledger:
-            purged = ledger
-            for name in names:
-                purged = purged.purge(name, day, _owner(files, name, ledger))
-            if purged != ledger:
-                texts[file] = purged.render()
+        going = sorted(ledger.entries.keys() & names) if ledger else []
+        if ledger and going:
+            copies = read_copies(files.kept.get(ledger.server, ""))
+            for name in going:
+                ledger = ledger.purge(name, day, owners_of([name], copies, ledger.server))
+            texts[file] = ledger.render()
     # Problems of another server's ledger do not concern these VMs.
     if not texts:
         report.raise_problems()
     return texts
-
-
-def _owner(files: FleetTexts, vm: str, ledger: Ledger) -> dict[str, frozenset[str]]:
-    """Return the VM's owner, as the server has it, with the digests of the keys."""
-    copy = read_copies(files.kept.get(ledger.server, "")).get(vm)
-    return owner_of(vm, copy, ledger.server) if copy else {}

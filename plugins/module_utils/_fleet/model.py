@@ -404,11 +404,11 @@ def _released(ledger: Ledger, server: ServerSettings | None, today: date) -> Led
 def _with_left(ledger: Ledger, files: Sequence[VmFile], inputs: Inputs) -> Ledger:
     """Return the ledger with the owners of VMs whose files were removed since the last run."""
     gone = ledger.entries.keys() - {file.name for file in files}
-    copies = kept.read_copies(inputs.kept.get(ledger.server, "")) if gone else {}
-    owners = dict(ledger.owners)
-    for name in sorted(gone & copies.keys()):
-        owners |= kept.owner_of(name, copies[name], ledger.server)
-    return replace(ledger, owners=owners)
+    if not gone:
+        return ledger
+    copies = kept.read_copies(inputs.kept.get(ledger.server, ""))
+    left = kept.owners_of(gone, copies, ledger.server)
+    return replace(ledger, owners={**ledger.owners, **left})
 
 
 def _new_ledgers(

@@ -19,7 +19,7 @@ from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.capacity i
     check_sizes,
 )
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.checks.kept import (
-    owner_of,
+    owners_of,
     read_copies,
     texts_of,
 )
@@ -166,9 +166,9 @@ class Situation:
                 known |= ledger.owners.get(owner, frozenset())
         for server, text in self.texts.kept.items():
             if owner in text:
-                for name, copy in read_copies(text).items():
-                    if f"{name}{SUFFIX}" not in self.texts.vms:
-                        known |= owner_of(name, copy, server).get(owner, frozenset())
+                copies = read_copies(text)
+                gone = copies.keys() - set(map(vm_of, self.texts.vms))
+                known |= owners_of(gone, copies, server).get(owner, frozenset())
         if known and not digests <= known:
             yield Fault(
                 "ssh_keys",

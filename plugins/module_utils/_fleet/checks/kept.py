@@ -103,12 +103,16 @@ def earlier_vm(
     return vm if all(nic.ipv4 or not nic.network for nic in vm.interfaces) else None
 
 
-def owner_of(name: str, copy: Copy, server: str) -> dict[str, frozenset[str]]:
-    """Return the owner that a VM had by this copy, with the digests of the keys; {} if unclear."""
-    values = read_vm(name, texts_of(copy), Names({server}), Report()).values
-    if not values.keys() >= {"owner", "ssh_keys"}:
-        return {}
-    return {values["owner"]: key_digests(values["ssh_keys"])}
+def owners_of(
+    names: Collection[str], copies: Mapping[str, Copy], server: str
+) -> dict[str, frozenset[str]]:
+    """Return the owners that these VMs had by their copies, with the digests of the keys."""
+    owners: dict[str, frozenset[str]] = {}
+    for name in sorted(copies.keys() & names):
+        values = read_vm(name, texts_of(copies[name]), Names({server}), Report()).values
+        if values.keys() >= {"owner", "ssh_keys"}:
+            owners[values["owner"]] = key_digests(values["ssh_keys"])
+    return owners
 
 
 def clashing(vms: Sequence[Vm], earlier: Sequence[Vm]) -> frozenset[str]:

@@ -62,7 +62,7 @@ def check_names(files: Sequence[VmFile], known: Collection[str], report: Report)
 
 
 def check_former(
-    files: Sequence[VmFile], known: Collection[str], ledgers: Iterable[Ledger], report: Report
+    files: Sequence[VmFile], known: Collection[str], ledgers: Collection[Ledger], report: Report
 ) -> None:
     """Report new VMs whose owner has the name of somebody whose last VM was purged.
 
@@ -71,18 +71,15 @@ def check_former(
     them is checked by check_keys().
     """
     there = {file.values.get("owner") for file in files if file.name in known}
-    former: dict[str, list[Ledger]] = {}
-    for ledger in ledgers:
-        for name in ledger.owners:
-            former.setdefault(name, []).append(ledger)
     for file in files:
         owner = file.values.get("owner", "")
-        if file.name in known or owner in there or owner not in former:
+        if file.name in known or owner in there:
             continue
-        digests = {key for ledger in former[owner] for key in ledger.owners[owner]}
-        if digests.issuperset(key_digests(file.values.get("ssh_keys", ()))):
+        former = [ledger for ledger in ledgers if owner in ledger.owners]
+        digests = {key for ledger in former for key in ledger.owners[owner]}
+        if not former or digests.issuperset(key_digests(file.values.get("ssh_keys", ()))):
             continue
-        sources = " and ".join(ledger.source for ledger in former[owner])
+        sources = " and ".join(ledger.source for ledger in former)
         report.about(vms=[file.name]).add(
             file.source_of("owner"),
             "owner",

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from ipaddress import IPv4Address, IPv6Address
-from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.puffy.vmm.plugins.module_utils._fleet.inputs.installed import (
@@ -169,7 +168,7 @@ class Ledger:
     owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def purge(
-        self, vm: str, today: date, owners: Mapping[str, frozenset[str]] = MappingProxyType({})
+        self, vm: str, today: date, owners: Mapping[str, frozenset[str]] | None = None
     ) -> Ledger:
         """Return the ledger with what the VM had in quarantine; the same if it has nothing.
 
@@ -183,9 +182,8 @@ class Ledger:
             *self.quarantine,
             Purged(vm, today, replace(entry, installed=None, disks=(), made=None)),
         )
-        return replace(
-            self, entries=entries, quarantine=quarantine, owners={**self.owners, **owners}
-        )
+        former = {**self.owners, **(owners or {})}
+        return replace(self, entries=entries, quarantine=quarantine, owners=former)
 
     def record(self, records: Mapping[str, Installed | None]) -> Ledger:
         """Return the ledger with these records of installations; None takes one out.
@@ -243,10 +241,8 @@ class Ledger:
                 "# Owners of purged VMs, with their keys: nobody else gets their accounts.",
                 "owners:",
             ]
-        lines += [
-            f"  {_name(owner)}: [{', '.join(sorted(keys))}]"
-            for owner, keys in sorted(self.owners.items())
-        ]
+        for owner, keys in sorted(self.owners.items()):
+            lines.append(f"  {_name(owner)}: [{', '.join(sorted(keys))}]")
         return "\n".join(lines) + "\n"
 
 

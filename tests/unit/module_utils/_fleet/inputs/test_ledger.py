@@ -89,6 +89,7 @@ def test_purging_moves_the_whole_line() -> None:
     assert after.purge("many", date(2026, 11, 25)) == after
 
 
+DIGEST = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIZZH+BJmKeTqr8"
 OWNERS = """\
 vms: {}
 # Owners of purged VMs, with their keys: nobody else gets their accounts.
@@ -105,18 +106,6 @@ def test_owners_read_and_write_the_same() -> None:
     assert {owner: len(keys) for owner, keys in result.owners.items()} == {"on": 1, "puffy": 2}
     assert result.render().partition("---\n")[2] == OWNERS
     assert yaml.safe_load(OWNERS)["owners"]["puffy"][0].startswith("SHA256:+")
-
-
-@pytest.mark.parametrize(("line", "complaint"), [
-    ("puffy: x", "owners: puffy: 'x' is not a list; give a list of fingerprints"),
-    ("puffy: []", "owners: puffy: is an empty list; give a list of fingerprints"),
-    ("puffy: [MD5:00]", "owners: puffy: item 1: 'MD5:00' is not a fingerprint; ssh-keygen -l"),
-    ("9: [SHA256:uNiVztksCsDhcc0u9e8BrrQXVUpKZIZZH+BJmKeTqr8]", "owners: 9: is not the name of"),
-])  # fmt: skip
-def test_malformed_owners(line: str, complaint: str) -> None:
-    result = read(f"vms: {{}}\nowners:\n  {line}\n")
-    assert isinstance(result, list)
-    assert complaint in result[0]
 
 
 def test_purging_keeps_the_owner() -> None:
@@ -189,17 +178,21 @@ def test_the_end_of_a_quarantine(days: int, day: str, over: bool) -> None:
     assert purged.is_over(days, date.fromisoformat(day)) is over
 
 
-@pytest.mark.parametrize(("line", "complaint"), [
-    ("x: {vm: web1, since: 2026-11-24}", "quarantine: x: 'x' is not a whole number; use one"),
-    ("7: {vm: web1, since: 20261124}", "quarantine: 7: since: '20261124' is not a day; use one"),
-    ("7: {vm: web1}", "quarantine: 7: needs vm, the name it had, and since, the day it was"),
-    ("7: {vm: web1, since: 2026-11-24, number: 7}", "quarantine: 7: 'number' is unknown"),
-    ("7: {vm: .., since: 2026-11-24}", "quarantine: 7: vm: '..' is not a name for a VM"),
+@pytest.mark.parametrize(("section", "line", "complaint"), [
+    ("quarantine", "x: {vm: web1, since: 2026-11-24}", "x: 'x' is not a whole number; use one"),
+    ("quarantine", "7: {vm: web1, since: 20261124}", "7: since: '20261124' is not a day; use one"),
+    ("quarantine", "7: {vm: web1}", "7: needs vm, the name it had, and since, the day it was"),
+    ("quarantine", "7: {vm: web1, since: 2026-11-24, number: 7}", "7: 'number' is unknown"),
+    ("quarantine", "7: {vm: .., since: 2026-11-24}", "7: vm: '..' is not a name for a VM"),
+    ("owners", "puffy: x", "puffy: 'x' is not a list; give a list of fingerprints"),
+    ("owners", "puffy: []", "puffy: is an empty list; give a list of fingerprints"),
+    ("owners", "puffy: [MD5:00]", "puffy: item 1: 'MD5:00' is not a fingerprint; ssh-keygen -l"),
+    ("owners", f"9: [{DIGEST}]", "9: is not the name of"),
 ])  # fmt: skip
-def test_malformed_quarantine(line: str, complaint: str) -> None:
-    result = read(f"vms: {{}}\nquarantine:\n  {line}\n")
+def test_a_malformed_line_of_a_section(section: str, line: str, complaint: str) -> None:
+    result = read(f"vms: {{}}\n{section}:\n  {line}\n")
     assert isinstance(result, list)
-    assert complaint in result[0]
+    assert f"{section}: {complaint}" in result[0]
 
 
 def test_an_empty_ledger() -> None:
