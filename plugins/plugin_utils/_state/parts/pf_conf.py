@@ -54,19 +54,23 @@ def advice(lines: t.Iterable[str], rules: str) -> t.Iterator[str]:
 
     OpenBSD's own pf.conf has such rules, so this is no difference from what a server should be.
     """
-    if not _OUR_PORT.search(rules):
-        return
-    for statement in _statements(lines):
-        bound = _IF_BOUND.search(statement)
-        if bound and statement.startswith("set "):
-            return
-        if _KEEPS_STATE.match(statement) and not bound:
-            yield (
-                f"/etc/pf.conf: {statement!r} has states that hold on any interface, and pf(4) "
-                f"looks for a state before it reads a rule, on VMs' taps too: a VM that claims "
-                f"another's address with ARP can take part in connections of that VM. Write set "
-                f"state-policy if-bound before the first rule"
-            )
+    floating = filter(_KEEPS_STATE.match, _unbound(_statements(lines)))
+    first = next(floating, "") if _OUR_PORT.search(rules) else ""
+    if first:
+        yield (
+            f"/etc/pf.conf: {first!r} has states that hold on any interface, and pf(4) looks for a "
+            f"state before it reads a rule, on VMs' taps too: a VM that claims another's address "
+            f"with ARP can take part in connections of that VM. Write set state-policy if-bound "
+            f"before the first rule"
+        )
+
+
+def _unbound(statements: t.Iterable[str]) -> t.Iterator[str]:
+    """Yield statements that do not bind states to an interface, until one does so for all."""
+    for statement in statements:
+        if not _IF_BOUND.search(statement):
+            yield statement
+        elif statement.startswith("set "):
             return
 
 
@@ -132,12 +136,11 @@ def _untranslated(
 def _floating(statements: t.Iterable[str], rules: str) -> t.Iterator[str]:
     """Yield translations whose states hold on any interface, so on a port of the switch too."""
     port, nat = _OUR_PORT.search(rules), _OUR_NAT.search(rules)
-    for statement in statements:
-        bound = _IF_BOUND.search(statement)
-        if port is None or (bound and statement.startswith("set ")):
-            return
+    if port is None:
+        return
+    for statement in _unbound(statements):
         translates = _TRANSLATES.search(statement)
-        if translates and not bound and not (translates[0] == "nat-to" and nat):
+        if translates and not (translates[0] == "nat-to" and nat):
             yield (
                 f"/etc/pf.conf: {statement!r} has states that hold on any interface. Where it is "
                 f"for VMs, their packets are translated on {port[1]} already, before they come to "
