@@ -167,28 +167,23 @@ sub restore ($job) {
 	my @disks = @{$is->{disks}};
 	my @to    = @{$job->{to}};
 	fail("it has @{[scalar @disks]} disk(s), and @{[scalar @to]} should be restored") if @disks != @to;
-	my $ok = eval {
-		my ($data, $packed) = (0, 0);
-		for my $disk (@disks) { $data += $disk->{data} // $disk->{size}; $packed += $disk->{packed} }
-		unlink @to;
-		room_for($job, $to[0] =~ s{/[^/]+\z}{}xmsr, $data);
-		my $count = counter($job, $job->{discard} ? 'is unpacked for a test' : 'is unpacked', $packed);
-		for my $number (0 .. $#disks) {
-			my $disk = $disks[$number];
-			my $from = backup_of(@{$job}{qw(place of from)}) . q{/} . checked($disk->{name}, $FILE);
-			unpack_image($from, $to[$number], $disk, $count);
-			next if eval { check_image($to[$number], @{$disk}{qw(format disk)}); 1 };
-			fail(failure()->{text}, damaged => 1);
-		}
-		sync_directory($to[0]);
-		unlink @to if $job->{discard};
-		report($job, state => 'done', backup => $is);
-		1;
-	};
-	return if $ok;
-	my $error = $@;
+	$job->{clean} = sub { unlink @to };
+	my ($data, $packed) = (0, 0);
+	for my $disk (@disks) { $data += $disk->{data} // $disk->{size}; $packed += $disk->{packed} }
 	unlink @to;
-	die $error;
+	room_for($job, $to[0] =~ s{/[^/]+\z}{}xmsr, $data);
+	my $count = counter($job, $job->{discard} ? 'is unpacked for a test' : 'is unpacked', $packed);
+	for my $number (0 .. $#disks) {
+		my $disk = $disks[$number];
+		my $from = backup_of(@{$job}{qw(place of from)}) . q{/} . checked($disk->{name}, $FILE);
+		unpack_image($from, $to[$number], $disk, $count);
+		next if eval { check_image($to[$number], @{$disk}{qw(format disk)}); 1 };
+		fail(failure()->{text}, damaged => 1);
+	}
+	sync_directory($to[0]);
+	unlink @to if $job->{discard};
+	report($job, state => 'done', backup => $is);
+	return;
 }
 
 my %JOB = (take => \&take, restore => \&restore);
