@@ -292,7 +292,8 @@ class Upgrade:
     def _bring_back(self, journal: Journal) -> list[str]:
         """Start the VMs again that were stopped for a boot that does not come now."""
         seen = self._look()
-        again = [name for name in self._startable(journal, seen) if name in plan.down(seen)]
+        down = plan.down(seen)
+        again = [name for name in self._startable(journal, seen) if name in down]
         self._start(again)
         self._carry_out(steps.resume(seen, replace(journal, phase=Phase.PREPARED, ran={})))
         return again

@@ -150,7 +150,7 @@ def _addresses(vm: Candidate, response: response_file.Response | None, sources: 
     response = response or response_file.Response()
     texts = [host.address if host else None, response.ipv4, values.get("ipv4")]
     texts.append(leases(sources.seen).get(vm.mac or ""))
-    vm.ipv4 = next(filter(None, map(_ipv4, texts)), None)
+    vm.ipv4 = next(filter(None, map(dhcpd_conf.ipv4, texts)), None)
     ruled = system.own_ipv6(sources.seen.text(system.OWN_PF)).get(vm.name)
     texts = [response.ipv6, ruled, values.get("ipv6")]
     vm.ipv6 = next(filter(None, map(_ipv6, texts)), None)
@@ -163,13 +163,6 @@ def leases(seen: Seen) -> dict[str, str]:
 def host_of(dhcp: dhcpd_conf.Conf | None, mac: str | None) -> dhcpd_conf.Host | None:
     """Return the host of dhcpd.conf(5) with this MAC."""
     return next((host for host in dhcp.hosts if mac and host.mac == mac), None) if dhcp else None
-
-
-def _ipv4(text: str | None) -> IPv4Address | None:
-    try:
-        return IPv4Address(text or "")
-    except ValueError:
-        return None
 
 
 def _ipv6(text: str | None) -> IPv6Address | None:
@@ -370,5 +363,5 @@ def _told(vm: Candidate, sources: Sources) -> None:
 
 def _same(here: str, value: str) -> bool:
     """Return whether two values are the same, addresses in whatever way they are written."""
-    spellings = (ether(value), _ipv4(value), _ipv6(value), value.lower())
+    spellings = (ether(value), dhcpd_conf.ipv4(value), _ipv6(value), value.lower())
     return here.lower() in map(str, filter(None, spellings))

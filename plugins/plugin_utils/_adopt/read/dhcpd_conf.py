@@ -150,7 +150,7 @@ def read(text: str, ethers: str = "", hosts: str = "") -> Conf:
     shared = list(nested(conf.statements, "shared-network"))
     subnets = tuple(_subnet(subnet, shared) for subnet in conf.subnets)
     macs = {row[1]: mac for row in _rows(ethers) if (mac := ether(row[0]))}
-    addresses = {name.lower(): row[0] for row in _rows(hosts) for name in row[1:] if _ipv4(row[0])}
+    addresses = {name.lower(): row[0] for row in _rows(hosts) for name in row[1:] if ipv4(row[0])}
     rows = sorted(conf.all_hosts, key=lambda host: host.statement.begin)
     found = tuple(_host(row, macs, addresses) for row in rows)
     return Conf(text, conf.parameters, subnets, found, conf.statements)
@@ -193,14 +193,15 @@ def _host(host: dhcpd_conf.Host, macs: Mapping[str, str], addresses: Mapping[str
     written = host.mac or ""
     name = host.addresses[0] if len(host.addresses) == 1 else ""
     # A name that is not in hosts(5) is known to the server's own resolver.
-    address = _ipv4(addresses.get(name.lower(), name))
+    address = ipv4(addresses.get(name.lower(), name))
     mac = macs.get(written, written)
-    return Host(host.name, mac, address, host.statement, host.parameters)
+    return Host(host.name, mac, str(address) if address else None, host.statement, host.parameters)
 
 
-def _ipv4(text: str) -> str | None:
+def ipv4(text: str | None) -> IPv4Address | None:
+    """Return an address that others wrote; None if it is not one."""
     try:
-        return str(IPv4Address(text))
+        return IPv4Address(text or "")
     except ValueError:
         return None
 
