@@ -81,7 +81,7 @@ class Call:
     streams: Streams = field(default_factory=Streams)
     cancelled: threading.Event = field(default_factory=threading.Event)
     wakeup: threading.Condition = field(default_factory=threading.Condition)
-    session: int = 0
+    pid: int = 0
 
     @property
     def stdin(self) -> bytes:

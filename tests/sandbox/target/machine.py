@@ -65,7 +65,7 @@ class Machine:
         self.state: dict[str, Any] = {} if state is None else state
         self.hostname = hostname
         self.faults = Faults(self.FAULTS, self.state.get("faults", ()))
-        self.on_cut: Callable[[int], None] = lambda session: None
+        self.on_cut: Callable[[int], None] = lambda pid: None
         self.on_end: Callable[[], None] = lambda: None
         self._timers: set[threading.Timer] = set()
         self.parts: list[Any] = []
@@ -131,7 +131,7 @@ class Machine:
                     return Result(143)
             if self.faults.active("cut_at", name):
                 self.faults.replace(("cut_at", name), None)
-                self.on_cut(call.session)
+                self.on_cut(call.pid)
             for command, *rest in self.faults.arguments("fail"):
                 if command == name:
                     rc, text = (rest + ["1", ""])[0], " ".join(rest[1:])

@@ -137,17 +137,13 @@ class Sessions:
                 self._running.pop(session.number, None)
         return subprocess.CompletedProcess(argv, child.returncode, stdout, stderr)
 
-    def cut(self, number: int) -> None:
-        """Ends the connection of a session."""
+    def cut(self, pid: int) -> None:
+        """Ends the connection of the session that the process belongs to."""
+        line = _ancestors(pid)
         for session in list(self._running.values()):
-            if number == session.number and session.daemon:
+            if session.pid in line and session.daemon:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(session.daemon, signal.SIGKILL)
-
-    def of(self, pid: int) -> int:
-        """The number of the session that the process belongs to, 0 for none."""
-        line = _ancestors(pid)
-        return next((each.number for each in self._running.values() if each.pid in line), 0)
 
     def identity(self, pid: int) -> tuple[int, int]:
         """uid and gid of a process that has lost its environment: those of its nearest ancestor."""

@@ -79,7 +79,6 @@ class Stubs:
         argv, environment = rest[: int(count)], rest[int(count) :]
         raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
         pid, _, _ = _PEER.unpack(raw)
-        session = self._sessions.of(pid)
         account = self._sessions.identity(pid) if uid == "" else (int(uid), int(gid))
         return Call(
             (path.rsplit("/", 1)[-1], *argv),
@@ -89,7 +88,7 @@ class Stubs:
             self._sessions.name(account[0]),
             dict(variable.split("=", 1) for variable in environment if "=" in variable),
             streams,
-            session=session,
+            pid=pid,
         )
 
     def _answer(self, peer: socket.socket, call: Call, streams: Streams, reply: Reply) -> None:
