@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from ansible_forks.client import Forks, Run
 
 from sandbox.model.sets import index_line, release_files
 from sandbox.server import Execution, Server
@@ -32,6 +32,14 @@ _GROWS = (
     "/var/run/sandbox.unveil",
 )
 SERVERS = ("server1", "server2")
+VARIABLES = {
+    **os.environ,
+    "ANSIBLE_CONFIG": str(CHECKOUT / "tests/ansible.cfg"),
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
+    "ANSIBLE_VAULT_PASSWORD_FILE": str(CHECKOUT / "fleets/example/vault-password"),
+}
+FORKS = Forks(VARIABLES)
 
 
 @dataclass
@@ -59,50 +67,27 @@ class Site:
     def variables(self) -> dict[str, str]:
         """The environment of commands."""
         return {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(CHECKOUT / "tests/integration/ansible.cfg"),
-            "ANSIBLE_HOME": str(self.directory / "ansible"),
-            "ANSIBLE_NOCOLOR": "1",
+            **VARIABLES,
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self.control_path,
-            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.fleet / "vault-password"),
-            "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=15s",
             "PUFFY_SANDBOX": str(self.server1.directory),
             **self.environment,
         }
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a command with the inventory's directory as its own."""
-        return subprocess.run(
-            words,
-            cwd=self.directory,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return FORKS.run(words, self.directory, self.variables)
 
     @contextmanager
-    def under_way(self, playbook: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    def under_way(self, playbook: str, *words: str) -> Iterator[Run]:
         """A playbook that runs meanwhile, and is killed in the end if it still does."""
         command = ("ansible-playbook", "-i", "inventories/example", f"puffy.vmm.{playbook}", *words)
-        log = (self.directory / "under_way.log").open("wb")
-        with (
-            log,
-            subprocess.Popen(
-                command,
-                cwd=self.directory,
-                env=self.variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ) as process,
-        ):
-            try:
-                yield process
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        with (self.directory / "under_way.log").open("wb") as log:
+            run = FORKS.start(command, self.directory, self.variables, log, log)
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.wait()
 
     def play(self, playbook: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a playbook of the collection on the inventory."""

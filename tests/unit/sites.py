@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_forks.client import Forks
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWcDBLMPu1WXn8+HKzegEKOQcDWqg3nfjnKqxlbiAyR"
 
@@ -29,6 +29,15 @@ SERVERS: dict[str, dict[str, Any]] = {
         "vmm_ipv4_gateway": "198.51.100.1",
     },
 }
+
+
+# Without any secret.
+VARIABLES = {name: value for name, value in os.environ.items() if "VAULT" not in name} | {
+    "ANSIBLE_CONFIG": str(Path(__file__).parents[1] / "ansible.cfg"),
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_RETRY_FILES_ENABLED": "0",
+}
+FORKS = Forks(VARIABLES)
 
 
 def decoded(text: str) -> dict[str, Any]:
@@ -73,24 +82,8 @@ class Site:
 
     def run(self, program: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs on the inventory, without any secret unless given."""
-        clean = {name: value for name, value in os.environ.items() if "VAULT" not in name}
-        return subprocess.run(
-            [Path(sys.executable).with_name(program), *args],
-            cwd=self.root,
-            env=clean
-            | {
-                "ANSIBLE_INVENTORY": str(self.inventory),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_RETRY_FILES_ENABLED": "0",
-                "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
-            }
-            | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = (program, "-i", str(self.inventory), *args)
+        return FORKS.run(words, self.root, VARIABLES | environment)
 
     def host(self, name: str, *args: str) -> dict[str, Any]:
         done = self.run("ansible-inventory", "--host", name, *args)
@@ -126,7 +119,6 @@ def make_site(tmp_path: Path) -> Site:
     (made.fleet / "vms").mkdir(parents=True)
     made.inventory.mkdir()
     made.secret.write_text("open sesame\n")
-    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
     hosts: dict[str, Any] = {"vmd_servers": {"hosts": {server: {} for server in SERVERS}}}
     (made.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
     (made.inventory / "vmm.yml").write_text("plugin: puffy.vmm.vms\nfleet: ../fleet\n")

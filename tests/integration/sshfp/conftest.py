@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import dns.query
 import dns.rdatatype
 import pytest
 import yaml
+from integration.harness import FORKS, VARIABLES
 
 SECRET = base64.b64encode(b"a secret of this test").decode()
 ZONE = """\
@@ -185,13 +185,7 @@ class Play:
             "vars": variables, "tasks": [task],
         }  # fmt: skip
         (self.directory / "play.yml").write_text(yaml.safe_dump([play]))
-        return subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "play.yml", *args],
-            cwd=self.directory,
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0",
-                              "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0"},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        return FORKS.run(("ansible-playbook", "play.yml", *args), self.directory, VARIABLES)
 
 
 @pytest.fixture

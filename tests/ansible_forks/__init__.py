@@ -1,0 +1,3 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Ansible's programs, forked from a process that has imported them: half the time of a run."""

@@ -1,0 +1,149 @@
+# Copyright (c) 2026 puffy.vmm contributors
+# SPDX-License-Identifier: ISC
+"""Runs Ansible's programs without the time that their imports take.
+
+A run has its own arguments, directory and environment, and ends like the program. It differs in
+two ways. Runs of one test process share Ansible's temporary directory. And Ansible has read its
+settings on import, so those must be the same for all runs, but for a few that it reads later.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+PROGRAMS = ("ansible-inventory", "ansible-playbook")
+# The connection reads it when there is one.
+READ_LATER = ("ANSIBLE_SSH_CONTROL_PATH_DIR",)
+
+
+def settings(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Ansible reads on import."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.startswith("ANSIBLE_") and name not in READ_LATER
+    }
+
+
+@dataclass
+class Run:
+    """A run, with what tests need of subprocess.Popen; it leads a session of its own."""
+
+    pid: int
+    _answers: socket.socket
+    returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, negative for a signal. Raises TimeoutError."""
+        if self.returncode is None:
+            self._answers.settimeout(timeout)
+            self.returncode = _number(self._answers)
+            self._answers.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0)
+        except BlockingIOError:
+            return None
+
+    def send_signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Ends all of its session."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Forks:
+    """Runs with these settings of Ansible's, as variables of the environment."""
+
+    settings: Mapping[str, str]
+
+    def start(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        variables: Mapping[str, str],
+        stdout: IO[Any],
+        stderr: IO[Any],
+    ) -> Run:
+        """Starts a program such as ansible-playbook."""
+        mine, theirs = socket.socketpair()
+        request = json.dumps([words, str(cwd), dict(variables)]).encode()
+        with theirs:
+            fds = [each.fileno() for each in (theirs, stdout, stderr)]
+            socket.send_fds(_server(tuple(self.settings.items())), [request], fds)
+        return Run(_number(mine), mine)
+
+    def run(
+        self, words: Sequence[str], cwd: Path, variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a program to its end; without a fork if it is another one or has other settings."""
+        if words[0] not in PROGRAMS or settings(variables) != settings(self.settings):
+            return subprocess.run(
+                words,
+                cwd=cwd,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            status = self.start(words, cwd, variables, stdout, stderr).wait()
+            texts = [_text(each) for each in (stdout, stderr)]
+        return subprocess.CompletedProcess(words, status, *texts)
+
+
+@functools.cache
+def _server(variables: tuple[tuple[str, str], ...]) -> socket.socket:
+    """The socket of a process that is started for the first run, and ends with this one."""
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ansible_forks.server", str(theirs.fileno())],
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+
+    def end() -> None:
+        mine.close()
+        process.wait()
+
+    atexit.register(end)
+    return mine
+
+
+def _number(answers: socket.socket) -> int:
+    """The next line of the socket."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = answers.recv(1)
+        if not more:
+            raise EOFError("the process that forks runs is gone")
+        line += more
+    return int(line)
+
+
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
