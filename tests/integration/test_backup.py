@@ -234,12 +234,14 @@ def test_whatever_is_cut_off_the_vm_runs_and_nothing_half_stays(installed: Site)
     image = server.read(IMAGE)
     # Holes take time to be looked at, and no room.
     large = ("-e", f"backup_to={PLACE}", "-e", "vm=web1")
-    grow(server, 1 << 30)
+    grow(server, 1 << 28)
     with installed.under_way("backup", *large) as run:
         until(lambda: state(installed) == "paused")
+        server.fault("slow", "vmctl", "3")
         run.kill()
     # The server continues without the run; another run waits for that.
     said = done(back_up(installed))
+    server.clear("slow")
     assert "is being backed up by another run" in said
     (backup,) = index(installed)
     assert state(installed) == "running"
