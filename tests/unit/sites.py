@@ -38,6 +38,7 @@ VARIABLES = {name: value for name, value in os.environ.items() if "VAULT" not in
     "ANSIBLE_RETRY_FILES_ENABLED": "0",
 }
 FORKS = Forks(VARIABLES)
+WITH_INVENTORY = ("ansible", "ansible-inventory", "ansible-playbook")
 
 
 def decoded(text: str) -> dict[str, Any]:
@@ -82,7 +83,10 @@ class Site:
 
     def run(self, program: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs on the inventory, without any secret unless given."""
-        words = (program, "-i", str(self.inventory), *args)
+        inventory: tuple[str, ...] = ("-i", str(self.inventory))
+        if program not in WITH_INVENTORY or "-i" in args:
+            inventory = ()
+        words = (program, *inventory, *args)
         return FORKS.run(words, self.root, VARIABLES | environment)
 
     def host(self, name: str, *args: str) -> dict[str, Any]:
