@@ -25,6 +25,7 @@ _START_SECONDS = 20
 _SSHD_CONFIG = """\
 AuthorizedKeysFile "%h/.ssh/authorized_keys"
 HostKey "{directory}/host_key"
+KexAlgorithms curve25519-sha256
 ListenAddress 127.0.0.1
 PasswordAuthentication no
 PidFile none
