@@ -65,9 +65,11 @@ class Run:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Ends all of its session."""
-        with suppress(ProcessLookupError):
+        """Ends all of its session, or the run before it has one."""
+        try:
             os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            self.send_signal(signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import os
 import pkgutil
-import signal
 import socket
 import sys
 import warnings
@@ -69,7 +68,7 @@ def serve(requests: socket.socket) -> None:
             request, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 3)
             if not request:
                 for process, _ in running.values():
-                    os.killpg(process.ident or 0, signal.SIGKILL)
+                    process.terminate()
                 return
             answers = socket.socket(fileno=fds[0])
             process = _FORK.Process(target=run, args=(*json.loads(request), fds[1:]))
