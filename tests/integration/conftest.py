@@ -21,6 +21,7 @@ import yaml
 from integration.harness import (
     CHECKOUT,
     SERVERS,
+    Servers,
     Site,
     messages,
     provide_sets,
@@ -45,15 +46,14 @@ def servers(directory: Path, *, speed: float = SPEED, shared: Path | None = None
         if not (directory / name).exists():
             shutil.copytree(CHECKOUT / name, directory / name, ignore=ignore)
     made = {name: Server(directory / "sandbox", name, shared=shared) for name in SERVERS}
+    each = Servers(made, speed)
     try:
-        for server in made.values():
-            server.start(speed=speed)
         with tempfile.TemporaryDirectory(prefix="cp.", dir="/tmp") as control_path:
-            yield Site(directory, made, control_path)
+            yield Site(directory, each, control_path)
     finally:
-        for server in made.values():
+        for server in each.started:
             server.stop()
-    unknown = {name: server.unmodelled() for name, server in made.items()}
+    unknown = {server.name: server.unmodelled() for server in each.started}
     assert not any(unknown.values()), f"not modelled: {unknown}"
 
 
