@@ -40,7 +40,7 @@ def settings(variables: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Run:
-    """A run, with what tests need of subprocess.Popen; it leads a session of its own."""
+    """A run, with what tests need of subprocess.Popen."""
 
     pid: int
     _answers: socket.socket
@@ -65,11 +65,18 @@ class Run:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Ends all of its session, or the run before it has one."""
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            self.send_signal(signal.SIGKILL)
+        """Ends it with all that it started: a worker of Ansible's has a session of its own."""
+        for pid in [self.pid, *_descendants(self.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        children = [int(word) for word in " ".join(listed).split()]
+        return [*children, *(each for child in children for each in _descendants(child))]
+    return []
 
 
 @dataclass(frozen=True)
