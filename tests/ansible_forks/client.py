@@ -27,6 +27,8 @@ from typing import IO, Any
 PROGRAMS = ("ansible-inventory", "ansible-playbook")
 # The connection reads it when there is one.
 READ_LATER = ("ANSIBLE_SSH_CONTROL_PATH_DIR",)
+# No run takes that long.
+_LIMIT_SECONDS = 600
 
 
 def settings(variables: Mapping[str, str]) -> dict[str, str]:
@@ -61,11 +63,15 @@ class Run:
             return None
 
     def send_signal(self, number: int) -> None:
+        if self.poll() is not None:
+            return
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Ends it with all that it started: a worker of Ansible's has a session of its own."""
+        if self.poll() is not None:
+            return
         for pid in [self.pid, *_descendants(self.pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -104,7 +110,10 @@ class Forks:
     def run(
         self, words: Sequence[str], cwd: Path, variables: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a program to its end; without a fork if it is another one or has other settings."""
+        """Runs a program to its end; without a fork if it is another one or has other settings.
+
+        Raises TimeoutError or subprocess.TimeoutExpired for one that does not end.
+        """
         if words[0] not in PROGRAMS or settings(variables) != settings(self.settings):
             return subprocess.run(
                 words,
@@ -114,9 +123,15 @@ class Forks:
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=_LIMIT_SECONDS,
             )
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-            status = self.start(words, cwd, variables, stdout, stderr).wait()
+            run = self.start(words, cwd, variables, stdout, stderr)
+            try:
+                status = run.wait(_LIMIT_SECONDS)
+            except TimeoutError:
+                run.kill()
+                raise
             texts = [_text(each) for each in (stdout, stderr)]
         return subprocess.CompletedProcess(words, status, *texts)
 
