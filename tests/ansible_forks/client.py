@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-PROGRAMS = ("ansible-inventory", "ansible-playbook")
+from ansible_forks import PROGRAMS
+
 # The connection reads it when there is one.
 READ_LATER = ("ANSIBLE_SSH_CONTROL_PATH_DIR",)
 # No run takes that long.
@@ -87,9 +88,9 @@ def _descendants(pid: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Forks:
-    """Runs with these settings of Ansible's, as variables of the environment."""
+    """Runs of which Ansible reads the settings in these variables of the environment."""
 
-    settings: Mapping[str, str]
+    variables: Mapping[str, str]
 
     def start(
         self,
@@ -104,7 +105,7 @@ class Forks:
         request = json.dumps([words, str(cwd), dict(variables)]).encode()
         with theirs:
             fds = [each.fileno() for each in (theirs, stdout, stderr)]
-            socket.send_fds(_server(tuple(self.settings.items())), [request], fds)
+            socket.send_fds(self._server, [request], fds)
         return Run(_number(mine), mine)
 
     def run(
@@ -114,7 +115,7 @@ class Forks:
 
         Raises TimeoutError or subprocess.TimeoutExpired for one that does not end.
         """
-        if words[0] not in PROGRAMS or settings(variables) != settings(self.settings):
+        if words[0] not in PROGRAMS or settings(variables) != settings(self.variables):
             return subprocess.run(
                 words,
                 cwd=cwd,
@@ -135,26 +136,25 @@ class Forks:
             texts = [_text(each) for each in (stdout, stderr)]
         return subprocess.CompletedProcess(words, status, *texts)
 
+    @functools.cached_property
+    def _server(self) -> socket.socket:
+        """The socket of a process that is started for the first run, and ends with this one."""
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ansible_forks.server", str(theirs.fileno())],
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
 
-@functools.cache
-def _server(variables: tuple[tuple[str, str], ...]) -> socket.socket:
-    """The socket of a process that is started for the first run, and ends with this one."""
-    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ansible_forks.server", str(theirs.fileno())],
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
+        def end() -> None:
+            mine.close()
+            process.wait()
 
-    def end() -> None:
-        mine.close()
-        process.wait()
-
-    atexit.register(end)
-    return mine
+        atexit.register(end)
+        return mine
 
 
 def _number(answers: socket.socket) -> int:

@@ -18,9 +18,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
-from pathlib import Path
 
 from ansible.plugins.loader import init_plugin_loader
+
+from ansible_forks import PROGRAMS
 
 COLLECTION = "ansible_collections.puffy.vmm.plugins"
 REQUEST_BYTES = 1 << 20
@@ -32,10 +33,10 @@ def preload() -> None:
     init_plugin_loader()
     for kind in ("module_utils", "plugin_utils", "action", "filter", "inventory"):
         package = importlib.import_module(f"{COLLECTION}.{kind}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    for program in ("inventory", "playbook"):
-        importlib.import_module(f"ansible.cli.{program}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
+    for module in PROGRAMS.values():
+        importlib.import_module(module)
 
 
 def run(words: Sequence[str], cwd: str, variables: Mapping[str, str], fds: Sequence[int]) -> None:
@@ -49,8 +50,7 @@ def run(words: Sequence[str], cwd: str, variables: Mapping[str, str], fds: Seque
     sys.argv = list(words)
     # Each program calls init_plugin_loader(), which warns when it is called again.
     warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
-    program = Path(words[0]).name.removeprefix("ansible-")
-    importlib.import_module(f"ansible.cli.{program}").main()
+    importlib.import_module(PROGRAMS[words[0]]).main()
 
 
 def serve(requests: socket.socket) -> None:
